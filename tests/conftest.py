@@ -1,0 +1,70 @@
+"""What every test gets: no way to the network, and asyncio for async tests."""
+
+import ipaddress
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+_LOCAL_NAMES = {None, "", "localhost", "localhost.localdomain"}
+
+
+class NetworkBlockedError(RuntimeError):
+    """A test tried to leave this machine. Not an OSError, so that no retry swallows it."""
+
+
+def _is_local(host: Any) -> bool:
+    if isinstance(host, bytes):
+        host = host.decode("ascii", "replace")
+    if host in _LOCAL_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(str(host).partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _refuse_remote(host: Any) -> None:
+    if not _is_local(host):
+        raise NetworkBlockedError(f"tests may only speak to this machine, not to {host!r}")
+
+
+def _guarded_connect(connect: Callable[..., Any]) -> Callable[..., Any]:
+    def guarded(self: socket.socket, address: Any) -> Any:
+        if self.family in {socket.AF_INET, socket.AF_INET6}:
+            _refuse_remote(address[0])
+        return connect(self, address)
+
+    return guarded
+
+
+def _guarded_getaddrinfo(getaddrinfo: Callable[..., Any]) -> Callable[..., Any]:
+    def guarded(host: Any, *args: Any, **kwargs: Any) -> Any:
+        _refuse_remote(host)
+        return getaddrinfo(host, *args, **kwargs)
+
+    return guarded
+
+
+# Guards what goes through Python's socket module in this process. Libraries that connect in C (libpq, libuv)
+# and child processes are not seen; the tests give them loopback addresses only.
+_patch = pytest.MonkeyPatch()
+
+
+def pytest_configure() -> None:
+    """Close the network before any test module is imported."""
+    _patch.setattr(socket.socket, "connect", _guarded_connect(socket.socket.connect))
+    _patch.setattr(socket.socket, "connect_ex", _guarded_connect(socket.socket.connect_ex))
+    _patch.setattr(socket, "getaddrinfo", _guarded_getaddrinfo(socket.getaddrinfo))
+
+
+def pytest_unconfigure() -> None:
+    """Give the socket module back as it was."""
+    _patch.undo()
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Async tests (`@pytest.mark.anyio`) run on asyncio, as Roony does."""
+    return "asyncio"
