@@ -1,0 +1,273 @@
+"""Stripe Issuing: cardholders, cards, authorizations, transactions, and the balance that funds them.
+
+Every function takes the gateway and the connection it acts for, those that write an idempotency key as well,
+and returns plain data. All raise the StripeCallFailed kinds of `errors`, and ValueError or WrongMode before
+anything is sent when called wrongly. Facts: stripe-facts.md sections 1, 2.4, 3 and 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from roony.gateway.client import ConnectionAccess, PlainObject, StripeGateway, require_id
+from roony.gateway.errors import FailureKind, StripeFailure, StripeRefused
+from roony.gateway.paging import created_since, walk
+
+FIND_CARDS_MAX_PAGES = 10
+FIND_CARDS_CLOCK_MARGIN_SECONDS = 300
+"""How far Stripe's clock may be behind ours before the look-up would miss a card."""
+
+LIST_CARDS_MAX_PAGES = 50
+LIST_AUTHORIZATIONS_MAX_PAGES = 50
+LIST_TRANSACTIONS_MAX_PAGES = 50
+
+CardStatus = Literal["active", "inactive"]
+
+
+class UnsafeParameters(ValueError):
+    """Parameters that Stripe would receive in another meaning than written; nothing was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardDetails:
+    """The numbers that can be spent. Held only on the way to their reader: never stored, never logged (P6).
+
+    `billing_zip` is the postal code of the cardholder, which is what merchants check; None when Stripe has
+    none.
+    """
+
+    number: str = field(repr=False)
+    cvc: str = field(repr=False)
+    exp_month: int
+    exp_year: int
+    billing_zip: str | None
+
+
+def create_cardholder(
+    gateway: StripeGateway, access: ConnectionAccess, params: Mapping[str, Any], key: str
+) -> PlainObject:
+    """Makes a cardholder (section 1.1: the name is printed, so 24 letters at most and no digits)."""
+    checked: Any = refuse_empty_lists(params)
+    options = gateway.options(access, key)
+    return gateway.perform(lambda: gateway.sdk.v1.issuing.cardholders.create(checked, options))
+
+
+def create_card(
+    gateway: StripeGateway, access: ConnectionAccess, params: Mapping[str, Any], key: str
+) -> PlainObject:
+    """Makes a card (section 1.2). Compare `spending_controls` in the answer with what was sent."""
+    checked: Any = refuse_empty_lists(params)
+    options = gateway.options(access, key)
+    return gateway.perform(lambda: gateway.sdk.v1.issuing.cards.create(checked, options))
+
+
+def retrieve_card(gateway: StripeGateway, access: ConnectionAccess, card_id: str) -> PlainObject:
+    """One card, without number and CVC (section 1.3); StripeRefused NOT_FOUND when there is none."""
+    require_id("card_id", card_id)
+    options = gateway.options(access)
+    return gateway.perform(lambda: gateway.sdk.v1.issuing.cards.retrieve(card_id, None, options))
+
+
+def find_cards(
+    gateway: StripeGateway, access: ConnectionAccess, cardholder: str, created_gte: int
+) -> list[PlainObject]:
+    """Every card of `cardholder` made at or after `created_gte` (Unix seconds): the look-up after an
+    uncertain create.
+
+    Stripe cannot filter by metadata (section 1.2), so the caller compares it. Raises PageLimitReached rather
+    than return a part: "none found" permits making another card (promise P2).
+    """
+    require_id("cardholder", cardholder)
+    return list(
+        list_cards(
+            gateway, access, cardholder=cardholder, created_gte=created_gte, max_pages=FIND_CARDS_MAX_PAGES
+        )
+    )
+
+
+def list_cards(
+    gateway: StripeGateway,
+    access: ConnectionAccess,
+    *,
+    cardholder: str | None = None,
+    status: str | None = None,
+    created_gte: int | None = None,
+    max_pages: int = LIST_CARDS_MAX_PAGES,
+    starting_after: str | None = None,
+) -> Iterator[PlainObject]:
+    """Cards, newest first; `created_gte` in Unix seconds. Raises PageLimitReached when there is more."""
+    filters = {"cardholder": cardholder, "status": status, "created": created_since(created_gte)}
+    options = gateway.options(access)
+
+    def fetch(page: Any) -> PlainObject:
+        return gateway.perform(lambda: gateway.sdk.v1.issuing.cards.list(page, options))
+
+    return walk("cards", fetch, filters, max_pages=max_pages, starting_after=starting_after)
+
+
+def update_card_status(
+    gateway: StripeGateway, access: ConnectionAccess, card_id: str, status: CardStatus, key: str
+) -> PlainObject:
+    """Freezes (`inactive`) or unfreezes (`active`) a card; both ways work until it is canceled (section 1.3)."""
+    if status not in ("active", "inactive"):
+        raise ValueError("a card is set active or inactive; canceling is cancel_card, and final")
+    return _set_status(gateway, access, card_id, status, key)
+
+
+def cancel_card(gateway: StripeGateway, access: ConnectionAccess, card_id: str, key: str) -> PlainObject:
+    """Cancels a card for good. Authorizations opened before can still be captured (section 1.3)."""
+    return _set_status(gateway, access, card_id, "canceled", key)
+
+
+def _set_status(
+    gateway: StripeGateway,
+    access: ConnectionAccess,
+    card_id: str,
+    status: Literal["active", "inactive", "canceled"],
+    key: str,
+) -> PlainObject:
+    require_id("card_id", card_id)
+    options = gateway.options(access, key)
+    return gateway.perform(lambda: gateway.sdk.v1.issuing.cards.update(card_id, {"status": status}, options))
+
+
+def fetch_card_details(gateway: StripeGateway, access: ConnectionAccess, card_id: str) -> CardDetails:
+    """Number, CVC, expiry and billing postal code of a virtual card (section 1.6).
+
+    Raises StripeRefused DETAILS_WITHHELD when Stripe answers without number or CVC (a physical card in live
+    mode, or a key without the permission).
+    """
+    require_id("card_id", card_id)
+    options = gateway.options(access)
+    card = gateway.perform(
+        lambda: gateway.sdk.v1.issuing.cards.retrieve(card_id, {"expand": ["number", "cvc"]}, options)
+    )
+    number, cvc, month, year = (card.get(name) for name in ("number", "cvc", "exp_month", "exp_year"))
+    if not (
+        isinstance(number, str) and isinstance(cvc, str) and isinstance(month, int) and isinstance(year, int)
+    ):
+        raise StripeRefused(
+            StripeFailure(
+                FailureKind.DETAILS_WITHHELD, 200, None, "Stripe sent the card without its details", None
+            )
+        )
+    return CardDetails(number=number, cvc=cvc, exp_month=month, exp_year=year, billing_zip=_billing_zip(card))
+
+
+def _billing_zip(card: PlainObject) -> str | None:
+    """The postal code of the cardholder, who is always inlined in a card (section 1.3)."""
+    part: Any = card
+    for name in ("cardholder", "billing", "address", "postal_code"):
+        part = part.get(name) if isinstance(part, dict) else None
+    return part if isinstance(part, str) and part else None
+
+
+def retrieve_authorization(
+    gateway: StripeGateway, access: ConnectionAccess, authorization_id: str
+) -> PlainObject:
+    """One authorization with its `request_history` and inlined `transactions` (section 2.4)."""
+    require_id("authorization_id", authorization_id)
+    options = gateway.options(access)
+    return gateway.perform(
+        lambda: gateway.sdk.v1.issuing.authorizations.retrieve(authorization_id, None, options)
+    )
+
+
+def list_authorizations(
+    gateway: StripeGateway,
+    access: ConnectionAccess,
+    *,
+    card: str | None = None,
+    status: str | None = None,
+    created_gte: int | None = None,
+    max_pages: int = LIST_AUTHORIZATIONS_MAX_PAGES,
+    starting_after: str | None = None,
+) -> Iterator[PlainObject]:
+    """Authorizations, newest first; `created_gte` in Unix seconds. Raises PageLimitReached when there is
+    more.
+    """
+    filters = {"card": card, "status": status, "created": created_since(created_gte)}
+    options = gateway.options(access)
+
+    def fetch(page: Any) -> PlainObject:
+        return gateway.perform(lambda: gateway.sdk.v1.issuing.authorizations.list(page, options))
+
+    return walk("authorizations", fetch, filters, max_pages=max_pages, starting_after=starting_after)
+
+
+def retrieve_transaction(
+    gateway: StripeGateway, access: ConnectionAccess, transaction_id: str
+) -> PlainObject:
+    """One Issuing transaction: a capture is negative, a refund positive (section 3.1)."""
+    require_id("transaction_id", transaction_id)
+    options = gateway.options(access)
+    return gateway.perform(
+        lambda: gateway.sdk.v1.issuing.transactions.retrieve(transaction_id, None, options)
+    )
+
+
+def list_transactions(
+    gateway: StripeGateway,
+    access: ConnectionAccess,
+    *,
+    card: str | None = None,
+    created_gte: int | None = None,
+    max_pages: int = LIST_TRANSACTIONS_MAX_PAGES,
+    starting_after: str | None = None,
+) -> Iterator[PlainObject]:
+    """Issuing transactions, newest first; `created_gte` in Unix seconds. Raises PageLimitReached when there
+    is more.
+    """
+    filters = {"card": card, "created": created_since(created_gte)}
+    options = gateway.options(access)
+
+    def fetch(page: Any) -> PlainObject:
+        return gateway.perform(lambda: gateway.sdk.v1.issuing.transactions.list(page, options))
+
+    return walk("transactions", fetch, filters, max_pages=max_pages, starting_after=starting_after)
+
+
+def issuing_balance(gateway: StripeGateway, access: ConnectionAccess, currency: str) -> int | None:
+    """Minor units available to Issuing in `currency` (section 3.3); None when the account has no such
+    balance.
+
+    It may be negative: over-captures are always paid.
+    """
+    options = gateway.options(access)
+    balance = gateway.perform(lambda: gateway.sdk.v1.balance.retrieve(None, options))
+    rows = (balance.get("issuing") or {}).get("available") or []
+    amounts = [int(row.get("amount") or 0) for row in rows if row.get("currency") == currency.lower()]
+    return sum(amounts) if amounts else None
+
+
+def retrieve_account(gateway: StripeGateway, access: ConnectionAccess) -> PlainObject:
+    """The account acted for, with its `capabilities` (section 6.1); works alike for all three kinds of
+    connection.
+    """
+    options = gateway.options(access)
+    return gateway.perform(lambda: gateway.sdk.v1.accounts.retrieve_current(None, options))
+
+
+def refuse_empty_lists(params: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """`params` as a dict; UnsafeParameters if a list, dict or None anywhere in them would be dropped by the
+    SDK.
+
+    `allowed_categories=[]` would be sent as nothing at all, which means "no restriction" (section 1.4, trap
+    16). To clear a list at Stripe, send an empty string.
+    """
+    for name, value in params.items():
+        where = f"{path}[{name}]" if path else name
+        _refuse_empty(value, where)
+    return dict(params)
+
+
+def _refuse_empty(value: Any, where: str) -> None:
+    if value is None or (isinstance(value, (list, tuple, Mapping)) and not value):
+        raise UnsafeParameters(f"{where} is empty and would silently not be sent")
+    if isinstance(value, Mapping):
+        refuse_empty_lists(value, where)
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            _refuse_empty(item, f"{where}[{index}]")
