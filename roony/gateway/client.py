@@ -153,9 +153,7 @@ class StripeGateway:
             plain: PlainObject = answer.to_dict(for_json=True)
         except stripe.StripeError as error:
             failed = failure_from_sdk(error)
-        except (
-            Exception
-        ) as error:  # an answer of unknown shape makes the SDK raise anything; the effect is unknown
+        except Exception as error:  # noqa: BLE001 - on an unknown answer the SDK raises anything
             failed = failure_from_bug(error)
         else:
             response = getattr(answer, "last_response", None)
@@ -166,7 +164,7 @@ class StripeGateway:
 
 
 def require_id(name: str, value: str) -> str:
-    """`value`, or ValueError when it is empty: `GET /v1/issuing/cards/` with no id is the list, not an error."""
+    """`value`, or ValueError when empty: `GET /v1/issuing/cards/` with no id is the list, no error."""
     if not value:
         raise ValueError(f"{name} is empty")
     return value
@@ -196,7 +194,7 @@ class _NothingBelowWarning(logging.Filter):
 
 
 def _quiet_sdk() -> None:
-    """Switches off the SDK's telemetry and its logging, both of which exist only as globals of the process."""
+    """Switches off the SDK's telemetry and its logging; both exist only as globals of the process."""
     stripe.enable_telemetry = False
     stripe.log = None
     # The environment variable STRIPE_LOG=debug prints bodies to stderr and has no public switch once

@@ -73,17 +73,17 @@ def retrieve_card(gateway: StripeGateway, access: ConnectionAccess, card_id: str
 def find_cards(
     gateway: StripeGateway, access: ConnectionAccess, cardholder: str, created_gte: int
 ) -> list[PlainObject]:
-    """Every card of `cardholder` made at or after `created_gte` (Unix seconds): the look-up after an
-    uncertain create.
+    """Every card of `cardholder` made since `created_gte` (Unix seconds): the look-up after an unsure create.
 
     Stripe cannot filter by metadata (section 1.2), so the caller compares it. Raises PageLimitReached rather
-    than return a part: "none found" permits making another card (promise P2).
+    than return a part: "none found" permits making another card (promise P2). For the same reason it looks
+    FIND_CARDS_CLOCK_MARGIN_SECONDS further back, and the caller waits before it asks: a create whose answer
+    was not waited for may still be under way at Stripe.
     """
     require_id("cardholder", cardholder)
+    since = created_gte - FIND_CARDS_CLOCK_MARGIN_SECONDS
     return list(
-        list_cards(
-            gateway, access, cardholder=cardholder, created_gte=created_gte, max_pages=FIND_CARDS_MAX_PAGES
-        )
+        list_cards(gateway, access, cardholder=cardholder, created_gte=since, max_pages=FIND_CARDS_MAX_PAGES)
     )
 
 
@@ -110,7 +110,7 @@ def list_cards(
 def update_card_status(
     gateway: StripeGateway, access: ConnectionAccess, card_id: str, status: CardStatus, key: str
 ) -> PlainObject:
-    """Freezes (`inactive`) or unfreezes (`active`) a card; both ways work until it is canceled (section 1.3)."""
+    """Freezes (`inactive`) or unfreezes (`active`) a card, any number of times until it is canceled."""
     if status not in ("active", "inactive"):
         raise ValueError("a card is set active or inactive; canceling is cancel_card, and final")
     return _set_status(gateway, access, card_id, status, key)

@@ -95,7 +95,7 @@ class Vault:
         return f"{FORMAT}.{self.primary_key_id}.{base64.urlsafe_b64encode(sealed).rstrip(b'=').decode()}"
 
     def open(self, sealed: str, row: bytes) -> str:
-        """The value sealed for `row`. Raises VaultKeyMissing, and VaultTampered if it was not sealed there."""
+        """The value sealed for `row`. Raises VaultKeyMissing; VaultTampered if not sealed there."""
         key_id, content = _parsed(sealed)
         cipher = self._ciphers.get(key_id)
         if cipher is None:
@@ -107,7 +107,7 @@ class Vault:
         return value.decode()
 
     def needs_resealing(self, sealed: str) -> bool:
-        """True when another key than the first sealed it. Raises VaultTampered for what no vault sealed."""
+        """True when another key than the first sealed it; VaultTampered for what no vault sealed."""
         key_id, _content = _parsed(sealed)
         return key_id != self.primary_key_id
 
