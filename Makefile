@@ -87,7 +87,8 @@ $(VENV_MADE):
 $(RUN_READY): $(VENV_MADE)
 	@$(call install,$(BIN)/python,requirements/run.txt,what Roony needs to run (about half a minute))
 	@echo "==> Installing Roony itself"
-	@$(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --no-deps --no-build-isolation \
+	  --editable .
 	@rm -f $(VENV)/.run-* && touch $@
 
 $(TEST_READY): $(VENV_MADE)
@@ -126,12 +127,15 @@ define find_python
 	fi >&2
 endef
 
-# $(1) python, $(2) lock, $(3) what it is: one dot for each package, so that nobody wonders; errors go to stderr.
+# $(1) python, $(2) lock, $(3) what it is: a dot for each package, so that nobody wonders; pip's own words if it fails.
 define install
-	set -o pipefail; printf '==> Installing %s ' '$(3)'; \
-	$(1) $(PIP_INSTALL) --requirement $(2) \
-	  | while read -r word rest; do if [ "$$word" = Collecting ]; then printf .; fi; done \
-	&& echo ' done' || { echo; echo "==> Installing from $(2) failed; pip's own words are above."; exit 1; }
+	set -o pipefail; printf '==> Installing %s ' '$(3)'; log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+	$(1) $(PIP_INSTALL) --requirement $(2) 2>&1 \
+	  | while read -r line; do \
+	      printf '%s\n' "$$line" >>"$$log"; \
+	      case "$$line" in Collecting*) printf . ;; Installing*) printf ' unpacking' ;; esac; \
+	    done \
+	&& echo ', done' || { echo; cat "$$log"; echo "==> Installing $(2) failed; pip's own words are above."; exit 1; }
 endef
 
 define run_marked
@@ -151,7 +155,7 @@ define run_audit
 	  if grep -q 'Skip Reason' "$$report"; then skipped="$$skipped $$lock"; fi; \
 	  if ! grep -Eq 'No known vulnerabilities found|Found [0-9]+ known vulnerabilit' "$$report"; then silent="$$silent $$lock"; fi; \
 	done; \
-	if [ -n "$$silent" ]; then echo "==> Not audited, because the advisory service did not answer:$$silent"; fi; \
+	if [ -n "$$silent" ]; then echo "==> Not audited, because the advisory service did not answer or does not know a package:$$silent"; fi; \
 	if [ -n "$$skipped" ]; then echo "==> Packages were skipped, so this audit is not complete:$$skipped"; fi; \
 	if [ -n "$$failed$$silent$$skipped" ]; then echo "==> Audit failed"; exit 1; fi; \
 	echo "==> Audit passed"
