@@ -1,0 +1,114 @@
+"""A budget: a limit over a period, when its current period began, and what is left of it."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+
+
+class Budget(NamedTuple):
+    """One scope's limit over one period in one currency. `limit_amount` in minor units; None = tracked, not limited.
+
+    Scope, period, currency and time zone of a budget never change (design section 4). Times in microseconds UTC.
+    """
+
+    organization_id: str
+    id: str
+    scope: str
+    scope_id: str
+    currency: str
+    period: str
+    time_zone: str
+    limit_amount: int | None
+    created_at: int
+
+
+class BudgetPeriod(NamedTuple):
+    """What was held and spent of a budget in the period that began at `period_start` (microseconds UTC)."""
+
+    organization_id: str
+    budget_id: str
+    period_start: int
+    held: int
+    spent: int
+
+
+PERIODS = ("day", "week", "month", "lifetime")
+# The order in which budgets are checked and named (design section 6): from the narrowest scope to the widest.
+SCOPES = ("task", "agent", "project", "organization")
+
+_SECOND = 1_000_000
+_DAY = 86_400 * _SECOND
+_EPOCH = date(1970, 1, 1)
+
+
+def period_start(period: str, time_zone: str, now: int) -> int:
+    """When the period that holds `now` began: local midnight of the day, of its Monday or of its month's first day.
+
+    Microseconds UTC, both ways; `lifetime` began at 0. A day begins at the first instant that carries its local date,
+    also where midnight does not exist, comes twice, or a whole day is left out; it never grows smaller as `now` grows.
+    """
+    if period == "lifetime":
+        return 0
+    return max(start for start in _starts_near(period, time_zone, now // _DAY) if start <= now)
+
+
+def period_starts(budgets: Iterable[Budget], now: int) -> dict[str, int]:
+    """The current period's start by budget id: the key of the `BudgetPeriod` row each budget counts in now."""
+    return {budget.id: period_start(budget.period, budget.time_zone, now) for budget in budgets}
+
+
+def available(budget: Budget, row: BudgetPeriod | None) -> int | None:
+    """Limit less spent less held, in minor units; negative after an over-capture, None without a limit."""
+    if budget.limit_amount is None:
+        return None
+    if row is None:
+        return budget.limit_amount
+    return budget.limit_amount - row.spent - row.held
+
+
+def is_time_zone(name: str) -> bool:
+    """True for a name of the IANA time zone database, as in "Europe/Prague"."""
+    return name in _time_zones()
+
+
+@lru_cache(maxsize=1)
+def _time_zones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones())
+
+
+@lru_cache(maxsize=16384)
+def _starts_near(period: str, time_zone: str, day: int) -> tuple[int, ...]:
+    """Starts of all periods that may hold an instant of this UTC day; local dates differ from it by two at most."""
+    zone = zoneinfo.ZoneInfo(time_zone)
+    first_days = {_first_day(period, _EPOCH + timedelta(days=day + offset)) for offset in (-2, -1, 0, 1, 2)}
+    return tuple(_begin(first_day, zone) * _SECOND for first_day in first_days)
+
+
+def _first_day(period: str, day: date) -> date:
+    if period == "day":
+        return day
+    if period == "week":
+        return day - timedelta(days=day.weekday())
+    if period == "month":
+        return day.replace(day=1)
+    raise ValueError(f"{period!r} is not a period")
+
+
+def _begin(day: date, zone: zoneinfo.ZoneInfo) -> int:
+    """The first second (UTC) whose local date is `day` or later."""
+    midnight = datetime(day.year, day.month, day.day)
+    earlier = int(midnight.replace(tzinfo=zone, fold=0).timestamp())
+    later = int(midnight.replace(tzinfo=zone, fold=1).timestamp())
+    if earlier <= later:  # one midnight, or the first of two
+        return earlier
+    # Midnight does not exist: the clock jumps over it between `later` and `earlier`. Find the jump.
+    before, reached = later - 1, earlier
+    while reached - before > 1:
+        middle = (before + reached) // 2
+        local = datetime.fromtimestamp(middle, UTC).astimezone(zone).replace(tzinfo=None)
+        before, reached = (before, middle) if local >= midnight else (middle, reached)
+    return reached

@@ -1,0 +1,315 @@
+"""A merchant: its name made comparable, how well a card network's descriptor matches it, and its category by code."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple, Self
+
+from roony.core.categories import CODES, COMPANY_RANGES, NAMES
+
+# A score from here on is a match; below it the names only look related.
+MATCH_SCORE = 80
+
+# Lower-case letters (as they are after case folding) that are drawn like a Latin one, most of them as capitals.
+# Cyrillic, Greek and Armenian, each consistently, so that a name has one key in whatever case it is written.
+_LOOK_ALIKES = str.maketrans(
+    "авекмнорстухѕіјһԁԛԝӏүґԍ" "αβεζηικμνορτυχϲϳγ" "օսհոզ" "ıɡɑłøđħŧðʟ",
+    "abekmhopctyxsijhdqwlyrg" "abezhikmnoptyxcjy" "ouhnq" "igalodhtdl",
+)  # fmt: skip
+_LIGATURES = (("æ", "ae"), ("œ", "oe"), ("þ", "th"))
+
+# What card processors and marketplaces of record put before the star. Everything else before a star is the merchant
+# itself ("GOOGLE *CLOUD") and stays.
+_PROCESSORS = frozenset(
+    "sq sqr gosq square tst toast paypal pp sumup iz izettle zettle sp shopify stripe str paddle paddle net paddlenet"
+    " fs fsprg fastspring 2co dri digitalriver ls lemsqzy lemonsqueezy gumroad cko checkout adyen klarna wpy wepay bt"
+    " braintree eb ccbill clover py payu mollie razorpay raz paypro nyx ctlp dd in ic ppa wl ayden worldpay".split()
+)
+# The same without a star, as a word of its own at the start; and words that begin names without meaning anything.
+_BARE_PREFIXES = frozenset({"sp", "the", "www"})
+
+_COMPANY_FORMS = frozenset(
+    "inc incorporated llc llp lp ltd limited corp corporation co company plc pty pte gmbh mbh ag kg kgaa ug ohg kk sa"
+    " sas sasu sarl srl srls spa sl slu bv nv ab as asa aps oy oyj sro spol doo dooel ooo eood kft zrt bt sia uab ou"
+    " sdn bhd pvt se".split()
+)
+_COMPANY_PHRASES = (("sp", "z", "oo"), ("sp", "z", "o", "o"), ("s", "r", "o"), ("d", "o", "o"), ("a", "s"))
+
+_TOP_LEVEL_DOMAINS = frozenset(
+    "com net org io ai co app dev so sh gg tv me us uk ie de at ch fr nl be lu es pt it pl cz sk dk se no fi eu ca au"
+    " nz jp in sg br mx cloud tech shop store online".split()
+)
+_SECOND_LEVEL = frozenset("co com net org ac gov".split())
+
+_STATES = frozenset(
+    "al ak az ar ca co ct de dc fl ga hi id il in ia ks ky la me md ma mi mn ms mo mt ne nv nh nj nm ny nc nd oh ok or"
+    " pa ri sc sd tn tx ut vt va wa wv wi wy pr us usa".split()
+)
+
+# Words that say how or when is paid. They may follow a name on either side without making it another name.
+_BILLING_WORDS = frozenset(
+    "bill billing invoice inv payment payments pmt pay autopay subscription subscriptions subscr subscrip subscript"
+    " subs sub renewal renew recurring monthly month annual annually yearly year weekly quarterly plan membership"
+    " order orders purchase charge fee fees trial seat seats january february march april may june july august"
+    " september october november december jan feb mar apr jun jul aug sep sept oct nov dec".split()
+)
+# Words that say through which channel or in which part of the world. They may follow a name in a descriptor.
+_CHANNEL_WORDS = frozenset(
+    "com net org io www web website online internet ecom ecommerce app apps store shop help support customer emea eu"
+    " europe european apac intl international global worldwide na usa us uk gb ie".split()
+)
+# Countries and the cities that card descriptors end with most often; more come with each request as noise.
+_PLACES = frozenset(
+    """
+    united states|united kingdom|great britain|england|ireland|germany|deutschland|france|netherlands|luxembourg
+    belgium|switzerland|austria|spain|portugal|italy|poland|czechia|czech republic|slovakia|denmark|sweden|norway
+    finland|estonia|latvia|lithuania|cyprus|malta|greece|romania|bulgaria|hungary|canada|mexico|brazil|australia
+    new zealand|japan|singapore|india|hong kong|israel|san francisco|south san francisco|san jose|san mateo|san diego
+    palo alto|mountain view|menlo park|cupertino|sunnyvale|santa clara|redwood city|oakland|los angeles|los gatos
+    seattle|bellevue|redmond|portland|new york|brooklyn|boston|cambridge|chicago|austin|dallas|houston|denver|boulder
+    atlanta|miami|washington|philadelphia|phoenix|scottsdale|salt lake city|lehi|london|dublin|edinburgh|berlin|munich
+    muenchen|hamburg|frankfurt|cologne|paris|amsterdam|brussels|zurich|geneva|vienna|madrid|barcelona|lisbon|milan
+    rome|prague|praha|warsaw|copenhagen|stockholm|oslo|helsinki|tallinn|vilnius|toronto|vancouver|montreal|ottawa
+    sydney|melbourne|auckland|tokyo|bangalore|bengaluru|tel aviv
+    """.replace("\n", "|").replace("    ", "").strip("|").split("|")
+)  # fmt: skip
+_LONGEST_PLACE = 3
+
+_ORDINARY_MARKS = re.compile("[\u0300-\u036f]")
+_INITIALS = re.compile(r"\b(?:[^\W\d_]\.){2,}(?:[^\W\d_]\b)?")
+_HOST = re.compile(r"(?:https?://)?((?:[\w-]+\.)+[a-z]{2,})(?:[/:?#]\S*)?")
+_STORE_NUMBER = re.compile(r"#\s*[\w-]*\d[\w-]*")
+_PHONE = re.compile(r"(?<!\w)\+?\d(?:[-. ()/]{0,2}\d){6,}(?!\w)")
+_ASCII_WORD = re.compile(r"[a-z0-9]+")
+_REFERENCE = re.compile(r"(?=\w*\d\w*\d)(?=\w*[a-z])\w{5,}")
+
+
+class Merchant(NamedTuple):
+    """Who is to be paid, as the agent says. `category` is a 4-digit code, `country` upper-case ISO 3166-1 alpha-2."""
+
+    name: str
+    url: str | None = None
+    category: str | None = None
+    country: str | None = None
+    network_id: str | None = None
+
+    def to_json(self) -> str:
+        """JSON text of the facts that are known, for a column."""
+        return json.dumps({key: value for key, value in self._asdict().items() if value is not None})
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The merchant that `to_json` wrote."""
+        return cls(**json.loads(text))
+
+
+class Match(NamedTuple):
+    """Whether a descriptor is one of the approved names. `score` is 0..100, `reason` a phrase for people."""
+
+    matched: bool
+    score: int
+    reason: str
+
+
+@lru_cache(maxsize=8192)
+def normalise(name: str) -> str:
+    """The comparable key of a name: folded, without processor prefix, store number, web ending and company form.
+
+    `"SQ *FIGMA, INC. #0042"` → `"figma"`. Applying it twice changes nothing. A name is never emptied: where every
+    word would go, what is left of it before that step stays.
+    """
+    while (shorter := _shortened(name)) != name:
+        name = shorter
+    return name
+
+
+def match(approved_names: Sequence[str], descriptor: str, *, noise: Collection[str] = ()) -> Match:
+    """Compares a card network's descriptor with the approved name and its aliases, and returns the best result.
+
+    The rule: all words of an approved name, whole and in order, must begin the descriptor (spaces inside are ignored:
+    "Open AI" = "OPENAI"), and what follows must be harmless: billing words, months, channels, countries, well-known
+    cities, `noise` (city, state and country of the request), numbers, references, the name again. Thus "FIGMA MONTHLY
+    RENEWAL SAN FRANCISCO CA" is Figma, but "ALZA VETERINARY" is not Alza, and AWS needs an alias. Never by substring,
+    never by closeness of spelling.
+    """
+    found = normalise(descriptor).split()
+    places = frozenset(" ".join(_words(_fold(text))) for text in noise)
+    best = Match(False, 0, "no approved name begins the descriptor")
+    for name in approved_names:
+        result = _compare(normalise(name).split(), found, places)
+        if result.score > best.score:
+            best = result
+    return best
+
+
+def mentions(name: str, descriptor: str) -> bool:
+    """True if the words of `name` stand together anywhere in the descriptor: how a block list is read.
+
+    Wider than `match` on purpose, and whole words all the same: a block on "Alza" stops "ALZA VETERINARY" and
+    "PAYPAL *ALZA", but not "ALZAMORA".
+    """
+    wanted = normalise(name).replace(" ", "")
+    if not wanted:
+        return False
+    for words in (normalise(descriptor).split(), _words(_fold(descriptor))):
+        if any(_leading(words[start:], wanted) for start in range(len(words))):
+            return True
+    return False
+
+
+def category_code(name_or_code: str) -> str | None:
+    """The 4-digit code of a Stripe category name; any 4 digits pass as they are, for networks use more than Stripe."""
+    if len(name_or_code) == 4 and name_or_code.isascii() and name_or_code.isdigit():
+        return name_or_code
+    return CODES.get(name_or_code)
+
+
+def category_name(code: str) -> str | None:
+    """Stripe's name of a 4-digit code, or None where Stripe has none."""
+    return NAMES.get(code)
+
+
+def trade(code: str) -> str:
+    """The code that a control is compared with: one airline's, car rental's or hotel's own code becomes its trade's."""
+    for first, last, parent in COMPANY_RANGES:
+        if first <= code <= last:
+            return parent
+    return code
+
+
+def stripe_categories(codes: frozenset[str]) -> list[str]:
+    """Stripe's names of these codes, sorted; a code without a name is left out."""
+    return sorted(NAMES[code] for code in codes if code in NAMES)
+
+
+def _shortened(name: str) -> str:
+    folded = _fold(name)
+    words = _words(_after_processor(folded)) or _words(folded)
+    return " ".join(_strip_ends(words)) or " ".join(folded.split())
+
+
+@lru_cache(maxsize=8192)
+def _fold(text: str) -> str:
+    """Lower case, compatibility forms, Latin look-alikes and accents folded, invisible characters gone."""
+    if text.isascii():
+        return text.lower()
+    while (again := _fold_once(text)) != text:
+        text = again
+    return text
+
+
+def _fold_once(text: str) -> str:
+    text = unicodedata.normalize("NFKD", text).casefold()
+    text = _ORDINARY_MARKS.sub("", text).translate(_LOOK_ALIKES)
+    for ligature, letters in _LIGATURES:
+        text = text.replace(ligature, letters)
+    text = "".join(character for character in text if unicodedata.category(character) != "Cf")
+    return unicodedata.normalize("NFKC", text)
+
+
+def _after_processor(text: str) -> str:
+    """What follows the star of a processor: `sq *figma` → `figma`. A star after anything else is left."""
+    while True:
+        head, star, tail = text.partition("*")
+        if not star or not _words(tail) or "".join(_words(head)) not in _PROCESSORS:
+            return text
+        text = tail
+
+
+def _words(text: str) -> list[str]:
+    text = text.replace("'", "").replace("\u2019", "")
+    text = _INITIALS.sub(lambda found: found[0].replace(".", "") + " ", text)
+    text = " ".join(_registered_name(part) for part in re.split(r"[\s*,;|]+", text))
+    text = _PHONE.sub(" ", _STORE_NUMBER.sub(" ", text))
+    text = text.replace("&", " and ").replace("+", " plus ")
+    if text.isascii():
+        return _ASCII_WORD.findall(text)
+    return "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in text).split()
+
+
+def _registered_name(part: str) -> str:
+    """`https://www.figma.com/pro` → `figma`; `figma.evil.com` → `evil`; what is no web address stays as it is."""
+    address = _HOST.fullmatch(part)
+    if address is None:
+        return part
+    labels = address[1].split(".")
+    if labels[-1] not in _TOP_LEVEL_DOMAINS:
+        return part
+    ending = 2 if len(labels) > 2 and labels[-2] in _SECOND_LEVEL else 1
+    return labels[-1 - ending]
+
+
+def _strip_ends(words: list[str]) -> list[str]:
+    """Takes prefixes, zero-padded store numbers, company forms and states off a name that keeps words without them."""
+    words = [
+        word for place, word in enumerate(words) if not place or not (word.isdigit() and word[:2] == "00")
+    ]
+    while len(words) > 1 and words[0] in _BARE_PREFIXES:
+        words = words[1:]
+    while len(words) > 1:
+        phrase = next(
+            (p for p in _COMPANY_PHRASES if len(words) > len(p) and tuple(words[-len(p) :]) == p), None
+        )
+        if phrase:
+            words = words[: -len(phrase)]
+        elif words[-1] in _COMPANY_FORMS or (len(words) > 2 and words[-1] in _STATES):
+            words = words[:-1]
+        else:
+            break
+    return words
+
+
+def _compare(name: list[str], found: list[str], places: frozenset[str]) -> Match:
+    if not name or not found:
+        return Match(False, 0, "nothing to compare")
+    if name == found:
+        return Match(True, 100, "the same name")
+    if "".join(name) == "".join(found):
+        return Match(True, 95, "the same name but for spaces")
+    for wanted, score in ((name, 90), (_without_billing(name), 85)):
+        length = _leading(found, "".join(wanted))
+        if length is None:
+            continue
+        strange = list(_strange_words(found[length:], frozenset(name), places))
+        if strange:
+            return Match(False, 60, f"the name is followed by other words: {' '.join(strange)}")
+        return Match(True, score, "the name, followed by harmless words")
+    return Match(False, 0, "no approved name begins the descriptor")
+
+
+def _leading(words: list[str], wanted: str) -> int | None:
+    """How many whole words at the start of `words` spell `wanted` exactly; None if no number of them does."""
+    spelled = ""
+    for count, word in enumerate(words, 1):
+        spelled += word
+        if len(spelled) >= len(wanted):
+            return count if spelled == wanted else None
+    return None
+
+
+def _without_billing(name: list[str]) -> list[str]:
+    """The approved name without billing words at its end: an agent may write "Figma subscription"."""
+    while len(name) > 1 and name[-1] in _BILLING_WORDS:
+        name = name[:-1]
+    return name
+
+
+def _strange_words(rest: list[str], own: frozenset[str], places: frozenset[str]) -> Iterator[str]:
+    """The words after a name that could make it another company's name."""
+    at = 0
+    while at < len(rest):
+        for length in range(min(_LONGEST_PLACE + 1, len(rest) - at), 0, -1):
+            phrase = " ".join(rest[at : at + length])
+            if phrase in _PLACES or phrase in places:
+                at += length
+                break
+        else:
+            word, at = rest[at], at + 1
+            last = at == len(rest)
+            harmless = word in _BILLING_WORDS or word in _CHANNEL_WORDS or word in own or word.isdigit()
+            if not (harmless or _REFERENCE.fullmatch(word) or (last and word in _STATES)):
+                yield word
