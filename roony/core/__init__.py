@@ -1,0 +1,1 @@
+"""The rules of money: pure functions and frozen data, standard library only, no clock, no input or output."""

@@ -1,0 +1,71 @@
+"""Organization, project and agent: who asks, who is frozen, and the chain of scopes a purchase draws on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Organization(NamedTuple):
+    """The company. Its row is the lock under which all of its money moves, and it carries the head of its audit chain."""
+
+    id: str
+    name: str
+    currency: str
+    time_zone: str
+    connection_id: str | None
+    frozen_at: int | None
+    unknown_cards: str
+    delivery: str
+    unbudgeted: int
+    settings: str
+    config_version: str
+    audit_sequence: int
+    audit_hash: str
+    clock: int
+    created_at: int
+
+
+class Project(NamedTuple):
+    """A group of agents with a purpose of its own. Times in microseconds UTC."""
+
+    organization_id: str
+    id: str
+    name: str
+    frozen_at: int | None
+    created_at: int
+
+
+class Agent(NamedTuple):
+    """One AI agent that may ask for purchases, always inside one project. `project_ids` is a JSON list it may name."""
+
+    organization_id: str
+    id: str
+    project_id: str
+    project_ids: str
+    name: str
+    description: str
+    frozen_at: int | None
+    public_key: str | None
+    created_at: int
+
+
+# What the organization wants for authorizations on cards that Roony did not make.
+UNKNOWN_CARDS = ("decline", "approve", "approve_while_unfrozen")
+DELIVERIES = ("sealed", "reveal", "raw")
+SCOPES = ("organization", "project", "agent")
+
+
+def chain(organization_id: str, project_id: str, agent_id: str) -> tuple[tuple[str, str], ...]:
+    """The scopes of a purchase from the narrowest to the widest, the order in which budgets are checked (section 6)."""
+    return (("agent", agent_id), ("project", project_id), ("organization", organization_id))
+
+
+def frozen_scope(organization: Organization, project: Project | None, agent: Agent | None) -> str | None:
+    """The widest scope that is frozen, or None. A missing project or agent counts as frozen: when unsure, decline."""
+    if organization.frozen_at is not None:
+        return "organization"
+    if project is None or project.frozen_at is not None:
+        return "project"
+    if agent is None or agent.frozen_at is not None:
+        return "agent"
+    return None

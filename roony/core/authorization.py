@@ -1,0 +1,241 @@
+"""What the network asks and what we answer: every check of an authorization, in order, as one pure function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from roony.core.agent import Agent, Organization, Project, frozen_scope
+from roony.core.connection import Connection
+from roony.core.control import Controls
+from roony.core.merchant import Merchant, match
+
+if TYPE_CHECKING:
+    from roony.core.card import Card
+    from roony.core.purchase import Purchase
+
+# The version our answers are written for; Stripe reads an answer without one as webhook_error (facts section 2.2).
+STRIPE_VERSION = "2026-10-28.endive"
+# Requests up to this many minor units are card checks when the purchase is for more (design section 7, facts 1.5).
+CARD_CHECK_LIMIT = 100
+
+CODES = (
+    "CARD_UNKNOWN CARD_NOT_ACTIVE CARD_EXPIRED CARD_USED FROZEN CONNECTION_INACTIVE CURRENCY_MISMATCH"
+    " CATEGORY_MISMATCH COUNTRY_MISMATCH MERCHANT_MISMATCH OVER_HOLD LATE STALE UNREADABLE BUSY"
+).split()
+
+
+class Authorization(NamedTuple):
+    """What is known of one authorization. Amounts in minor units of `currency`, times in microseconds UTC.
+
+    `history_length` is the longest request_history known, one longer than seen while our own answer waits to be
+    confirmed (`provisional`). `transactions_seen` and `final` rank statements (section 8).
+    """
+
+    organization_id: str
+    id: str
+    connection_id: str
+    purchase_id: str | None
+    card_id: str | None
+    stripe_card_id: str
+    status: str
+    approved: int
+    provisional: int
+    card_check: int
+    amount: int
+    captured: int
+    currency: str
+    merchant_amount: int
+    merchant_currency: str
+    merchant: str
+    network_transaction_id: str | None
+    history_length: int
+    transactions_seen: int
+    final: int
+    statement_at: int
+    created_at: int
+    updated_at: int
+
+
+class AuthorizationDecision(NamedTuple):
+    """Our answer to one request, kept under (authorization, ordinal, amount) so that a repeat gets the same answer.
+
+    `answered` is `approved` or `declined`: what the door really sent, as far as known.
+    """
+
+    organization_id: str
+    authorization_id: str
+    ordinal: int
+    amount: int
+    id: str
+    purchase_id: str | None
+    approved: int
+    approved_amount: int
+    code: str
+    answered: str
+    at: int
+
+
+class AuthorizationRequest(NamedTuple):
+    """One `issuing_authorization.request`, as far as the answer depends on it (facts section 2.3).
+
+    `amount` is `pending_request.amount`, what is asked on top; `granted` the request's top-level amount; `ordinal` the
+    length of `request_history`. `created` is seconds since 1970 UTC.
+    """
+
+    authorization_id: str
+    stripe_card_id: str
+    ordinal: int
+    amount: int
+    granted: int
+    currency: str
+    merchant_amount: int
+    merchant_currency: str
+    merchant: Merchant
+    city: str | None
+    state: str | None
+    network_transaction_id: str | None
+    controllable: bool
+    cashback_amount: int
+    created: int
+
+
+class Verdict(NamedTuple):
+    """Approve or not, for how much (minor units), under which code (None when approved); `flags` are mismatches let by."""
+
+    approved: bool
+    amount: int
+    code: str | None
+    flags: tuple[str, ...] = ()
+
+
+class AuthorizationFacts(NamedTuple):
+    """Everything a verdict depends on besides the request. `committed_elsewhere` leaves this authorization out."""
+
+    organization: Organization
+    project: Project | None
+    agent: Agent | None
+    connection: Connection | None
+    controls: tuple[Controls, ...]
+    card: Card | None
+    purchase: Purchase | None
+    known: Authorization | None
+    committed_elsewhere: int
+    approved_merchant: Merchant | None
+    aliases: tuple[str, ...]
+    pinned_network_ids: frozenset[str]
+
+
+def is_card_check(request: AuthorizationRequest, purchase: Purchase) -> bool:
+    """A merchant looking whether the card is good: at most 1.00 and less than the purchase is for."""
+    return request.amount <= CARD_CHECK_LIMIT and request.amount < purchase.amount
+
+
+def judge(request: AuthorizationRequest, facts: AuthorizationFacts, now: int) -> Verdict:
+    """Answers one request; `now` in microseconds UTC. Checks in the order of design section 7; the first hit counts."""
+    if facts.known is not None and facts.known.history_length > request.ordinal:
+        return _decline("STALE")
+    if facts.card is None or facts.purchase is None:
+        return _unknown_card(request, facts.organization)
+    if frozen_scope(facts.organization, facts.project, facts.agent):
+        return _decline("FROZEN")
+    if facts.connection is None or facts.connection.status != "active":
+        return _decline("CONNECTION_INACTIVE")
+    increment = facts.known is not None and bool(facts.known.approved) and request.ordinal > 0
+    flags: tuple[str, ...] = ()
+    if not increment:
+        code = _card_code(request, facts, now) or _currency_code(request, facts) or _place_code(request, facts)
+        if code:
+            return _decline(code)
+        if not _merchant_fits(request, facts):
+            if facts.purchase.merchant_lock == "strict":
+                return _decline("MERCHANT_MISMATCH")
+            flags = ("merchant_mismatch",)
+    return _room(request, facts, increment, flags)
+
+
+def _decline(code: str) -> Verdict:
+    return Verdict(False, 0, code)
+
+
+def _unknown_card(request: AuthorizationRequest, organization: Organization) -> Verdict:
+    if organization.unknown_cards == "approve":
+        return Verdict(True, request.amount, None)
+    if organization.unknown_cards == "approve_while_unfrozen" and organization.frozen_at is None:
+        return Verdict(True, request.amount, None)
+    return _decline("CARD_UNKNOWN")
+
+
+def _card_code(request: AuthorizationRequest, facts: AuthorizationFacts, now: int) -> str | None:
+    card, purchase = facts.card, facts.purchase
+    assert card is not None and purchase is not None
+    if card.status in ("creating", "frozen", "canceled") or (card.status == "active" and card.stripe_status == "canceled"):
+        return "CARD_NOT_ACTIVE"
+    if card.status == "expired" or now >= card.expires_at:
+        return "CARD_EXPIRED"
+    if purchase.ended_at is not None:
+        return "CARD_NOT_ACTIVE"
+    if card.status == "used" and not is_card_check(request, purchase):
+        return "CARD_USED"
+    return None
+
+
+def _currency_code(request: AuthorizationRequest, facts: AuthorizationFacts) -> str | None:
+    card = facts.card
+    assert card is not None
+    if request.currency != card.currency:
+        return "CURRENCY_MISMATCH"
+    if request.merchant_currency == card.currency:
+        return None
+    allowed = [controls.foreign_currency for controls in facts.controls if controls.foreign_currency is not None]
+    return None if allowed and all(word == "allow" for word in allowed) else "CURRENCY_MISMATCH"
+
+
+def _place_code(request: AuthorizationRequest, facts: AuthorizationFacts) -> str | None:
+    category, country = request.merchant.category, request.merchant.country
+    for controls in facts.controls:
+        if controls.blocked_categories and category in controls.blocked_categories:
+            return "CATEGORY_MISMATCH"
+        if controls.allowed_categories is not None and category not in controls.allowed_categories:
+            return "CATEGORY_MISMATCH"
+    for controls in facts.controls:
+        if controls.blocked_countries and country in controls.blocked_countries:
+            return "COUNTRY_MISMATCH"
+        if controls.allowed_countries is not None and country not in controls.allowed_countries:
+            return "COUNTRY_MISMATCH"
+    return None
+
+
+def _merchant_fits(request: AuthorizationRequest, facts: AuthorizationFacts) -> bool:
+    """The descriptor names the approved merchant, or comes from a network id pinned to it (facts section 2.4)."""
+    approved = facts.approved_merchant
+    if approved is None:
+        return False
+    if facts.pinned_network_ids:
+        if request.merchant.network_id in facts.pinned_network_ids:
+            return True
+        if approved.network_id is not None:
+            return False
+    noise = [word for word in (request.city, request.state) if word]
+    return match((approved.name, *facts.aliases), request.merchant.name, noise=noise).matched
+
+
+def _room(request: AuthorizationRequest, facts: AuthorizationFacts, increment: bool, flags: tuple[str, ...]) -> Verdict:
+    """How much of the ask fits into the hold beside what is committed, this authorization with its larger figure."""
+    assert facts.purchase is not None
+    mine = request.granted
+    if facts.known is not None:
+        mine = max(mine, facts.known.captured)
+        if facts.known.approved:
+            mine = max(mine, facts.known.amount)
+    room = facts.purchase.hold_amount - facts.committed_elsewhere - mine
+    if request.amount <= room:
+        return Verdict(True, request.amount, None, flags)
+    if request.controllable and not increment and room >= 1 and room >= request.cashback_amount:
+        return Verdict(True, room, None, flags)
+    return _decline("OVER_HOLD")
+
+
+def committed_elsewhere(loose_captured: int, parts: Iterable[int]) -> int:
+    """What the other authorizations of the card and captures without one have taken or may take, in minor units."""
+    return loose_captured + sum(parts)

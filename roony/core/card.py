@@ -1,0 +1,109 @@
+"""A card: its life cycle, and purchase plus controls compiled into Stripe's own spending controls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from roony.core.authorization import Authorization
+from roony.core.control import Controls
+from roony.core.merchant import stripe_categories
+from roony.core.purchase import Purchase
+
+
+class Card(NamedTuple):
+    """One virtual card for one purchase. Never holds a number or CVC. Amounts in minor units, times in microseconds."""
+
+    organization_id: str
+    id: str
+    purchase_id: str
+    connection_id: str
+    stripe_card_id: str | None
+    status: str
+    stripe_status: str | None
+    currency: str
+    hard_limit: int
+    last4: str | None
+    exp_month: int | None
+    exp_year: int | None
+    expires_at: int
+    deliveries: int
+    created_at: int
+    updated_at: int
+
+
+STATUSES = ("creating", "active", "used", "expired", "canceled", "frozen")
+DEFAULT_LIFETIME_SECONDS = 60 * 60
+# A card's details are handed out at most this often (section 11).
+MAX_DELIVERIES = 5
+
+
+def derive_card_status(card: Card, authorizations: Iterable[Authorization]) -> str:
+    """The card's state as a function of what is known (section 5).
+
+    Used from its first authorization that counts as approved; active again when none counts any more, unless Stripe
+    canceled it. A card check uses the card only when it was captured. Stripe's own cancel of a single-use card says
+    nothing by itself: its authorization may still be on its way here.
+    """
+    if card.status not in ("active", "used"):
+        return card.status
+    if any(a.approved and not (a.card_check and a.captured == 0) for a in authorizations):
+        return "used"
+    return "active" if card.stripe_status != "canceled" else card.status
+
+
+def is_weaker(wanted: dict[str, Any], found: dict[str, Any]) -> str | None:
+    """Names the first control of `wanted` that Stripe's card does not carry, or None. Both are Stripe card objects."""
+    controls = found.get("spending_controls") or {}
+    asked = wanted["spending_controls"]
+    for name in ("allowed_categories", "blocked_categories", "allowed_merchant_countries",
+                 "blocked_merchant_countries", "allowed_card_presences"):
+        if sorted(asked.get(name) or []) != sorted(controls.get(name) or []):
+            return name
+    limits = {(limit["interval"], limit["amount"]) for limit in controls.get("spending_limits") or []}
+    for limit in asked["spending_limits"]:
+        if (limit["interval"], limit["amount"]) not in limits:
+            return "spending_limits"
+    cancel_after = (found.get("lifecycle_controls") or {}).get("cancel_after") or {}
+    if cancel_after.get("payment_count") != wanted["lifecycle_controls"]["cancel_after"]["payment_count"]:
+        return "lifecycle_controls"
+    return None
+
+
+def compile_card(purchase: Purchase, card_id: str, controls: Controls, single_use: bool = True) -> dict[str, Any]:
+    """Stripe's parameters for the card of a purchase, all but the cardholder (facts 1.2, 1.4, 1.5).
+
+    Stripe then holds the line when Roony is down. Empty lists are left out: the SDK drops them silently, which would
+    read as "no restriction" either way (facts section 10, trap 16).
+    """
+    spending: dict[str, Any] = {
+        "spending_limits": [{"amount": purchase.hold_amount, "interval": "all_time"}],
+        "allowed_card_presences": ["not_present"],
+    }
+    if controls.allowed_categories is not None:
+        spending["allowed_categories"] = stripe_categories(
+            controls.allowed_categories - (controls.blocked_categories or frozenset())
+        )
+    elif controls.blocked_categories:
+        spending["blocked_categories"] = stripe_categories(controls.blocked_categories)
+    if controls.allowed_countries is not None:
+        spending["allowed_merchant_countries"] = sorted(
+            controls.allowed_countries - (controls.blocked_countries or frozenset())
+        )
+    elif controls.blocked_countries:
+        spending["blocked_merchant_countries"] = sorted(controls.blocked_countries)
+    params: dict[str, Any] = {
+        "type": "virtual",
+        "status": "active",
+        "currency": purchase.currency,
+        "spending_controls": {name: value for name, value in spending.items() if value},
+        "metadata": {
+            "roony_purchase": purchase.id,
+            "roony_card": card_id,
+            "roony_organization": purchase.organization_id,
+            "roony_agent": purchase.agent_id,
+        },
+    }
+    if single_use:
+        params["lifecycle_controls"] = {"cancel_after": {"payment_count": 1}}
+    return params

@@ -1,0 +1,143 @@
+"""A purchase: its row, the state derived from facts, and the fingerprint by which a repeated wish is recognised."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from roony.core.authorization import Authorization
+
+
+class Purchase(NamedTuple):
+    """One wish to buy and what became of it. Amounts in minor units of `currency`, times in microseconds UTC.
+
+    `merchant`, `metadata`, `decision` and `failure` are JSON text. `ended_at` is when the right to a new authorization
+    ended and `ended_reason` why. `held` and `spent` are what its entries sum to; `captured` and `refunded` what Stripe
+    reported, `loose_captured` the part of it without an authorization.
+    """
+
+    organization_id: str
+    id: str
+    agent_id: str
+    project_id: str
+    task_id: str | None
+    connection_id: str
+    status: str
+    amount: int
+    currency: str
+    hold_id: str | None
+    hold_amount: int
+    held: int
+    spent: int
+    captured: int
+    loose_captured: int
+    refunded: int
+    entry_count: int
+    card_id: str | None
+    approval_id: str | None
+    merchant_key: str
+    merchant_lock: str
+    merchant: str
+    description: str
+    metadata: str
+    decision: str
+    failure: str | None
+    fingerprint: str
+    ended_at: int | None
+    ended_reason: str | None
+    created_at: int
+    updated_at: int
+
+
+class KeptKey(NamedTuple):
+    """An Idempotency-Key an agent has used, the purchase it made and the fingerprint of the body it came with."""
+
+    organization_id: str
+    agent_id: str
+    key: str
+    purchase_id: str
+    body_hash: str
+    created_at: int
+
+
+class RecentPurchase(NamedTuple):
+    """The newest purchase with one fingerprint: what the duplicate guard compares with."""
+
+    organization_id: str
+    agent_id: str
+    fingerprint: str
+    purchase_id: str
+    created_at: int
+
+
+class Velocity(NamedTuple):
+    """How many purchases an agent asked for in one hour, and their sum; `hour` is whole hours since 1970 UTC."""
+
+    organization_id: str
+    agent_id: str
+    hour: int
+    purchases: int
+    amount: int
+
+
+STATUSES = (
+    "declined awaiting_approval issuing ready authorized settled canceled expired failed".split()
+)
+# The agent can still change its mind, and a new authorization can still come.
+OPEN = frozenset({"awaiting_approval", "issuing", "ready", "authorized"})
+HOUR = 3_600_000_000
+
+
+def fingerprint(
+    task_id: str | None, merchant_key: str, amount: int, currency: str
+) -> str:
+    """What makes two wishes of one agent the same wish (section 6): task, merchant, amount and currency."""
+    text = "\x1f".join((task_id or "", merchant_key, str(amount), currency))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def may_still_authorize(purchase: Purchase, card_status: str | None) -> bool:
+    """True while a new authorization can still be granted: nothing ended it, and its card is to come or unused.
+
+    A card that is being made may already be live at Stripe: until it is recorded, its hold stays whatever else happens.
+    """
+    if card_status == "creating":
+        return True
+    if purchase.ended_at is not None or purchase.status == "declined":
+        return False
+    return card_status is None or card_status in ("active", "frozen")
+
+
+def derive_status(
+    purchase: Purchase, card_status: str | None, authorizations: Iterable[Authorization]
+) -> str:
+    """The state of a purchase as a function of what is known (section 5). `declined` and the waits stay as they are."""
+    if purchase.status == "declined":
+        return "declined"
+    approved = [a for a in authorizations if a.approved and not (a.card_check and a.captured == 0)]
+    if any(is_open(a) for a in approved):
+        return "authorized"
+    if purchase.captured > 0:
+        return "settled"
+    if purchase.ended_at is not None:
+        return _ended_status(purchase.ended_reason)
+    if approved and card_status in ("used", "canceled", "expired"):
+        return "canceled"
+    if purchase.status == "awaiting_approval" or (purchase.card_id is None and card_status is None):
+        return purchase.status
+    return "issuing" if card_status in (None, "creating") else "ready"
+
+
+def is_open(authorization: Authorization) -> bool:
+    """Approved and pending, or closed with its capture not known yet: money that is still on its way."""
+    if not authorization.approved:
+        return False
+    return authorization.status == "pending" or (authorization.status == "closed" and authorization.captured == 0)
+
+
+def _ended_status(reason: str | None) -> str:
+    if reason in ("expired", "failed", "declined"):
+        return reason
+    return "canceled"

@@ -1,0 +1,26 @@
+"""What the flows work with, handed to them by the wiring: the till, the gateway, the vault, a clock and ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from roony.gateway.client import StripeGateway
+from roony.gateway.pool import GatewayPool
+from roony.store.database import Database
+from roony.store.till import Till
+from roony.store.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class FlowContext:
+    """`clock` gives microseconds UTC; `new_id("pur")` a fresh id with that prefix; `public_url` has no slash at its end."""
+
+    till: Till
+    database: Database
+    gateway: StripeGateway
+    pool: GatewayPool
+    vault: Vault
+    clock: Callable[[], int]
+    new_id: Callable[[str], str]
+    public_url: Callable[[], str]

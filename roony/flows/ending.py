@@ -1,0 +1,45 @@
+"""How the right to a new authorization ends: canceled, expired, denied, failed; the card follows at Stripe."""
+
+from __future__ import annotations
+
+import json
+
+from roony.core.approval import Approval
+from roony.core.card import Card
+from roony.core.purchase import Purchase
+from roony.flows.movement import card_of, follow
+from roony.store.book import Book
+from roony.store.tables import OutboxPromise
+
+
+def end_card(book: Book, purchase: Purchase, reason: str, promise_id: str, now: int) -> Purchase:
+    """Ends the right to a new authorization for `reason`; promises Stripe's cancel where a card exists.
+
+    A card that is still being made keeps its hold: the command that records it looks again (section 5).
+    """
+    card = card_of(book, purchase)
+    if purchase.approval_id is not None:
+        approval = book.need(Approval, purchase.organization_id, purchase.approval_id)
+        if approval.status == "pending":
+            status = "expired" if reason == "expired" else "denied"
+            book.put(approval._replace(status=status, decided_at=now, note=approval.note or f"Purchase {reason}."))
+    if purchase.ended_at is None:
+        purchase = purchase._replace(ended_at=now, ended_reason=reason)
+    if card is not None and card.status in ("active", "frozen", "used"):
+        if card.status != "used":
+            card = card._replace(status="expired" if reason == "expired" else "canceled", updated_at=now)
+            book.put(card)
+        if card.stripe_status != "canceled":
+            promise_card_status(book, card, "canceled", promise_id, now)
+    return follow(book, purchase, reason, now)
+
+
+def promise_card_status(book: Book, card: Card, status: str, promise_id: str, now: int) -> None:
+    """Promises to set a card's status at Stripe: `canceled` is final, `inactive` and `active` freeze and unfreeze.
+
+    The key is derived from the promise, so that a repeat after a crash is the same call.
+    """
+    book.promise(OutboxPromise(
+        card.organization_id, promise_id, "set_card_status", card.id, json.dumps({"status": status}),
+        f"{promise_id}:1", 1, "promised", 0, now, 0, 0, None, now, None,
+    ))

@@ -1,0 +1,90 @@
+"""What every movement of a purchase ends with: held, spent and both life cycles follow from the facts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from roony.core.agent import chain
+from roony.core.authorization import Authorization
+from roony.core.budget import Budget, period_start
+from roony.core.card import Card, derive_card_status
+from roony.core.ledger import Entry, Hold, position
+from roony.core.purchase import Purchase, derive_status
+from roony.store.book import Book
+
+# Who acts when no person and no agent does.
+ROONY = "roony"
+STRIPE = "stripe"
+
+
+def card_of(book: Book, purchase: Purchase) -> Card | None:
+    """The purchase's card, if one was promised."""
+    return book.get(Card, purchase.organization_id, purchase.card_id) if purchase.card_id else None
+
+
+def place_hold(book: Book, purchase: Purchase, hold_id: str, now: int) -> Purchase:
+    """Sets `purchase.hold_amount` aside in every budget of the chain, in the periods of now; all of them at once."""
+    periods = [
+        (budget.id, period_start(budget.period, budget.time_zone, now))
+        for _, scope_id in chain(purchase.organization_id, purchase.project_id, purchase.agent_id)
+        for budget in book.group(Budget, purchase.organization_id, scope_id)
+        if budget.currency == purchase.currency
+    ]
+    hold = Hold(purchase.organization_id, hold_id, purchase.id, purchase.hold_amount, purchase.currency,
+                json.dumps(periods), now)
+    book.put(hold)
+    return _enter(book, purchase._replace(hold_id=hold_id), hold, "hold", purchase.hold_amount, 0, now)
+
+
+def void_hold(book: Book, purchase: Purchase, now: int) -> Purchase:
+    """Takes back all that the purchase's hold still sets aside, to place another one in the same commit."""
+    hold = _hold_of(book, purchase)
+    if hold is None:
+        return purchase
+    return _enter(book, purchase, hold, "void", -purchase.held, 0, now)
+
+
+def follow(book: Book, purchase: Purchase, kind: str, now: int) -> Purchase:
+    """Brings card, held, spent and status in line with the facts in the book, appends the entry, writes the purchase.
+
+    Call it after every fact that changed. `kind` names the cause on the entry.
+    """
+    authorizations = book.group(Authorization, purchase.organization_id, purchase.id)
+    card = card_of(book, purchase)
+    if card is not None:
+        status = derive_card_status(card, authorizations)
+        if status != card.status:
+            card = card._replace(status=status, updated_at=now)
+            book.put(card)
+    card_status = card.status if card is not None else None
+    target = position(purchase, card_status, authorizations)
+    hold = _hold_of(book, purchase)
+    if hold is not None and (target.held, target.spent) != (purchase.held, purchase.spent):
+        purchase = _enter(book, purchase, hold, kind, target.held - purchase.held, target.spent - purchase.spent, now)
+    purchase = purchase._replace(status=derive_status(purchase, card_status, authorizations), updated_at=now)
+    book.put(purchase)
+    return purchase
+
+
+def audit(book: Book, purchase: Purchase, actor: str, action: str, now: int, **body: Any) -> None:
+    """Writes down what happened to a purchase, with its state afterwards."""
+    book.record(purchase.organization_id, actor, action, purchase.id,
+                {"status": purchase.status, "held": purchase.held, "spent": purchase.spent, **body}, now)
+
+
+def periods_of(hold: Hold) -> Iterable[tuple[str, int]]:
+    """The budget periods a hold was placed in, as (budget id, start in microseconds)."""
+    return [(budget_id, start) for budget_id, start in json.loads(hold.periods)]
+
+
+def _hold_of(book: Book, purchase: Purchase) -> Hold | None:
+    return book.get(Hold, purchase.organization_id, purchase.hold_id) if purchase.hold_id else None
+
+
+def _enter(book: Book, purchase: Purchase, hold: Hold, kind: str, held: int, spent: int, now: int) -> Purchase:
+    sequence = purchase.entry_count + 1
+    book.put(Entry(purchase.organization_id, purchase.id, sequence, hold.id, kind, held, spent, now))
+    book.move(hold, periods_of(hold), held, spent)
+    return purchase._replace(held=purchase.held + held, spent=purchase.spent + spent, entry_count=sequence)

@@ -1,0 +1,265 @@
+"""The facts of one batch of commands: what they read, changed in memory and written back in one go.
+
+A command names the facts it needs beforehand; asking for another one raises. Changes of one command can be undone
+without touching its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import Table
+
+from roony.core.agent import Organization
+from roony.core.audit import AuditDraft, chain_record
+from roony.core.authorization import Authorization
+from roony.core.budget import Budget, BudgetPeriod
+from roony.core.errors import BrokenCaller
+from roony.core.ledger import Hold
+from roony.store import tables
+from roony.store.statements import finish_event, finish_promise
+from roony.store.tables import CONFIG_TABLES, TABLE_OF, OutboxPromise
+from roony.store.writer import Writer
+
+Row = TypeVar("Row", bound=tuple[Any, ...])
+
+# Rows that are also looked up in groups: all authorizations of a purchase, all budgets of a scope.
+GROUPED_BY: dict[type, str] = {Authorization: "purchase_id", Budget: "scope_id"}
+
+_MISSING = object()
+
+
+def _getter(names: Iterable[str], row: type) -> Callable[[Any], tuple[Any, ...]]:
+    fields: tuple[str, ...] = row._fields  # type: ignore[attr-defined]
+    places = [fields.index(name) for name in names]
+    if len(places) == 1:
+        place = places[0]
+        return lambda item: (item[place],)
+    return itemgetter(*places)
+
+
+_KEY_OF: dict[type, Callable[[Any], tuple[Any, ...]]] = {
+    row: _getter(table.info["key"], row) for row, table in TABLE_OF.items()
+}
+_GROUP_OF: dict[type, Callable[[Any], tuple[Any, ...]]] = {
+    row: _getter(("organization_id", column), row) for row, column in GROUPED_BY.items()
+}
+_CONFIG_TYPES = frozenset(tables.row_type(table) for table in CONFIG_TABLES)
+
+
+class EventOutcome(NamedTuple):
+    """How the handling of an inbox row ended, written in the same commit as its effects."""
+
+    status: str
+    reason: str | None
+    organization_id: str | None
+    failed: int
+    due_at: int
+    finished_at: int | None
+    id: str
+    generation: int
+
+
+class PromiseOutcome(NamedTuple):
+    """How the doing of an outbox row ended, or when it is due again."""
+
+    status: str
+    key: str
+    attempt: int
+    tries: int
+    due_at: int
+    last_error: str | None
+    finished_at: int | None
+    organization_id: str
+    id: str
+    generation: int
+
+
+class Book:
+    """Facts in memory, read through the changes of earlier commands of the batch."""
+
+    def __init__(self, new_config_version: Callable[[], str]) -> None:
+        """`new_config_version` gives a fresh random value for an organization whose configuration changed."""
+        self._rows: dict[type, dict[Any, Any]] = {row: {} for row in TABLE_OF}
+        self._groups: dict[type, dict[Any, dict[Any, Any]]] = {row: {} for row in GROUPED_BY}
+        self._changed: dict[type, dict[Any, Any]] = {row: {} for row in TABLE_OF}
+        self._moves: dict[tuple[str, str, int], tuple[int, int]] = {}
+        self._journal: list[tuple[dict[Any, Any], Any, Any]] = []
+        self._records: list[AuditDraft] = []
+        self._event_outcomes: list[EventOutcome] = []
+        self._promise_outcomes: list[PromiseOutcome] = []
+        self._reconfigured: set[str] = set()
+        self._new_config_version = new_config_version
+        self._reconfigured_before: set[str] = set()
+        self._mark: tuple[int, int, int] = (0, 0, 0)
+        # Stripe's card id → ours, as named by commands; None for a card that is not ours.
+        self.stripe_cards: dict[tuple[str, str, str], str | None] = {}
+
+    # What commands call
+
+    def get(self, row: type[Row], *key: Any) -> Row | None:
+        """The row with this key as it is now, or None. Raises BrokenCaller for a fact that was not named."""
+        try:
+            found: Row | None = self._rows[row][key]
+        except KeyError:
+            raise BrokenCaller(f"{row.__name__} {key} was not named beforehand") from None
+        return found
+
+    def need(self, row: type[Row], *key: Any) -> Row:
+        """Like `get`, for a row that must exist. Raises BrokenCaller when it does not."""
+        found = self.get(row, *key)
+        if found is None:
+            raise BrokenCaller(f"{row.__name__} {key} does not exist")
+        return found
+
+    def group(self, row: type[Row], organization_id: str, value: str) -> list[Row]:
+        """All rows of a group, such as the authorizations of a purchase. Raises BrokenCaller when it was not named."""
+        try:
+            return list(self._groups[row][(organization_id, value)].values())
+        except KeyError:
+            raise BrokenCaller(f"{row.__name__} of {value} were not named beforehand") from None
+
+    def put(self, item: tuple[Any, ...]) -> None:
+        """Adds a row or replaces it whole."""
+        row = type(item)
+        key = _KEY_OF[row](item)
+        self._set(self._rows[row], key, item)
+        self._set(self._changed[row], key, item)
+        if row in _GROUP_OF:
+            group = self._groups[row].get(_GROUP_OF[row](item))
+            if group is not None:
+                self._set(group, key, item)
+        if row in _CONFIG_TYPES:
+            self._reconfigured.add(key[0])
+
+    def reconfigure(self, organization_id: str) -> None:
+        """Says that something decide() reads changed on the organization's own row."""
+        self._reconfigured.add(organization_id)
+
+    def move(self, hold: Hold, periods: Iterable[tuple[str, int]], held: int, spent: int) -> None:
+        """Moves every budget period of a hold by these differences, in minor units."""
+        for budget_id, start in periods:
+            key = (hold.organization_id, budget_id, start)
+            before = self._moves.get(key, (0, 0))
+            self._set(self._moves, key, (before[0] + held, before[1] + spent))
+
+    def period(self, organization_id: str, budget_id: str, start: int) -> BudgetPeriod:
+        """A budget period with what this batch already moved. Raises BrokenCaller when it was not named."""
+        key = (organization_id, budget_id, start)
+        row = self.get(BudgetPeriod, *key) or BudgetPeriod(organization_id, budget_id, start, 0, 0)
+        held, spent = self._moves.get(key, (0, 0))
+        return row._replace(held=row.held + held, spent=row.spent + spent)
+
+    def record(self, organization_id: str, actor: str, action: str, subject: str, body: dict[str, Any], at: int) -> None:
+        """Adds an audit record; it is numbered and hashed when the batch is written."""
+        self._records.append(AuditDraft(organization_id, actor, action, subject, body, at))
+
+    def promise(self, promise: OutboxPromise) -> None:
+        """Promises work to be done after the commit."""
+        self.put(promise)
+
+    def finish_event(self, outcome: EventOutcome) -> None:
+        """Ends the handling of an inbox row in this commit."""
+        self._event_outcomes.append(outcome)
+
+    def finish_promise(self, outcome: PromiseOutcome) -> None:
+        """Ends the doing of an outbox row in this commit, or puts it off."""
+        self._promise_outcomes.append(outcome)
+
+    # What the till calls
+
+    def known(self, row: type, key: Any) -> bool:
+        """True when this fact is already here, present or absent."""
+        return key in self._rows[row]
+
+    def known_group(self, row: type, key: Any) -> bool:
+        """True when this group is already here."""
+        return key in self._groups[row]
+
+    def take(self, row: type, key: Any, item: Any | None) -> None:
+        """Keeps a loaded row, or that there is none; what a command already changed stays."""
+        self._rows[row].setdefault(key, item)
+
+    def take_group(self, row: type, key: Any, items: Iterable[Any]) -> None:
+        """Keeps a loaded group."""
+        members = {_KEY_OF[row](item): item for item in items}
+        for member, item in members.items():
+            self._rows[row].setdefault(member, item)
+        self._groups[row].setdefault(key, {member: self._rows[row][member] for member in members})
+
+    def start_command(self) -> None:
+        """Marks where the next command begins, for `undo_command`."""
+        self._journal.clear()
+        self._mark = (len(self._records), len(self._event_outcomes), len(self._promise_outcomes))
+        self._reconfigured_before = set(self._reconfigured)
+
+    def undo_command(self) -> None:
+        """Takes back every change since `start_command`."""
+        for where, key, old in reversed(self._journal):
+            if old is _MISSING:
+                del where[key]
+            else:
+                where[key] = old
+        self._journal.clear()
+        del self._records[self._mark[0]:]
+        del self._event_outcomes[self._mark[1]:]
+        del self._promise_outcomes[self._mark[2]:]
+        self._reconfigured = self._reconfigured_before
+
+    def write(self, writer: Writer, clocks: dict[str, int]) -> set[str]:
+        """Writes all that changed, audit records with it; returns the organizations whose configuration changed.
+
+        `clocks` says for each locked organization the time its commands ran at; it never goes back.
+        """
+        self._advance_organizations(clocks)
+        for row, changed in self._changed.items():
+            if changed:
+                writer.write_rows(TABLE_OF[row], list(changed.values()))
+        moves = [(*key, *delta) for key, delta in self._moves.items() if delta != (0, 0)]
+        if moves:
+            # Sorted, so that two processes touch the rows in the same order.
+            writer.write_rows(tables.budget_periods, sorted(moves))
+        if self._event_outcomes:
+            writer.run_many(finish_event(writer.backend), self._event_outcomes)
+        if self._promise_outcomes:
+            writer.run_many(finish_promise(writer.backend), self._promise_outcomes)
+        return self._reconfigured
+
+    def _advance_organizations(self, clocks: dict[str, int]) -> None:
+        """Chains the audit records and carries head, clock and configuration version on the organizations' rows."""
+        heads: dict[str, Organization] = {}
+        chained = self._changed[tables.AuditRecord]
+        for draft in self._records:
+            organization = heads.get(draft.organization_id) or self.need(Organization, draft.organization_id)
+            sequence = organization.audit_sequence + 1
+            record = chain_record(draft, sequence, organization.audit_hash)
+            chained[(record.organization_id, sequence)] = record
+            heads[draft.organization_id] = organization._replace(audit_sequence=sequence, audit_hash=record.hash)
+        touched = heads.keys() | self._reconfigured | {key[0] for key in self._changed[Organization]}
+        for id in touched:
+            organization = heads.get(id) or self.need(Organization, id)
+            version = self._new_config_version() if id in self._reconfigured else organization.config_version
+            self._changed[Organization][(id,)] = organization._replace(
+                clock=max(organization.clock, clocks.get(id, 0)), config_version=version
+            )
+
+    def _set(self, where: dict[Any, Any], key: Any, value: Any) -> None:
+        self._journal.append((where, key, where.get(key, _MISSING)))
+        where[key] = value
+
+
+def key_of(row: type, item: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The primary key of a row."""
+    return _KEY_OF[row](item)
+
+
+def group_of(row: type, item: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The key of the group a row belongs to: (organization, value of the grouping column)."""
+    return _GROUP_OF[row](item)
+
+
+def table_of(row: type) -> Table:
+    """The table of a row type."""
+    return TABLE_OF[row]

@@ -1,0 +1,211 @@
+"""Loads the facts a batch of commands needs, with one query for each table, after the locks are held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from roony.core.agent import Agent, Organization, Project
+from roony.core.approval import Approval
+from roony.core.authorization import Authorization
+from roony.core.budget import Budget, BudgetPeriod, period_start
+from roony.core.card import Card
+from roony.core.connection import Connection
+from roony.core.control import Control
+from roony.core.ledger import Hold
+from roony.core.purchase import KeptKey, Purchase, RecentPurchase
+from roony.core.settlement import StripeTransaction
+from roony.store.book import Book, group_of, key_of, table_of
+from roony.store.writer import Writer
+
+
+class StripeCardNeed(NamedTuple):
+    """Names a card by Stripe's id, and through it its purchase with everything that belongs to it."""
+
+    organization_id: str
+    connection_id: str
+    stripe_card_id: str
+
+
+class Needs(NamedTuple):
+    """The facts one command names beforehand.
+
+    `rows` are (row type, key…); naming a purchase, or a card, approval, authorization, kept key or recent purchase
+    that leads to one, also brings its card, approval, hold, authorizations, agent, project, connection, controls and
+    budgets. `chains` are (organization, project, agent) whose budgets with their current periods are wanted.
+    """
+
+    rows: tuple[tuple[Any, ...], ...] = ()
+    stripe_cards: tuple[StripeCardNeed, ...] = ()
+    chains: tuple[tuple[str, str, str], ...] = ()
+    chain_of_purchases: tuple[tuple[str, str], ...] = ()
+
+
+# Rows that lead to a purchase.
+_LEADS = (KeptKey, RecentPurchase, Card, Approval, Authorization, StripeTransaction)
+# Rows kept in memory while the organization's config_version is unchanged.
+_CONFIG = (Agent, Project, Connection, Control)
+# Organizations whose configuration is kept in memory at the same time, and rows for each.
+MAX_CACHED_ORGANIZATIONS = 2_000
+MAX_CACHED_ROWS = 20_000
+
+
+class ConfigCache:
+    """Agents, projects, connections, controls and budgets as of one config_version of their organization."""
+
+    def __init__(self) -> None:
+        """Empty; filled by the loader."""
+        self._kept: dict[str, tuple[str, dict[Any, Any]]] = {}
+
+    def of(self, organization: Organization) -> dict[Any, Any]:
+        """What is kept of this organization; empty after its config_version changed."""
+        kept = self._kept.get(organization.id)
+        if kept is not None and kept[0] == organization.config_version and len(kept[1]) < MAX_CACHED_ROWS:
+            return kept[1]
+        if len(self._kept) >= MAX_CACHED_ORGANIZATIONS:
+            self._kept.clear()
+        fresh: dict[Any, Any] = {}
+        self._kept[organization.id] = (organization.config_version, fresh)
+        return fresh
+
+    def drop(self) -> None:
+        """Forgets everything; after a failed write nothing in memory is trusted."""
+        self._kept.clear()
+
+
+class FactLoader:
+    """Brings the facts of a batch into a book."""
+
+    def __init__(self, writer: Writer, cache: ConfigCache) -> None:
+        """Reads on the writing connection, so that what is read is what the locks protect."""
+        self._writer = writer
+        self._cache = cache
+
+    def load(self, book: Book, organizations: Iterable[Organization], needs: Sequence[Needs],
+             clocks: dict[str, int]) -> None:
+        """Loads in passes: what leads to purchases, purchases with what belongs to them, then budgets of chains."""
+        kept = {}
+        for organization in organizations:
+            book.take(Organization, (organization.id,), organization)
+            kept[organization.id] = self._cache.of(organization)
+        self._kept = kept
+        wanted: dict[type, set[Any]] = {}
+        for need in needs:
+            for row, *key in need.rows:
+                wanted.setdefault(row, set()).add(tuple(key))
+        purchases = wanted.pop(Purchase, set())
+        for row in _LEADS:
+            purchases |= self._purchases_of(self._load(book, row, wanted.pop(row, set())))
+        purchases |= self._load_stripe_cards(book, {card for need in needs for card in need.stripe_cards})
+        chains = {chain for need in needs for chain in need.chains}
+        loaded = self._load_purchases(book, purchases)
+        for row, keys in wanted.items():
+            self._load(book, row, keys)
+        rechained = {key for need in needs for key in need.chain_of_purchases}
+        chains |= {(p.organization_id, p.project_id, p.agent_id) for p in loaded
+                   if (p.organization_id, p.id) in rechained}
+        self._load_chains(book, chains, clocks)
+
+    def _load(self, book: Book, row: type, keys: Iterable[Any]) -> list[Any]:
+        """Rows by primary key; absent ones are kept as absent. Returns the present ones."""
+        missing = [key for key in keys if not book.known(row, key)]
+        if not missing:
+            return [found for key in keys if (found := book.get(row, *key)) is not None]
+        if row in _CONFIG:
+            missing = self._from_cache(book, row, missing)
+        if missing:
+            table = table_of(row)
+            found = {key_of(row, item): item for item in
+                     self._writer.rows_by(table, tuple(table.info["key"]), missing)}
+            for key in missing:
+                book.take(row, key, found.get(key))
+                if row in _CONFIG:
+                    self._kept[key[0]][(row, key)] = found.get(key)
+        return [item for key in keys if (item := book.get(row, *key)) is not None]
+
+    def _from_cache(self, book: Book, row: type, keys: list[Any]) -> list[Any]:
+        missing = []
+        for key in keys:
+            kept = self._kept.get(key[0])
+            if kept is None:
+                # No such organization: then it has no such row either.
+                book.take(row, key, None)
+            elif (row, key) in kept:
+                book.take(row, key, kept[(row, key)])
+            else:
+                missing.append(key)
+        return missing
+
+    def _load_group(self, book: Book, row: type, column: str, keys: Iterable[Any]) -> None:
+        """All rows of each (organization, value) group."""
+        missing = [key for key in keys if not book.known_group(row, key)]
+        if row is Budget:
+            for key in list(missing):
+                kept = self._kept.get(key[0], {})
+                if (row, key) in kept:
+                    book.take_group(row, key, kept[(row, key)])
+                    missing.remove(key)
+        if not missing:
+            return
+        groups: dict[Any, list[Any]] = {key: [] for key in missing}
+        for item in self._writer.rows_by(table_of(row), ("organization_id", column), missing):
+            groups[group_of(row, item)].append(item)
+        for key, items in groups.items():
+            book.take_group(row, key, items)
+            if row is Budget and key[0] in self._kept:
+                self._kept[key[0]][(row, key)] = items
+
+    @staticmethod
+    def _purchases_of(rows: Iterable[Any]) -> set[Any]:
+        return {(row.organization_id, row.purchase_id) for row in rows if row.purchase_id is not None}
+
+    def _load_stripe_cards(self, book: Book, needs: set[StripeCardNeed]) -> set[Any]:
+        if not needs:
+            return set()
+        cards = self._writer.rows_by(
+            table_of(Card), ("organization_id", "connection_id", "stripe_card_id"), list(needs)
+        )
+        found = {StripeCardNeed(card.organization_id, card.connection_id, card.stripe_card_id): card for card in cards}
+        for card in cards:
+            book.take(Card, (card.organization_id, card.id), card)
+        for need in needs:
+            book.stripe_cards[need] = found[need].id if need in found else None
+        return self._purchases_of(cards)
+
+    def _load_purchases(self, book: Book, keys: set[Any]) -> list[Purchase]:
+        """Purchases with their cards, approvals, holds, authorizations, and the people and rules above them."""
+        if not keys:
+            return []
+        found: list[Purchase] = self._load(book, Purchase, keys)
+        self._load(book, Card, {(p.organization_id, p.card_id) for p in found if p.card_id})
+        self._load(book, Approval, {(p.organization_id, p.approval_id) for p in found if p.approval_id})
+        self._load(book, Hold, {(p.organization_id, p.hold_id) for p in found if p.hold_id})
+        self._load_group(book, Authorization, "purchase_id", {(p.organization_id, p.id) for p in found})
+        self._load(book, Agent, {(p.organization_id, p.agent_id) for p in found})
+        self._load(book, Project, {(p.organization_id, p.project_id) for p in found})
+        self._load(book, Connection, {(p.organization_id, p.connection_id) for p in found})
+        scopes = {(p.organization_id, scope) for p in found for scope in (p.agent_id, p.project_id, p.organization_id)}
+        self._load(book, Control, scopes)
+        return found
+
+    def _load_chains(self, book: Book, chains: set[tuple[str, str, str]], clocks: dict[str, int]) -> None:
+        """For asks: agent, project, connection, controls and budgets of each chain, with the periods of now."""
+        if not chains:
+            return
+        self._load(book, Agent, {(org, agent) for org, _, agent in chains})
+        self._load(book, Project, {(org, project) for org, project, _ in chains})
+        scopes = {(org, scope) for org, project, agent in chains for scope in (agent, project, org)}
+        self._load(book, Control, scopes)
+        self._load_group(book, Budget, "scope_id", scopes)
+        connections = set()
+        for org in {org for org, _, _ in chains}:
+            organization = book.get(Organization, org) if book.known(Organization, (org,)) else None
+            if organization is not None and organization.connection_id:
+                connections.add((org, organization.connection_id))
+        self._load(book, Connection, connections)
+        periods = set()
+        for org, scope in scopes:
+            for budget in book.group(Budget, org, scope):
+                start = period_start(budget.period, budget.time_zone, clocks.get(org, 0))
+                periods.add((org, budget.id, start))
+        self._load(book, BudgetPeriod, periods)

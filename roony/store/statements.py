@@ -1,0 +1,73 @@
+"""SQL text for the till, made once from the tables: rows by a list of keys, and rows written back."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from sqlalchemy import BigInteger, Table
+
+from roony.store import tables
+
+# Rows that are only ever added: a second row with the same key is an error, not a change.
+APPEND_ONLY = frozenset({tables.entries, tables.audit_records, tables.holds})
+# Rows of which the first one counts.
+KEEP_FIRST = frozenset({tables.inbox})
+
+
+def _columns(table: Table, prefix: str = "") -> str:
+    return ", ".join(f"{prefix}{column.name}" for column in table.columns)
+
+
+@lru_cache(maxsize=None)
+def select_by(table: Table, by: tuple[str, ...], backend: str) -> str:
+    """Selects whole rows whose `by` columns are in a list of keys. One parameter on SQLite, one per column otherwise."""
+    if backend == "sqlite":
+        match = " AND ".join(f"t.{name} = json_extract(k.value, '$[{place}]')" for place, name in enumerate(by))
+        # CROSS JOIN pins the order: the keys drive, the index answers.
+        return f"SELECT {_columns(table, 't.')} FROM json_each(?) AS k CROSS JOIN {table.name} AS t ON {match}"  # noqa: S608
+    kinds = ", ".join(
+        f"%s::{'bigint' if isinstance(table.columns[name].type, BigInteger) else 'text'}[]" for name in by
+    )
+    names = ", ".join(f"k{place}" for place in range(len(by)))
+    match = " AND ".join(f"t.{name} = k.k{place}" for place, name in enumerate(by))
+    return f"SELECT {_columns(table, 't.')} FROM unnest({kinds}) AS k({names}) JOIN {table.name} AS t ON {match}"  # noqa: S608
+
+
+@lru_cache(maxsize=None)
+def write_row(table: Table, backend: str) -> str:
+    """Writes one whole row: inserts it, or replaces every column but the key where the table allows that."""
+    mark = "?" if backend == "sqlite" else "%s"
+    marks = ", ".join(mark for _ in table.columns)
+    insert = f"INSERT INTO {table.name} ({_columns(table)}) VALUES ({marks})"  # noqa: S608
+    if table in APPEND_ONLY:
+        return insert
+    key = ", ".join(table.info["key"])
+    if table in KEEP_FIRST:
+        return f"{insert} ON CONFLICT ({key}) DO NOTHING"
+    if table is tables.budget_periods:
+        # What is written are differences, so that nobody needs to read a period to move it.
+        return (
+            f"{insert} ON CONFLICT ({key}) DO UPDATE SET held = budget_periods.held + excluded.held,"
+            " spent = budget_periods.spent + excluded.spent"
+        )
+    changes = ", ".join(f"{c.name} = excluded.{c.name}" for c in table.columns if c.name not in table.info["key"])
+    return f"{insert} ON CONFLICT ({key}) DO UPDATE SET {changes}"
+
+
+def finish_event(backend: str) -> str:
+    """Records how the handling of an inbox row ended; only for the holder of its newest lease (generation)."""
+    mark = "?" if backend == "sqlite" else "%s"
+    return (
+        f"UPDATE inbox SET status = {mark}, reason = {mark}, organization_id = {mark}, failures = failures + {mark},"  # noqa: S608
+        f" due_at = {mark}, finished_at = {mark} WHERE id = {mark} AND generation = {mark}"
+    )
+
+
+def finish_promise(backend: str) -> str:
+    """Records how the doing of an outbox row ended or when it is due again; fenced by the generation of its lease."""
+    mark = "?" if backend == "sqlite" else "%s"
+    return (
+        f"UPDATE outbox SET status = {mark}, key = {mark}, attempt = {mark}, tries = {mark}, due_at = {mark},"  # noqa: S608
+        f" last_error = {mark}, finished_at = {mark}, lease_until = 0"
+        f" WHERE organization_id = {mark} AND id = {mark} AND generation = {mark}"
+    )

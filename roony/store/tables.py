@@ -1,0 +1,250 @@
+"""Every table, constraint and index, once, for both databases.
+
+Money tables have the organization first in their primary key, so that the schema spreads over a distributed
+PostgreSQL (design section 13). A table with a row type has exactly the columns of that type, in that order.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, get_type_hints
+
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, Text, text
+from sqlalchemy.types import TypeEngine
+
+from roony.core.agent import Agent, Organization, Project
+from roony.core.approval import Approval
+from roony.core.audit import AuditRecord
+from roony.core.authorization import Authorization, AuthorizationDecision
+from roony.core.budget import Budget, BudgetPeriod
+from roony.core.card import Card
+from roony.core.connection import Connection
+from roony.core.control import Control
+from roony.core.ledger import Entry, Hold
+from roony.core.purchase import KeptKey, Purchase, RecentPurchase, Velocity
+from roony.core.settlement import Discrepancy, StripeTransaction
+
+metadata = MetaData()
+
+_TYPES: dict[object, tuple[TypeEngine[object], bool]] = {
+    str: (Text(), False),
+    int: (BigInteger(), False),
+    bytes: (LargeBinary(), False),
+    str | None: (Text(), True),
+    int | None: (BigInteger(), True),
+    bytes | None: (LargeBinary(), True),
+}
+
+
+class KnownMerchant(NamedTuple):
+    """A merchant an organization has bought from; `network_ids` and `aliases` are JSON lists learned from purchases."""
+
+    organization_id: str
+    merchant_key: str
+    name: str
+    aliases: str
+    network_ids: str
+    purchases: int
+    first_at: int
+
+
+class InboxEvent(NamedTuple):
+    """One Stripe event, kept once by its id, with how far its handling is. `payload` is the raw body as it came."""
+
+    id: str
+    account: str | None
+    livemode: int
+    type: str
+    organization_id: str | None
+    object_id: str | None
+    status: str
+    reason: str | None
+    failures: int
+    due_at: int
+    lease_until: int
+    generation: int
+    created: int
+    received_at: int
+    finished_at: int | None
+    payload: bytes
+
+
+class OutboxPromise(NamedTuple):
+    """Work promised in a commit and done after it. `params` is JSON; `key` the idempotency key Stripe sees."""
+
+    organization_id: str
+    id: str
+    kind: str
+    subject: str
+    params: str
+    key: str
+    attempt: int
+    status: str
+    tries: int
+    due_at: int
+    lease_until: int
+    generation: int
+    last_error: str | None
+    created_at: int
+    finished_at: int | None
+
+
+class AccessKey(NamedTuple):
+    """An API key, stored as a hash only; `kind` is agent or admin. Read without a lock (design section 13)."""
+
+    hash: str
+    id: str
+    organization_id: str
+    kind: str
+    agent_id: str | None
+    user_id: str | None
+    name: str
+    prefix: str
+    created_at: int
+    revoked_at: int | None
+
+
+class AccountRoute(NamedTuple):
+    """(stripe account, livemode) → connection: at most one organization for each (design section 9)."""
+
+    stripe_account: str
+    livemode: int
+    organization_id: str
+    connection_id: str
+
+
+class ConnectionSecret(NamedTuple):
+    """A token of a connection, sealed by the vault and bound to this row."""
+
+    organization_id: str
+    connection_id: str
+    name: str
+    sealed: str
+    updated_at: int
+
+
+class StartTicket(NamedTuple):
+    """A one-time start link for connecting an account, kept as a hash; used up when it is opened."""
+
+    hash: str
+    organization_id: str
+    connection_id: str
+    expires_at: int
+    used_at: int | None
+
+
+class OAuthState(NamedTuple):
+    """The state of one OAuth round trip, kept as a hash and bound to a browser cookie; consumed before the exchange."""
+
+    hash: str
+    cookie_hash: str
+    organization_id: str
+    connection_id: str
+    expires_at: int
+    consumed_at: int | None
+
+
+class Duty(NamedTuple):
+    """A timed duty and who holds it until when; `generation` fences a holder that came back late."""
+
+    name: str
+    holder: str
+    lease_until: int
+    generation: int
+    last_run_at: int
+
+
+def _table(name: str, row: type, key: str, *more: object) -> Table:
+    keys = key.split()
+    columns: list[Column[object]] = []
+    for column, hint in get_type_hints(row).items():
+        kind, nullable = _TYPES[hint]
+        columns.append(Column(column, kind, primary_key=column in keys, nullable=nullable, autoincrement=False))
+    table = Table(name, metadata, *columns, *more)  # type: ignore[arg-type]
+    table.info["row"] = row
+    table.info["key"] = keys
+    return table
+
+
+organizations = _table("organizations", Organization, "id")
+projects = _table("projects", Project, "organization_id id")
+agents = _table("agents", Agent, "organization_id id")
+connections = _table("connections", Connection, "organization_id id")
+controls = _table("controls", Control, "organization_id scope_id")
+budgets = _table(
+    "budgets", Budget, "organization_id id",
+    Index("budgets_by_scope", "organization_id", "scope_id", "currency", "period", unique=True),
+)
+budget_periods = _table("budget_periods", BudgetPeriod, "organization_id budget_id period_start")
+known_merchants = _table("known_merchants", KnownMerchant, "organization_id merchant_key")
+velocities = _table("velocities", Velocity, "organization_id agent_id hour")
+kept_keys = _table("kept_keys", KeptKey, "organization_id agent_id key")
+recent_purchases = _table("recent_purchases", RecentPurchase, "organization_id agent_id fingerprint")
+
+purchases = _table(
+    "purchases", Purchase, "organization_id id",
+    Index("purchases_by_agent", "organization_id", "agent_id", "created_at"),
+    Index("purchases_by_time", "organization_id", "created_at"),
+)
+holds = _table("holds", Hold, "organization_id id", Index("holds_by_purchase", "organization_id", "purchase_id"))
+entries = _table("entries", Entry, "organization_id purchase_id sequence")
+approvals = _table(
+    "approvals", Approval, "organization_id id",
+    Index("approvals_pending", "expires_at", sqlite_where=text("status = 'pending'"),
+          postgresql_where=text("status = 'pending'")),
+    Index("approvals_by_purchase", "organization_id", "purchase_id"),
+)
+cards = _table(
+    "cards", Card, "organization_id id",
+    Index("cards_by_stripe_id", "organization_id", "connection_id", "stripe_card_id", unique=True),
+    Index("cards_by_purchase", "organization_id", "purchase_id"),
+    Index("cards_to_expire", "expires_at", sqlite_where=text("status IN ('active', 'frozen')"),
+          postgresql_where=text("status IN ('active', 'frozen')")),
+)
+authorizations = _table(
+    "authorizations", Authorization, "organization_id id",
+    Index("authorizations_by_purchase", "organization_id", "purchase_id"),
+)
+authorization_decisions = _table(
+    "authorization_decisions", AuthorizationDecision, "organization_id authorization_id ordinal amount",
+)
+stripe_transactions = _table(
+    "stripe_transactions", StripeTransaction, "organization_id id",
+    Index("stripe_transactions_by_purchase", "organization_id", "purchase_id"),
+    Index("stripe_transactions_by_time", "organization_id", "created_at"),
+)
+discrepancies = _table(
+    "discrepancies", Discrepancy, "organization_id id",
+    Index("discrepancies_by_time", "organization_id", "created_at"),
+)
+audit_records = _table("audit_records", AuditRecord, "organization_id sequence")
+
+inbox = _table(
+    "inbox", InboxEvent, "id",
+    Index("inbox_due", "due_at", sqlite_where=text("status IN ('received', 'failed')"),
+          postgresql_where=text("status IN ('received', 'failed')")),
+    Index("inbox_by_time", "organization_id", "received_at"),
+)
+outbox = _table(
+    "outbox", OutboxPromise, "organization_id id",
+    Index("outbox_due", "due_at", sqlite_where=text("status = 'promised'"),
+          postgresql_where=text("status = 'promised'")),
+)
+access_keys = _table("access_keys", AccessKey, "hash", Index("access_keys_by_id", "organization_id", "id"))
+account_routes = _table("account_routes", AccountRoute, "stripe_account livemode")
+connection_secrets = _table("connection_secrets", ConnectionSecret, "organization_id connection_id name")
+start_tickets = _table("start_tickets", StartTicket, "hash")
+oauth_states = _table("oauth_states", OAuthState, "hash")
+duties = _table("duties", Duty, "name")
+
+# Everything decide() or an authorization reads that is not a money row: a change of it renews `config_version`.
+CONFIG_TABLES = frozenset({projects, agents, connections, controls, budgets})
+MONEY_TABLES = tuple(table for table in metadata.sorted_tables if "organization_id" in table.info["key"])
+
+
+def row_type(table: Table) -> type[tuple[object, ...]]:
+    """The NamedTuple whose fields are the table's columns in order."""
+    row: type[tuple[object, ...]] = table.info["row"]
+    return row
+
+
+TABLE_OF: dict[type, Table] = {table.info["row"]: table for table in metadata.tables.values()}

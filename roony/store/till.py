@@ -1,0 +1,414 @@
+"""The till: the one queue of a process through which all money moves (design section 3).
+
+Commands wait in two lanes. One thread takes what waits, locks the organizations involved, loads all facts with one
+query for each table, applies every command in memory, writes what changed, commits once, and only then answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import structlog
+
+from roony.core.agent import Organization
+from roony.core.errors import Refusal
+from roony.store.book import Book
+from roony.store.facts import ConfigCache, FactLoader, Needs
+from roony.store.stop_points import reach
+from roony.store.writer import ConnectionLost, Writer
+
+Answer = TypeVar("Answer")
+log = structlog.get_logger("roony.till")
+
+MAX_BATCH = 64
+MAX_BATCH_SECONDS = 0.020
+# What must be left of a deadline when a command is applied, so that its commit still fits in front of it.
+COMMIT_MARGIN = 0.300
+MAX_WAITING = 4_096
+MAX_RECONNECTS = 3
+# Answers of the till itself; a caller turns them into a decline or a 503.
+BUSY = Refusal("busy", "Too much is waiting. Try again in a moment.", 503)
+LATE = Refusal("late", "The answer would have come too late; nothing was changed. Try again.", 503)
+UNKNOWN_OUTCOME = Refusal("unknown_outcome", "The database broke off during the commit. Ask again with the same key.", 503)
+FAILED = Refusal("not_written", "The change could not be written; nothing was changed. Try again.", 503)
+CLOSING = Refusal("closing", "Roony is stopping. Try again in a moment.", 503)
+
+
+class Command(Generic[Answer]):
+    """One step of an organization's money: names its facts, then changes them in memory. Subclasses are frozen data.
+
+    `urgent` puts it in the lane of authorizations.
+    """
+
+    organization_id: str
+    urgent: bool = False
+
+    def needs(self, now: int) -> Needs:
+        """The facts `apply` will read, with the same `now`."""
+        raise NotImplementedError
+
+    def apply(self, book: Book, now: int) -> Answer:
+        """Reads and changes the book; no input or output. `now` is microseconds UTC and never goes back."""
+        raise NotImplementedError
+
+    def compensation(self, answer: Answer) -> Command[Any] | None:
+        """What takes `answer` back if its caller could not use it any more; None when nothing needs to be."""
+        return None
+
+
+class Counters(NamedTuple):
+    """What the till did since it started."""
+
+    commits: int
+    commands: int
+    authorizations: int
+    refused_busy: int
+    refused_late: int
+    withdrawn: int
+    failed_batches: int
+
+
+class Ticket:
+    """One waiting command or write, and the place its answer goes to."""
+
+    __slots__ = ("answer", "command", "deadline", "future", "given_up", "loop", "work")
+
+    def __init__(self, command: Command[Any] | None, work: Callable[[Writer], Any] | None, deadline: float | None,
+                 loop: asyncio.AbstractEventLoop | None) -> None:
+        self.command = command
+        self.work = work
+        self.deadline = deadline
+        self.loop = loop
+        self.future: Any = loop.create_future() if loop else Future()
+        self.given_up = False
+        self.answer: Any = None
+
+    def resolve(self) -> None:
+        """Hands the answer over; runs on the waiting loop, or on the till's thread for waiting threads."""
+        if self.future.done():
+            return
+        if isinstance(self.answer, BaseException):
+            self.future.set_exception(self.answer)
+        else:
+            self.future.set_result(self.answer)
+
+
+class Till:
+    """The queue and its writer thread. One for each process."""
+
+    def __init__(self, open_writer: Callable[[], Writer], clock: Callable[[], int], new_version: Callable[[], str],
+                 on_dead: Callable[[BaseException], None] | None = None) -> None:
+        """`clock` gives microseconds UTC; `new_version` a random text; `on_dead` is called when the thread dies."""
+        self._open_writer = open_writer
+        self._clock = clock
+        self._new_version = new_version
+        self._on_dead = on_dead or _end_process
+        self._urgent: deque[Ticket] = deque()
+        self._ordinary: deque[Ticket] = deque()
+        self._work: deque[Ticket] = deque()
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._cache = ConfigCache()
+        self._writer: Writer | None = None
+        self._seconds_each = 0.0002
+        self._counts = dict.fromkeys(Counters._fields, 0)
+        self._thread = threading.Thread(target=self._serve, name="till", daemon=True)
+
+    def start(self) -> None:
+        """Opens the writing connection and begins to serve."""
+        self._writer = self._open_writer()
+        self._thread.start()
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """Serves what waits, then ends; new commands are refused. `timeout` in seconds."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+        if self._writer is not None and not self._thread.is_alive():
+            self._writer.close()
+
+    def counters(self) -> Counters:
+        """A copy of the counters."""
+        return Counters(**self._counts)
+
+    # Callers
+
+    async def submit(self, command: Command[Answer], deadline: float | None = None) -> Answer | Refusal:
+        """Applies one command; answers after its commit. `deadline` in seconds of `time.monotonic()`."""
+        ticket = self.enqueue(command, deadline, asyncio.get_running_loop())
+        return await ticket.future  # type: ignore[no-any-return]
+
+    def submit_and_wait(self, command: Command[Answer]) -> Answer | Refusal:
+        """Like `submit`, for a thread that may block."""
+        return self.enqueue(command, None, None).future.result()  # type: ignore[no-any-return]
+
+    async def write(self, work: Callable[[Writer], Answer]) -> Answer:
+        """Runs `work` on the writing connection, in a savepoint after the commands of a batch; answers after commit.
+
+        For small writes of no organization's money: sessions, inbox, claims. What `work` raises is raised here.
+        """
+        ticket = self._enqueue_work(work, asyncio.get_running_loop())
+        return await ticket.future  # type: ignore[no-any-return]
+
+    def write_and_wait(self, work: Callable[[Writer], Answer]) -> Answer:
+        """Like `write`, for a thread that may block."""
+        return self._enqueue_work(work, None).future.result()  # type: ignore[no-any-return]
+
+    def enqueue(self, command: Command[Any], deadline: float | None, loop: asyncio.AbstractEventLoop | None) -> Ticket:
+        """Puts a command into its lane and returns its ticket; the queue being full resolves it with BUSY at once."""
+        ticket = Ticket(command, None, deadline, loop)
+        lane = self._urgent if command.urgent else self._ordinary
+        with self._wake:
+            if self._stopping or len(lane) >= MAX_WAITING:
+                ticket.answer = CLOSING if self._stopping else BUSY
+                self._counts["refused_busy"] += 1
+            else:
+                lane.append(ticket)
+                self._wake.notify()
+                return ticket
+        ticket.resolve()
+        return ticket
+
+    def give_up(self, ticket: Ticket) -> None:
+        """The caller answered without this ticket; if it committed all the same, it is taken back."""
+        ticket.given_up = True
+        if ticket.future.done() and not ticket.future.cancelled():
+            self._take_back(ticket)
+
+    def _enqueue_work(self, work: Callable[[Writer], Any], loop: asyncio.AbstractEventLoop | None) -> Ticket:
+        ticket = Ticket(None, work, None, loop)
+        with self._wake:
+            if not self._stopping and len(self._work) < MAX_WAITING:
+                self._work.append(ticket)
+                self._wake.notify()
+                return ticket
+        ticket.answer = TillClosed(CLOSING.message if self._stopping else BUSY.message)
+        ticket.resolve()
+        return ticket
+
+    # The writer thread
+
+    def _serve(self) -> None:
+        try:
+            while True:
+                commands, work = self._next_batch()
+                if not commands and not work:
+                    return
+                self._run(commands, work)
+        except BaseException as error:
+            # Nothing may wait for a thread that is gone: the process ends and its supervisor starts another.
+            log.critical("till.dead", error=type(error).__name__)
+            self._on_dead(error)
+
+    def _next_batch(self) -> tuple[list[Ticket], list[Ticket]]:
+        with self._wake:
+            while not (self._urgent or self._ordinary or self._work or self._stopping):
+                self._wake.wait()
+            room = max(1, min(MAX_BATCH, int(MAX_BATCH_SECONDS / self._seconds_each)))
+            commands: list[Ticket] = []
+            for lane in (self._urgent, self._ordinary):
+                while lane and len(commands) < room:
+                    commands.append(lane.popleft())
+            work = [self._work.popleft() for _ in range(min(len(self._work), MAX_BATCH))]
+        return commands, work
+
+    def _run(self, commands: list[Ticket], work: list[Ticket]) -> None:
+        began = time.monotonic()
+        try:
+            answered, unlocked = self._commit(commands, work)
+        except ConnectionLost:
+            self._after_lost_connection(commands, work)
+            return
+        except Exception as error:  # Anything the write raised: nothing was committed.
+            log.error("till.write_failed", error=type(error).__name__, commands=len(commands))
+            self._counts["failed_batches"] += 1
+            self._one_by_one(commands, work)
+            return
+        if commands:
+            each = (time.monotonic() - began) / len(commands)
+            self._seconds_each += (each - self._seconds_each) * 0.1
+        if unlocked:
+            with self._wake:
+                for ticket in reversed(unlocked):
+                    lane = self._urgent if ticket.command is not None and ticket.command.urgent else self._ordinary
+                    lane.appendleft(ticket)
+        self._answer(answered)
+
+    def _commit(self, commands: list[Ticket], work: list[Ticket]) -> tuple[list[Ticket], list[Ticket]]:
+        """One transaction. Returns the tickets that have their answer, and those whose organization was not free."""
+        writer = self._writer
+        assert writer is not None
+        organizations = self._begin(writer, sorted({_command(t).organization_id for t in commands}))
+        try:
+            book = Book(self._new_version)
+            present = [t for t in commands if _command(t).organization_id in organizations or not self._skipped]
+            unlocked = [t for t in commands if t not in present] if self._skipped else []
+            clocks = self._clocks(writer, organizations)
+            if present:
+                needs = [_command(t).needs(clocks.get(_command(t).organization_id, 0)) for t in present]
+                FactLoader(writer, self._cache).load(book, organizations.values(), needs, clocks)
+                self._apply(book, present, organizations, clocks)
+                book.write(writer, clocks)
+            for ticket in work:
+                self._do_work(writer, ticket)
+            reach("before_commit")
+        except BaseException:
+            writer.rollback()
+            raise
+        writer.commit()
+        reach("after_commit")
+        self._counts["commits"] += 1
+        self._counts["commands"] += len(present)
+        self._counts["authorizations"] += sum(1 for t in present if _command(t).urgent)
+        return [*present, *work], unlocked
+
+    def _begin(self, writer: Writer, ids: list[str]) -> dict[str, Organization]:
+        self._skipped = False
+        try:
+            rows = writer.begin(ids)
+        except TimeoutError:
+            # A stranger holds one of the rows: go on with the organizations that are free.
+            writer.rollback()
+            self._skipped = True
+            rows = writer.begin(ids, skip_locked=True)
+        return {row.id: row for row in rows}
+
+    def _clocks(self, writer: Writer, organizations: dict[str, Organization]) -> dict[str, int]:
+        """The time of this batch for each organization: one reading, and never before what it has already seen."""
+        now = writer.database_now() if organizations else None
+        now = self._clock() if now is None else now
+        return {id: max(now, organization.clock) for id, organization in organizations.items()}
+
+    def _apply(self, book: Book, tickets: list[Ticket], organizations: dict[str, Organization],
+               clocks: dict[str, int]) -> None:
+        for ticket in tickets:
+            command = _command(ticket)
+            if ticket.given_up or (ticket.deadline is not None
+                                   and time.monotonic() > ticket.deadline - COMMIT_MARGIN):
+                ticket.answer = LATE
+                self._counts["refused_late"] += 1
+                continue
+            if command.organization_id not in organizations:
+                ticket.answer = Refusal("not_found", "No such organization.", 404)
+                continue
+            book.start_command()
+            try:
+                ticket.answer = command.apply(book, clocks[command.organization_id])
+            except Exception as error:  # One broken command loses only its own changes.
+                book.undo_command()
+                log.exception("till.command_failed", command=type(command).__name__)
+                ticket.answer = error
+
+    def _do_work(self, writer: Writer, ticket: Ticket) -> None:
+        assert ticket.work is not None
+        writer.run("SAVEPOINT work")
+        try:
+            ticket.answer = ticket.work(writer)
+            writer.run("RELEASE SAVEPOINT work")
+        except ConnectionLost:
+            raise
+        except Exception as error:
+            writer.run("ROLLBACK TO SAVEPOINT work")
+            writer.run("RELEASE SAVEPOINT work")
+            ticket.answer = error
+
+    def _one_by_one(self, commands: list[Ticket], work: list[Ticket]) -> None:
+        """After a failed write: each ticket once more in a transaction of its own; who fails alone is refused."""
+        self._cache.drop()
+        singles = [([ticket], []) for ticket in commands] + [([], [ticket]) for ticket in work]
+        singles.sort(key=lambda single: not (single[0] and _command(single[0][0]).urgent))
+        for one_command, one_work in singles:
+            ticket = (one_command or one_work)[0]
+            try:
+                answered, unlocked = self._commit(one_command, one_work)
+            except ConnectionLost:
+                self._after_lost_connection(one_command, one_work)
+                continue
+            except Exception as error:
+                log.error("till.command_not_written", error=type(error).__name__,
+                          command=type(ticket.command).__name__)
+                self._cache.drop()
+                ticket.answer = FAILED if ticket.command is not None else error
+                answered, unlocked = [ticket], []
+            for left in unlocked:
+                left.answer = BUSY
+            self._answer([*answered, *unlocked])
+
+    def _after_lost_connection(self, commands: list[Ticket], work: list[Ticket]) -> None:
+        """Whether the batch was committed is unknown: nobody is told yes, and what may have committed is withdrawn."""
+        self._cache.drop()
+        self._counts["failed_batches"] += 1
+        log.error("till.connection_lost", commands=len(commands))
+        for ticket in (*commands, *work):
+            if ticket.command is not None and ticket.answer is not None and not isinstance(ticket.answer, BaseException):
+                self._take_back(ticket)
+            ticket.answer = UNKNOWN_OUTCOME if ticket.command is not None else ConnectionLost("outcome unknown")
+        self._answer([*commands, *work])
+        self._reconnect()
+
+    def _reconnect(self) -> None:
+        for attempt in range(MAX_RECONNECTS):
+            try:
+                self._writer = self._open_writer()
+                return
+            except Exception as error:
+                log.warning("till.reconnect", attempt=attempt + 1, error=type(error).__name__)
+                if attempt + 1 == MAX_RECONNECTS:
+                    raise
+                time.sleep(0.2 * 2**attempt)
+
+    def _answer(self, tickets: list[Ticket]) -> None:
+        """Tells every caller, each event loop with one call."""
+        loops: dict[asyncio.AbstractEventLoop, list[Ticket]] = {}
+        for ticket in tickets:
+            if ticket.loop is None:
+                ticket.resolve()
+            else:
+                loops.setdefault(ticket.loop, []).append(ticket)
+        for loop, waiting in loops.items():
+            try:
+                loop.call_soon_threadsafe(self._resolve_all, waiting)
+            except RuntimeError:
+                # The loop is closed: its callers are gone, and what they were promised is taken back.
+                for ticket in waiting:
+                    self._take_back(ticket)
+
+    def _resolve_all(self, tickets: list[Ticket]) -> None:
+        for ticket in tickets:
+            if ticket.given_up:
+                self._take_back(ticket)
+            ticket.resolve()
+
+    def _take_back(self, ticket: Ticket) -> None:
+        """Queues the compensation of an answer that its caller could not use, ahead of everything else."""
+        if ticket.command is None or isinstance(ticket.answer, (BaseException, Refusal)):
+            return
+        command = ticket.command.compensation(ticket.answer)
+        if command is None:
+            return
+        with self._wake:
+            self._counts["withdrawn"] += 1
+            self._urgent.appendleft(Ticket(command, None, None, None))
+            self._wake.notify()
+
+
+class TillClosed(Exception):
+    """The till does not take this write now: it is full or stopping."""
+
+
+def _command(ticket: Ticket) -> Command[Any]:
+    assert ticket.command is not None
+    return ticket.command
+
+
+def _end_process(_error: BaseException) -> None:
+    os._exit(70)

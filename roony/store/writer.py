@@ -1,0 +1,215 @@
+"""The one connection of a process that writes: begin with locks, rows by keys, rows back, commit, on the raw driver."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import errors as postgres_errors
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.sql.elements import ClauseElement
+
+from roony.core.agent import Organization
+from roony.store import tables
+from roony.store.statements import select_by, write_row
+
+# PostgreSQL's limits of design section 3, in milliseconds.
+LOCK_TIMEOUT_MS = 50
+STATEMENT_TIMEOUT_MS = 1_000
+IDLE_TIMEOUT_MS = 2_000
+TCP_TIMEOUT_MS = 2_000
+# The WAL is folded into the database file after this many pages of 4 KiB.
+CHECKPOINT_PAGES = 4_000
+WRITE_BUSY_TIMEOUT_SECONDS = 5
+
+
+class ConnectionLost(Exception):
+    """The connection broke. What was not yet committed is gone; during a commit its outcome is unknown."""
+
+
+class Writer:
+    """What the till needs of a database. Rows come back as plain tuples in column order."""
+
+    backend: str
+    dialect: Dialect
+
+    def begin(self, organization_ids: Sequence[str], skip_locked: bool = False) -> list[Organization]:
+        """Begins and locks these organizations in sorted order; returns those that exist and were obtained.
+
+        Raises TimeoutError when a lock was not obtained in time (PostgreSQL only); then call `rollback`.
+        """
+        raise NotImplementedError
+
+    def run(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """Runs one statement; returns the driver's cursor."""
+        raise NotImplementedError
+
+    def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Runs one statement for each row."""
+        raise NotImplementedError
+
+    def commit(self) -> None:
+        """Commits durably. Raises ConnectionLost when the outcome is unknown."""
+        raise NotImplementedError
+
+    def rollback(self) -> None:
+        """Undoes everything since `begin`; does nothing when there is nothing to undo."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Closes the connection."""
+        raise NotImplementedError
+
+    def database_now(self) -> int | None:
+        """The database's clock in microseconds, where several processes need one clock; None: use our own."""
+        return None
+
+    def rows_by(self, table: Table, by: tuple[str, ...], keys: Sequence[Sequence[Any]]) -> list[Any]:
+        """Whole rows whose `by` columns equal one of `keys`, made into the table's row type."""
+        raise NotImplementedError
+
+    def write_rows(self, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+        """Writes whole rows as the table's rule says: insert, replace, keep the first or add up."""
+        self.run_many(write_row(table, self.backend), rows)
+
+    def execute(self, statement: ClauseElement, **parameters: Any) -> Any:
+        """Runs a statement of the toolkit on this connection, inside the open transaction; returns the cursor."""
+        compiled = _compiled(statement, self.dialect)
+        values = compiled.construct_params(parameters)
+        return self.run(str(compiled), [values[name] for name in compiled.positiontup or ()])
+
+
+@lru_cache(maxsize=256)
+def _compiled(statement: ClauseElement, dialect: Dialect) -> Any:
+    return statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+
+
+class SqliteWriter(Writer):
+    """SQLite in WAL mode with a flush for every commit; the whole file is the lock."""
+
+    backend = "sqlite"
+    dialect = sqlite.dialect(paramstyle="qmark")  # type: ignore[no-untyped-call]
+
+    def __init__(self, path: Path) -> None:
+        """Opens `path`; the connection may move between threads but is used by one at a time."""
+        self._connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, timeout=WRITE_BUSY_TIMEOUT_SECONDS,
+            cached_statements=512,
+        )
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON",
+                       f"wal_autocheckpoint = {CHECKPOINT_PAGES}", "cache_size = -65536", "temp_store = MEMORY"):
+            self._connection.execute(f"PRAGMA {pragma}")
+
+    def begin(self, organization_ids: Sequence[str], skip_locked: bool = False) -> list[Organization]:
+        """BEGIN IMMEDIATE takes the file's write lock; the rows are then read under it."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        if not organization_ids:
+            return []
+        return self.rows_by(tables.organizations, ("id",), [(id,) for id in sorted(organization_ids)])
+
+    def run(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """Runs one statement."""
+        return self._connection.execute(sql, parameters)
+
+    def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Runs one statement for each row."""
+        self._connection.executemany(sql, rows)
+
+    def commit(self) -> None:
+        """COMMIT with synchronous=FULL: on the disk when this returns."""
+        self._connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Undoes the open transaction, if there is one."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Closes the connection; SQLite folds the WAL in."""
+        self._connection.close()
+
+    def rows_by(self, table: Table, by: tuple[str, ...], keys: Sequence[Sequence[Any]]) -> list[Any]:
+        """One statement with the list of keys as one JSON parameter."""
+        cursor = self._connection.execute(select_by(table, by, "sqlite"), (json.dumps(keys),))
+        return list(map(tables.row_type(table)._make, cursor))  # type: ignore[attr-defined]
+
+
+class PostgresWriter(Writer):
+    """PostgreSQL at READ COMMITTED with row locks on organizations and short time limits (design section 3)."""
+
+    backend = "postgresql"
+    dialect = postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
+
+    def __init__(self, dsn: str) -> None:
+        """Connects. Raises psycopg.OperationalError when the server cannot be reached."""
+        self._connection = psycopg.connect(
+            dsn, autocommit=True, tcp_user_timeout=TCP_TIMEOUT_MS, connect_timeout=2, application_name="roony till",
+            options=f"-c lock_timeout={LOCK_TIMEOUT_MS} -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+            f" -c idle_in_transaction_session_timeout={IDLE_TIMEOUT_MS} -c default_transaction_isolation=read\\ committed",
+        )
+        self._open = False
+
+    def begin(self, organization_ids: Sequence[str], skip_locked: bool = False) -> list[Organization]:
+        """Locks the rows in sorted order, so that two processes never wait for each other in a circle."""
+        self.run("BEGIN")
+        self._open = True
+        if not organization_ids:
+            return []
+        columns = ", ".join(column.name for column in tables.organizations.columns)
+        sql = f"SELECT {columns} FROM organizations WHERE id = ANY(%s) ORDER BY id FOR UPDATE"  # noqa: S608
+        try:
+            cursor = self.run(sql + (" SKIP LOCKED" if skip_locked else ""), (sorted(organization_ids),))
+        except postgres_errors.LockNotAvailable:
+            raise TimeoutError from None
+        return [Organization._make(row) for row in cursor]
+
+    def run(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """Runs one statement. Raises ConnectionLost when the connection is gone."""
+        try:
+            return self._connection.execute(sql.encode(), parameters or None)
+        except psycopg.OperationalError as error:
+            raise self._lost(error) from error
+
+    def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Runs one statement for each row, pipelined into few round trips."""
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.executemany(sql.encode(), rows)
+        except psycopg.OperationalError as error:
+            raise self._lost(error) from error
+
+    def commit(self) -> None:
+        """COMMIT; raises ConnectionLost when its outcome is unknown."""
+        self.run("COMMIT")
+        self._open = False
+
+    def rollback(self) -> None:
+        """Undoes the open transaction, if there is one."""
+        if self._open and not self._connection.closed:
+            self.run("ROLLBACK")
+        self._open = False
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._connection.close()
+
+    def database_now(self) -> int | None:
+        """The server's clock, so that all processes judge deadlines and periods alike."""
+        row = self.run("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint").fetchone()
+        return int(row[0])
+
+    def rows_by(self, table: Table, by: tuple[str, ...], keys: Sequence[Sequence[Any]]) -> list[Any]:
+        """One statement with one array for each key column."""
+        cursor = self.run(select_by(table, by, "postgresql"), [list(column) for column in zip(*keys, strict=True)])
+        return [tables.row_type(table)._make(row) for row in cursor]  # type: ignore[attr-defined]
+
+    def _lost(self, error: psycopg.OperationalError) -> Exception:
+        broken = self._connection.closed or self._connection.broken
+        return ConnectionLost(str(error)) if broken else error
