@@ -34,6 +34,7 @@ class Received:
     path: str
     headers: Message
     form: dict[str, list[str]]
+    client_port: int
 
 
 class LoopbackStripe:
@@ -70,6 +71,7 @@ class LoopbackStripe:
 
 def _handler_of(stripe: LoopbackStripe) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # connections are kept, as at Stripe
         timeout = 10
 
         def do_GET(self) -> None:
@@ -82,7 +84,8 @@ def _handler_of(stripe: LoopbackStripe) -> type[BaseHTTPRequestHandler]:
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
             form = parse_qs(f"{parts.query}&{body}", keep_blank_values=True)
-            stripe.received.append(Received(self.command, parts.path, self.headers, form))
+            port = self.client_address[1]
+            stripe.received.append(Received(self.command, parts.path, self.headers, form, port))
             answer = stripe.next_answer()
             if answer.wait_for is not None:
                 answer.wait_for.wait(10)

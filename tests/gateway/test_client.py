@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,7 @@ class TestOneAttempt:
         with pytest.raises(StripeUncertain):
             retrieve_card(gateway, access, "ic_1")
 
+        assert gateway.sdk._requestor._options.max_network_retries == 0
         assert len(wire.received) == 1
 
     def test_the_idempotency_key_is_ours(
@@ -138,6 +140,17 @@ class TestOneAttempt:
         with pytest.raises(ValueError, match="idempotency key"):
             create_card(gateway, access, {"type": "virtual"}, key)
         assert wire.received == []
+
+
+def test_any_number_of_threads_shares_the_bounded_connections(
+    wire: LoopbackStripe, gateway: StripeGateway, access: ConnectionAccess
+) -> None:
+    wire.script(Answer(CARD))
+    with ThreadPoolExecutor(max_workers=12) as threads:
+        list(threads.map(lambda _turn: retrieve_card(gateway, access, "ic_1"), range(60)))
+
+    assert len(wire.received) == 60
+    assert len({received.client_port for received in wire.received}) <= 4  # the fixture's pool_size
 
 
 class TestNothingFromTheSurroundings:
