@@ -1,0 +1,216 @@
+"""The simulator's own controls under /_simulator: reset, faults, delivery, clock, state, and what Stripe would set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from roony.simulator.events import emit, event_view
+from roony.simulator.pages import page
+from roony.simulator.refusals import Refusal, invalid, no_such
+from roony.simulator.settlement import expire_due
+from roony.simulator.stripe_api.door import Door, read_body
+from roony.simulator.views import (
+    authorization_view,
+    body_view,
+    card_view,
+    endpoint_view,
+    frozen,
+    previous_attributes,
+)
+from roony.simulator.world import CLIENT_ID
+
+_MOST_SECONDS = 100 * 366 * 24 * 3600
+_DELIVERY = {"duplicate": int, "shuffle": bool, "delay": (int, float), "lose": (int, float), "lose_count": int}
+_DISABLED = (None, "listed", "rejected.listed", "requirements.past_due", "under_review")
+
+
+def routes(door: Door) -> list[Route]:
+    """Return the routes of the controls and of the root page."""
+    controls = ControlApi(door)
+    post = [
+        ("reset", controls.reset),
+        ("faults", controls.faults),
+        ("delivery", controls.delivery),
+        ("clock", controls.clock),
+        ("redirect_uris", controls.redirect_uris),
+        ("accounts/{account}", controls.account),
+        ("cardholders/{cardholder}", controls.cardholder),
+    ]
+    return [
+        Route("/", controls.root),
+        Route("/_simulator/state", controls.guarded(controls.state), methods=["GET"]),
+        Route("/_simulator/clock", controls.guarded(controls.now), methods=["GET"]),
+        Route("/_simulator/faults", controls.guarded(controls.shown_faults), methods=["GET"]),
+        *(Route(f"/_simulator/{path}", controls.guarded(handler), methods=["POST"]) for path, handler in post),
+    ]
+
+
+class ControlApi:
+    """Lets a test or a person change the weather; needs no key, since only this machine can reach it."""
+
+    def __init__(self, door: Door) -> None:
+        self.door = door
+        self.world = door.world
+
+    async def root(self, request: Request) -> Response:
+        """Say what this is."""
+        rows = {"API": f"{request.base_url}v1", "Client id": CLIENT_ID, "Account": self.world.platform}
+        table = "".join(f"<tr><th>{name}</th><td><code>{value}</code></td></tr>" for name, value in rows.items())
+        return HTMLResponse(page("Stripe simulator", f"<table>{table}</table>"))
+
+    def guarded(
+        self, handler: Callable[[Request, Any], Awaitable[dict[str, Any]]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """Wrap a control: JSON in, JSON out, refusals in Stripe's error shape."""
+
+        async def endpoint(request: Request) -> Response:
+            try:
+                raw = await read_body(request)
+                answer, status = await handler(request, _read(raw)), 200
+            except Refusal as refusal:
+                answer, status = refusal.body, refusal.status
+            finally:
+                self.world.save()
+                self.door.delivery.look()
+            return Response(json.dumps(answer), status, media_type="application/json")
+
+        return endpoint
+
+    async def reset(self, request: Request, body: Any) -> dict[str, Any]:
+        """Forget everything but the own account, its key and its endpoints; faults and options go too."""
+        self.world.reset()
+        self.door.faults.set([])
+        self.door.delivery.set_options({})
+        self.door.delivery.restart()
+        return {"reset": True, "account": self.world.platform}
+
+    async def faults(self, request: Request, body: Any) -> dict[str, Any]:
+        """Replace the faults in force."""
+        return {"faults": self.door.faults.set(body)}
+
+    async def shown_faults(self, request: Request, body: Any) -> dict[str, Any]:
+        """Return the faults in force, with what is left of their counts."""
+        return {"faults": self.door.faults.shown()}
+
+    async def delivery(self, request: Request, body: Any) -> dict[str, Any]:
+        """Replace the delivery options; what is not named goes back to normal."""
+        options = _object(body)
+        for name, value in options.items():
+            if name == "seed":
+                continue
+            kind = _DELIVERY.get(name)
+            if kind is None or not isinstance(value, kind) or (isinstance(value, bool) != (kind is bool)) or value < 0:
+                raise invalid(f"Unknown delivery option or wrong value: {name[:60]}", name[:60])
+        if options.get("lose", 0) > 1 or options.get("duplicate", 0) > 100:
+            raise invalid("`lose` lies between 0 and 1, `duplicate` between 0 and 100.")
+        return {"delivery": self.door.delivery.set_options(options)}
+
+    async def clock(self, request: Request, body: Any) -> dict[str, Any]:
+        """Advance the clock; authorizations that have become too old expire."""
+        seconds = _object(body).get("advance")
+        if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 <= seconds <= _MOST_SECONDS:
+            raise invalid("`advance` is a whole number of seconds, not negative.", "advance")
+        if self.world.clock.offset + seconds * 1_000_000 > _MOST_SECONDS * 1_000_000:
+            raise invalid("The clock cannot go that far.", "advance")
+        self.world.kept["offset"] = self.world.clock.offset + seconds * 1_000_000
+        self.world.settings.touch(self.world.kept)
+        acknowledged = await self.door.world.clock.advance(seconds)
+        expire_due(self.world)
+        return {"now": self.world.clock.now(), "acknowledged": acknowledged}
+
+    async def now(self, request: Request, body: Any) -> dict[str, Any]:
+        """Return the simulated time."""
+        return {"now": self.world.clock.now(), "offset": self.world.clock.offset // 1_000_000}
+
+    async def redirect_uris(self, request: Request, body: Any) -> dict[str, Any]:
+        """Register the addresses OAuth may redirect to, beside loopback ones."""
+        uris = _object(body).get("uris")
+        if not isinstance(uris, list) or not all(isinstance(uri, str) and len(uri) < 2000 for uri in uris):
+            raise invalid("`uris` is a list of addresses.", "uris")
+        self.world.kept["redirect_uris"] = uris
+        self.world.settings.touch(self.world.kept)
+        return {"uris": uris}
+
+    async def account(self, request: Request, body: Any) -> dict[str, Any]:
+        """Set what the Dashboard would: the timeout action, the capability, the Issuing balance."""
+        record, wish = self.world.accounts.get(request.path_params["account"]), _object(body)
+        if record is None:
+            raise no_such("account", request.path_params["account"], "account")
+        if wish.get("timeout_action", "decline") not in ("approve", "decline"):
+            raise invalid("`timeout_action` is approve or decline.", "timeout_action")
+        if wish.get("card_issuing", "active") not in ("active", "inactive", "pending"):
+            raise invalid("`card_issuing` is active, inactive or pending.", "card_issuing")
+        balance = _object(wish.get("issuing_balance", {}))
+        if not all(isinstance(amount, int) and len(code) == 3 for code, amount in balance.items()):
+            raise invalid("`issuing_balance` maps a currency to minor units.", "issuing_balance")
+        before = frozen(record["body"])
+        record["timeout_action"] = wish.get("timeout_action", record["timeout_action"])
+        record["issuing"].update(balance)
+        if "card_issuing" in wish:
+            record["body"]["capabilities"]["card_issuing"] = wish["card_issuing"]
+        self.world.accounts.touch(record)
+        if record["body"] != before:
+            changed = previous_attributes(before, record["body"])
+            emit(self.world, record["id"], "account.updated", record["body"], changed)
+        return {"id": record["id"], "timeout_action": record["timeout_action"], "issuing": record["issuing"]}
+
+    async def cardholder(self, request: Request, body: Any) -> dict[str, Any]:
+        """Set what only Stripe can: block a cardholder, or require something of it."""
+        record, wish = self.world.cardholders.get(request.path_params["cardholder"]), _object(body)
+        if record is None:
+            raise no_such("cardholder", request.path_params["cardholder"], "cardholder")
+        if wish.get("status", "active") not in ("active", "blocked", "inactive"):
+            raise invalid("`status` is active, blocked or inactive.", "status")
+        if wish.get("disabled_reason") not in _DISABLED or not isinstance(wish.get("past_due", []), list):
+            raise invalid("Unknown disabled_reason, or past_due is no list.", "disabled_reason")
+        before = frozen(record["body"])
+        record["body"]["status"] = wish.get("status", record["body"]["status"])
+        for name in ("disabled_reason", "past_due"):
+            if name in wish:
+                record["body"]["requirements"][name] = wish[name]
+        self.world.cardholders.touch(record)
+        changed = previous_attributes(before, record["body"])
+        emit(self.world, record["account"], "issuing_cardholder.updated", record["body"], changed)
+        return body_view(self.world, record)
+
+    async def state(self, request: Request, body: Any) -> dict[str, Any]:
+        """Return every object there is; card numbers, keys and secrets are left out."""
+        world = self.world
+        plain = ("cardholders", "transactions", "balance_transactions", "topups")
+        return {
+            "now": world.clock.now(),
+            "platform": world.platform,
+            "accounts": [
+                {**record["body"], "connected": record["connected"], "issuing": record["issuing"]}
+                for record in world.accounts
+            ],
+            **{name: [body_view(world, record) for record in world.collections[name]] for name in plain},
+            "cards": [card_view(world, record) for record in world.cards],
+            "authorizations": [authorization_view(world, record) for record in world.authorizations],
+            "webhook_endpoints": [
+                {**endpoint_view(world, record), "connect": record["connect"]} for record in world.endpoints
+            ],
+            "events": [event_view(record, connected=record["account"] != world.platform) for record in world.events],
+            "undelivered": [
+                {key: record[key] for key in ("event", "endpoint", "tries", "due")} for record in world.deliveries
+            ],
+        }
+
+
+def _read(raw: bytes) -> Any:
+    try:
+        return json.loads(raw) if raw.strip() else {}
+    except (ValueError, RecursionError):
+        raise invalid("The body is not JSON.") from None
+
+
+def _object(body: Any) -> dict[str, Any]:
+    if not isinstance(body, dict):
+        raise invalid("Send a JSON object.")
+    return body

@@ -1,0 +1,177 @@
+"""Delivery of events: signed, in parallel, retried, and on request duplicated, shuffled, delayed or lost (facts 5)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import heapq
+import hmac
+import json
+import logging
+import random
+from typing import Any
+
+import httpx2
+
+from roony.simulator.events import event_view
+from roony.simulator.records import Record
+from roony.simulator.views import View
+from roony.simulator.world import World
+
+log = logging.getLogger(__name__)
+
+MAX_TRIES = 16
+_FIRST_RETRY_SECONDS = 1.0
+_ANSWER_SECONDS = 10.0
+_AT_ONCE = 32
+_SHUFFLE_SECONDS = 0.25
+_LONGEST_SLEEP_SECONDS = 60.0
+
+
+def sign(body: bytes, secrets: list[str], timestamp: int) -> str:
+    """Return the `Stripe-Signature` header: HMAC-SHA256 over `t.body`, one v1 for each active secret."""
+    signed = str(timestamp).encode() + b"." + body
+    marks = [hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest() for secret in secrets]
+    return ",".join([f"t={timestamp}", *(f"v1={mark}" for mark in marks)])
+
+
+def encode(view: View) -> bytes:
+    """Return the exact bytes that are signed and sent."""
+    return json.dumps(view, ensure_ascii=False).encode()
+
+
+class Delivery:
+    """Sends promised events until each endpoint has taken them, whatever happens to the receivers."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._queue: list[tuple[float, int, str]] = []
+        self._seen = 0
+        self._wake = asyncio.Event()
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._client = httpx2.AsyncClient(timeout=_ANSWER_SECONDS, trust_env=False)
+        self.set_options({})
+        world.clock.when_moved(self._wake.set)
+
+    def set_options(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Change how events travel: `duplicate`, `shuffle`, `delay`, `lose`, `lose_count`, `seed`."""
+        defaults = {"duplicate": 0, "shuffle": False, "delay": 0, "lose": 0, "lose_count": 0, "seed": 0}
+        self.options = {**defaults, **options}
+        self._random = random.Random(self.options["seed"])
+        return self.options
+
+    def restart(self) -> None:
+        """Look at all promised deliveries again (at start, and after a reset)."""
+        self._queue.clear()
+        for promised in self.world.deliveries:
+            self._push(promised, promised["due"])
+        self._seen = self.world.deliveries.last
+        self._wake.set()
+
+    def look(self) -> None:
+        """Take up deliveries promised since the last look; called after each request."""
+        for promised in self.world.deliveries.added_after(self._seen):
+            self._seen = promised["order"]
+            self._take_up(promised)
+        self._wake.set()
+
+    def _take_up(self, promised: Record) -> None:
+        if self._lost():
+            # Never sent and never tried again: only GET /v1/events?delivery_success=false still knows it.
+            self.world.deliveries.remove(promised["id"])
+            return
+        for _ in range(1 + self.options["duplicate"]):
+            due = promised["due"] + self.options["delay"]
+            if self.options["shuffle"]:
+                due += self._random.uniform(0, _SHUFFLE_SECONDS)
+            self._push(promised, due)
+
+    def _lost(self) -> bool:
+        if self.options["lose_count"] > 0:
+            self.options["lose_count"] -= 1
+            return True
+        return self._random.random() < self.options["lose"]
+
+    def _push(self, promised: Record, due: float) -> None:
+        heapq.heappush(self._queue, (due, promised["order"], promised["id"]))
+
+    async def run(self) -> None:
+        """Send what is due, sleep until the next is, for ever."""
+        self.restart()
+        while True:
+            self._wake.clear()
+            now = self.world.clock.exact()
+            while self._queue and self._queue[0][0] <= now:
+                _, _, identifier = heapq.heappop(self._queue)
+                task = asyncio.create_task(self._send(identifier))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            pause = min(self._queue[0][0] - now, _LONGEST_SLEEP_SECONDS) if self._queue else _LONGEST_SLEEP_SECONDS
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), pause)
+
+    async def close(self) -> None:
+        """Stop sending; what was not taken stays promised."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._client.aclose()
+
+    async def _send(self, identifier: str) -> None:
+        async with self._slots:
+            found = self._find(identifier)
+            if found is None:
+                return
+            promised, event, endpoint = found
+            view = event_view(event, connected=endpoint["connect"])
+            taken = await self._post(encode(view), endpoint)
+            self._note(promised, event, endpoint, taken)
+
+    def _find(self, identifier: str) -> tuple[Record, Record, Record] | None:
+        promised = self.world.deliveries.get(identifier)
+        if promised is None:
+            return None
+        event = self.world.events.get(promised["event"])
+        endpoint = self.world.endpoints.get(promised["endpoint"])
+        if event is None or endpoint is None or endpoint["body"]["status"] != "enabled":
+            self.world.deliveries.remove(identifier)
+            return None
+        return promised, event, endpoint
+
+    async def _post(self, body: bytes, endpoint: Record) -> bool:
+        headers = {
+            "Content-Type": "application/json; charset=utf-8",
+            "User-Agent": "Stripe/1.0 (simulated; roony simulator)",
+            # A fresh timestamp and signature for each try (facts 5).
+            "Stripe-Signature": sign(body, endpoint["secrets"], self.world.clock.now()),
+        }
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                answer = await self._client.post(endpoint["body"]["url"], content=body, headers=headers)
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, TimeoutError) as error:
+            log.info("webhook to %s failed: %s", endpoint["body"]["url"], type(error).__name__)
+            return False
+        return 200 <= answer.status_code < 300
+
+    def _note(self, promised: Record, event: Record, endpoint: Record, taken: bool) -> None:
+        if self.world.deliveries.get(promised["id"]) is None:
+            return  # a duplicate was faster, or the world was reset meanwhile
+        if taken:
+            self.world.deliveries.remove(promised["id"])
+            event["undelivered"].remove(endpoint["id"])
+            self.world.events.touch(event)
+        else:
+            self._again(promised)
+        self.world.save()
+
+    def _again(self, promised: Record) -> None:
+        promised["tries"] += 1
+        if promised["tries"] >= MAX_TRIES:
+            self.world.deliveries.remove(promised["id"])
+            return
+        promised["due"] = self.world.clock.exact() + _FIRST_RETRY_SECONDS * 2 ** (promised["tries"] - 1)
+        self.world.deliveries.touch(promised)
+        self._push(promised, promised["due"])
+        self._wake.set()

@@ -1,0 +1,211 @@
+"""The OAuth addresses: the page where a person approves or refuses, and the token exchange (facts 6.2)."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+from collections.abc import Awaitable, Callable
+from html import escape
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from roony.simulator.connecting import (
+    SCOPES,
+    OAuthRefusal,
+    deauthorize,
+    exchange_code,
+    exchange_refresh,
+    give_code,
+)
+from roony.simulator.identifiers import new_id
+from roony.simulator.pages import page
+from roony.simulator.refusals import Refusal
+from roony.simulator.stripe_api.door import Door, drop_connection, read_body
+from roony.simulator.stripe_api.keys import given_key
+from roony.simulator.world import CLIENT_ID, World
+
+_LONGEST_NAME = 100
+_KEPT = ("client_id", "redirect_uri", "response_type", "scope", "state")
+
+
+def routes(door: Door) -> list[Route]:
+    """Return the routes of the connect host."""
+    pages = OAuthPages(door)
+    return [
+        Route("/oauth/authorize", pages.authorize, methods=["GET", "POST"]),
+        Route("/express/oauth/authorize", pages.authorize, methods=["GET", "POST"]),
+        Route("/oauth/token", pages.guarded(pages.token), methods=["POST"]),
+        Route("/oauth/deauthorize", pages.guarded(pages.deauthorize), methods=["POST"]),
+    ]
+
+
+class OAuthPages:
+    """Answers the connect host; errors have OAuth's own body."""
+
+    def __init__(self, door: Door) -> None:
+        self.door = door
+        self.world: World = door.world
+
+    async def authorize(self, request: Request) -> Response:
+        """Show the page, or act on the button that was pressed there."""
+        try:
+            form = await _form(request)
+            asked = {key: value for key, value in form.items() if key in _KEPT}
+            self._check(asked)
+            if request.method == "POST":
+                return self._decided(form, asked)
+            return HTMLResponse(_page(self.world, asked))
+        except OAuthRefusal as refusal:
+            return _json(refusal.body, refusal.status)
+        except Refusal as refusal:
+            return _json(refusal.body, refusal.status)
+        finally:
+            self.world.save()
+            self.door.delivery.look()
+
+    def _check(self, asked: dict[str, str]) -> None:
+        """Refuse a wrong request without a redirect, as Stripe does."""
+        if asked.get("client_id") != CLIENT_ID:
+            raise OAuthRefusal("invalid_client", f"No application matches the supplied client identifier: {CLIENT_ID}?")
+        if asked.get("response_type", "code") != "code":
+            raise OAuthRefusal("unsupported_response_type", "Only `code` is supported.")
+        if asked.get("scope", "read_only") not in SCOPES:
+            raise OAuthRefusal("invalid_scope", f"Unknown scope: {asked['scope'][:60]}")
+        registered = self.world.redirect_uris()
+        if "redirect_uri" not in asked:
+            if not registered:
+                raise OAuthRefusal("invalid_request", "No redirect_uri was given and none is registered.")
+            asked["redirect_uri"] = registered[0]
+        if asked["redirect_uri"] not in registered and not _is_loopback(asked["redirect_uri"]):
+            raise OAuthRefusal(
+                "invalid_request",
+                "Invalid redirect URI: it must be http on the loopback interface, or registered at "
+                "/_simulator/redirect_uris.",
+            )
+
+    def _decided(self, form: dict[str, str], asked: dict[str, str]) -> Response:
+        answer: dict[str, str] = {"state": asked["state"]} if "state" in asked else {}
+        if form.get("action") == "refuse":
+            answer |= {"error": "access_denied", "error_description": "The user denied your request"}
+        elif form.get("action") == "approve":
+            scope = asked.get("scope", "read_only")
+            answer |= {"code": give_code(self.world, self._account(form), scope), "scope": scope}
+        else:
+            raise OAuthRefusal("invalid_request", "`action` must be approve or refuse.")
+        target = asked["redirect_uri"]
+        joint = "&" if urlsplit(target).query else "?"
+        return RedirectResponse(f"{target}{joint}{urlencode(answer)}", 303)
+
+    def _account(self, form: dict[str, str]) -> str:
+        chosen = form.get("account", "new")
+        if chosen == "new":
+            name = form.get("business_name", "").strip()[:_LONGEST_NAME] or "Simulated business"
+            return str(self.world.add_account(name, "US", "standard", connected=False)["id"])
+        record = self.world.accounts.get(chosen)
+        if record is None or chosen == self.world.platform:
+            raise OAuthRefusal("invalid_request", f"There is no simulated business {chosen[:60]}.")
+        return chosen
+
+    def guarded(
+        self, handler: Callable[[Request, dict[str, str]], dict[str, object]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """Wrap an exchange: faults, the platform's key, OAuth's error body, saving."""
+
+        async def endpoint(request: Request) -> Response:
+            fault = self.door.faults.pick(request.method, request.url.path)
+            try:
+                form = await _form(request)
+                if fault is not None:
+                    await asyncio.sleep(fault.seconds)
+                    fault.refuse()
+                self._check_key(request, form)
+                answer = _json(handler(request, form), 200)
+                if fault is not None and fault.kind == "error_after":
+                    raise OAuthRefusal("server_error", "An unknown error occurred (simulated fault).", 500)
+            except (OAuthRefusal, Refusal) as refusal:
+                answer = _json(refusal.body, refusal.status)
+            finally:
+                self.world.save()
+                self.door.delivery.look()
+            if fault is not None and fault.kind == "drop_after":
+                drop_connection(request)
+            return answer
+
+        return endpoint
+
+    def _check_key(self, request: Request, form: dict[str, str]) -> None:
+        text = given_key(request) or form.get("client_secret")
+        record = self.world.keys.get(text) if text else None
+        if record is None or record["kind"] != "secret" or record["account"] != self.world.platform:
+            raise OAuthRefusal("invalid_client", "The platform's secret key is missing or wrong.", 401)
+
+    def token(self, request: Request, form: dict[str, str]) -> dict[str, object]:
+        """Exchange a code or a refresh token."""
+        grant = form.get("grant_type")
+        if grant == "authorization_code":
+            if not form.get("code"):
+                raise OAuthRefusal("invalid_request", "No authorization code provided.")
+            return exchange_code(self.world, form["code"])
+        if grant == "refresh_token":
+            if form.get("scope") not in (None, *SCOPES):
+                raise OAuthRefusal("invalid_scope", "Unknown scope.")
+            return exchange_refresh(self.world, form.get("refresh_token", ""), form.get("scope"))
+        raise OAuthRefusal("unsupported_grant_type", f"Unsupported grant type: {str(grant)[:60]}")
+
+    def deauthorize(self, request: Request, form: dict[str, str]) -> dict[str, object]:
+        """End a connection."""
+        if form.get("client_id") != CLIENT_ID:
+            raise OAuthRefusal("invalid_client", "No such application.", 401)
+        return deauthorize(self.world, form.get("stripe_user_id", ""))
+
+
+async def _form(request: Request) -> dict[str, str]:
+    raw = await read_body(request)
+    try:
+        return dict(parse_qsl(request.url.query, max_num_fields=200) + parse_qsl(raw.decode(), max_num_fields=200))
+    except ValueError:
+        raise OAuthRefusal("invalid_request", "The parameters are not valid form data.") from None
+
+
+def _is_loopback(address: str) -> bool:
+    parts = urlsplit(address)
+    if parts.scheme != "http" or not parts.hostname:
+        return False
+    if parts.hostname == "localhost" or parts.hostname.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(parts.hostname).is_loopback
+    except ValueError:
+        return False
+
+
+def _page(world: World, asked: dict[str, str]) -> str:
+    hidden = "".join(f'<input type="hidden" name="{key}" value="{escape(value)}">' for key, value in asked.items())
+    businesses = "".join(
+        f'<label><input type="radio" name="account" value="{record["id"]}"> '
+        f"{escape(str(record['body']['business_profile']['name']))} <code>{record['id']}</code></label>"
+        for record in world.accounts
+        if record["id"] != world.platform
+    )
+    scope = escape(asked.get("scope", "read_only"))
+    return page(
+        "Connect a simulated business",
+        f"""<p>An application wants to connect to a Stripe account with the scope <code>{scope}</code>.</p>
+<form method="post" action="/oauth/authorize">{hidden}
+<fieldset><legend>Which business?</legend>
+<label><input type="radio" name="account" value="new" checked> A new one, with 100,000.00 USD to issue from</label>
+{businesses}</fieldset>
+<p><label for="business_name">Name of the new business</label>
+<input id="business_name" name="business_name" value="Simulated business" maxlength="{_LONGEST_NAME}"></p>
+<p><button name="action" value="approve">Connect</button> <button name="action" value="refuse">Refuse</button></p>
+</form>""",
+    )
+
+
+def _json(body: object, status: int) -> Response:
+    headers = {"Request-Id": new_id("req", 14)}
+    return Response(json.dumps(body), status, headers, media_type="application/json")

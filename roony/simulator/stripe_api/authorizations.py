@@ -1,0 +1,102 @@
+"""Authorizations as the API shows them: list, retrieve, metadata, and the deprecated approve and decline (facts 2)."""
+
+from __future__ import annotations
+
+from roony.simulator.asking import Verdict
+from roony.simulator.events import emit
+from roony.simulator.records import Record
+from roony.simulator.refusals import invalid
+from roony.simulator.stripe_api.lists import CREATED, PAGE, matches, page
+from roony.simulator.stripe_api.operations import Call, Operation
+from roony.simulator.stripe_api.parameters import Field, Integer, Metadata, Text
+from roony.simulator.views import View, authorization_view, frozen, previous_attributes
+from roony.simulator.world import metadata_merged
+
+_URL = "/v1/issuing/authorizations"
+
+
+def found(call: Call) -> Record:
+    """Return the authorization named in the path."""
+    identifier = call.path["authorization"]
+    return call.world.find(call.world.authorizations, call.account, identifier, "issuing authorization")
+
+
+def listing(call: Call) -> View:
+    """Return authorizations, newest first; by card or cardholder from an index."""
+    group = next(((name, call.params[name]) for name in ("card", "cardholder") if name in call.params), None)
+    return page(
+        call,
+        call.world.authorizations,
+        _URL,
+        lambda record: authorization_view(call.world, record),
+        lambda record: (
+            matches(call.params, record["body"], "status", "cardholder")
+            and call.params.get("card", record["card"]) == record["card"]
+        ),
+        group,
+    )
+
+
+def retrieve(call: Call) -> View:
+    """Return one authorization."""
+    return authorization_view(call.world, found(call))
+
+
+def update(call: Call) -> View:
+    """Change metadata, the only thing that may change."""
+    record = found(call)
+    before = frozen(authorization_view(call.world, record))
+    _take_metadata(call, record)
+    after = authorization_view(call.world, record)
+    if after != before:
+        previous = previous_attributes(before, after)
+        emit(call.world, call.account, "issuing_authorization.updated", after, previous)
+    return after
+
+
+def approve(call: Call) -> View:
+    """Answer a pending request with yes; wins over the webhook's answer (facts 2.2)."""
+    record = found(call)
+    request = record["body"]["pending_request"]
+    amount = call.params.get("amount")
+    if request is not None and amount is not None and not request["is_amount_controllable"]:
+        raise invalid("The amount of this authorization is not controllable.", "amount")
+    if request is not None and amount is not None and amount > request["amount"]:
+        raise invalid("The amount is higher than the amount asked for.", "amount")
+    asked = request["amount"] if request else 0
+    return _answered(call, record, Verdict(True, "webhook_approved", asked if amount is None else amount))
+
+
+def decline(call: Call) -> View:
+    """Answer a pending request with no."""
+    return _answered(call, found(call), Verdict(False, "webhook_declined", 0))
+
+
+def _answered(call: Call, record: Record, verdict: Verdict) -> View:
+    if not call.network.asking.decide(record["id"], verdict):
+        raise invalid("This authorization has no pending request: it can no longer be approved or declined.")
+    _take_metadata(call, record)
+    return authorization_view(call.world, record)
+
+
+def _take_metadata(call: Call, record: Record) -> None:
+    if "metadata" in call.params:
+        record["body"]["metadata"] = metadata_merged(record["body"]["metadata"], call.params["metadata"])
+        call.world.authorizations.touch(record)
+
+
+_LIST: dict[str, Field] = {
+    **PAGE,
+    **CREATED,
+    "card": Text(),
+    "cardholder": Text(),
+    "status": Text(choices=("closed", "expired", "pending", "reversed")),
+}
+
+OPERATIONS = (
+    Operation("GET", _URL, listing, _LIST),
+    Operation("GET", _URL + "/{authorization}", retrieve),
+    Operation("POST", _URL + "/{authorization}", update, {"metadata": Metadata()}),
+    Operation("POST", _URL + "/{authorization}/approve", approve, {"amount": Integer(least=1), "metadata": Metadata()}),
+    Operation("POST", _URL + "/{authorization}/decline", decline, {"metadata": Metadata()}),
+)

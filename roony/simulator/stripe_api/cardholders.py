@@ -1,0 +1,193 @@
+"""Cardholders: create, retrieve, update, list (facts 1.1)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from roony.simulator.events import emit
+from roony.simulator.identifiers import new_id
+from roony.simulator.records import Record
+from roony.simulator.refusals import invalid
+from roony.simulator.stripe_api.controls import CONTROL_FIELDS, merged_controls, no_controls
+from roony.simulator.stripe_api.lists import CREATED, PAGE, matches, page
+from roony.simulator.stripe_api.operations import Call, Operation
+from roony.simulator.stripe_api.parameters import Field, Group, Integer, ListOf, Metadata, Text
+from roony.simulator.views import View, body_view, frozen, previous_attributes
+from roony.simulator.world import metadata_merged
+
+_URL = "/v1/issuing/cardholders"
+_LONGEST_NAME = 24
+# Printed on cards: letters of any language, spaces and a few marks; no digits, no special characters.
+_NAME = re.compile(r"(?:[^\W\d_]|[ .,'\-/&])+")
+_PERSON = re.compile(r"(?:[^\W\d_]|[ .'\-])+")
+_ADDRESS_PARTS = ("city", "country", "line1", "line2", "postal_code", "state")
+
+ADDRESS = Group(
+    required=True,
+    fields={
+        "city": Text(required=True),
+        "country": Text(required=True, longest=2),
+        "line1": Text(required=True),
+        "line2": Text(clearable=True),
+        "postal_code": Text(required=True),
+        "state": Text(clearable=True),
+    },
+)
+_TERMS = Group(fields={"date": Integer(), "ip": Text(), "user_agent": Text(clearable=True)})
+_INDIVIDUAL = Group(
+    fields={
+        "card_issuing": Group(fields={"user_terms_acceptance": _TERMS}),
+        "dob": Group(
+            fields={
+                "day": Integer(required=True, least=1, most=31),
+                "month": Integer(required=True, least=1, most=12),
+                "year": Integer(required=True, least=1900, most=2100),
+            }
+        ),
+        "first_name": Text(),
+        "last_name": Text(),
+        "verification": Group(fields={"document": Group(fields={"back": Text(), "front": Text()})}),
+    }
+)
+_COMMON: dict[str, Field] = {
+    "company": Group(fields={"tax_id": Text()}),
+    "email": Text(longest=800),
+    "individual": _INDIVIDUAL,
+    "metadata": Metadata(),
+    "phone_number": Text(longest=50),
+    "preferred_locales": ListOf(item=Text(choices=("de", "en", "es", "fr", "it"))),
+    "spending_controls": Group(fields={**CONTROL_FIELDS, "spending_limits_currency": Text(longest=3)}),
+    "status": Text(choices=("active", "inactive")),
+}
+
+
+def create(call: Call) -> View:
+    """Make a cardholder; its name must be printable (at most 24 characters, no digits or special ones)."""
+    params = call.params
+    _check_name(params["name"])
+    identifier = new_id("ich")
+    body: dict[str, Any] = {
+        "id": identifier,
+        "object": "issuing.cardholder",
+        "billing": {"address": dict.fromkeys(_ADDRESS_PARTS)},
+        "company": None,
+        "created": call.world.clock.now(),
+        "email": None,
+        "individual": None,
+        "livemode": False,
+        "metadata": {},
+        "name": params["name"],
+        "phone_number": None,
+        "preferred_locales": [],
+        "requirements": {"disabled_reason": None, "past_due": []},
+        "spending_controls": no_controls(None),
+        "status": params.get("status", "active"),
+        "type": params.get("type", "individual"),
+    }
+    _apply(body, params)
+    call.world.cardholders.add({"id": identifier, "account": call.account, "body": body})
+    emit(call.world, call.account, "issuing_cardholder.created", body)
+    return body
+
+
+def retrieve(call: Call) -> View:
+    """Return one cardholder."""
+    return body_view(call.world, _found(call))
+
+
+def update(call: Call) -> View:
+    """Change what may change; `blocked` can only be set by Stripe."""
+    record = _found(call)
+    body, before = record["body"], frozen(record["body"])
+    changed = frozen(body)
+    _apply(changed, call.params)
+    if "status" in call.params:
+        changed["status"] = call.params["status"]
+    body.update(changed)
+    call.world.cardholders.touch(record)
+    if body != before:
+        emit(call.world, call.account, "issuing_cardholder.updated", body, previous_attributes(before, body))
+    return body_view(call.world, record)
+
+
+def listing(call: Call) -> View:
+    """Return cardholders, newest first."""
+    filters = ("email", "phone_number", "status", "type")
+    return page(
+        call,
+        call.world.cardholders,
+        _URL,
+        lambda record: body_view(call.world, record),
+        lambda record: matches(call.params, record["body"], *filters),
+    )
+
+
+def _found(call: Call) -> Record:
+    return call.world.find(call.world.cardholders, call.account, call.path["cardholder"], "issuing cardholder")
+
+
+def _apply(body: dict[str, Any], params: Any) -> None:
+    """Put the shared parameters of create and update into the object."""
+    for key in ("email", "phone_number", "preferred_locales"):
+        if key in params:
+            body[key] = params[key] or ([] if key == "preferred_locales" else None)
+    if "billing" in params:
+        body["billing"] = {"address": {**dict.fromkeys(_ADDRESS_PARTS), **params["billing"]["address"]}}
+    if "company" in params:
+        body["company"] = {"tax_id_provided": bool(params["company"].get("tax_id"))}
+    if "individual" in params:
+        body["individual"] = _individual(body["individual"], params["individual"])
+    if "metadata" in params:
+        body["metadata"] = metadata_merged(body["metadata"], params["metadata"])
+    if "spending_controls" in params:
+        body["spending_controls"] = merged_controls(body["spending_controls"], params["spending_controls"], None)
+
+
+def _individual(old: dict[str, Any] | None, given: dict[str, Any]) -> dict[str, Any]:
+    for key in ("first_name", "last_name"):
+        if key in given and not _PERSON.fullmatch(given[key]):
+            raise invalid(f"The {key} can contain letters only.", f"individual[{key}]")
+    new = old or {"card_issuing": None, "dob": None, "first_name": None, "last_name": None, "verification": None}
+    new = {**new, **{key: given[key] for key in ("first_name", "last_name", "dob") if key in given}}
+    terms = given.get("card_issuing", {}).get("user_terms_acceptance")
+    if terms is not None:
+        accepted = {"date": None, "ip": None, "user_agent": None, **terms}
+        new["card_issuing"] = {"user_terms_acceptance": accepted}
+    document = given.get("verification", {}).get("document")
+    if document is not None:
+        new["verification"] = {"document": {"back": None, "front": None, **document}}
+    return new
+
+
+def _check_name(name: str) -> None:
+    if len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
+        raise invalid(
+            f"The cardholder's name must be at most {_LONGEST_NAME} characters long and cannot contain "
+            "any numbers or special characters: it is printed on the card.",
+            "name",
+        )
+
+
+_BILLING = Group(fields={"address": ADDRESS})
+_CREATE: dict[str, Field] = {
+    "billing": Group(required=True, fields={"address": ADDRESS}),
+    "name": Text(required=True),
+    "type": Text(choices=("company", "individual")),
+    **_COMMON,
+}
+_LIST: dict[str, Field] = {
+    **PAGE,
+    **CREATED,
+    "email": Text(),
+    "phone_number": Text(),
+    "status": Text(choices=("active", "blocked", "inactive")),
+    "type": Text(choices=("company", "individual")),
+}
+
+OPERATIONS = (
+    Operation("POST", _URL, create, _CREATE),
+    Operation("GET", _URL, listing, _LIST),
+    Operation("GET", _URL + "/{cardholder}", retrieve),
+    Operation("POST", _URL + "/{cardholder}", update, {**_COMMON, "billing": _BILLING}),
+)

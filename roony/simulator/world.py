@@ -1,0 +1,178 @@
+"""The simulated world: every account, card, authorization, event and key, and what is kept of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from roony.simulator.accounts import new_account
+from roony.simulator.clock import Clock
+from roony.simulator.identifiers import new_id
+from roony.simulator.keeping import StateFile
+from roony.simulator.records import Collection, Record
+from roony.simulator.refusals import no_such
+
+API_VERSION = "2026-10-28.endive"
+CLIENT_ID = "ca_simulator"
+FUNDED = 10_000_000  # minor units of usd: what a new account finds in its Issuing balance
+_INDEXES: dict[str, tuple[str, ...]] = {
+    "accounts": ("every",),
+    "keys": ("account",),
+    "codes": (),
+    "cardholders": ("account",),
+    "cards": ("account", "cardholder"),
+    "authorizations": ("account", "card", "cardholder"),
+    "transactions": ("account", "card", "cardholder", "authorization"),
+    "balance_transactions": ("account",),
+    "spending": (),
+    "topups": ("account",),
+    "events": ("account",),
+    "deliveries": ("event",),
+    "endpoints": ("account",),
+    "ephemeral_keys": ("account",),
+    "idempotency": (),
+    "settings": (),
+}
+
+
+class World:
+    """All state, in memory, with an optional file behind it. One event loop owns it: no locks."""
+
+    def __init__(self, clock: Clock, secret_key: str, state: str | None = None) -> None:
+        self.clock = clock
+        self.secret_key = secret_key
+        self._file = StateFile(state) if state else None
+        self._changes: set[tuple[str, str]] = set()
+        self._make_collections()
+        self._load()
+        self._begin()
+
+    def _make_collections(self) -> None:
+        self.collections = {name: Collection(name, fields, self._changed) for name, fields in _INDEXES.items()}
+        self.accounts = self.collections["accounts"]
+        self.keys = self.collections["keys"]
+        self.codes = self.collections["codes"]
+        self.cardholders = self.collections["cardholders"]
+        self.cards = self.collections["cards"]
+        self.authorizations = self.collections["authorizations"]
+        self.transactions = self.collections["transactions"]
+        self.balance_transactions = self.collections["balance_transactions"]
+        self.spending = self.collections["spending"]
+        self.topups = self.collections["topups"]
+        self.events = self.collections["events"]
+        self.deliveries = self.collections["deliveries"]
+        self.endpoints = self.collections["endpoints"]
+        self.ephemeral_keys = self.collections["ephemeral_keys"]
+        self.idempotency = self.collections["idempotency"]
+        self.settings = self.collections["settings"]
+        self.pending: set[str] = set()  # ids of authorizations with status pending
+
+    def _changed(self, collection: str, identifier: str) -> None:
+        if self._file is not None:
+            self._changes.add((collection, identifier))
+
+    def _load(self) -> None:
+        if self._file is None:
+            return
+        for name, record in self._file.records():
+            if name in self.collections:
+                self.collections[name].put_back(record)
+        for account in self.accounts:
+            account["reserved"] = {}  # what was being decided when the last process ended is not any more
+        for record in self.authorizations:
+            if record["body"]["status"] == "pending":
+                self.pending.add(record["id"])
+
+    def _begin(self) -> None:
+        """Find the own account, or make it; its key may be another one than in the last run."""
+        kept = self.settings.get("world")
+        if kept is None:
+            account = self.add_account("Simulated platform", "US", "standard", connected=False)
+            kept = self.settings.add({"id": "world", "account": account["id"], "offset": 0, "redirect_uris": []})
+        elif kept["offset"]:
+            self.clock.restore(kept["offset"])
+        self.platform: str = kept["account"]
+        if self.keys.get(self.secret_key) is None:
+            self.add_key(self.secret_key, self.platform, "secret")
+        self.save()
+
+    @property
+    def kept(self) -> Record:
+        """The one record of world-wide settings."""
+        return self.settings["world"]
+
+    def save(self) -> None:
+        """Write what changed since the last call to the state file, if there is one."""
+        if self._file is None or not self._changes:
+            return
+        changes, self._changes = self._changes, set()
+        self._file.write({(name, key): self.collections[name].get(key) for name, key in changes})
+
+    def close(self) -> None:
+        """Write the rest and let go of the file."""
+        self.save()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def reset(self) -> None:
+        """Forget everything but the own account's id and key, the endpoints of that account and the clock."""
+        account, endpoints = self.accounts[self.platform], list(self.endpoints.where("account", self.platform))
+        kept = {**self.kept, "redirect_uris": []}
+        for name, collection in self.collections.items():
+            for record in collection:
+                self._changed(name, record["id"])
+        self._make_collections()
+        self.accounts.add({**account, "issuing": {"usd": FUNDED}})
+        self.settings.add(kept)
+        self.add_key(self.secret_key, self.platform, "secret")
+        for endpoint in endpoints:
+            self.endpoints.add(endpoint)
+        self.save()
+
+    def add_account(self, name: str, country: str, kind: str, *, connected: bool, scope: str = "read_write") -> Record:
+        """Add a business with active card issuing and 100,000.00 USD to issue from."""
+        return self.accounts.add(
+            {
+                **new_account(name, country, kind, self.clock.now()),
+                "connected": connected,
+                "scope": scope,
+                "issuing": {"usd": FUNDED},
+                "reserved": {},
+                "timeout_action": "decline",
+            }
+        )
+
+    def add_key(self, key: str, account: str, kind: str) -> Record:
+        """Add an API key (`secret`) or an OAuth token (`access`, `refresh`) that speaks for an account."""
+        return self.keys.add({"id": key, "account": account, "kind": kind})
+
+    def may_act_for(self, key: Record, account: str) -> bool:
+        """Whether a key may act for an account: its own, or one connected to the platform whose key it is."""
+        if key["account"] == account:
+            return True
+        record = self.accounts.get(account)
+        return key["account"] == self.platform and record is not None and bool(record["connected"])
+
+    def find(self, collection: Collection, account: str, identifier: str, kind: str, param: str = "id") -> Record:
+        """Return a record of this account, or refuse with 404."""
+        record = collection.get(identifier)
+        if record is None or record["account"] != account:
+            raise no_such(kind, identifier, param)
+        return record
+
+    def redirect_uris(self) -> list[str]:
+        """The redirect addresses registered for the platform, beside any loopback address."""
+        return list(self.kept["redirect_uris"])
+
+
+def new_secret() -> str:
+    """Return a webhook signing secret in Stripe's spelling."""
+    return new_id("whsec", 32)
+
+
+def metadata_merged(old: dict[str, str], change: Any) -> dict[str, str]:
+    """Return metadata after an update: keys merge, an empty value removes, None removes all (facts 7.4)."""
+    if change is None:
+        return {}
+    merged = {**old, **change}
+    return {key: value for key, value in merged.items() if value != ""}
