@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
 
 class Budget(NamedTuple):
-    """One scope's limit over one period in one currency. `limit_amount` in minor units; None = tracked, not limited.
+    """One scope's limit over one period in one currency.
 
-    Scope, period, currency and time zone of a budget never change (design section 4). Times in microseconds UTC.
+    `limit_amount` in minor units; None = tracked, not limited. Scope, period, currency and time zone of a
+    budget never change (design section 4). Times in microseconds UTC.
     """
 
     organization_id: str
@@ -46,10 +47,11 @@ _EPOCH = date(1970, 1, 1)
 
 
 def period_start(period: str, time_zone: str, now: int) -> int:
-    """When the period that holds `now` began: local midnight of the day, of its Monday or of its month's first day.
+    """When the period that holds `now` began: local midnight of the day, its Monday or its month's first day.
 
-    Microseconds UTC, both ways; `lifetime` began at 0. A day begins at the first instant that carries its local date,
-    also where midnight does not exist, comes twice, or a whole day is left out; it never grows smaller as `now` grows.
+    Microseconds UTC, both ways; `lifetime` began at 0. A day begins at the first instant that carries its
+    local date or a later one, also where midnight does not exist, comes twice, or a whole day is left out.
+    The start never moves back as `now` moves on.
     """
     if period == "lifetime":
         return 0
@@ -57,7 +59,7 @@ def period_start(period: str, time_zone: str, now: int) -> int:
 
 
 def period_starts(budgets: Iterable[Budget], now: int) -> dict[str, int]:
-    """The current period's start by budget id: the key of the `BudgetPeriod` row each budget counts in now."""
+    """Where each budget's current period began, by budget id: the key of the `BudgetPeriod` it counts in."""
     return {budget.id: period_start(budget.period, budget.time_zone, now) for budget in budgets}
 
 
@@ -82,7 +84,7 @@ def _time_zones() -> frozenset[str]:
 
 @lru_cache(maxsize=16384)
 def _starts_near(period: str, time_zone: str, day: int) -> tuple[int, ...]:
-    """Starts of all periods that may hold an instant of this UTC day; local dates differ from it by two at most."""
+    """Starts of all periods that may hold an instant of this UTC day; local dates are at most two away."""
     zone = zoneinfo.ZoneInfo(time_zone)
     first_days = {_first_day(period, _EPOCH + timedelta(days=day + offset)) for offset in (-2, -1, 0, 1, 2)}
     return tuple(_begin(first_day, zone) * _SECOND for first_day in first_days)
@@ -100,15 +102,17 @@ def _first_day(period: str, day: date) -> date:
 
 def _begin(day: date, zone: zoneinfo.ZoneInfo) -> int:
     """The first second (UTC) whose local date is `day` or later."""
-    midnight = datetime(day.year, day.month, day.day)
-    earlier = int(midnight.replace(tzinfo=zone, fold=0).timestamp())
-    later = int(midnight.replace(tzinfo=zone, fold=1).timestamp())
-    if earlier <= later:  # one midnight, or the first of two
-        return earlier
-    # Midnight does not exist: the clock jumps over it between `later` and `earlier`. Find the jump.
-    before, reached = later - 1, earlier
+    midnight = datetime.combine(day, time.min, zone)
+    with_old_offset = int(midnight.timestamp())
+    with_new_offset = int(midnight.replace(fold=1).timestamp())
+    if with_old_offset <= with_new_offset:  # one midnight, or the first of two
+        return with_old_offset
+    # The clock jumps over midnight somewhere between the two (in a gap they change places, PEP 495): find it.
+    before, reached = with_new_offset - 1, with_old_offset
     while reached - before > 1:
         middle = (before + reached) // 2
-        local = datetime.fromtimestamp(middle, UTC).astimezone(zone).replace(tzinfo=None)
-        before, reached = (before, middle) if local >= midnight else (middle, reached)
+        if datetime.fromtimestamp(middle, UTC).astimezone(zone).date() < day:
+            before = middle
+        else:
+            reached = middle
     return reached

@@ -1,10 +1,10 @@
-"""The closed lists of codes: Stripe's merchant categories with their 4-digit codes, ready groups of them, and countries."""
+"""The closed lists of codes: Stripe's merchant categories and ready groups of them, and countries."""
 
 from __future__ import annotations
 
-# Facts section 9: every category Stripe takes in a card's spending controls, each with its one merchant category code
-# (MCC, ISO 18245). Odd spellings are Stripe's own and are sent as they stand. `miscellaneous` is left out: it has no
-# code, so no authorization could ever be compared with it.
+# Facts section 9: every category Stripe takes in a card's spending controls, each with its one merchant
+# category code (MCC, ISO 18245). Odd spellings are Stripe's own and are sent as they stand. `miscellaneous`
+# is left out: it has no code, so no authorization could ever be compared with it.
 _CODE_AND_NAME = """
 0742 veterinary_services
 0763 agricultural_cooperative
@@ -303,23 +303,25 @@ _CODE_AND_NAME = """
 """
 
 # Stripe name → 4-digit code, and back. Codes are strings: some begin with a zero.
-CODES: dict[str, str] = {
-    name: code for code, name in (line.split() for line in _CODE_AND_NAME.split("\n") if line)
-}
+CODES: dict[str, str] = {name: code for code, name in (line.split() for line in _CODE_AND_NAME.split("\n") if line)}
 NAMES: dict[str, str] = {code: name for name, code in CODES.items()}
 
-# Ready groups, named in a control like a category (facts section 9). `never` is cash, quasi-cash, gambling, securities
-# and adult: a sensible block list.
+# Ready groups, named in a control like a category (facts section 9). `never` is cash, quasi-cash, gambling,
+# securities and adult: a sensible block list.
 GROUPS: dict[str, frozenset[str]] = {
-    "software": frozenset("4816 5045 5734 5817 5818 7372".split()),
-    "cloud": frozenset("4816 7372 7375 7379".split()),
-    "travel": frozenset("4111 4112 4121 4131 4511 4722 4723 7011 7512".split()),
+    "software": frozenset({"4816", "5045", "5734", "5817", "5818", "7372"}),
+    "cloud": frozenset({"4816", "7372", "7375", "7379"}),
+    "travel": frozenset({"4111", "4112", "4121", "4131", "4511", "4722", "4723", "7011", "7512"}),
     "advertising": frozenset({"7311"}),
-    "never": frozenset("4829 5967 6010 6011 6051 6211 6540 7273 7800 7801 7802 7995 9406".split()),
+    "never": frozenset(
+        {"4829", "6010", "6011", "6051", "6540"}  # cash and quasi-cash
+        | {"7800", "7801", "7802", "7995", "9406"}  # gambling
+        | {"6211", "5967", "7273"}  # securities, adult, dating
+    ),
 }
 
-# Codes that networks give to single companies (Visa Merchant Data Standards Manual): first, last, and the code of the
-# trade they belong to. Stripe has no category of its own for them.
+# Codes that networks give to single companies (Visa Merchant Data Standards Manual): first, last, and the
+# code of the trade they belong to. Stripe has no category of its own for them.
 COMPANY_RANGES = (
     ("3000", "3350", "4511"),  # airlines
     ("3351", "3500", "7512"),  # car rental
@@ -327,14 +329,14 @@ COMPANY_RANGES = (
 )
 
 # ISO 3166-1 alpha-2, all officially assigned codes.
-COUNTRIES = frozenset(
-    """
-AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ
-CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO
-FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE
-JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO
-MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW
-PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM
-TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
-""".split()
-)
+_COUNTRIES = """
+AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW
+BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI
+FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN
+IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME
+MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF
+PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV
+SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE
+YT ZA ZM ZW
+"""
+COUNTRIES = frozenset(_COUNTRIES.split())

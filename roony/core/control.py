@@ -1,4 +1,4 @@
-"""Spending controls: what an owner may set on an organization, project or agent, and the strictest of several scopes."""
+"""Spending controls: what an owner may set on organization, project or agent, and the strictest of several."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from roony.core.categories import COUNTRIES, GROUPS
-from roony.core.merchant import category_code, category_name, normalise, trade
+from roony.core.merchant import category_code, category_name, mentions, normalise, trade
 from roony.core.money import MAX_AMOUNT, portion
 
 
 class Control(NamedTuple):
-    """The stored controls of one scope. `fields` is a JSON object of only what is set, as the owner wrote it."""
+    """The stored controls of one scope. `fields` is a JSON object of what is set, as the owner wrote it."""
 
     organization_id: str
     id: str
@@ -28,8 +30,8 @@ class Control(NamedTuple):
 class ActiveHours(NamedTuple):
     """When purchases may be made, on the clock of the organization's time zone.
 
-    `days` are 0 (Monday) to 6; `start` and `end` are minutes after midnight, `end` exclusive. With `end` before
-    `start` the hours run over midnight and belong to the day on which they begin.
+    `days` are 0 (Monday) to 6; `start` and `end` are minutes after midnight, `end` exclusive. With `end`
+    before `start` the hours run over midnight and belong to the day on which they begin.
     """
 
     days: frozenset[int]
@@ -41,7 +43,8 @@ class ActiveHours(NamedTuple):
 class Controls:
     """The controls of one scope; None = not set. Amounts in minor units of the organization's card currency.
 
-    Categories are 4-digit codes, countries upper-case ISO 3166-1 alpha-2. `velocity_*` count per agent and hour.
+    Categories are 4-digit codes, countries upper-case ISO 3166-1 alpha-2. `velocity_*` count per agent and
+    hour.
     """
 
     purchase_limit: int | None = None
@@ -98,12 +101,10 @@ def parse_controls(given: Mapping[str, Any]) -> Controls:
     for name in given:
         if name not in _READERS:
             raise InvalidControl(str(name), "There is no control of this name.")
-    return Controls(
-        **{name: _READERS[name](name, value) for name, value in given.items() if value is not None}
-    )
+    return Controls(**{name: _READERS[name](name, value) for name, value in given.items() if value is not None})
 
 
-def from_row(row: Control) -> Controls:
+def controls_of(row: Control) -> Controls:
     """The controls of a stored row."""
     return parse_controls(json.loads(row.fields))
 
@@ -116,11 +117,8 @@ def dump(controls: Controls) -> dict[str, Any]:
         if value is None:
             continue
         if isinstance(value, ActiveHours):
-            value = {
-                "days": [DAY_NAMES[day] for day in sorted(value.days)],
-                "from": clock(value.start),
-                "to": clock(value.end),
-            }
+            days = [DAY_NAMES[day] for day in sorted(value.days)]
+            value = {"days": days, "from": clock(value.start), "to": clock(value.end)}
         elif isinstance(value, frozenset):
             value = sorted(category_name(code) or code if "categories" in name else code for code in value)
         elif isinstance(value, tuple):
@@ -143,8 +141,11 @@ def strictest(scoped: Sequence[Controls]) -> Controls:
 
 
 def hold_amount(amount: int, controls: Controls) -> int:
-    """Amount plus tolerance, in minor units: the smaller of the absolute and the percent control, a missing one not
-    counting, none set = 0 (design section 4)."""
+    """Amount plus tolerance, in minor units (design section 4).
+
+    The tolerance is the smaller of the absolute and the percent control, a missing one not counting; none set
+    gives 0.
+    """
     tolerances = []
     if controls.tolerance_amount is not None:
         tolerances.append(controls.tolerance_amount)
@@ -154,15 +155,37 @@ def hold_amount(amount: int, controls: Controls) -> int:
 
 
 def category_passes(controls: Controls, code: str | None) -> bool:
-    """True if the category lists let this 4-digit code through. An unknown one fails an allow list, passes a block list."""
+    """True if the category lists let this 4-digit code through.
+
+    A missing code fails an allow list and passes a block list. One airline's, car rental's or hotel's own
+    code counts as that of its trade.
+    """
     return _passes(controls.allowed_categories, controls.blocked_categories, trade(code) if code else None)
 
 
 def country_passes(controls: Controls, country: str | None) -> bool:
-    """True if the country lists let this country through. An unknown one fails an allow list, passes a block list."""
-    return _passes(
-        controls.allowed_countries, controls.blocked_countries, country.upper() if country else None
-    )
+    """True if the country lists let this country through; a missing one fails an allow list only."""
+    fact = country.upper() if country else None
+    return _passes(controls.allowed_countries, controls.blocked_countries, fact)
+
+
+def blocked_merchant(controls: Controls, *texts: str | None) -> str | None:
+    """The entry of the block list that one of these texts (name, web address) mentions, or None."""
+    for entry in controls.blocked_merchants or ():
+        if any(text and mentions(entry, text) for text in texts):
+            return entry
+    return None
+
+
+def is_active(hours: ActiveHours, time_zone: str, now: int) -> bool:
+    """True if the clock of `time_zone` shows an active hour at `now` (microseconds UTC)."""
+    local = datetime.fromtimestamp(now // 1_000_000, UTC).astimezone(ZoneInfo(time_zone))
+    minute, today = local.hour * 60 + local.minute, local.weekday()
+    if hours.start < hours.end:
+        return today in hours.days and hours.start <= minute < hours.end
+    began_today = today in hours.days and minute >= hours.start
+    began_yesterday = (today - 1) % 7 in hours.days and minute < hours.end
+    return began_today or began_yesterday
 
 
 def clock(minutes: int) -> str:
@@ -267,9 +290,7 @@ def _categories(field: str, value: Any) -> frozenset[str]:
             codes.add(code)
         else:
             groups = ", ".join(GROUPS)
-            raise InvalidControl(
-                field, f"{entry!r} is no Stripe category, 4-digit code of one, or group ({groups})."
-            )
+            raise InvalidControl(field, f"{entry!r} is no Stripe category, 4-digit code of one, or group ({groups}).")
     return frozenset(codes)
 
 
@@ -283,14 +304,12 @@ def _countries(field: str, value: Any) -> frozenset[str]:
 
 def _active_hours(field: str, value: Any) -> ActiveHours:
     if not isinstance(value, Mapping) or not {"from", "to"} <= set(value) <= {"days", "from", "to"}:
-        raise InvalidControl(
-            field, 'It must look like {"days": ["mon", "tue"], "from": "09:00", "to": "17:30"}.'
-        )
+        raise InvalidControl(field, 'It must look like {"days": ["mon", "tue"], "from": "09:00", "to": "17:30"}.')
     days = value.get("days", DAY_NAMES)
     if not isinstance(days, list | tuple) or not days or any(day not in DAY_NAMES for day in days):
         raise InvalidControl(field, f"`days` must be a list of: {', '.join(DAY_NAMES)}.")
     start, end = _minutes(field, value["from"]), _minutes(field, value["to"])
-    if start == end or start == 24 * 60:
+    if start in {end, 24 * 60}:
         raise InvalidControl(field, "`from` and `to` must differ; 00:00 to 24:00 is the whole day.")
     return ActiveHours(frozenset(DAY_NAMES.index(day) for day in days), start, end)
 

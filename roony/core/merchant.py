@@ -14,78 +14,89 @@ from roony.core.categories import CODES, COMPANY_RANGES, NAMES
 # A score from here on is a match; below it the names only look related.
 MATCH_SCORE = 80
 
-# Lower-case letters (as they are after case folding) that are drawn like a Latin one, most of them as capitals.
-# Cyrillic, Greek and Armenian, each consistently, so that a name has one key in whatever case it is written.
+
+def _set_of(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+# Lower-case letters (as they are after case folding) that are drawn like a Latin one, most of them as capitals:
+# Cyrillic, Greek, Armenian and Latin letters beside the alphabet. Each is folded always, so that a name has one key
+# in whatever case it is written.
 _LOOK_ALIKES = str.maketrans(
-    "авекмнорстухѕіјһԁԛԝӏүґԍ" "αβεζηικμνορτυχϲϳγ" "օսհոզ" "ıɡɑłøđħŧðʟ",
-    "abekmhopctyxsijhdqwlyrg" "abezhikmnoptyxcjy" "ouhnq" "igalodhtdl",
-)  # fmt: skip
+    "авекмнорстухѕіјһԁԛԝӏүґԍαβεζηικμνορτυχϲϳγօսհոզıɡɑłøđħŧðʟ",
+    "abekmhopctyxsijhdqwlyrgabezhikmnoptyxcjyouhnqigalodhtdl",
+)
 _LIGATURES = (("æ", "ae"), ("œ", "oe"), ("þ", "th"))
 
-# What card processors and marketplaces of record put before the star. Everything else before a star is the merchant
-# itself ("GOOGLE *CLOUD") and stays.
-_PROCESSORS = frozenset(
-    "sq sqr gosq square tst toast paypal pp sumup iz izettle zettle sp shopify stripe str paddle paddle net paddlenet"
-    " fs fsprg fastspring 2co dri digitalriver ls lemsqzy lemonsqueezy gumroad cko checkout adyen klarna wpy wepay bt"
-    " braintree eb ccbill clover py payu mollie razorpay raz paypro nyx ctlp dd in ic ppa wl ayden worldpay".split()
-)
+# What card processors put before a star. Any other word before a star is the merchant itself ("GOOGLE *CLOUD") and
+# stays.
+_PROCESSORS = _set_of("""
+    2co adyen bt ccbill cko clover ctlp dd digitalriver dri eb fastspring fs fsprg gosq gumroad in iz
+    izettle klarna lemonsqueezy lemsqzy ls mollie nyx paddle paddlenet paypal paypro payu pp py raz
+    razorpay shopify sp sq sqr square stripe sumup toast tst wepay worldpay wpy zettle
+""")
 # The same without a star, as a word of its own at the start; and words that begin names without meaning anything.
 _BARE_PREFIXES = frozenset({"sp", "the", "www"})
 
-_COMPANY_FORMS = frozenset(
-    "inc incorporated llc llp lp ltd limited corp corporation co company plc pty pte gmbh mbh ag kg kgaa ug ohg kk sa"
-    " sas sasu sarl srl srls spa sl slu bv nv ab as asa aps oy oyj sro spol doo dooel ooo eood kft zrt bt sia uab ou"
-    " sdn bhd pvt se".split()
-)
+_COMPANY_FORMS = _set_of("""
+    ab ag aps as asa bt bv co company corp corporation doo eood fzco gmbh inc incorporated kft kg kgaa
+    kk limited llc llp lp ltd mbh nv ooo ou ohg oy oyj plc pte pty pvt sa sarl sas sasu se sia sl slu
+    spol srl srls sro uab ug zrt
+""")
 _COMPANY_PHRASES = (("sp", "z", "oo"), ("sp", "z", "o", "o"), ("s", "r", "o"), ("d", "o", "o"), ("a", "s"))
 
-_TOP_LEVEL_DOMAINS = frozenset(
-    "com net org io ai co app dev so sh gg tv me us uk ie de at ch fr nl be lu es pt it pl cz sk dk se no fi eu ca au"
-    " nz jp in sg br mx cloud tech shop store online".split()
-)
-_SECOND_LEVEL = frozenset("co com net org ac gov".split())
+_TOP_LEVEL_DOMAINS = _set_of("""
+    com net org io ai co app dev so sh gg tv me us uk ie de at ch fr nl be lu es pt it pl cz sk dk se no
+    fi eu ca au nz jp in sg br mx cloud tech shop store online
+""")
+_SECOND_LEVEL_DOMAINS = frozenset({"ac", "co", "com", "gov", "net", "org"})
 
-_STATES = frozenset(
-    "al ak az ar ca co ct de dc fl ga hi id il in ia ks ky la me md ma mi mn ms mo mt ne nv nh nj nm ny nc nd oh ok or"
-    " pa ri sc sd tn tx ut vt va wa wv wi wy pr us usa".split()
-)
+_STATES = _set_of("""
+    al ak az ar ca co ct dc de fl ga hi ia id il in ks ky la ma md me mi mn mo ms mt nc nd ne nh nj nm
+    nv ny oh ok or pa pr ri sc sd tn tx us usa ut va vt wa wi wv wy
+""")
 
 # Words that say how or when is paid. They may follow a name on either side without making it another name.
-_BILLING_WORDS = frozenset(
-    "bill billing invoice inv payment payments pmt pay autopay subscription subscriptions subscr subscrip subscript"
-    " subs sub renewal renew recurring monthly month annual annually yearly year weekly quarterly plan membership"
-    " order orders purchase charge fee fees trial seat seats january february march april may june july august"
-    " september october november december jan feb mar apr jun jul aug sep sept oct nov dec".split()
-)
-# Words that say through which channel or in which part of the world. They may follow a name in a descriptor.
-_CHANNEL_WORDS = frozenset(
-    "com net org io www web website online internet ecom ecommerce app apps store shop help support customer emea eu"
-    " europe european apac intl international global worldwide na usa us uk gb ie".split()
-)
-# Countries and the cities that card descriptors end with most often; more come with each request as noise.
+_BILLING_WORDS = _set_of("""
+    bill billing invoice inv payment payments pmt autopay subscription subscriptions subscr subscrip
+    subscript subs sub renewal renew recurring weekly monthly month quarterly annual annually yearly
+    year plan membership order orders purchase charge fee fees trial seat seats january february march
+    april may june july august september october november december jan feb mar apr jun jul aug sep sept
+    oct nov dec
+""")
+# Words for the channel or the part of the world. They may follow a name in a descriptor.
+_CHANNEL_WORDS = _set_of("""
+    com net org io www web website online internet ecom ecommerce app apps store shop help support
+    customer emea eu europe european apac intl international global worldwide na us usa uk gb ie
+""")
+# The countries and cities that descriptors end with most often; more come with each request as noise.
 _PLACES = frozenset(
-    """
-    united states|united kingdom|great britain|england|ireland|germany|deutschland|france|netherlands|luxembourg
-    belgium|switzerland|austria|spain|portugal|italy|poland|czechia|czech republic|slovakia|denmark|sweden|norway
-    finland|estonia|latvia|lithuania|cyprus|malta|greece|romania|bulgaria|hungary|canada|mexico|brazil|australia
-    new zealand|japan|singapore|india|hong kong|israel|san francisco|south san francisco|san jose|san mateo|san diego
-    palo alto|mountain view|menlo park|cupertino|sunnyvale|santa clara|redwood city|oakland|los angeles|los gatos
-    seattle|bellevue|redmond|portland|new york|brooklyn|boston|cambridge|chicago|austin|dallas|houston|denver|boulder
-    atlanta|miami|washington|philadelphia|phoenix|scottsdale|salt lake city|lehi|london|dublin|edinburgh|berlin|munich
-    muenchen|hamburg|frankfurt|cologne|paris|amsterdam|brussels|zurich|geneva|vienna|madrid|barcelona|lisbon|milan
-    rome|prague|praha|warsaw|copenhagen|stockholm|oslo|helsinki|tallinn|vilnius|toronto|vancouver|montreal|ottawa
-    sydney|melbourne|auckland|tokyo|bangalore|bengaluru|tel aviv
-    """.replace("\n", "|").replace("    ", "").strip("|").split("|")
-)  # fmt: skip
-_LONGEST_PLACE = 3
+    """united states|united kingdom|great britain|england|ireland|germany|deutschland|france|netherlands|
+luxembourg|belgium|switzerland|austria|spain|portugal|italy|poland|czechia|czech republic|slovakia|
+denmark|sweden|norway|finland|estonia|latvia|lithuania|cyprus|malta|greece|romania|bulgaria|
+hungary|canada|mexico|brazil|australia|new zealand|japan|singapore|india|hong kong|israel|
+san francisco|south san francisco|san jose|san mateo|san diego|palo alto|mountain view|menlo park|
+cupertino|sunnyvale|santa clara|redwood city|oakland|los angeles|los gatos|seattle|bellevue|
+redmond|portland|new york|brooklyn|boston|cambridge|chicago|austin|dallas|houston|denver|boulder|
+atlanta|miami|washington|philadelphia|phoenix|scottsdale|salt lake city|lehi|london|dublin|
+edinburgh|berlin|munich|muenchen|hamburg|frankfurt|cologne|paris|amsterdam|brussels|zurich|geneva|
+vienna|madrid|barcelona|lisbon|milan|rome|prague|praha|warsaw|copenhagen|stockholm|oslo|helsinki|
+tallinn|vilnius|toronto|vancouver|montreal|ottawa|sydney|melbourne|auckland|tokyo|bangalore|
+bengaluru|tel aviv""".replace("\n", "").split("|")
+)
+_LONGEST_PLACE = 4
 
 _ORDINARY_MARKS = re.compile("[\u0300-\u036f]")
 _INITIALS = re.compile(r"\b(?:[^\W\d_]\.){2,}(?:[^\W\d_]\b)?")
-_HOST = re.compile(r"(?:https?://)?((?:[\w-]+\.)+[a-z]{2,})(?:[/:?#]\S*)?")
+_HOST = re.compile(r"(?:https?://)?((?:[\w-]+\.)+[a-z]{2,})(?:[/:?#][^\s@]*)?")
 _STORE_NUMBER = re.compile(r"#\s*[\w-]*\d[\w-]*")
 _PHONE = re.compile(r"(?<!\w)\+?\d(?:[-. ()/]{0,2}\d){6,}(?!\w)")
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
-_REFERENCE = re.compile(r"(?=\w*\d\w*\d)(?=\w*[a-z])\w{5,}")
+# An order or invoice number: at least six letters and digits, three of them digits.
+_REFERENCE = re.compile(r"(?=(?:\w*\d){3})(?=\w*[a-z])\w{6,}")
+
+# Folding and shortening settle after two or three rounds; the bound keeps a hostile text from going on for ever.
+_ROUNDS = 8
 
 
 class Merchant(NamedTuple):
@@ -117,28 +128,32 @@ class Match(NamedTuple):
 
 @lru_cache(maxsize=8192)
 def normalise(name: str) -> str:
-    """The comparable key of a name: folded, without processor prefix, store number, web ending and company form.
+    """The comparable key of a name: folded, without processor prefix, store number, web ending, company form.
 
-    `"SQ *FIGMA, INC. #0042"` → `"figma"`. Applying it twice changes nothing. A name is never emptied: where every
-    word would go, what is left of it before that step stays.
+    `"SQ *FIGMA, INC. #0042"` → `"figma"`. Applying it twice changes nothing. A name is never emptied: where
+    every word would go, the folded text stays.
     """
-    while (shorter := _shortened(name)) != name:
-        name = shorter
+    for _ in range(_ROUNDS):
+        before, name = name, _shortened(name)
+        if name == before:
+            break
     return name
 
 
 def match(approved_names: Sequence[str], descriptor: str, *, noise: Collection[str] = ()) -> Match:
     """Compares a card network's descriptor with the approved name and its aliases, and returns the best result.
 
-    The rule: all words of an approved name, whole and in order, must begin the descriptor (spaces inside are ignored:
-    "Open AI" = "OPENAI"), and what follows must be harmless: billing words, months, channels, countries, well-known
-    cities, `noise` (city, state and country of the request), numbers, references, the name again. Thus "FIGMA MONTHLY
-    RENEWAL SAN FRANCISCO CA" is Figma, but "ALZA VETERINARY" is not Alza, and AWS needs an alias. Never by substring,
-    never by closeness of spelling.
+    All words of an approved name, whole and in order, must begin the descriptor (where its spaces are does not
+    matter: "Open AI" = "OPENAI"), and what follows must be harmless: billing words, months, channels, countries,
+    well-known cities, `noise` (city, state and country of the request), numbers, references, the name again.
+    Thus "FIGMA MONTHLY RENEWAL SAN FRANCISCO CA" is Figma, "ALZA VETERINARY" is not Alza, and AWS needs an alias.
+    Never by substring, never by likeness of spelling. Scores: 100 the same name, 95 but for spaces, 90 followed by
+    harmless words, 85 after leaving out billing words at the end of the approved name, 60 (no match) followed by
+    other words, 0 otherwise.
     """
     found = normalise(descriptor).split()
     places = frozenset(" ".join(_words(_fold(text))) for text in noise)
-    best = Match(False, 0, "no approved name begins the descriptor")
+    best = _scored(0, "no approved name begins the descriptor")
     for name in approved_names:
         result = _compare(normalise(name).split(), found, places)
         if result.score > best.score:
@@ -162,7 +177,7 @@ def mentions(name: str, descriptor: str) -> bool:
 
 
 def category_code(name_or_code: str) -> str | None:
-    """The 4-digit code of a Stripe category name; any 4 digits pass as they are, for networks use more than Stripe."""
+    """The 4-digit code of a Stripe category name. Any 4 digits pass: networks use more codes than Stripe lists."""
     if len(name_or_code) == 4 and name_or_code.isascii() and name_or_code.isdigit():
         return name_or_code
     return CODES.get(name_or_code)
@@ -174,7 +189,7 @@ def category_name(code: str) -> str | None:
 
 
 def trade(code: str) -> str:
-    """The code that a control is compared with: one airline's, car rental's or hotel's own code becomes its trade's."""
+    """The code a control is compared with: one airline's, car rental's or hotel's own becomes its trade's."""
     for first, last, parent in COMPANY_RANGES:
         if first <= code <= last:
             return parent
@@ -197,8 +212,10 @@ def _fold(text: str) -> str:
     """Lower case, compatibility forms, Latin look-alikes and accents folded, invisible characters gone."""
     if text.isascii():
         return text.lower()
-    while (again := _fold_once(text)) != text:
-        text = again
+    for _ in range(_ROUNDS):
+        before, text = text, _fold_once(text)
+        if text == before:
+            break
     return text
 
 
@@ -232,29 +249,25 @@ def _words(text: str) -> list[str]:
 
 
 def _registered_name(part: str) -> str:
-    """`https://www.figma.com/pro` → `figma`; `figma.evil.com` → `evil`; what is no web address stays as it is."""
+    """`https://www.figma.com/pro` → `figma`; `figma.evil.com` → `evil`; what is no web address stays."""
     address = _HOST.fullmatch(part)
     if address is None:
         return part
     labels = address[1].split(".")
     if labels[-1] not in _TOP_LEVEL_DOMAINS:
         return part
-    ending = 2 if len(labels) > 2 and labels[-2] in _SECOND_LEVEL else 1
+    ending = 2 if len(labels) > 2 and labels[-2] in _SECOND_LEVEL_DOMAINS else 1
     return labels[-1 - ending]
 
 
 def _strip_ends(words: list[str]) -> list[str]:
-    """Takes prefixes, zero-padded store numbers, company forms and states off a name that keeps words without them."""
-    words = [
-        word for place, word in enumerate(words) if not place or not (word.isdigit() and word[:2] == "00")
-    ]
+    """Takes off prefixes, zero-padded store numbers, company forms and states, as long as a word is left."""
+    words = [word for at, word in enumerate(words) if at == 0 or not (word.isdigit() and word.startswith("00"))]
     while len(words) > 1 and words[0] in _BARE_PREFIXES:
         words = words[1:]
     while len(words) > 1:
-        phrase = next(
-            (p for p in _COMPANY_PHRASES if len(words) > len(p) and tuple(words[-len(p) :]) == p), None
-        )
-        if phrase:
+        phrase = next((form for form in _COMPANY_PHRASES if tuple(words[-len(form) :]) == form), ())
+        if phrase and len(words) > len(phrase):
             words = words[: -len(phrase)]
         elif words[-1] in _COMPANY_FORMS or (len(words) > 2 and words[-1] in _STATES):
             words = words[:-1]
@@ -265,20 +278,24 @@ def _strip_ends(words: list[str]) -> list[str]:
 
 def _compare(name: list[str], found: list[str], places: frozenset[str]) -> Match:
     if not name or not found:
-        return Match(False, 0, "nothing to compare")
+        return _scored(0, "nothing to compare")
     if name == found:
-        return Match(True, 100, "the same name")
+        return _scored(100, "the same name")
     if "".join(name) == "".join(found):
-        return Match(True, 95, "the same name but for spaces")
+        return _scored(95, "the same name but for spaces")
     for wanted, score in ((name, 90), (_without_billing(name), 85)):
         length = _leading(found, "".join(wanted))
         if length is None:
             continue
         strange = list(_strange_words(found[length:], frozenset(name), places))
         if strange:
-            return Match(False, 60, f"the name is followed by other words: {' '.join(strange)}")
-        return Match(True, score, "the name, followed by harmless words")
-    return Match(False, 0, "no approved name begins the descriptor")
+            return _scored(60, f"the name is followed by other words: {' '.join(strange)}")
+        return _scored(score, "the name, followed by harmless words")
+    return _scored(0, "no approved name begins the descriptor")
+
+
+def _scored(score: int, reason: str) -> Match:
+    return Match(score >= MATCH_SCORE, score, reason)
 
 
 def _leading(words: list[str], wanted: str) -> int | None:
@@ -302,7 +319,7 @@ def _strange_words(rest: list[str], own: frozenset[str], places: frozenset[str])
     """The words after a name that could make it another company's name."""
     at = 0
     while at < len(rest):
-        for length in range(min(_LONGEST_PLACE + 1, len(rest) - at), 0, -1):
+        for length in range(min(_LONGEST_PLACE, len(rest) - at), 0, -1):
             phrase = " ".join(rest[at : at + length])
             if phrase in _PLACES or phrase in places:
                 at += length
