@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from roony.core.authorization import Authorization
 from roony.core.control import Controls
+from roony.core.errors import BrokenCaller
 from roony.core.merchant import stripe_categories
 from roony.core.purchase import Purchase
 
@@ -73,30 +74,32 @@ def is_weaker(wanted: dict[str, Any], found: dict[str, Any]) -> str | None:
 def compile_card(purchase: Purchase, card_id: str, controls: Controls, single_use: bool = True) -> dict[str, Any]:
     """Stripe's parameters for the card of a purchase, all but the cardholder (facts 1.2, 1.4, 1.5).
 
-    Stripe then holds the line when Roony is down. Empty lists are left out: the SDK drops them silently, which would
-    read as "no restriction" either way (facts section 10, trap 16).
+    Stripe then holds the line when Roony is down. Allow and block lists exclude each other there, so an allow list is
+    sent less what is blocked. An empty list is never sent: the SDK would drop it and the card would be open (facts
+    section 10, trap 16). Raises `BrokenCaller` for controls that allow nothing: `decide()` declines such an ask.
     """
     spending: dict[str, Any] = {
         "spending_limits": [{"amount": purchase.hold_amount, "interval": "all_time"}],
         "allowed_card_presences": ["not_present"],
     }
+    blocked = controls.blocked_categories or frozenset()
     if controls.allowed_categories is not None:
-        spending["allowed_categories"] = stripe_categories(
-            controls.allowed_categories - (controls.blocked_categories or frozenset())
-        )
-    elif controls.blocked_categories:
-        spending["blocked_categories"] = stripe_categories(controls.blocked_categories)
+        spending["allowed_categories"] = stripe_categories(controls.allowed_categories - blocked)
+    elif blocked:
+        spending["blocked_categories"] = stripe_categories(blocked)
+    blocked = controls.blocked_countries or frozenset()
     if controls.allowed_countries is not None:
-        spending["allowed_merchant_countries"] = sorted(
-            controls.allowed_countries - (controls.blocked_countries or frozenset())
-        )
-    elif controls.blocked_countries:
-        spending["blocked_merchant_countries"] = sorted(controls.blocked_countries)
+        spending["allowed_merchant_countries"] = sorted(controls.allowed_countries - blocked)
+    elif blocked:
+        spending["blocked_merchant_countries"] = sorted(blocked)
+    for name, value in spending.items():
+        if not value:
+            raise BrokenCaller(f"{name} of the card would be empty: the controls allow nothing")
     params: dict[str, Any] = {
         "type": "virtual",
         "status": "active",
         "currency": purchase.currency,
-        "spending_controls": {name: value for name, value in spending.items() if value},
+        "spending_controls": spending,
         "metadata": {
             "roony_purchase": purchase.id,
             "roony_card": card_id,
