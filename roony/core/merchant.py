@@ -69,6 +69,7 @@ _CHANNEL_WORDS = _set_of("""
     com net org io www web website online internet ecom ecommerce app apps store shop help support
     customer emea eu europe european apac intl international global worldwide na us usa uk gb ie
 """)
+_HARMLESS_WORDS = _BILLING_WORDS | _CHANNEL_WORDS | _COMPANY_FORMS
 # The countries and cities that descriptors end with most often; more come with each request as noise.
 _PLACES = frozenset(
     """united states|united kingdom|great britain|england|ireland|germany|deutschland|france|netherlands|
@@ -147,15 +148,18 @@ def match(approved_names: Sequence[str], descriptor: str, *, noise: Collection[s
     matter: "Open AI" = "OPENAI"), and what follows must be harmless: billing words, months, channels, countries,
     well-known cities, `noise` (city, state and country of the request), numbers, references, the name again.
     Thus "FIGMA MONTHLY RENEWAL SAN FRANCISCO CA" is Figma, "ALZA VETERINARY" is not Alza, and AWS needs an alias.
-    Never by substring, never by likeness of spelling. Scores: 100 the same name, 95 but for spaces, 90 followed by
-    harmless words, 85 after leaving out billing words at the end of the approved name, 60 (no match) followed by
-    other words, 0 otherwise.
+    What stands before a star is the merchant ("OPENAI *CHATGPT"), unless it is a card processor. Never by
+    substring, never by likeness of spelling. Scores: 100 the same name, 95 but for spaces, 90 followed by harmless
+    words, 88 all that is before the star, 85 after leaving out billing words at the end of the approved name, 60 (no
+    match) followed by other words, 0 otherwise.
     """
     found = normalise(descriptor).split()
+    head, star, _ = _after_processor(_fold(descriptor)).partition("*")
+    before_star = normalise(head) if star else ""
     places = frozenset(" ".join(_words(_fold(text))) for text in noise)
     best = _scored(0, "no approved name begins the descriptor")
     for name in approved_names:
-        result = _compare(normalise(name).split(), found, places)
+        result = _compare(normalise(name).split(), found, before_star.split(), places)
         if result.score > best.score:
             best = result
     return best
@@ -276,7 +280,7 @@ def _strip_ends(words: list[str]) -> list[str]:
     return words
 
 
-def _compare(name: list[str], found: list[str], places: frozenset[str]) -> Match:
+def _compare(name: list[str], found: list[str], before_star: list[str], places: frozenset[str]) -> Match:
     if not name or not found:
         return _scored(0, "nothing to compare")
     if name == found:
@@ -288,6 +292,8 @@ def _compare(name: list[str], found: list[str], places: frozenset[str]) -> Match
         if length is None:
             continue
         strange = list(_strange_words(found[length:], frozenset(name), places))
+        if strange and name == before_star:
+            return _scored(88, "the name before the star")
         if strange:
             return _scored(60, f"the name is followed by other words: {' '.join(strange)}")
         return _scored(score, "the name, followed by harmless words")
@@ -327,6 +333,6 @@ def _strange_words(rest: list[str], own: frozenset[str], places: frozenset[str])
         else:
             word, at = rest[at], at + 1
             last = at == len(rest)
-            harmless = word in _BILLING_WORDS or word in _CHANNEL_WORDS or word in own or word.isdigit()
+            harmless = word in own or word in _HARMLESS_WORDS or word.isdigit()
             if not (harmless or _REFERENCE.fullmatch(word) or (last and word in _STATES)):
                 yield word
