@@ -174,9 +174,7 @@ def _checked_base(name: str, base: str) -> str:
     parts = urlsplit(base)
     plain_http_here = parts.scheme == "http" and parts.hostname in _LOOPBACK
     if not parts.hostname or not (parts.scheme == "https" or plain_http_here):
-        raise ValueError(
-            f"{name} must be https, or http on this machine only: {parts.scheme}://{parts.hostname}"
-        )
+        raise ValueError(f"{name} must be https, or http on this machine only: {parts.scheme}://{parts.hostname}")
     return base.rstrip("/")
 
 

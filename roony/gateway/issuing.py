@@ -54,9 +54,7 @@ def create_cardholder(
     return gateway.perform(lambda: gateway.sdk.v1.issuing.cardholders.create(checked, options))
 
 
-def create_card(
-    gateway: StripeGateway, access: ConnectionAccess, params: Mapping[str, Any], key: str
-) -> PlainObject:
+def create_card(gateway: StripeGateway, access: ConnectionAccess, params: Mapping[str, Any], key: str) -> PlainObject:
     """Makes a card (section 1.2). Compare `spending_controls` in the answer with what was sent."""
     checked: Any = refuse_empty_lists(params)
     options = gateway.options(access, key)
@@ -82,9 +80,7 @@ def find_cards(
     """
     require_id("cardholder", cardholder)
     since = created_gte - FIND_CARDS_CLOCK_MARGIN_SECONDS
-    return list(
-        list_cards(gateway, access, cardholder=cardholder, created_gte=since, max_pages=FIND_CARDS_MAX_PAGES)
-    )
+    return list(list_cards(gateway, access, cardholder=cardholder, created_gte=since, max_pages=FIND_CARDS_MAX_PAGES))
 
 
 def list_cards(
@@ -145,13 +141,9 @@ def fetch_card_details(gateway: StripeGateway, access: ConnectionAccess, card_id
         lambda: gateway.sdk.v1.issuing.cards.retrieve(card_id, {"expand": ["number", "cvc"]}, options)
     )
     number, cvc, month, year = (card.get(name) for name in ("number", "cvc", "exp_month", "exp_year"))
-    if not (
-        isinstance(number, str) and isinstance(cvc, str) and isinstance(month, int) and isinstance(year, int)
-    ):
+    if not (isinstance(number, str) and isinstance(cvc, str) and isinstance(month, int) and isinstance(year, int)):
         raise StripeRefused(
-            StripeFailure(
-                FailureKind.DETAILS_WITHHELD, 200, None, "Stripe sent the card without its details", None
-            )
+            StripeFailure(FailureKind.DETAILS_WITHHELD, 200, None, "Stripe sent the card without its details", None)
         )
     return CardDetails(number=number, cvc=cvc, exp_month=month, exp_year=year, billing_zip=_billing_zip(card))
 
@@ -164,15 +156,11 @@ def _billing_zip(card: PlainObject) -> str | None:
     return part if isinstance(part, str) and part else None
 
 
-def retrieve_authorization(
-    gateway: StripeGateway, access: ConnectionAccess, authorization_id: str
-) -> PlainObject:
+def retrieve_authorization(gateway: StripeGateway, access: ConnectionAccess, authorization_id: str) -> PlainObject:
     """One authorization with its `request_history` and inlined `transactions` (section 2.4)."""
     require_id("authorization_id", authorization_id)
     options = gateway.options(access)
-    return gateway.perform(
-        lambda: gateway.sdk.v1.issuing.authorizations.retrieve(authorization_id, None, options)
-    )
+    return gateway.perform(lambda: gateway.sdk.v1.issuing.authorizations.retrieve(authorization_id, None, options))
 
 
 def list_authorizations(
@@ -197,15 +185,11 @@ def list_authorizations(
     return walk("authorizations", fetch, filters, max_pages=max_pages, starting_after=starting_after)
 
 
-def retrieve_transaction(
-    gateway: StripeGateway, access: ConnectionAccess, transaction_id: str
-) -> PlainObject:
+def retrieve_transaction(gateway: StripeGateway, access: ConnectionAccess, transaction_id: str) -> PlainObject:
     """One Issuing transaction: a capture is negative, a refund positive (section 3.1)."""
     require_id("transaction_id", transaction_id)
     options = gateway.options(access)
-    return gateway.perform(
-        lambda: gateway.sdk.v1.issuing.transactions.retrieve(transaction_id, None, options)
-    )
+    return gateway.perform(lambda: gateway.sdk.v1.issuing.transactions.retrieve(transaction_id, None, options))
 
 
 def list_transactions(

@@ -53,9 +53,7 @@ class TestWhoIsSpokenFor:
 
         assert "Stripe-Account" not in wire.received[1].headers
 
-    def test_an_app_sends_its_token_in_place_of_the_key(
-        self, wire: LoopbackStripe, gateway: StripeGateway
-    ) -> None:
+    def test_an_app_sends_its_token_in_place_of_the_key(self, wire: LoopbackStripe, gateway: StripeGateway) -> None:
         wire.script(Answer(CARD))
         app = ConnectionAccess(
             kind="stripe_app", stripe_account="acct_1", livemode=True, access_token="token_of_an_hour"
@@ -157,12 +155,15 @@ class TestNothingFromTheSurroundings:
     """No telemetry, redirects, cookies, netrc or log of bodies."""
 
     def test_telemetry_is_off(
-        self, wire: LoopbackStripe, gateway: StripeGateway, access: ConnectionAccess
+        self, wire: LoopbackStripe, access: ConnectionAccess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(stripe, "enable_telemetry", True)
         wire.script(Answer(CARD, headers={"Request-Id": "req_1"}))
+        gateway = StripeGateway(secret_key=SECRET_KEY, api_base=wire.url, connect_base=wire.url)
 
         retrieve_card(gateway, access, "ic_1")
         retrieve_card(gateway, access, "ic_1")
+        gateway.close()
 
         assert stripe.enable_telemetry is False
         for received in wire.received:
@@ -179,9 +180,7 @@ class TestNothingFromTheSurroundings:
 
         assert [received.path for received in wire.received] == ["/v1/issuing/cards"]
 
-    def test_cookies_are_not_kept(
-        self, wire: LoopbackStripe, gateway: StripeGateway, access: ConnectionAccess
-    ) -> None:
+    def test_cookies_are_not_kept(self, wire: LoopbackStripe, gateway: StripeGateway, access: ConnectionAccess) -> None:
         wire.script(Answer(CARD, headers={"Set-Cookie": "who=me; Path=/"}))
 
         retrieve_card(gateway, access, "ic_1")
@@ -224,9 +223,7 @@ class TestNothingFromTheSurroundings:
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         """P6: at debug the SDK logs every body it receives."""
-        wire.script(
-            Answer({**CARD, "number": "4000056655665556", "cvc": "987", "exp_month": 1, "exp_year": 2031})
-        )
+        wire.script(Answer({**CARD, "number": "4000056655665556", "cvc": "987", "exp_month": 1, "exp_year": 2031}))
 
         with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, logger="stripe"):
             fetch_card_details(gateway, access, "ic_1")

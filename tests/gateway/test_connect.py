@@ -70,16 +70,12 @@ class TestUrls:
 class TestExchange:
     """A code is presented once, whatever happens (trap 23)."""
 
-    def test_connect_posts_the_code_to_the_connect_host(
-        self, wire: LoopbackStripe, gateway: StripeGateway
-    ) -> None:
+    def test_connect_posts_the_code_to_the_connect_host(self, wire: LoopbackStripe, gateway: StripeGateway) -> None:
         wire.script(Answer(GRANT))
 
         tokens = exchange_code(gateway, "ac_once")
 
-        assert tokens == OAuthTokens(
-            "acct_9", "read_write", False, "sk_test_granted", "rt_granted", "pk_test_granted"
-        )
+        assert tokens == OAuthTokens("acct_9", "read_write", False, "sk_test_granted", "rt_granted", "pk_test_granted")
         assert wire.received[0].path == "/oauth/token"
         assert wire.received[0].form == {"grant_type": ["authorization_code"], "code": ["ac_once"]}
         assert "Stripe-Account" not in wire.received[0].headers
@@ -192,9 +188,7 @@ class TestRefusals:
             sdk.oauth.token({"grant_type": "authorization_code", "code": "ac_once"})
         http.close()
 
-    def test_a_bad_platform_key_is_no_refusal_of_the_code(
-        self, wire: LoopbackStripe, gateway: StripeGateway
-    ) -> None:
+    def test_a_bad_platform_key_is_no_refusal_of_the_code(self, wire: LoopbackStripe, gateway: StripeGateway) -> None:
         wire.script(Answer({"error": {"type": "invalid_request_error", "message": "Invalid API Key"}}, 401))
 
         with pytest.raises(StripeUnauthorized):
@@ -212,9 +206,7 @@ class TestDeauthorize:
         assert wire.received[0].path == "/oauth/deauthorize"
         assert wire.received[0].form == {"client_id": ["ca_loopback"], "stripe_user_id": ["acct_9"]}
 
-    def test_a_controlled_account_is_a_typed_refusal(
-        self, wire: LoopbackStripe, gateway: StripeGateway
-    ) -> None:
+    def test_a_controlled_account_is_a_typed_refusal(self, wire: LoopbackStripe, gateway: StripeGateway) -> None:
         wire.script(Answer({"error": "no_deauth_on_controlled_account"}, 400))
 
         with pytest.raises(OAuthRefused) as caught:

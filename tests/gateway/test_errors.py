@@ -108,9 +108,7 @@ def test_a_refusal_carries_what_stripe_said(
     wire: LoopbackStripe, gateway: StripeGateway, access: ConnectionAccess
 ) -> None:
     body = error(code="parameter_missing", param="cardholder", message="Missing required param.")
-    wire.script(
-        Answer(body, 400, {"Request-Id": "req_7", "Retry-After": "2", "Stripe-Should-Retry": "false"})
-    )
+    wire.script(Answer(body, 400, {"Request-Id": "req_7", "Retry-After": "2", "Stripe-Should-Retry": "false"}))
 
     failed = fail(gateway, access)
 
@@ -133,9 +131,7 @@ def test_the_code_is_read_where_the_sdk_drops_it(
 def test_lost_account_access_is_told_from_a_missing_permission(
     wire: LoopbackStripe, gateway: StripeGateway, access: ConnectionAccess
 ) -> None:
-    wire.script(
-        Answer(error(code="account_invalid"), 403), Answer(error(code="more_permissions_required"), 403)
-    )
+    wire.script(Answer(error(code="account_invalid"), 403), Answer(error(code="more_permissions_required"), 403))
 
     revoked, permission = fail(gateway, access), fail(gateway, access)
 
@@ -145,9 +141,7 @@ def test_lost_account_access_is_told_from_a_missing_permission(
     assert not permission.account_access_revoked
 
 
-def test_a_rate_limit_names_its_reason(
-    wire: LoopbackStripe, gateway: StripeGateway, access: ConnectionAccess
-) -> None:
+def test_a_rate_limit_names_its_reason(wire: LoopbackStripe, gateway: StripeGateway, access: ConnectionAccess) -> None:
     wire.script(Answer(error(), 429, {"Stripe-Rate-Limited-Reason": "endpoint-rate", "Retry-After": "9999"}))
 
     failure = fail(gateway, access).failure
@@ -210,9 +204,7 @@ class TestStripeShouldRetry:
 class TestNoAnswer:
     """Whatever breaks below HTTP is uncertain."""
 
-    def test_a_dropped_connection(
-        self, wire: LoopbackStripe, gateway: StripeGateway, access: ConnectionAccess
-    ) -> None:
+    def test_a_dropped_connection(self, wire: LoopbackStripe, gateway: StripeGateway, access: ConnectionAccess) -> None:
         wire.script(Answer(drop=True))
 
         failed = fail(gateway, access)
@@ -269,9 +261,7 @@ class TestNothingSecretLeaves:
         "4000056655665556",
     )
 
-    def test_a_message_is_cleaned(
-        self, wire: LoopbackStripe, gateway: StripeGateway, access: ConnectionAccess
-    ) -> None:
+    def test_a_message_is_cleaned(self, wire: LoopbackStripe, gateway: StripeGateway, access: ConnectionAccess) -> None:
         told = "Invalid: " + " and ".join(self.SECRETS) + " Bearer abc.def\r\nforged line"
         wire.script(Answer(error(message=told, code="sk_live_code"), 400, {"Request-Id": "req_1"}))
 

@@ -26,9 +26,7 @@ def test_undelivered_events_of_a_connected_account(
     wire.script(page("evt_2", more=True), page("evt_1"))
 
     events = list(
-        list_undelivered_events(
-            gateway, access, since=1000, types=["issuing_card.updated", "account.updated"]
-        )
+        list_undelivered_events(gateway, access, since=1000, types=["issuing_card.updated", "account.updated"])
     )
 
     assert [event["id"] for event in events] == ["evt_2", "evt_1"]
@@ -44,9 +42,7 @@ def test_undelivered_events_of_a_connected_account(
     assert wire.received[1].form["starting_after"] == ["evt_2"]
 
 
-def test_all_events_name_no_delivery(
-    wire: LoopbackStripe, gateway: StripeGateway, access: ConnectionAccess
-) -> None:
+def test_all_events_name_no_delivery(wire: LoopbackStripe, gateway: StripeGateway, access: ConnectionAccess) -> None:
     wire.script(page())
 
     assert list(list_events(gateway, access, since=0)) == []

@@ -118,9 +118,7 @@ class TestParameters:
 class TestCardStatus:
     """Freezing can be undone; canceling is a word of its own."""
 
-    def test_freeze_and_cancel(
-        self, wire: LoopbackStripe, gateway: StripeGateway, access: ConnectionAccess
-    ) -> None:
+    def test_freeze_and_cancel(self, wire: LoopbackStripe, gateway: StripeGateway, access: ConnectionAccess) -> None:
         wire.script(Answer({"id": "ic_1", "object": "issuing.card"}))
 
         update_card_status(gateway, access, "ic_1", "inactive", "freeze:1")
@@ -156,9 +154,7 @@ class TestCardDetails:
         assert wire.received[0].method == "GET"
         assert wire.received[0].form == {"expand[0]": ["number"], "expand[1]": ["cvc"]}
 
-    def test_they_are_not_shown(
-        self, wire: LoopbackStripe, gateway: StripeGateway, access: ConnectionAccess
-    ) -> None:
+    def test_they_are_not_shown(self, wire: LoopbackStripe, gateway: StripeGateway, access: ConnectionAccess) -> None:
         wire.script(Answer(DETAILED))
 
         details = fetch_card_details(gateway, access, "ic_1")
@@ -184,9 +180,7 @@ class TestCardDetails:
         assert caught.value.failure.kind is FailureKind.DETAILS_WITHHELD
         assert "4000056655665556" not in str(caught.value)
 
-    @pytest.mark.parametrize(
-        "cardholder", [None, "ich_1", {}, {"billing": {"address": {"postal_code": None}}}]
-    )
+    @pytest.mark.parametrize("cardholder", [None, "ich_1", {}, {"billing": {"address": {"postal_code": None}}}])
     def test_a_missing_postal_code_is_none(
         self, wire: LoopbackStripe, gateway: StripeGateway, access: ConnectionAccess, cardholder: Any
     ) -> None:
@@ -229,11 +223,7 @@ class TestReading:
         ("balance", "expected"),
         [
             (
-                {
-                    "issuing": {
-                        "available": [{"amount": 5, "currency": "usd"}, {"amount": 9, "currency": "eur"}]
-                    }
-                },
+                {"issuing": {"available": [{"amount": 5, "currency": "usd"}, {"amount": 9, "currency": "eur"}]}},
                 5,
             ),
             ({"issuing": {"available": [{"amount": -7, "currency": "usd"}]}}, -7),

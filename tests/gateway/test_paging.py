@@ -75,9 +75,7 @@ def test_a_walk_cut_short_says_where_to_go_on(
     assert len(wire.received) == 2
 
 
-def test_a_lookup_never_returns_a_part(
-    wire: LoopbackStripe, gateway: StripeGateway, access: ConnectionAccess
-) -> None:
+def test_a_lookup_never_returns_a_part(wire: LoopbackStripe, gateway: StripeGateway, access: ConnectionAccess) -> None:
     """P2: "none found" permits another card."""
     wire.script(page("ic_1", more=True))
 

@@ -118,9 +118,7 @@ class TestTampering:
             vault.open(SECRET, ROW)
         assert SECRET not in str(caught.value)
 
-    @pytest.mark.parametrize(
-        "parts", [("", "org", "con", "x"), ("t", "org:con", "x", "y"), ("t", "o", "c", "")]
-    )
+    @pytest.mark.parametrize("parts", [("", "org", "con", "x"), ("t", "org:con", "x", "y"), ("t", "o", "c", "")])
     def test_two_rows_never_share_a_name(self, parts: tuple[str, str, str, str]) -> None:
         with pytest.raises(ValueError, match="row name"):
             row_name(*parts)
