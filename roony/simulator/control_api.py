@@ -26,7 +26,13 @@ from roony.simulator.views import (
 from roony.simulator.world import CLIENT_ID
 
 _MOST_SECONDS = 100 * 366 * 24 * 3600
-_DELIVERY = {"duplicate": int, "shuffle": bool, "delay": (int, float), "lose": (int, float), "lose_count": int}
+_DELIVERY: dict[str, Any] = {
+    "duplicate": int,
+    "shuffle": bool,
+    "delay": (int, float),
+    "lose": (int, float),
+    "lose_count": int,
+}
 _DISABLED = (None, "listed", "rejected.listed", "requirements.past_due", "under_review")
 
 
@@ -82,7 +88,7 @@ class ControlApi:
 
         return endpoint
 
-    async def reset(self, request: Request, body: Any) -> dict[str, Any]:
+    async def reset(self, _request: Request, _body: Any) -> dict[str, Any]:
         """Forget everything but the own account, its key and its endpoints; faults and options go too."""
         self.world.reset()
         self.door.faults.set([])
@@ -90,15 +96,15 @@ class ControlApi:
         self.door.delivery.restart()
         return {"reset": True, "account": self.world.platform}
 
-    async def faults(self, request: Request, body: Any) -> dict[str, Any]:
+    async def faults(self, _request: Request, body: Any) -> dict[str, Any]:
         """Replace the faults in force."""
         return {"faults": self.door.faults.set(body)}
 
-    async def shown_faults(self, request: Request, body: Any) -> dict[str, Any]:
+    async def shown_faults(self, _request: Request, _body: Any) -> dict[str, Any]:
         """Return the faults in force, with what is left of their counts."""
         return {"faults": self.door.faults.shown()}
 
-    async def delivery(self, request: Request, body: Any) -> dict[str, Any]:
+    async def delivery(self, _request: Request, body: Any) -> dict[str, Any]:
         """Replace the delivery options; what is not named goes back to normal."""
         options = _object(body)
         for name, value in options.items():
@@ -111,7 +117,7 @@ class ControlApi:
             raise invalid("`lose` lies between 0 and 1, `duplicate` between 0 and 100.")
         return {"delivery": self.door.delivery.set_options(options)}
 
-    async def clock(self, request: Request, body: Any) -> dict[str, Any]:
+    async def clock(self, _request: Request, body: Any) -> dict[str, Any]:
         """Advance the clock; authorizations that have become too old expire."""
         seconds = _object(body).get("advance")
         if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 <= seconds <= _MOST_SECONDS:
@@ -124,11 +130,11 @@ class ControlApi:
         expire_due(self.world)
         return {"now": self.world.clock.now(), "acknowledged": acknowledged}
 
-    async def now(self, request: Request, body: Any) -> dict[str, Any]:
+    async def now(self, _request: Request, _body: Any) -> dict[str, Any]:
         """Return the simulated time."""
         return {"now": self.world.clock.now(), "offset": self.world.clock.offset // 1_000_000}
 
-    async def redirect_uris(self, request: Request, body: Any) -> dict[str, Any]:
+    async def redirect_uris(self, _request: Request, body: Any) -> dict[str, Any]:
         """Register the addresses OAuth may redirect to, beside loopback ones."""
         uris = _object(body).get("uris")
         if not isinstance(uris, list) or not all(isinstance(uri, str) and len(uri) < 2000 for uri in uris):
@@ -179,7 +185,7 @@ class ControlApi:
         emit(self.world, record["account"], "issuing_cardholder.updated", record["body"], changed)
         return body_view(self.world, record)
 
-    async def state(self, request: Request, body: Any) -> dict[str, Any]:
+    async def state(self, _request: Request, _body: Any) -> dict[str, Any]:
         """Return every object there is; card numbers, keys and secrets are left out."""
         world = self.world
         plain = ("cardholders", "transactions", "balance_transactions", "topups")

@@ -29,6 +29,7 @@ from roony.simulator.stripe_api.keys import given_key
 from roony.simulator.world import CLIENT_ID, World
 
 _LONGEST_NAME = 100
+_FAILED = OAuthRefusal("server_error", "An unknown error occurred (simulated fault).", 500)
 _KEPT = ("client_id", "redirect_uri", "response_type", "scope", "state")
 
 
@@ -111,7 +112,7 @@ class OAuthPages:
         return chosen
 
     def guarded(
-        self, handler: Callable[[Request, dict[str, str]], dict[str, object]]
+        self, handler: Callable[[dict[str, str]], dict[str, object]]
     ) -> Callable[[Request], Awaitable[Response]]:
         """Wrap an exchange: faults, the platform's key, OAuth's error body, saving."""
 
@@ -123,14 +124,14 @@ class OAuthPages:
                     await asyncio.sleep(fault.seconds)
                     fault.refuse()
                 self._check_key(request, form)
-                answer = _json(handler(request, form), 200)
-                if fault is not None and fault.kind == "error_after":
-                    raise OAuthRefusal("server_error", "An unknown error occurred (simulated fault).", 500)
+                answer = _json(handler(form), 200)
             except (OAuthRefusal, Refusal) as refusal:
                 answer = _json(refusal.body, refusal.status)
             finally:
                 self.world.save()
                 self.door.delivery.look()
+            if fault is not None and fault.kind == "error_after":
+                answer = _json(_FAILED.body, _FAILED.status)
             if fault is not None and fault.kind == "drop_after":
                 drop_connection(request)
             return answer
@@ -143,7 +144,7 @@ class OAuthPages:
         if record is None or record["kind"] != "secret" or record["account"] != self.world.platform:
             raise OAuthRefusal("invalid_client", "The platform's secret key is missing or wrong.", 401)
 
-    def token(self, request: Request, form: dict[str, str]) -> dict[str, object]:
+    def token(self, form: dict[str, str]) -> dict[str, object]:
         """Exchange a code or a refresh token."""
         grant = form.get("grant_type")
         if grant == "authorization_code":
@@ -156,7 +157,7 @@ class OAuthPages:
             return exchange_refresh(self.world, form.get("refresh_token", ""), form.get("scope"))
         raise OAuthRefusal("unsupported_grant_type", f"Unsupported grant type: {str(grant)[:60]}")
 
-    def deauthorize(self, request: Request, form: dict[str, str]) -> dict[str, object]:
+    def deauthorize(self, form: dict[str, str]) -> dict[str, object]:
         """End a connection."""
         if form.get("client_id") != CLIENT_ID:
             raise OAuthRefusal("invalid_client", "No such application.", 401)

@@ -58,7 +58,7 @@ class Simulator:
         self._app = Starlette(routes=routes, lifespan=self._lifespan)
 
     @contextlib.asynccontextmanager
-    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         delivering = asyncio.create_task(self.delivery.run())
         try:
             yield
@@ -128,8 +128,9 @@ def run(
         "webhook_secret": secret,
         "pid": os.getpid(),
     }
-    server = _server(Simulator(world))
-    asyncio.run(_serve(server, listener, ready if ready_json else None, parent_pipe=parent_pipe))
+    server = _Server(_config(Simulator(world)))
+    server.ready = ready if ready_json else None
+    asyncio.run(_serve(server, listener, parent_pipe=parent_pipe))
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -143,8 +144,8 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _server(app: Simulator) -> uvicorn.Server:
-    config = uvicorn.Config(
+def _config(app: Simulator) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         http=_Protocol,
         ws="none",
@@ -156,22 +157,26 @@ def _server(app: Simulator) -> uvicorn.Server:
         timeout_graceful_shutdown=3,
         timeout_keep_alive=75,
     )
-    return uvicorn.Server(config)
 
 
-async def _serve(
-    server: uvicorn.Server, listener: socket.socket, ready: dict[str, Any] | None, *, parent_pipe: bool
-) -> None:
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+class _Server(uvicorn.Server):
+    """Says on stdout, in one line, when it answers."""
+
+    ready: dict[str, Any] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then print the ready line if one is wanted."""
+        await super().startup(sockets=sockets)
+        if self.started and self.ready is not None:
+            sys.stdout.write(json.dumps(self.ready) + "\n")
+            sys.stdout.flush()
+
+
+async def _serve(server: _Server, listener: socket.socket, *, parent_pipe: bool) -> None:
+    host, port = listener.getsockname()
+    logging.getLogger(__name__).info("Stripe simulator (no real money) at http://%s:%s", host, port)
     watching = asyncio.create_task(_until_stdin_ends(server)) if parent_pipe else None
-    while not server.started and not serving.done():
-        await asyncio.sleep(0.005)
-    if server.started:
-        if ready is not None:
-            print(json.dumps(ready), flush=True)
-        address = f"http://{listener.getsockname()[0]}:{listener.getsockname()[1]}"
-        logging.getLogger(__name__).info("Stripe simulator (no real money) at %s", address)
-    await serving
+    await server.serve(sockets=[listener])
     if watching is not None:
         watching.cancel()
 

@@ -1,4 +1,4 @@
-"""What merchants do after the authorization: capture, reverse, refund, force; and what time does: expire (facts 2.7, 3.1)."""
+"""What follows an authorization: capture, reversal, refund, force capture, expiry (facts 2.7, 3.1)."""
 
 from __future__ import annotations
 

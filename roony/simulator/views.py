@@ -28,18 +28,18 @@ def authorization_view(world: World, record: Record) -> View:
     }
 
 
-def body_view(world: World, record: Record) -> View:
+def body_view(_world: World, record: Record) -> View:
     """Return an object that is kept exactly as it is shown."""
     body: View = record["body"]
     return body
 
 
-def endpoint_view(world: World, record: Record) -> View:
+def endpoint_view(_world: World, record: Record) -> View:
     """Return a webhook endpoint without its secret, which only creation shows (facts 5)."""
     return {key: value for key, value in record["body"].items() if key != "secret"}
 
 
-def balance_view(world: World, account: Record) -> View:
+def balance_view(account: Record) -> View:
     """Return an account's balance; `issuing.available` is what cards may spend (facts 3.3)."""
     currency = account["body"]["default_currency"]
     issuing = account["issuing"] or {currency: 0}

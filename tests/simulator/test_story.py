@@ -23,9 +23,11 @@ def test_a_connected_account_buys_one_thing_with_a_single_use_card(
         lifecycle_controls={"cancel_after": {"payment_count": 1}},
         metadata={"purchase": "pur_1"},
     )
-    assert "number" not in card and "cvc" not in card
+    assert not {"number", "cvc"} & set(card.to_dict())
     secret = client.v1.issuing.cards.retrieve(card.id, {"expand": ["number", "cvc"]})
-    assert secret.number.startswith("40000099") and len(secret.number) == 16 and len(secret.cvc) == 3
+    assert secret.number.startswith("40000099")
+    assert len(secret.number) == 16
+    assert len(secret.cvc) == 3
 
     receiver.answer = lambda event: said({"approved": True, "metadata": {"decision": "dec_1"}})
     merchant = {"name": "FIGMA", "category": "computer_software_stores", "country": "US"}
@@ -37,11 +39,13 @@ def test_a_connected_account_buys_one_thing_with_a_single_use_card(
     assert client.v1.issuing.cards.retrieve(card.id).status == "canceled"
 
     asked = receiver.wait_for(REQUEST)[0]
-    assert asked["account"] == account and asked["livemode"] is False
+    assert asked["account"] == account
+    assert asked["livemode"] is False
     thing = asked["data"]["object"]
     assert (thing["amount"], thing["approved"], thing["status"]) == (0, False, "pending")
     assert thing["pending_request"]["amount"] == 4900
-    assert thing["card"]["metadata"] == {"purchase": "pur_1"} and '"number"' not in json.dumps(thing)
+    assert thing["card"]["metadata"] == {"purchase": "pur_1"}
+    assert '"number"' not in json.dumps(thing)
 
     helpers = client.v1.test_helpers.issuing.authorizations
     captured = helpers.capture(authorization.id)
@@ -54,7 +58,8 @@ def test_a_connected_account_buys_one_thing_with_a_single_use_card(
     assert client.v1.balance.retrieve().issuing.available[0].amount == 10_000_000 - 4900
 
     again = authorize(client, card.id, 4900)
-    assert again.approved is False and again.request_history[0].reason == "card_canceled"
+    assert again.approved is False
+    assert again.request_history[0].reason == "card_canceled"
     for body, signature in receiver.received:
         stripe.WebhookSignature.verify_header(body.decode(), signature, simulator.webhook_secret, 300)
     updated = receiver.wait_for("issuing_card.updated")[0]

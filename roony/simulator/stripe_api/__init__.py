@@ -14,7 +14,7 @@ from roony.simulator.stripe_api import (
     cardholders,
     cards,
     endpoints,
-    test_helpers,
+    merchant_side,
     transactions,
 )
 from roony.simulator.stripe_api.door import Door
@@ -25,7 +25,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *cards.OPERATIONS,
     *authorizations.OPERATIONS,
     *transactions.OPERATIONS,
-    *test_helpers.OPERATIONS,
+    *merchant_side.OPERATIONS,
     *accounts.OPERATIONS,
     *endpoints.OPERATIONS,
 )

@@ -100,7 +100,7 @@ def listing(call: Call) -> View:
 
 def balance(call: Call) -> View:
     """Return the balance of the account acted for."""
-    return balance_view(call.world, call.world.accounts[call.account])
+    return balance_view(call.world.accounts[call.account])
 
 
 def topup_create(call: Call) -> View:

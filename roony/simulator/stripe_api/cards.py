@@ -14,7 +14,7 @@ from roony.simulator.stripe_api.controls import CONTROL_FIELDS, merged_controls,
 from roony.simulator.stripe_api.expanding import CARD_SECRETS
 from roony.simulator.stripe_api.lists import CREATED, PAGE, matches, page
 from roony.simulator.stripe_api.operations import Call, Operation
-from roony.simulator.stripe_api.parameters import Anything, Field, Group, Integer, Metadata, Text
+from roony.simulator.stripe_api.parameters import Anything, Boolean, Field, Group, Integer, Metadata, Text
 from roony.simulator.views import View, card_view, frozen, previous_attributes
 from roony.simulator.world import metadata_merged
 
@@ -129,6 +129,9 @@ def _shipping(given: dict[str, Any] | None, now: int) -> dict[str, Any] | None:
     if given is None:
         return None
     empty = ("address_validation", "business_name", "carrier", "customs", "phone_number", "require_signature")
+    validation = given.get("address_validation")
+    if validation is not None:
+        given = {**given, "address_validation": {"normalized_address": None, "result": None, **validation}}
     return {
         **dict.fromkeys((*empty, "tracking_number", "tracking_url")),
         "eta": now + 7 * 24 * 3600,
@@ -226,12 +229,16 @@ _SHIPPING_ADDRESS = Group(
 _SHIPPING = Group(
     fields={
         "address": _SHIPPING_ADDRESS,
-        "address_validation": Anything(),
+        "address_validation": Group(
+            fields={
+                "mode": Text(required=True, choices=("disabled", "normalization_only", "validation_and_normalization"))
+            }
+        ),
         "business_name": Text(),
-        "customs": Anything(),
+        "customs": Group(fields={"eori_number": Text(required=True)}),
         "name": Text(required=True),
         "phone_number": Text(),
-        "require_signature": Anything(),
+        "require_signature": Boolean(),
         "service": Text(choices=("express", "priority", "standard")),
         "type": Text(choices=("bulk", "individual")),
     }

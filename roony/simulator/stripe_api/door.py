@@ -52,8 +52,8 @@ class Door:
             status, body = refusal.status, _json(refusal.body)
         except Exception:
             log.exception("the simulator failed on %s %s", request.method, request.url.path)
-            refusal = Refusal(500, "The simulator failed; its log says more.", kind="api_error")
-            status, body = refusal.status, _json(refusal.body)
+            failed = Refusal(500, "The simulator failed; its log says more.", kind="api_error")
+            status, body = failed.status, _json(failed.body)
         finally:
             self.world.save()
             self.delivery.look()

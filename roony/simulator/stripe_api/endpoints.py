@@ -28,7 +28,7 @@ _TYPE = re.compile(r"\*|[a-z0-9_]+(\.[a-z0-9_]+)+")
 def new_endpoint(world: World, account: str, url: str, types: list[str], *, connect: bool, secret: str) -> Record:
     """Register an endpoint; `connect` ones hear of connected accounts instead of the own one."""
     identifier = new_id("we")
-    body = {
+    body: dict[str, Any] = {
         "id": identifier,
         "object": "webhook_endpoint",
         "api_version": None,
@@ -112,8 +112,8 @@ def delete(call: Call) -> View:
 
 def listing(call: Call) -> View:
     """Return endpoints, newest first."""
-    view = lambda record: endpoint_view(call.world, record)  # noqa: E731 - one line says it
-    return page(call, call.world.endpoints, _URL, view, lambda record: True)
+    world = call.world
+    return page(call, world.endpoints, _URL, lambda record: endpoint_view(world, record), lambda _record: True)
 
 
 def _found(call: Call) -> Record:

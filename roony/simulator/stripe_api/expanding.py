@@ -54,7 +54,9 @@ def _expanded(world: World, node: Any, steps: list[str], name: str) -> Any:
     value = node[step]
     if isinstance(value, str):
         value = _object(world, value, name)
-    elif (value is None and step not in _NOTHING and len(steps) == 1 and not _reference(step)) or not isinstance(value, dict | list | None):
+    elif (value is None and step not in _NOTHING and len(steps) == 1 and not _reference(step)) or not isinstance(
+        value, dict | list | None
+    ):
         raise _refused(name)
     return {**node, step: _expanded(world, value, steps[1:], name)}
 

@@ -121,6 +121,12 @@ def fuel(given: dict[str, Any] | None) -> dict[str, Any] | None:
     return None if given is None else {**dict.fromkeys(FUEL.fields), **given}
 
 
+def _settled_fuel(given: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the fuel part of a transaction, where type, unit and cost are always known."""
+    known = {"type": "other", "unit": "other", "unit_cost_decimal": "0"}
+    return None if given is None else {**dict.fromkeys(FUEL.fields), **known, **given}
+
+
 def fleet(given: dict[str, Any] | None) -> dict[str, Any] | None:
     """Return the fleet part of an authorization, with every field present."""
     if given is None:
@@ -149,7 +155,9 @@ def purchase_details(given: dict[str, Any] | None) -> dict[str, Any] | None:
         return None
     details = {**dict.fromkeys(_PURCHASE_PARTS), **given}
     details["fleet"] = fleet(details["fleet"])
-    details["fuel"] = fuel(details["fuel"])
+    details["fuel"] = _settled_fuel(details["fuel"])
+    if details["fleet"] is not None and details["fleet"]["cardholder_prompt_data"] is not None:
+        del details["fleet"]["cardholder_prompt_data"]["alphanumeric_id"]  # authorizations only
     for name in ("flight", "lodging"):
         if details[name] is not None:
             details[name] = {**_empty(name), **details[name]}

@@ -37,7 +37,7 @@ class Field:
 
     def typed(self, value: Any, name: str) -> Any:
         """Return the typed value of something that is not empty."""
-        return value
+        raise NotImplementedError(f"{type(self).__name__} cannot read {name}: {value!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +159,12 @@ class Anything(Field):
     """Something the simulation takes as it comes and does not look at."""
 
     clearable: bool = True
+
+    def typed(self, value: Any, name: str) -> Any:
+        """Check nothing but the length of a plain value."""
+        if isinstance(value, str) and len(value) > 5000:
+            raise invalid(f"Invalid string: {name} must be at most 5000 characters", name)
+        return value
 
 
 def read_fields(tree: Mapping[str, Any], fields: Mapping[str, Field], within: str = "") -> dict[str, Any]:
