@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from roony.core.agent import Agent, Organization, Project, frozen_scope
 from roony.core.connection import Connection
-from roony.core.control import Controls
+from roony.core.control import Controls, category_passes, country_passes
 from roony.core.merchant import Merchant, match
 
 if TYPE_CHECKING:
@@ -192,17 +191,10 @@ def _currency_code(request: AuthorizationRequest, facts: AuthorizationFacts) -> 
 
 
 def _place_code(request: AuthorizationRequest, facts: AuthorizationFacts) -> str | None:
-    category, country = request.merchant.category, request.merchant.country
-    for controls in facts.controls:
-        if controls.blocked_categories and category in controls.blocked_categories:
-            return "CATEGORY_MISMATCH"
-        if controls.allowed_categories is not None and category not in controls.allowed_categories:
-            return "CATEGORY_MISMATCH"
-    for controls in facts.controls:
-        if controls.blocked_countries and country in controls.blocked_countries:
-            return "COUNTRY_MISMATCH"
-        if controls.allowed_countries is not None and country not in controls.allowed_countries:
-            return "COUNTRY_MISMATCH"
+    if not all(category_passes(controls, request.merchant.category) for controls in facts.controls):
+        return "CATEGORY_MISMATCH"
+    if not all(country_passes(controls, request.merchant.country) for controls in facts.controls):
+        return "COUNTRY_MISMATCH"
     return None
 
 
@@ -234,8 +226,3 @@ def _room(request: AuthorizationRequest, facts: AuthorizationFacts, increment: b
     if request.controllable and not increment and room >= 1 and room >= request.cashback_amount:
         return Verdict(True, room, None, flags)
     return _decline("OVER_HOLD")
-
-
-def committed_elsewhere(loose_captured: int, parts: Iterable[int]) -> int:
-    """What the other authorizations of the card and captures without one have taken or may take, in minor units."""
-    return loose_captured + sum(parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from roony.core.agent import Agent, Organization, Project, chain
@@ -12,7 +13,7 @@ from roony.core.authorization import Authorization
 from roony.core.budget import Budget, period_start
 from roony.core.card import DEFAULT_LIFETIME_SECONDS, Card, compile_card
 from roony.core.connection import Connection
-from roony.core.control import EMPTY, Control, Controls, controls_of, strictest
+from roony.core.control import EMPTY, Control, Controls, from_row, strictest
 from roony.core.decision import DEFAULT_DUPLICATE_WINDOW_SECONDS, Ask, Decision, Facts, decide
 from roony.core.errors import Refusal, not_found
 from roony.core.merchant import normalise
@@ -177,7 +178,12 @@ def facts_of(book: Book, organization_id: str, project_id: str, agent_id: str, a
 def scoped_controls(book: Book, organization_id: str, scope_id: str) -> Controls:
     """The controls set on one scope; none set gives the empty ones."""
     row = book.get(Control, organization_id, scope_id)
-    return controls_of(row) if row is not None else EMPTY
+    return _parsed(row) if row is not None else EMPTY
+
+
+@lru_cache(maxsize=4_096)
+def _parsed(row: Control) -> Controls:
+    return from_row(row)
 
 
 def _budgets(book: Book, organization_id: str, project_id: str, agent_id: str,

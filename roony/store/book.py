@@ -14,7 +14,7 @@ from sqlalchemy import Table
 
 from roony.core.agent import Organization
 from roony.core.audit import AuditDraft, chain_record
-from roony.core.authorization import Authorization
+from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.budget import Budget, BudgetPeriod
 from roony.core.errors import BrokenCaller
 from roony.core.ledger import Hold
@@ -26,7 +26,11 @@ from roony.store.writer import Writer
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
 # Rows that are also looked up in groups: all authorizations of a purchase, all budgets of a scope.
-GROUPED_BY: dict[type, str] = {Authorization: "purchase_id", Budget: "scope_id"}
+GROUPED_BY: dict[type, str] = {
+    Authorization: "purchase_id",
+    AuthorizationDecision: "authorization_id",
+    Budget: "scope_id",
+}
 
 _MISSING = object()
 

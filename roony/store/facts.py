@@ -15,7 +15,7 @@ from roony.core.control import Control
 from roony.core.ledger import Hold
 from roony.core.purchase import KeptKey, Purchase, RecentPurchase
 from roony.core.settlement import StripeTransaction
-from roony.store.book import Book, group_of, key_of, table_of
+from roony.store.book import GROUPED_BY, Book, group_of, key_of, table_of
 from roony.store.writer import Writer
 
 
@@ -33,12 +33,13 @@ class Needs(NamedTuple):
     `rows` are (row type, key…); naming a purchase, or a card, approval, authorization, kept key or recent purchase
     that leads to one, also brings its card, approval, hold, authorizations, agent, project, connection, controls and
     budgets. `chains` are (organization, project, agent) whose budgets with their current periods are wanted.
+    `groups` are (row type, organization, value), see `book.GROUPED_BY`.
     """
 
     rows: tuple[tuple[Any, ...], ...] = ()
     stripe_cards: tuple[StripeCardNeed, ...] = ()
     chains: tuple[tuple[str, str, str], ...] = ()
-    chain_of_purchases: tuple[tuple[str, str], ...] = ()
+    groups: tuple[tuple[type, str, str], ...] = ()
 
 
 # Rows that lead to a purchase.
@@ -97,14 +98,13 @@ class FactLoader:
         for row in _LEADS:
             purchases |= self._purchases_of(self._load(book, row, wanted.pop(row, set())))
         purchases |= self._load_stripe_cards(book, {card for need in needs for card in need.stripe_cards})
-        chains = {chain for need in needs for chain in need.chains}
-        loaded = self._load_purchases(book, purchases)
+        self._load_purchases(book, purchases)
         for row, keys in wanted.items():
             self._load(book, row, keys)
-        rechained = {key for need in needs for key in need.chain_of_purchases}
-        chains |= {(p.organization_id, p.project_id, p.agent_id) for p in loaded
-                   if (p.organization_id, p.id) in rechained}
-        self._load_chains(book, chains, clocks)
+        for row in GROUPED_BY:
+            groups = {(org, value) for need in needs for kind, org, value in need.groups if kind is row}
+            self._load_group(book, row, GROUPED_BY[row], groups)
+        self._load_chains(book, {chain for need in needs for chain in need.chains}, clocks)
 
     def _load(self, book: Book, row: type, keys: Iterable[Any]) -> list[Any]:
         """Rows by primary key; absent ones are kept as absent. Returns the present ones."""
@@ -172,10 +172,10 @@ class FactLoader:
             book.stripe_cards[need] = found[need].id if need in found else None
         return self._purchases_of(cards)
 
-    def _load_purchases(self, book: Book, keys: set[Any]) -> list[Purchase]:
+    def _load_purchases(self, book: Book, keys: set[Any]) -> None:
         """Purchases with their cards, approvals, holds, authorizations, and the people and rules above them."""
         if not keys:
-            return []
+            return
         found: list[Purchase] = self._load(book, Purchase, keys)
         self._load(book, Card, {(p.organization_id, p.card_id) for p in found if p.card_id})
         self._load(book, Approval, {(p.organization_id, p.approval_id) for p in found if p.approval_id})
@@ -186,7 +186,6 @@ class FactLoader:
         self._load(book, Connection, {(p.organization_id, p.connection_id) for p in found})
         scopes = {(p.organization_id, scope) for p in found for scope in (p.agent_id, p.project_id, p.organization_id)}
         self._load(book, Control, scopes)
-        return found
 
     def _load_chains(self, book: Book, chains: set[tuple[str, str, str]], clocks: dict[str, int]) -> None:
         """For asks: agent, project, connection, controls and budgets of each chain, with the periods of now."""

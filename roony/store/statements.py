@@ -59,7 +59,7 @@ def finish_event(backend: str) -> str:
     mark = "?" if backend == "sqlite" else "%s"
     return (
         f"UPDATE inbox SET status = {mark}, reason = {mark}, organization_id = {mark}, failures = failures + {mark},"  # noqa: S608
-        f" due_at = {mark}, finished_at = {mark} WHERE id = {mark} AND generation = {mark}"
+        f" due_at = {mark}, finished_at = {mark}, lease_until = 0 WHERE id = {mark} AND generation = {mark}"
     )
 
 

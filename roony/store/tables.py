@@ -143,16 +143,6 @@ class OAuthState(NamedTuple):
     consumed_at: int | None
 
 
-class Duty(NamedTuple):
-    """A timed duty and who holds it until when; `generation` fences a holder that came back late."""
-
-    name: str
-    holder: str
-    lease_until: int
-    generation: int
-    last_run_at: int
-
-
 def _table(name: str, row: type, key: str, *more: object) -> Table:
     keys = key.split()
     columns: list[Column[object]] = []
@@ -234,7 +224,6 @@ account_routes = _table("account_routes", AccountRoute, "stripe_account livemode
 connection_secrets = _table("connection_secrets", ConnectionSecret, "organization_id connection_id name")
 start_tickets = _table("start_tickets", StartTicket, "hash")
 oauth_states = _table("oauth_states", OAuthState, "hash")
-duties = _table("duties", Duty, "name")
 
 # Everything decide() or an authorization reads that is not a money row: a change of it renews `config_version`.
 CONFIG_TABLES = frozenset({projects, agents, connections, controls, budgets})

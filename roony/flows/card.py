@@ -1,0 +1,236 @@
+"""What becomes of a card on our side: recorded, failed, frozen, expired, its status at Stripe, its details handed out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from roony.core.agent import Agent, Organization, Project, frozen_scope
+from roony.core.card import MAX_DELIVERIES, Card
+from roony.core.connection import Connection
+from roony.core.errors import Refusal, not_found
+from roony.core.purchase import Purchase
+from roony.flows.ending import end_card, promise_card_status
+from roony.flows.movement import ROONY, audit, follow
+from roony.store.book import Book, PromiseOutcome
+from roony.store.facts import Needs
+from roony.store.tables import OutboxPromise
+from roony.store.till import Command
+
+
+class MadeCard(NamedTuple):
+    """What is kept of a card that Stripe made; never its number."""
+
+    stripe_card_id: str
+    status: str
+    last4: str
+    exp_month: int
+    exp_year: int
+
+
+def done(promise: OutboxPromise, now: int) -> PromiseOutcome:
+    """The promise was kept."""
+    return PromiseOutcome("done", promise.key, promise.attempt, promise.tries, promise.due_at, None, now,
+                          promise.organization_id, promise.id, promise.generation)
+
+
+def dead(promise: OutboxPromise, error: str, now: int) -> PromiseOutcome:
+    """The promise can never be kept; `error` says why."""
+    return PromiseOutcome("dead", promise.key, promise.attempt, promise.tries + 1, promise.due_at, error, now,
+                          promise.organization_id, promise.id, promise.generation)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordCard(Command[Purchase]):
+    """The card exists at Stripe. Recording it twice, by the promise and by an event, is the same as once."""
+
+    organization_id: str
+    card_id: str
+    made: MadeCard
+    cancel_promise_id: str
+    promise: OutboxPromise | None = None
+
+    def needs(self, now: int) -> Needs:
+        """The card with its purchase and the chain above it."""
+        return Needs(rows=((Card, self.organization_id, self.card_id),))
+
+    def apply(self, book: Book, now: int) -> Purchase:
+        """1 record the card · 2 look again whether it is still wanted (section 5) · 3 end, freeze or open it."""
+        card = book.need(Card, self.organization_id, self.card_id)
+        purchase = book.need(Purchase, self.organization_id, card.purchase_id)
+        if self.promise is not None:
+            book.finish_promise(done(self.promise, now))
+        if card.stripe_card_id is not None:
+            return purchase
+        card = card._replace(stripe_card_id=self.made.stripe_card_id, stripe_status=self.made.status, status="active",
+                             last4=self.made.last4, exp_month=self.made.exp_month, exp_year=self.made.exp_year,
+                             updated_at=now)
+        book.put(card)
+        connection = book.need(Connection, self.organization_id, card.connection_id)
+        if purchase.ended_at is not None or connection.status != "active" or now >= card.expires_at:
+            reason = purchase.ended_reason or ("expired" if now >= card.expires_at else "revoked")
+            purchase = end_card(book, purchase, reason, self.cancel_promise_id, now)
+        elif frozen_scope(book.need(Organization, self.organization_id),
+                          book.get(Project, self.organization_id, purchase.project_id),
+                          book.get(Agent, self.organization_id, purchase.agent_id)):
+            card = card._replace(status="frozen")
+            book.put(card)
+            promise_card_status(book, card, "inactive", self.cancel_promise_id, now)
+            purchase = follow(book, purchase, "frozen", now)
+        else:
+            purchase = follow(book, purchase, "card", now)
+        audit(book, purchase, ROONY, "card.made", now, card=card.id, stripe_card=card.stripe_card_id, last4=card.last4)
+        return purchase
+
+
+@dataclass(frozen=True, slots=True)
+class FailCard(Command[Purchase]):
+    """Stripe refused the card for good: the hold is voided and the agent is told whether asking again can help."""
+
+    organization_id: str
+    card_id: str
+    code: str
+    message: str
+    retry_can_help: bool
+    promise: OutboxPromise
+    cancel_promise_id: str
+
+    def needs(self, now: int) -> Needs:
+        """The card with its purchase."""
+        return Needs(rows=((Card, self.organization_id, self.card_id),))
+
+    def apply(self, book: Book, now: int) -> Purchase:
+        """Ends the card and the purchase; nothing was charged."""
+        card = book.need(Card, self.organization_id, self.card_id)
+        purchase = book.need(Purchase, self.organization_id, card.purchase_id)
+        book.finish_promise(dead(self.promise, self.code, now))
+        if card.status != "creating":
+            return purchase
+        book.put(card._replace(status="canceled", updated_at=now))
+        failure = {"code": self.code, "message": self.message, "retry_can_help": self.retry_can_help}
+        purchase = purchase._replace(failure=json.dumps(failure))
+        purchase = end_card(book, purchase, "failed", self.cancel_promise_id, now)
+        audit(book, purchase, ROONY, "card.failed", now, card=card.id, code=self.code)
+        return purchase
+
+
+@dataclass(frozen=True, slots=True)
+class RecordCardStatus(Command[Card]):
+    """What Stripe says a card's status is: after we set it, or from a card event."""
+
+    organization_id: str
+    card_id: str
+    stripe_status: str
+    promise: OutboxPromise | None = None
+
+    def needs(self, now: int) -> Needs:
+        """The card with its purchase."""
+        return Needs(rows=((Card, self.organization_id, self.card_id),))
+
+    def apply(self, book: Book, now: int) -> Card:
+        """Records it. `canceled` at Stripe is final and is never overwritten."""
+        card = book.need(Card, self.organization_id, self.card_id)
+        if self.promise is not None:
+            book.finish_promise(done(self.promise, now))
+        return note_stripe_status(book, card, self.stripe_status, now)
+
+
+def note_stripe_status(book: Book, card: Card, stripe_status: str, now: int) -> Card:
+    """Records Stripe's status of a card; its own cancel of a used card must not free the hold (section 4)."""
+    if card.stripe_status in (stripe_status, "canceled"):
+        return card
+    card = card._replace(stripe_status=stripe_status, updated_at=now)
+    book.put(card)
+    purchase = book.need(Purchase, card.organization_id, card.purchase_id)
+    follow(book, purchase, "card", now)
+    book.record(card.organization_id, ROONY, "card.status_at_stripe", card.id, {"stripe_status": stripe_status}, now)
+    return book.need(Card, card.organization_id, card.id)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireCard(Command[Purchase | None]):
+    """A card's time to live is over: no new authorization, canceled at Stripe, hold voided unless one is open."""
+
+    organization_id: str
+    card_id: str
+    promise_id: str
+
+    def needs(self, now: int) -> Needs:
+        """The card with its purchase."""
+        return Needs(rows=((Card, self.organization_id, self.card_id),))
+
+    def apply(self, book: Book, now: int) -> Purchase | None:
+        """Ends it if it is still unused and its time is over; None when there was nothing to do."""
+        card = book.get(Card, self.organization_id, self.card_id)
+        if card is None or card.status not in ("active", "frozen") or now < card.expires_at:
+            return None
+        purchase = book.need(Purchase, self.organization_id, card.purchase_id)
+        purchase = end_card(book, purchase, "expired", self.promise_id, now)
+        audit(book, purchase, ROONY, "card.expired", now, card=card.id)
+        return purchase
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDelivery(Command[Card | Refusal]):
+    """Counts and audits one handing out of card details, before they are fetched (section 11)."""
+
+    organization_id: str
+    purchase_id: str
+    actor: str
+    delivery: str
+    purpose: str
+
+    def needs(self, now: int) -> Needs:
+        """The purchase with its card."""
+        return Needs(rows=((Purchase, self.organization_id, self.purchase_id),))
+
+    def apply(self, book: Book, now: int) -> Card | Refusal:
+        """Refuses when there is no live card, the organization does not allow this delivery, or all were used up."""
+        purchase = book.get(Purchase, self.organization_id, self.purchase_id)
+        if purchase is None:
+            return not_found("purchase", self.purchase_id)
+        card = book.get(Card, self.organization_id, purchase.card_id) if purchase.card_id else None
+        if card is None or card.stripe_card_id is None or card.status not in ("active", "used"):
+            return Refusal("card_not_ready", f"The purchase is {purchase.status}; it has no card to hand out.", 409,
+                           id=purchase.id)
+        organization = book.need(Organization, self.organization_id)
+        if organization.delivery != self.delivery:
+            return Refusal("delivery_not_allowed",
+                           f"The organization delivers card details as {organization.delivery}.", 403, "delivery")
+        if card.deliveries >= MAX_DELIVERIES:
+            return Refusal("too_many_deliveries", f"Card details are handed out {MAX_DELIVERIES} times at most.", 409,
+                           id=purchase.id)
+        card = card._replace(deliveries=card.deliveries + 1, updated_at=now)
+        book.put(card)
+        audit(book, purchase, self.actor, "card.delivered", now, card=card.id, delivery=self.delivery,
+              purpose=self.purpose, count=card.deliveries)
+        return card
+
+
+@dataclass(frozen=True, slots=True)
+class PutOff(Command[None]):
+    """A promise could not be kept now: due again later, with the key it must be tried with."""
+
+    organization_id: str
+    promise: OutboxPromise
+    key: str
+    attempt: int
+    delay: int
+    error: str
+
+    def needs(self, now: int) -> Needs:
+        """Nothing: the row is updated only for the holder of its lease."""
+        return Needs()
+
+    def apply(self, book: Book, now: int) -> None:
+        """Counts the try and sets when the next one is due, `delay` microseconds from now."""
+        book.finish_promise(PromiseOutcome(
+            "promised", self.key, self.attempt, self.promise.tries + 1, now + self.delay, self.error, None,
+            self.organization_id, self.promise.id, self.promise.generation,
+        ))
+
+
+def card_facts(card: dict[str, Any]) -> MadeCard:
+    """What is kept of Stripe's card object."""
+    return MadeCard(card["id"], card["status"], card["last4"], card["exp_month"], card["exp_year"])

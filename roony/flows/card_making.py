@@ -1,0 +1,244 @@
+"""Promises about cards, kept at Stripe: made once whatever crashes, looked for before a second try, status set.
+
+The order is always: the promise is committed → Stripe is called with the stored parameters and key → the result is
+committed. A crash between any two steps is resumed from the row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import structlog
+from sqlalchemy import select
+
+from roony.core.card import Card, is_weaker
+from roony.core.connection import Connection
+from roony.core.errors import Refusal
+from roony.core.purchase import Purchase
+from roony.flows.card import (
+    FailCard,
+    MadeCard,
+    PutOff,
+    RecordCard,
+    RecordCardStatus,
+    RecordDelivery,
+    card_facts,
+)
+from roony.flows.connection import access_of, ensure_cardholder
+from roony.flows.context import FlowContext
+from roony.gateway import issuing
+from roony.gateway.errors import StripeCallFailed, StripeRefused, StripeUncertain
+from roony.gateway.issuing import CardDetails
+from roony.gateway.pool import GatewayBusy
+from roony.store import tables
+from roony.store.stop_points import reach
+from roony.store.tables import OutboxPromise
+
+log = structlog.get_logger("roony.cards")
+
+SECOND = 1_000_000
+# Waits between tries: doubling from one second to five minutes.
+MAX_DELAY = 300 * SECOND
+# A try of this age is only made after a look-up: Stripe may forget a key after 24 h (facts section 7.1).
+LOOK_UP_AFTER = 20 * 3_600 * SECOND
+# After this many unsure tries the same key is taken to replay a stored failure: look first, then use a new one.
+UNSURE_TRIES = 3
+
+
+async def make_card_now(context: FlowContext, promise: OutboxPromise, timeout: float) -> CardDetails | None:
+    """Keeps the promise an ask just made and fetches the details; None when the card is not there within `timeout` s.
+
+    The work goes on in the background when the agent stops waiting, and from the row when the process does.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + timeout
+    work = asyncio.ensure_future(keep_make_card(context, promise))
+    work.add_done_callback(_note_failure)
+    _running.add(work)
+    work.add_done_callback(_running.discard)
+    done, _ = await asyncio.wait({work}, timeout=timeout)
+    if not done or work.exception() is not None:
+        return None
+    purchase = work.result()
+    if purchase is None or purchase.status != "ready":
+        return None
+    delivery = await deliver_card(context, purchase, "asked", purchase.agent_id, until - loop.time())
+    return delivery if isinstance(delivery, CardDetails) else None
+
+
+# Card makers that outlive the request that started them; held so that they are not collected half-way.
+_running: set[asyncio.Future[Any]] = set()
+
+
+def _note_failure(work: asyncio.Future[Any]) -> None:
+    if not work.cancelled() and work.exception() is not None:
+        log.error("card.making_failed", error=type(work.exception()).__name__)
+
+
+async def deliver_card(context: FlowContext, purchase: Purchase, purpose: str, actor: str,
+                       timeout: float = 10.0) -> CardDetails | Refusal:
+    """Hands out number, CVC, expiry and billing ZIP once more: counted and audited first, then fetched, never kept."""
+    command = RecordDelivery(purchase.organization_id, purchase.id, actor, "raw", purpose)
+    card = await context.till.submit(command)
+    if isinstance(card, Refusal):
+        return card
+    assert card.stripe_card_id is not None
+    connection = await _connection(context, card.organization_id, card.connection_id)
+    try:
+        return await asyncio.wait_for(
+            context.pool.run(issuing.fetch_card_details, context.gateway, access_of(context, connection),
+                             card.stripe_card_id),
+            max(0.1, timeout),
+        )
+    except (StripeCallFailed, GatewayBusy, TimeoutError) as error:
+        log.warning("card.details_not_fetched", purchase=purchase.id, error=type(error).__name__)
+        return Refusal("stripe_unavailable", "Stripe did not hand out the card's details. Ask for them again.", 503)
+
+
+async def keep_make_card(context: FlowContext, promise: OutboxPromise) -> Purchase | None:
+    """Makes the promised card, or finds it, and records it. None when it must be tried again later."""
+    connection_id = (await _card(context, promise)).connection_id
+    connection = await _connection(context, promise.organization_id, connection_id)
+    reach("after_hold")
+    try:
+        params = json.loads(promise.params)
+        params["cardholder"] = await ensure_cardholder(context, connection)
+        made = await _find(context, connection, promise, params["cardholder"])
+        if made is None:
+            promise = _next_attempt(promise)
+            reach("before_card_call")
+            made = await context.pool.run(issuing.create_card, context.gateway, access_of(context, connection),
+                                          params, promise.key)
+            reach("after_card_call")
+    except StripeRefused as refused:
+        return await _fail(context, promise, refused)
+    except (StripeCallFailed, GatewayBusy) as error:
+        await _put_off(context, promise, error)
+        return None
+    weaker = is_weaker(params, made)
+    if weaker is not None:
+        return await _refuse_weak(context, connection, promise, made, weaker)
+    return await _record(context, promise, card_facts(made))
+
+
+async def keep_card_status(context: FlowContext, promise: OutboxPromise) -> None:
+    """Sets a card's status at Stripe as promised, and records it. A card already canceled there needs no more."""
+    card = await _card(context, promise)
+    wanted = json.loads(promise.params)["status"]
+    if card.stripe_card_id is None or card.stripe_status == "canceled" or card.stripe_status == wanted:
+        await context.till.submit(RecordCardStatus(card.organization_id, card.id, card.stripe_status or wanted, promise))
+        return
+    connection = await _connection(context, card.organization_id, card.connection_id)
+    access = access_of(context, connection)
+    try:
+        try:
+            if wanted == "canceled":
+                found = await context.pool.run(issuing.cancel_card, context.gateway, access, card.stripe_card_id,
+                                               promise.key)
+            else:
+                found = await context.pool.run(issuing.update_card_status, context.gateway, access,
+                                               card.stripe_card_id, wanted, promise.key)
+        except StripeRefused:
+            # Refused because of what the card already is: what it is decides.
+            found = await context.pool.run(issuing.retrieve_card, context.gateway, access, card.stripe_card_id)
+            if found["status"] not in (wanted, "canceled"):
+                raise
+    except (StripeCallFailed, GatewayBusy) as error:
+        await _put_off(context, promise, error)
+        return
+    await context.till.submit(RecordCardStatus(card.organization_id, card.id, found["status"], promise))
+
+
+async def _find(context: FlowContext, connection: Connection, promise: OutboxPromise,
+                cardholder: str) -> dict[str, Any] | None:
+    """The card of this promise, if it may already exist: looked for before any try whose key could mislead."""
+    if not _must_look(promise, context.clock()):
+        return None
+    cards = await context.pool.run(issuing.find_cards, context.gateway, access_of(context, connection), cardholder,
+                                   promise.created_at // SECOND)
+    for card in cards:
+        if card["metadata"].get("roony_card") == promise.subject:
+            return card
+    return None
+
+
+def _must_look(promise: OutboxPromise, now: int) -> bool:
+    old = promise.tries > 0 and now - promise.created_at > LOOK_UP_AFTER
+    return old or promise.last_error == "look_up"
+
+
+def _next_attempt(promise: OutboxPromise) -> OutboxPromise:
+    """After a look-up found nothing the next key is used; before one, the same key again (section 10)."""
+    if promise.last_error != "look_up":
+        return promise
+    purchase_id = promise.key.rpartition(":")[0]
+    return promise._replace(attempt=promise.attempt + 1, key=f"{purchase_id}:{promise.attempt + 1}")
+
+
+async def _put_off(context: FlowContext, promise: OutboxPromise, error: Exception) -> None:
+    """Due again later with the same key; after several unsure answers, or where the key only replays, look first."""
+    word = type(error).__name__
+    if isinstance(error, StripeUncertain) and promise.kind == "make_card":
+        # `tries` counts through attempts; every third unsure one is followed by a look-up.
+        if not error.failure.same_key_may_help or (promise.tries + 1) % UNSURE_TRIES == 0:
+            word = "look_up"
+    delay = min(MAX_DELAY, SECOND * 2 ** min(promise.tries, 10))
+    log.warning("promise.put_off", promise=promise.id, kind=promise.kind, error=str(error)[:300],
+                seconds=delay // SECOND)
+    await context.till.submit(PutOff(promise.organization_id, promise, promise.key, promise.attempt, delay, word))
+
+
+async def _record(context: FlowContext, promise: OutboxPromise, made: MadeCard) -> Purchase | None:
+    answer = await context.till.submit(
+        RecordCard(promise.organization_id, promise.subject, made, context.new_id("out"), promise)
+    )
+    reach("after_card_recorded")
+    if isinstance(answer, Refusal):
+        # The card exists and the row still says so: the lease runs out and the look-up by key finds it again.
+        log.warning("card.not_recorded", card=promise.subject, code=answer.code)
+        return None
+    return answer
+
+
+async def _fail(context: FlowContext, promise: OutboxPromise, refused: StripeRefused) -> Purchase | None:
+    failure = refused.failure
+    log.error("card.refused", card=promise.subject, code=failure.code, request_id=failure.request_id)
+    answer = await context.till.submit(FailCard(
+        promise.organization_id, promise.subject, failure.code or failure.kind.value,
+        f"Stripe refused the card: {failure.message} Nothing was charged.", True, promise, context.new_id("out"),
+    ))
+    return None if isinstance(answer, Refusal) else answer
+
+
+async def _refuse_weak(context: FlowContext, connection: Connection, promise: OutboxPromise, made: dict[str, Any],
+                       weaker: str) -> Purchase | None:
+    """A card that came back with less than was asked is never handed out: canceled at Stripe, the purchase fails."""
+    log.error("card.weaker", card=promise.subject, control=weaker)
+    try:
+        await context.pool.run(issuing.cancel_card, context.gateway, access_of(context, connection), made["id"],
+                               f"{promise.key}:weak")
+    except (StripeCallFailed, GatewayBusy) as error:
+        await _put_off(context, promise, error)
+        return None
+    answer = await context.till.submit(FailCard(
+        promise.organization_id, promise.subject, "card_weaker",
+        f"Stripe made the card without {weaker}; it was canceled. Nothing was charged.", False, promise,
+        context.new_id("out"),
+    ))
+    return None if isinstance(answer, Refusal) else answer
+
+
+async def _card(context: FlowContext, promise: OutboxPromise) -> Card:
+    statement = select(tables.cards).where(tables.cards.c.organization_id == promise.organization_id,
+                                           tables.cards.c.id == promise.subject)
+    rows = await asyncio.to_thread(context.database.read, statement)
+    return Card(*rows[0])
+
+
+async def _connection(context: FlowContext, organization_id: str, connection_id: str) -> Connection:
+    statement = select(tables.connections).where(tables.connections.c.organization_id == organization_id,
+                                                 tables.connections.c.id == connection_id)
+    rows = await asyncio.to_thread(context.database.read, statement)
+    return Connection(*rows[0])

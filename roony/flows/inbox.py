@@ -1,0 +1,129 @@
+"""A kept Stripe event is handled: read, routed to its connection, turned into the command that books it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from roony.core.errors import Refusal
+from roony.core.settlement import read_authorization, read_transaction
+from roony.flows.card import card_facts
+from roony.flows.connection import RevokeConnection, route_of
+from roony.flows.context import FlowContext
+from roony.flows.settlement import BookAuthorization, BookCard, BookTransaction, finished
+from roony.store import inbox
+from roony.store.book import Book
+from roony.store.facts import Needs
+from roony.store.tables import AccountRoute, InboxEvent
+from roony.store.till import Command
+
+log = structlog.get_logger("roony.inbox")
+
+MAX_DELAY = 300_000_000
+SECOND = 1_000_000
+
+# Accepted and recorded as what they are: money this account takes in, never agent spend (facts section 3.2).
+ACQUIRING = "acquiring side: not agent spend"
+ACQUIRING_TYPES = frozenset({"charge.succeeded", "charge.captured", "charge.refunded", "charge.updated"})
+
+
+class FinishEvent(Command[None]):
+    """Ends the handling of an event that changes no money."""
+
+    def __init__(self, organization_id: str, event: InboxEvent, status: str, reason: str | None) -> None:
+        self.organization_id = organization_id
+        self.event = event
+        self.status = status
+        self.reason = reason
+
+    def needs(self, now: int) -> Needs:
+        """Nothing but the organization."""
+        return Needs()
+
+    def apply(self, book: Book, now: int) -> None:
+        """Writes how it ended."""
+        book.finish_event(finished(self.event, self.organization_id, self.status, self.reason, now))
+
+
+Builder = Callable[[FlowContext, AccountRoute, InboxEvent, dict[str, Any]], Command[Any]]
+
+
+def _authorization(_context: FlowContext, route: AccountRoute, event: InboxEvent, body: dict[str, Any]) -> Command[Any]:
+    statement = read_authorization(body["data"]["object"], event.created)
+    return BookAuthorization(route.organization_id, route.connection_id, statement, event)
+
+
+def _transaction(_context: FlowContext, route: AccountRoute, event: InboxEvent, body: dict[str, Any]) -> Command[Any]:
+    statement = read_transaction(body["data"]["object"])
+    return BookTransaction(route.organization_id, route.connection_id, statement, event)
+
+
+def _card(context: FlowContext, route: AccountRoute, event: InboxEvent, body: dict[str, Any]) -> Command[Any]:
+    card = body["data"]["object"]
+    named = (card.get("metadata") or {}).get("roony_card")
+    return BookCard(route.organization_id, route.connection_id, card_facts(card), named, event, context.new_id("out"))
+
+
+def _acquiring(_context: FlowContext, route: AccountRoute, event: InboxEvent, _body: dict[str, Any]) -> Command[Any]:
+    return FinishEvent(route.organization_id, event, "applied", ACQUIRING)
+
+
+_BUILDERS: dict[str, Builder] = {
+    "issuing_authorization.created": _authorization,
+    "issuing_authorization.updated": _authorization,
+    "issuing_transaction.created": _transaction,
+    "issuing_transaction.updated": _transaction,
+    "issuing_card.created": _card,
+    "issuing_card.updated": _card,
+    **dict.fromkeys(ACQUIRING_TYPES, _acquiring),
+}
+DEAUTHORIZED = "account.application.deauthorized"
+HANDLED_TYPES = frozenset({*_BUILDERS, DEAUTHORIZED})
+
+
+async def handle_event(context: FlowContext, event: InboxEvent) -> None:
+    """Handles one claimed event: booked, ignored with a reason, or counted as failed and due again (P12)."""
+    try:
+        route = await asyncio.to_thread(route_of, context, event.account, bool(event.livemode))
+        if route is None:
+            await context.till.write(inbox.ignore(event, "unknown account", context.clock()))
+            return
+        if event.type == DEAUTHORIZED:
+            await _revoke(context, route, event)
+            return
+        builder = _BUILDERS.get(event.type)
+        if builder is None:
+            await context.till.submit(FinishEvent(route.organization_id, event, "ignored", "not an event Roony needs"))
+            return
+        answer = await context.till.submit(builder(context, route, event, json.loads(event.payload)))
+        if isinstance(answer, Refusal):
+            raise HandlingFailed(answer.code)
+    except Exception as error:
+        await _failed(context, event, error)
+
+
+class HandlingFailed(Exception):
+    """The till did not take the command of an event."""
+
+
+async def _revoke(context: FlowContext, route: AccountRoute, event: InboxEvent) -> None:
+    answer = await context.till.submit(RevokeConnection(
+        organization_id=route.organization_id, connection_id=route.connection_id, actor="stripe",
+        reason="deauthorized at Stripe", promise_id=context.new_id("out"),
+    ))
+    if isinstance(answer, Refusal) and answer.status == 503:
+        raise HandlingFailed(answer.code)
+    await context.till.submit(FinishEvent(route.organization_id, event, "applied", None))
+
+
+async def _failed(context: FlowContext, event: InboxEvent, error: Exception) -> None:
+    """Visible as failed, due again with a doubling wait; after `inbox.MAX_FAILURES` it is dead."""
+    now = context.clock()
+    reason = f"{type(error).__name__}: {error}"[:300]
+    log.warning("event.failed", event=event.id, type=event.type, failures=event.failures + 1, reason=reason)
+    due_at = now + min(MAX_DELAY, SECOND * 2 ** min(event.failures, 10))
+    await context.till.write(inbox.fail(event, reason, due_at))

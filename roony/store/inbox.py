@@ -1,0 +1,96 @@
+"""Stripe events, each kept once, with their handling state; claims with a lease and a fencing generation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import bindparam, select, update
+
+from roony.store.statements import write_row
+from roony.store.tables import InboxEvent, inbox
+from roony.store.writer import Writer
+
+# A claimed row is ours for this long, in microseconds.
+LEASE = 30_000_000
+# Failures after which a row is dead: visible, and handled again only when a person says so.
+MAX_FAILURES = 12
+CLAIM_LIMIT = 64
+
+_DUE = (
+    select(inbox)
+    .where(inbox.c.status.in_(("received", "failed")), inbox.c.due_at <= bindparam("now"),
+           inbox.c.lease_until <= bindparam("now"))
+    .order_by(inbox.c.due_at)
+    .limit(CLAIM_LIMIT)
+)
+_CLAIM = (
+    update(inbox)
+    .where(inbox.c.id == bindparam("event_id"), inbox.c.generation == bindparam("seen"))
+    .values(lease_until=bindparam("until"), generation=bindparam("next"))
+)
+
+
+def keep(event: InboxEvent) -> Callable[[Writer], bool]:
+    """A write that keeps the event if its id is new; True when it was."""
+
+    def work(writer: Writer) -> bool:
+        cursor = writer.run(write_row(inbox, writer.backend), event)
+        return bool(cursor.rowcount == 1)
+
+    return work
+
+
+def claim(now: int) -> Callable[[Writer], list[InboxEvent]]:
+    """A write that takes up to `CLAIM_LIMIT` rows that are due, under a fresh lease each; `now` in microseconds."""
+
+    def work(writer: Writer) -> list[InboxEvent]:
+        claimed = []
+        for row in writer.execute(_DUE, now=now).fetchall():
+            event = InboxEvent(*row)
+            taken = event._replace(lease_until=now + LEASE, generation=event.generation + 1)
+            cursor = writer.execute(_CLAIM, event_id=event.id, seen=event.generation, until=taken.lease_until,
+                                    next=taken.generation)
+            # Exactly one process changes the row from the generation it saw.
+            if cursor.rowcount == 1:
+                claimed.append(taken)
+        return claimed
+
+    return work
+
+
+def fail(event: InboxEvent, reason: str, due_at: int) -> Callable[[Writer], None]:
+    """A write that counts a failure of a claimed row: due again at `due_at`, or dead after `MAX_FAILURES`."""
+    failures = event.failures + 1
+    status = "dead" if failures >= MAX_FAILURES else "failed"
+
+    def work(writer: Writer) -> None:
+        writer.execute(
+            update(inbox)
+            .where(inbox.c.id == bindparam("event_id"), inbox.c.generation == bindparam("seen"))
+            .values(status=bindparam("status"), reason=bindparam("why"), failures=bindparam("count"),
+                    due_at=bindparam("due"), lease_until=0),
+            event_id=event.id, seen=event.generation, status=status, why=reason, count=failures, due=due_at,
+        )
+
+    return work
+
+
+def new_event(id: str, account: str | None, livemode: bool, type: str, object_id: str | None, created: int,
+              payload: bytes, now: int) -> InboxEvent:
+    """A row for an event that has just arrived; `created` is Stripe's time in seconds, `now` ours in microseconds."""
+    return InboxEvent(id, account, int(livemode), type, None, object_id, "received", None, 0, now, 0, 0, created, now,
+                      None, payload)
+
+
+def ignore(event: InboxEvent, reason: str, now: int) -> Callable[[Writer], None]:
+    """A write that ends the handling of a claimed row that belongs to nobody here; `now` in microseconds."""
+
+    def work(writer: Writer) -> None:
+        writer.execute(
+            update(inbox)
+            .where(inbox.c.id == bindparam("event_id"), inbox.c.generation == bindparam("seen"))
+            .values(status="ignored", reason=bindparam("why"), finished_at=bindparam("at"), lease_until=0),
+            event_id=event.id, seen=event.generation, why=reason, at=now,
+        )
+
+    return work

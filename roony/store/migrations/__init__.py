@@ -1,0 +1,109 @@
+"""The schema step by step: one Alembic tree for both databases, and the functions that walk it.
+
+A new step: change `tables.py`, then call `alembic.command.revision(config_for(connection), "what it does",
+autogenerate=True)` and read what it wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.pool import NullPool
+
+from roony.store.database import Database
+
+# A migration that cannot have its lock soon gives up: whoever waits behind it would wait as long (PostgreSQL).
+LOCK_TIMEOUT_MS = 4_000
+# Two processes that migrate at once: the second waits for the first under this number of its own (PostgreSQL).
+_ONE_AT_A_TIME = 0x526F6F6E79
+
+
+class SchemaTooNew(Exception):
+    """The database was migrated by a newer Roony; the message says what to do."""
+
+
+def migrate(database: Database) -> list[str]:
+    """Brings the schema to the newest revision, all of it or nothing; returns the revisions it ran.
+
+    On SQLite call `database.acquire` first. Raises SchemaTooNew for a database of a newer Roony.
+    """
+    with _connection(database.url) as connection:
+        before = _revision(connection)
+        pending = _pending(before)
+        if pending:
+            command.upgrade(config_for(connection), "head")
+    return pending
+
+
+def pending_revisions(database: Database) -> list[str]:
+    """The revisions this database still needs, oldest first. Raises SchemaTooNew."""
+    if database.path is not None and not database.path.exists():
+        return _pending(None)
+    with database.engine.connect() as connection:
+        return _pending(_revision(connection))
+
+
+def config_for(connection: Connection | None) -> Config:
+    """Alembic's configuration for this tree, on a connection or, without one, for SQL text."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.attributes["connection"] = connection
+    return config
+
+
+@contextmanager
+def _connection(url: URL) -> Iterator[Connection]:
+    """A connection inside one transaction, with the limits of each database."""
+    engine = _engine(url)
+    try:
+        with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})")
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _engine(url: URL) -> Engine:
+    """An engine of its own: the shared one reads only, and its driver would begin too late on SQLite."""
+    engine = sqlalchemy.create_engine(url, poolclass=NullPool)
+    if engine.dialect.name == "sqlite":
+        if url.database:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        event.listen(engine, "connect", _begin_by_hand)
+        event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _begin_by_hand(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _pending(current: str | None) -> list[str]:
+    script = ScriptDirectory.from_config(config_for(None))
+    known = [revision.revision for revision in script.walk_revisions()]
+    if current is not None and current not in known:
+        raise SchemaTooNew(
+            f"The database has schema revision {current}, which this Roony does not know: install a newer Roony."
+        )
+    newer = known if current is None else known[: known.index(current)]
+    return newer[::-1]

@@ -1,0 +1,118 @@
+"""Typed reading of what Stripe posts: the envelope of every event, and the fields of an authorization request."""
+
+from __future__ import annotations
+
+import msgspec
+
+from roony.core.authorization import AuthorizationRequest
+from roony.core.merchant import Merchant, category_code
+
+REQUEST_TYPE = "issuing_authorization.request"
+
+
+class _Data(msgspec.Struct, gc=False):
+    object: msgspec.Raw
+
+
+class Envelope(msgspec.Struct, gc=False):
+    """What every event carries (facts section 5); the object itself stays raw until its type is known."""
+
+    id: str
+    type: str
+    livemode: bool
+    created: int
+    data: _Data
+    account: str | None = None
+
+
+class _AmountDetails(msgspec.Struct, gc=False):
+    cashback_amount: int | None = None
+
+
+class _Pending(msgspec.Struct, gc=False):
+    amount: int
+    currency: str
+    merchant_amount: int
+    merchant_currency: str
+    is_amount_controllable: bool = False
+    amount_details: _AmountDetails | None = None
+
+
+class _Merchant(msgspec.Struct, gc=False):
+    category: str | None = None
+    category_code: str | None = None
+    network_id: str | None = None
+    name: str | None = None
+    city: str | None = None
+    state: str | None = None
+    country: str | None = None
+    url: str | None = None
+
+
+class _Card(msgspec.Struct, gc=False):
+    id: str
+
+
+class _Network(msgspec.Struct, gc=False):
+    transaction_id: str | None = None
+
+
+class _Authorization(msgspec.Struct, gc=False):
+    id: str
+    amount: int
+    card: _Card
+    created: int
+    merchant_data: _Merchant
+    request_history: list[msgspec.Raw]
+    pending_request: _Pending
+    network_data: _Network | None = None
+
+
+class _Object(msgspec.Struct, gc=False):
+    id: str | None = None
+
+
+_envelope = msgspec.json.Decoder(Envelope)
+_authorization = msgspec.json.Decoder(_Authorization)
+_object = msgspec.json.Decoder(_Object)
+
+# Ids are opaque text; facts section 7.4 says to keep them as text of 255.
+MAX_ID = 255
+
+
+def read_envelope(body: bytes) -> Envelope | None:
+    """The envelope, or None when the body is not a Stripe event."""
+    try:
+        envelope = _envelope.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if not envelope.id or len(envelope.id) > MAX_ID or len(envelope.type) > MAX_ID:
+        return None
+    return envelope
+
+
+def read_object_id(envelope: Envelope) -> str | None:
+    """The id of the event's object, for finding events about one thing."""
+    try:
+        return _object.decode(envelope.data.object).id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def read_request(envelope: Envelope) -> AuthorizationRequest:
+    """The request (facts section 2.3). Raises msgspec.DecodeError or ValueError when a needed field is not as Stripe says."""
+    item = _authorization.decode(envelope.data.object)
+    pending, merchant = item.pending_request, item.merchant_data
+    if pending.amount < 0 or item.amount < 0 or pending.merchant_amount < 0:
+        raise ValueError("authorization amounts are never negative")
+    if not item.id or len(item.id) > MAX_ID or len(item.card.id) > MAX_ID:
+        raise ValueError("an id is missing or too long")
+    code = merchant.category_code or category_code(merchant.category or "")
+    cashback = pending.amount_details.cashback_amount if pending.amount_details else None
+    return AuthorizationRequest(
+        item.id, item.card.id, len(item.request_history), pending.amount, item.amount, pending.currency,
+        pending.merchant_amount, pending.merchant_currency,
+        Merchant(merchant.name or "", merchant.url, code, merchant.country, merchant.network_id),
+        merchant.city, merchant.state, item.network_data.transaction_id if item.network_data else None,
+        pending.is_amount_controllable, cashback or 0, item.created,
+    )

@@ -1,0 +1,249 @@
+"""The door Stripe knocks at: raw ASGI before every router, signature on the raw bytes, an answer in milliseconds.
+
+A real-time authorization request is answered here with a well-formed 200 whatever happens (design section 7); every
+other event is kept once, durably, and answered 200 (section 8).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+import structlog
+
+from roony.core.authorization import STRIPE_VERSION
+from roony.core.errors import Refusal
+from roony.flows.authorization import AnswerAuthorization, Answered
+from roony.flows.connection import route_of
+from roony.flows.context import FlowContext
+from roony.flows.inbox import HANDLED_TYPES
+from roony.store import inbox
+from roony.store.tables import AccountRoute, InboxEvent
+from roony.store.till import TillClosed
+from roony.web.authorization_request import REQUEST_TYPE, Envelope, read_envelope, read_object_id, read_request
+from roony.web.latency import LatencyCounter
+
+log = structlog.get_logger("roony.webhook")
+
+PATH = "/api/webhooks/stripe"
+MAX_BODY = 1024 * 1024
+# Stripe waits 2 s for the whole round trip; Roony is silent for at most this many of them.
+ANSWER_SECONDS = 1.2
+# A body that trickles in slower than this is not waited for.
+BODY_SECONDS = 1.0
+TIMESTAMP_TOLERANCE_SECONDS = 300
+MAX_SIGNATURES = 8
+# Routes change when an account is connected; a card of a revoked one is refused under the lock in any case.
+ROUTE_SECONDS = 2.0
+MAX_ROUTES = 10_000
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_HEADERS = [(b"content-type", b"application/json"), (b"stripe-version", STRIPE_VERSION.encode())]
+
+
+class WebhookDoor:
+    """Answers `POST /api/webhooks/stripe` and hands everything else to the app behind it."""
+
+    def __init__(self, context: FlowContext, secrets: Sequence[str], app: App,
+                 on_kept: Callable[[], None] = lambda: None) -> None:
+        """`secrets` are the endpoint secrets that may sign, newest first; `on_kept` wakes the worker."""
+        self._context = context
+        self._secrets = [secret.encode() for secret in secrets]
+        self._app = app
+        self._on_kept = on_kept
+        self._routes: dict[tuple[str | None, bool], tuple[float, AccountRoute | None]] = {}
+        # Route look-ups have a thread of their own, so that no page and no Stripe call stands before them.
+        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="route")
+        self.latency = LatencyCounter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        if scope["type"] != "http" or scope["path"] != PATH:
+            await self._app(scope, receive, send)
+            return
+        began = time.monotonic()
+        if scope["method"] != "POST":
+            await _reply(send, 405, _problem("method_not_allowed", "Stripe posts its events here."),
+                         [(b"allow", b"POST")])
+            return
+        body = await _read_body(scope, receive)
+        if not isinstance(body, bytes):
+            await _reply(send, body.status, _problem(body.code, body.message), [(b"connection", b"close")])
+            return
+        if not self._is_signed(scope["headers"], body):
+            await _reply(send, 400, _problem("bad_signature", "The Stripe-Signature does not fit this body."))
+            return
+        envelope = read_envelope(body)
+        if envelope is None:
+            await _reply(send, 400, _problem("unreadable", "This is not a Stripe event."))
+        elif envelope.type == REQUEST_TYPE:
+            await _reply(send, 200, await self._answer(envelope, body, began))
+            self.latency.count(time.monotonic() - began)
+        else:
+            await self._keep(send, envelope, body)
+
+    # Signature
+
+    def _is_signed(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Like the SDK's verify_header, and also refusing timestamps from the future (facts section 5)."""
+        header = next((value for name, value in headers if name == b"stripe-signature"), b"")
+        stamp, signatures = b"", []
+        for part in header.split(b",", MAX_SIGNATURES + 2):
+            name, _, value = part.strip().partition(b"=")
+            if name == b"t":
+                stamp = value
+            elif name == b"v1":
+                signatures.append(value)
+        if not stamp.isdigit() or len(stamp) > 12 or not signatures:
+            return False
+        age = self._context.clock() // 1_000_000 - int(stamp)
+        if abs(age) > TIMESTAMP_TOLERANCE_SECONDS:
+            return False
+        payload = stamp + b"." + body
+        for secret in self._secrets:
+            expected = hmac.digest(secret, payload, "sha256").hex().encode()
+            if any(hmac.compare_digest(expected, signature) for signature in signatures[:MAX_SIGNATURES]):
+                return True
+        return False
+
+    # A real-time authorization request
+
+    async def _answer(self, envelope: Envelope, body: bytes, began: float) -> bytes:
+        """Always a well-formed answer: whatever goes wrong is a decline with its code (P11)."""
+        try:
+            async with asyncio.timeout(began + ANSWER_SECONDS - time.monotonic()):
+                return await self._decide(envelope, body, began + ANSWER_SECONDS)
+        except TimeoutError:
+            log.error("authorization.late", event=envelope.id)
+            return _decline("LATE")
+        except Exception as error:
+            log.exception("authorization.failed", event=envelope.id, error=type(error).__name__)
+            return _decline("UNREADABLE")
+
+    async def _decide(self, envelope: Envelope, body: bytes, deadline: float) -> bytes:
+        context = self._context
+        event = self._event(envelope, body)
+        try:
+            request = read_request(envelope)
+        except (msgspec.DecodeError, ValueError):
+            await self._keep_ignored(event, "unreadable authorization request")
+            return _decline("UNREADABLE")
+        event = event._replace(object_id=request.authorization_id)
+        route = await self._route(envelope.account, envelope.livemode)
+        if route is None:
+            await self._keep_ignored(event, "unknown account")
+            return _decline("CONNECTION_INACTIVE")
+        command = AnswerAuthorization(route.organization_id, route.connection_id, request, context.new_id("dec"), event)
+        ticket = context.till.enqueue(command, deadline, asyncio.get_running_loop())
+        try:
+            answer = await ticket.future
+        except asyncio.CancelledError:
+            # The deadline passed: what is sent is a decline, and the book must come to know it.
+            context.till.give_up(ticket)
+            raise
+        if isinstance(answer, Refusal):
+            return _decline("LATE" if answer.code == "late" else "BUSY")
+        return _answer_body(answer)
+
+    async def _keep_ignored(self, event: InboxEvent, reason: str) -> None:
+        kept = event._replace(status="ignored", reason=reason, finished_at=event.received_at)
+        await self._context.till.write(inbox.keep(kept))
+
+    # Every other event
+
+    async def _keep(self, send: Send, envelope: Envelope, body: bytes) -> None:
+        """Kept once before the 200; 503 when it cannot be, so that Stripe sends it again."""
+        event = self._event(envelope, body)
+        if envelope.type not in HANDLED_TYPES:
+            event = event._replace(status="ignored", reason="not an event Roony needs", finished_at=event.received_at)
+        try:
+            new = await self._context.till.write(inbox.keep(event))
+        except TillClosed as closed:
+            await _reply(send, 503, _problem("busy", str(closed)), [(b"retry-after", b"5")])
+            return
+        except Exception as error:
+            log.exception("event.not_kept", event=envelope.id, error=type(error).__name__)
+            await _reply(send, 503, _problem("not_kept", "The event could not be kept. Send it again."))
+            return
+        if new:
+            self._on_kept()
+        await _reply(send, 200, b'{"received":true}')
+
+    def _event(self, envelope: Envelope, body: bytes) -> InboxEvent:
+        return inbox.new_event(envelope.id, envelope.account, envelope.livemode, envelope.type,
+                               read_object_id(envelope), envelope.created, body, self._context.clock())
+
+    async def _route(self, account: str | None, livemode: bool) -> AccountRoute | None:
+        key = (account, livemode)
+        kept = self._routes.get(key)
+        now = time.monotonic()
+        if kept is not None and now < kept[0]:
+            return kept[1]
+        loop = asyncio.get_running_loop()
+        route = await loop.run_in_executor(self._reader, route_of, self._context, account, livemode)
+        if len(self._routes) >= MAX_ROUTES:
+            self._routes.clear()
+        if route is not None:
+            self._routes[key] = (now + ROUTE_SECONDS, route)
+        return route
+
+
+def _answer_body(answer: Answered) -> bytes:
+    """Ids and codes are ours and need no escaping."""
+    amount = f'"amount":{answer.amount},' if answer.partial else ""
+    word = "true" if answer.approved else "false"
+    purchase = answer.purchase_id or ""
+    return (f'{{"approved":{word},{amount}"metadata":{{"decision_id":"{answer.decision_id}",'
+            f'"purchase_id":"{purchase}","code":"{answer.code}"}}}}').encode()
+
+
+def _decline(code: str) -> bytes:
+    return f'{{"approved":false,"metadata":{{"code":"{code}"}}}}'.encode()
+
+
+def _problem(code: str, message: str) -> bytes:
+    return msgspec.json.encode({"error": {"code": code, "message": message}})
+
+
+async def _reply(send: Send, status: int, body: bytes, more: Sequence[tuple[bytes, bytes]] = ()) -> None:
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [*_HEADERS, length, *more]})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _read_body(scope: Scope, receive: Receive) -> bytes | Refusal:
+    """The whole body, or why not: too large is refused without reading on, a trickle after `BODY_SECONDS`."""
+    for name, value in scope["headers"]:
+        if name == b"content-length" and (not value.isdigit() or int(value) > MAX_BODY):
+            return Refusal("too_large", f"The body is larger than {MAX_BODY} bytes.", 413)
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        return body if len(body) <= MAX_BODY else Refusal("too_large", "The body is too large.", 413)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _read_on(message, receive)
+    except TimeoutError:
+        return Refusal("too_slow", "The body did not arrive in time.", 408)
+
+
+async def _read_on(message: MutableMapping[str, Any], receive: Receive) -> bytes | Refusal:
+    parts, size = [], 0
+    while message["type"] == "http.request":
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > MAX_BODY:
+            return Refusal("too_large", f"The body is larger than {MAX_BODY} bytes.", 413)
+        if not message.get("more_body"):
+            return b"".join(parts)
+        message = await receive()
+    return Refusal("gone", "The sender hung up.", 400)
