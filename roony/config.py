@@ -1,0 +1,238 @@
+"""Settings: read once from the environment or from files it names, complete and strong, or a refusal to start."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from roony.store.stop_points import POINTS
+from roony.store.vault import Vault, VaultKeyRefused
+
+API_BASE = "https://api.stripe.com"
+CONNECT_BASE = "https://connect.stripe.com"
+LOG_FORMATS = ("text", "json")
+SHORTEST_WEBHOOK_SECRET = 16  # characters after whsec_; Stripe's own have 32 or more
+LARGEST_FILE = 64 * 1024  # a file named by NAME_FILE that is larger holds something else
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_SECRET_KEY = re.compile(r"(sk|rk)_(test|live)_\w{8,}")
+_WITHOUT = "To try Roony without any of this: roony serve --simulate"
+
+
+class WrongSettings(Exception):
+    """What is missing, weak or wrong, all of it at once, each with what to do. Quotes no secret."""
+
+    def __init__(self, problems: list[str], hint: str = _WITHOUT) -> None:
+        super().__init__("\n".join(["Roony cannot start:", *(f"  - {problem}" for problem in problems), hint]))
+        self.problems = problems
+
+
+class Settings(BaseSettings):
+    """The environment, one field for each variable of the same name. Secrets show in no repr."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="", extra="ignore", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
+    )
+
+    stripe_secret_key: SecretStr | None = None
+    stripe_publishable_key: str | None = None
+    stripe_webhook_secret: SecretStr | None = None
+    stripe_connect_client_id: str | None = None
+    stripe_app_client_id: str | None = None
+    stripe_api_base: str = API_BASE
+    stripe_connect_base: str = CONNECT_BASE
+    # May carry a password.
+    roony_database_url: str = Field(default="sqlite:///roony.db", repr=False)
+    roony_secret_keys: SecretStr | None = None
+    roony_public_url: str | None = None
+    roony_log_format: str = "text"
+    roony_stop_at: str | None = None
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """Every signing secret that counts now; several while one is being replaced."""
+        text = plain(self.stripe_webhook_secret)
+        return tuple(part for part in (piece.strip() for piece in text.split(",")) if part)
+
+    @property
+    def livemode(self) -> bool:
+        """True when the Stripe key moves real money."""
+        return "_live_" in plain(self.stripe_secret_key)[:8]
+
+
+NAMES = tuple(name.upper() for name in Settings.model_fields)
+
+
+def plain(secret: SecretStr | None) -> str:
+    """The secret itself; empty when there is none."""
+    return secret.get_secret_value() if secret is not None else ""
+
+
+def load_settings(*, simulate: bool = False) -> Settings:
+    """Reads NAME_FILE and NAME; complete, or WrongSettings. With `simulate` the secrets may be missing.
+
+    A program that only opens the database uses `load_database_settings`.
+    """
+    settings, problems = _read(os.environ)
+    problems += _wrong_database(settings) + _wrong_texts(settings)
+    if not simulate:
+        problems += _wrong_stripe(settings) + _wrong_secret_keys(settings)
+    elif settings.roony_secret_keys is not None:
+        problems += _wrong_secret_keys(settings)
+    if problems:
+        raise WrongSettings(problems)
+    return settings
+
+
+def load_database_settings() -> Settings:
+    """The settings of a command that opens the database and nothing else: no Stripe key is asked for."""
+    settings, problems = _read(os.environ)
+    problems += _wrong_database(settings) + _wrong_texts(settings)
+    if problems:
+        raise WrongSettings(problems, hint="`roony --help` lists the commands.")
+    return settings
+
+
+def _read(environment: Mapping[str, str]) -> tuple[Settings, list[str]]:
+    """Settings from files and variables. A file named by NAME_FILE counts only where NAME itself is not set."""
+    found: dict[str, str] = {}
+    problems = []
+    for name in NAMES:
+        path = environment.get(f"{name}_FILE", "")
+        if not path:
+            continue
+        if environment.get(name):
+            problems.append(f"{name} and {name}_FILE are both set: unset one of them.")
+            continue
+        try:
+            text = _content(Path(path))
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            problems.append(f"{name}_FILE names {path}, which cannot be read ({reason}): name a readable text file.")
+            continue
+        if text:
+            found[name.lower()] = text
+        else:
+            problems.append(f"{name}_FILE names {path}, which is empty: put the value into it.")
+    return Settings(**found), problems  # type: ignore[arg-type]
+
+
+def _content(path: Path) -> str:
+    if path.stat().st_size > LARGEST_FILE:
+        raise ValueError("it is too large")
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        # Unchained and without its text: the decoder's message may quote a secret.
+        pass
+    raise ValueError("it is not text")
+
+
+def _wrong_database(settings: Settings) -> list[str]:
+    url = settings.roony_database_url
+    if url.startswith("sqlite:///") and len(url) > len("sqlite:///") and ":memory:" not in url:
+        return []
+    if url.startswith(("postgresql://", "postgresql+psycopg://")):
+        return []
+    return ["ROONY_DATABASE_URL must be sqlite:///FILE or postgresql://USER@HOST/DATABASE."]
+
+
+def _wrong_texts(settings: Settings) -> list[str]:
+    problems = []
+    if settings.roony_log_format not in LOG_FORMATS:
+        problems.append("ROONY_LOG_FORMAT must be text or json.")
+    if settings.roony_public_url is not None:
+        parts = _split(settings.roony_public_url)
+        if parts is None or parts.path.strip("/") or parts.query or parts.fragment:
+            problems.append("ROONY_PUBLIC_URL must be an address without a path, such as https://roony.example.com.")
+        elif settings.livemode and parts.scheme != "https":
+            problems.append("ROONY_PUBLIC_URL must begin with https:// when the Stripe key is a live one.")
+    if settings.roony_stop_at and settings.roony_stop_at not in POINTS:
+        problems.append(f"ROONY_STOP_AT must be one of {', '.join(POINTS)}; it is for tests only.")
+    return problems
+
+
+def _wrong_stripe(settings: Settings) -> list[str]:
+    problems = _wrong_stripe_keys(settings)
+    simulated = _is_loopback(settings.stripe_api_base)
+    secrets = settings.webhook_secrets
+    if not secrets:
+        problems.append(
+            "STRIPE_WEBHOOK_SECRET is missing: take it (whsec_…) from your webhook endpoint in the Stripe Dashboard,"
+            " or from `stripe listen --print-secret`."
+        )
+    for place, secret in enumerate(secrets, 1):
+        which = "STRIPE_WEBHOOK_SECRET" if len(secrets) == 1 else f"STRIPE_WEBHOOK_SECRET number {place}"
+        if not secret.startswith("whsec_"):
+            problems.append(f"{which} must begin with whsec_: copy the signing secret of the endpoint, not its id.")
+        # A simulator on this machine moves no money; its secret may be anything.
+        elif len(secret) < len("whsec_") + (1 if simulated else SHORTEST_WEBHOOK_SECRET):
+            problems.append(f"{which} is too short to be one of Stripe's: copy all of it.")
+    for name, base in (
+        ("STRIPE_API_BASE", settings.stripe_api_base),
+        ("STRIPE_CONNECT_BASE", settings.stripe_connect_base),
+    ):
+        parts = _split(base)
+        if parts is None or (parts.scheme == "http" and parts.hostname not in _LOOPBACK):
+            problems.append(f"{name} must begin with https://, or be http on this machine; leave it out for Stripe.")
+    return problems
+
+
+def _wrong_stripe_keys(settings: Settings) -> list[str]:
+    problems = []
+    key = plain(settings.stripe_secret_key)
+    if not key:
+        problems.append(
+            "STRIPE_SECRET_KEY is missing: take a test key (sk_test_… or rk_test_…) from"
+            " https://dashboard.stripe.com/test/apikeys."
+        )
+    elif not _SECRET_KEY.fullmatch(key):
+        problems.append(
+            "STRIPE_SECRET_KEY does not look like a secret key (sk_test_…, sk_live_…, rk_test_… or rk_live_…):"
+            " copy it from https://dashboard.stripe.com/apikeys."
+        )
+    publishable = settings.stripe_publishable_key
+    if publishable and not publishable.startswith("pk_"):
+        problems.append("STRIPE_PUBLISHABLE_KEY must begin with pk_: it is the public one of the two keys.")
+    elif publishable and key and ("_live_" in publishable) != settings.livemode:
+        problems.append("STRIPE_PUBLISHABLE_KEY and STRIPE_SECRET_KEY must both be test keys or both live keys.")
+    client_ids = (
+        ("STRIPE_CONNECT_CLIENT_ID", settings.stripe_connect_client_id),
+        ("STRIPE_APP_CLIENT_ID", settings.stripe_app_client_id),
+    )
+    problems += [
+        f"{name} must begin with ca_: it is the client id in Stripe's OAuth settings, not a key."
+        for name, value in client_ids
+        if value and not value.startswith("ca_")
+    ]
+    return problems
+
+
+def _wrong_secret_keys(settings: Settings) -> list[str]:
+    keys = plain(settings.roony_secret_keys)
+    if not keys:
+        return ["ROONY_SECRET_KEYS is missing: `roony keys new` prints a good one; keep it, it opens stored tokens."]
+    try:
+        Vault.from_text(keys)
+    except VaultKeyRefused as refused:
+        return [f"ROONY_SECRET_KEYS: {refused}."]
+    return []
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return None
+    return parts if usable else None
+
+
+def _is_loopback(url: str) -> bool:
+    parts = _split(url)
+    return parts is not None and parts.hostname in _LOOPBACK
