@@ -1,0 +1,180 @@
+"""The kill switch: freeze or unfreeze an organization, project or agent, and bring its cards at Stripe in line.
+
+1. `Freeze` marks the scope; from the next batch on every ask and authorization below it is declined.
+2. The promise made in the same commit is kept by `keep_freeze_cards`: card by card, in pages, each card by a command
+   that looks again at what is frozen now, so that a freeze and an unfreeze crossing each other end right.
+3. Each of these commands promises the card's status at Stripe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from roony.core.agent import Agent, Organization, Project, frozen_scope
+from roony.core.card import Card
+from roony.core.errors import Refusal
+from roony.core.purchase import Purchase
+from roony.flows.card import PutOff, done
+from roony.flows.context import FlowContext
+from roony.flows.ending import promise_card_status
+from roony.flows.movement import ROONY, audit, follow
+from roony.flows.scope import scope_needs, scope_row
+from roony.store.book import Book
+from roony.store.facts import Needs
+from roony.store.queries.cards import cards_of_scope
+from roony.store.tables import OutboxPromise
+from roony.store.till import Command
+
+# Cards looked at with one read.
+PAGE = 200
+# When the till was too busy for a card: tried again after this long, in microseconds.
+RETRY_DELAY = 2_000_000
+
+
+class Frozen(NamedTuple):
+    """A scope after a freeze or unfreeze. `changed` is False when it already was so; `frozen_at` microseconds UTC."""
+
+    scope: str
+    scope_id: str
+    frozen_at: int | None
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze(Command[Frozen | Refusal]):
+    """Stops every purchase and authorization below a scope."""
+
+    organization_id: str
+    scope: str
+    scope_id: str
+    actor: str
+    promise_id: str
+
+    def needs(self, now: int) -> Needs:
+        """The scope."""
+        return scope_needs(self.organization_id, self.scope, self.scope_id)
+
+    def apply(self, book: Book, now: int) -> Frozen | Refusal:
+        """Freezing what is frozen changes nothing and says so."""
+        return _set_frozen(book, self, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Unfreeze(Command[Frozen | Refusal]):
+    """Lets a scope buy again. Cards that are still alive come back, unless another scope above them is frozen."""
+
+    organization_id: str
+    scope: str
+    scope_id: str
+    actor: str
+    promise_id: str
+
+    def needs(self, now: int) -> Needs:
+        """The scope."""
+        return scope_needs(self.organization_id, self.scope, self.scope_id)
+
+    def apply(self, book: Book, now: int) -> Frozen | Refusal:
+        """Unfreezing what is not frozen changes nothing and says so."""
+        return _set_frozen(book, self, now)
+
+
+def _set_frozen(book: Book, command: Freeze | Unfreeze, now: int) -> Frozen | Refusal:
+    organization_id, scope, scope_id = command.organization_id, command.scope, command.scope_id
+    row = scope_row(book, organization_id, scope, scope_id)
+    if isinstance(row, Refusal):
+        return row
+    freeze = isinstance(command, Freeze)
+    if (row.frozen_at is not None) == freeze:
+        return Frozen(scope, scope_id, row.frozen_at, False)
+    frozen_at = now if freeze else None
+    book.put(row._replace(frozen_at=frozen_at))
+    book.reconfigure(organization_id)
+    kind = "freeze_cards" if freeze else "unfreeze_cards"
+    book.promise(OutboxPromise(organization_id, command.promise_id, kind, f"{scope}:{scope_id}", "{}",
+                               f"{command.promise_id}:1", 1, "promised", 0, now, 0, 0, None, now, None))
+    book.record(organization_id, command.actor, f"{scope}.{'frozen' if freeze else 'unfrozen'}", scope_id,
+                {"before": row.frozen_at, "after": frozen_at}, now)
+    return Frozen(scope, scope_id, frozen_at, True)
+
+
+@dataclass(frozen=True, slots=True)
+class SetCardFrozen(Command[bool]):
+    """Freezes one card, or brings it back, as its purchase's chain of scopes says now."""
+
+    organization_id: str
+    card_id: str
+    frozen: bool
+    promise_id: str
+
+    def needs(self, now: int) -> Needs:
+        """The card with its purchase and the chain above it."""
+        return Needs(rows=((Card, self.organization_id, self.card_id),))
+
+    def apply(self, book: Book, now: int) -> bool:
+        """True when the card changed. A card past its time, or of an ended purchase, is left to its expiry."""
+        card = book.get(Card, self.organization_id, self.card_id)
+        if card is None or card.status != ("active" if self.frozen else "frozen"):
+            return False
+        purchase = book.need(Purchase, self.organization_id, card.purchase_id)
+        scope = frozen_scope(book.need(Organization, self.organization_id),
+                             book.get(Project, self.organization_id, purchase.project_id),
+                             book.get(Agent, self.organization_id, purchase.agent_id))
+        if (scope is not None) != self.frozen:
+            return False
+        if not self.frozen and (now >= card.expires_at or purchase.ended_at is not None):
+            return False
+        card = card._replace(status="frozen" if self.frozen else "active", updated_at=now)
+        book.put(card)
+        promise_card_status(book, card, "inactive" if self.frozen else "active", self.promise_id, now)
+        kind = "frozen" if self.frozen else "unfrozen"
+        purchase = follow(book, purchase, kind, now)
+        audit(book, purchase, ROONY, f"card.{kind}", now, card=card.id, scope=scope)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class FinishFreeze(Command[None]):
+    """All cards of the scope were looked at: the promise is kept."""
+
+    organization_id: str
+    promise: OutboxPromise
+
+    def needs(self, now: int) -> Needs:
+        """Nothing: the row is updated only for the holder of its lease."""
+        return Needs()
+
+    def apply(self, book: Book, now: int) -> None:
+        """Ends the promise."""
+        book.finish_promise(done(self.promise, now))
+
+
+async def keep_freeze_cards(context: FlowContext, promise: OutboxPromise) -> int:
+    """Keeps a promise to freeze or unfreeze the cards of a scope; returns how many cards changed.
+
+    Cards made meanwhile look for themselves at what is frozen. A crash in between is resumed from the row: a card that
+    has changed already is left alone.
+    """
+    frozen = promise.kind == "freeze_cards"
+    scope, _, scope_id = promise.subject.partition(":")
+    changed, after = 0, ""
+    while True:
+        ids = await asyncio.to_thread(cards_of_scope, context.database, promise.organization_id, scope, scope_id,
+                                      "active" if frozen else "frozen", after, PAGE)
+        answers = await asyncio.gather(*(_set_card(context, promise.organization_id, id, frozen) for id in ids))
+        changed += sum(1 for answer in answers if answer is True)
+        refused = next((answer for answer in answers if isinstance(answer, Refusal)), None)
+        if refused is not None:
+            await context.till.submit(PutOff(promise.organization_id, promise, promise.key, promise.attempt, RETRY_DELAY,
+                                             refused.code))
+            return changed
+        if len(ids) < PAGE:
+            break
+        after = ids[-1]
+    await context.till.submit(FinishFreeze(promise.organization_id, promise))
+    return changed
+
+
+async def _set_card(context: FlowContext, organization_id: str, card_id: str, frozen: bool) -> bool | Refusal:
+    return await context.till.submit(SetCardFrozen(organization_id, card_id, frozen, context.new_id("out")))

@@ -1,0 +1,257 @@
+"""Organizations, projects and agents: made with budgets, controls and keys in one commit, and changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.dialects import postgresql, sqlite
+
+from roony.core.agent import DELIVERIES, UNKNOWN_CARDS, Agent, Organization, Project
+from roony.core.audit import GENESIS, AuditDraft, AuditRecord, chain_record
+from roony.core.budget import is_time_zone
+from roony.core.control import Control
+from roony.core.errors import Refusal
+from roony.core.money import CARD_CURRENCIES
+from roony.flows.access_key import NewKey, described, key_row
+from roony.flows.limits import Limit, check_limits, new_budgets, new_control
+from roony.store import tables
+from roony.store.book import Book
+from roony.store.database import INSTALLATION_ROW
+from roony.store.facts import Needs
+from roony.store.till import Command
+from roony.store.writer import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrganization:
+    """An organization that is to be made, with its first project. Budgets and controls are those of the whole of it.
+
+    `currency` is the card currency of all its purchases; it and `time_zone` can never be changed (section 4).
+    """
+
+    id: str
+    name: str
+    project_id: str
+    actor: str
+    currency: str = "usd"
+    time_zone: str = "UTC"
+    project_name: str = "Default"
+    unknown_cards: str = "decline"
+    delivery: str = "sealed"
+    unbudgeted: bool = False
+    budgets: tuple[Limit, ...] = ()
+    controls: Mapping[str, Any] = field(default_factory=dict)
+    admin_key: NewKey | None = None
+
+
+def create_organization(new: NewOrganization, now: int) -> Callable[[Writer], Organization | Refusal]:
+    """A write for `till.write` that makes an organization; `now` in microseconds UTC.
+
+    It is no command, because a row that does not exist cannot be locked. What it writes is the same as a command's:
+    all rows and the first audit record of the organization's own chain, in one commit. A second call changes nothing.
+    """
+
+    def work(writer: Writer) -> Organization | Refusal:
+        wrong = _check(new)
+        if wrong is not None:
+            return wrong
+        present = writer.rows_by(tables.organizations, ("id",), [(new.id,)])
+        if present:
+            return Organization(*present[0])
+        control = new_control(new.id, "organization", new.id, new.controls, 1, now)
+        if isinstance(control, Refusal):
+            return control
+        # From here it must succeed: only writes below.
+        _ensure_installation(writer)
+        organization, record = _rows_of(new, control, now)
+        writer.write_rows(tables.organizations, [organization])
+        writer.write_rows(tables.projects, [Project(new.id, new.project_id, new.project_name, None, now)])
+        writer.write_rows(tables.budgets, [
+            *new_budgets(organization, "organization", new.id, new.budgets, now),
+            *new_budgets(organization, "project", new.project_id, (), now),
+        ])
+        if new.controls:
+            writer.write_rows(tables.controls, [control])
+        if new.admin_key is not None:
+            writer.write_rows(tables.access_keys, [key_row(new.admin_key, new.id, None, now)])
+        writer.write_rows(tables.audit_records, [record])
+        return organization
+
+    return work
+
+
+def _check(new: NewOrganization) -> Refusal | None:
+    if new.currency not in CARD_CURRENCIES:
+        return _invalid("currency", f"Cards are made in: {', '.join(sorted(CARD_CURRENCIES))}.")
+    if not is_time_zone(new.time_zone):
+        return _invalid("time_zone", 'It must be a name like "Europe/Prague" from the IANA time zone database.')
+    return _check_settings(new.unknown_cards, new.delivery) or check_limits(new.budgets)
+
+
+def _check_settings(unknown_cards: str, delivery: str) -> Refusal | None:
+    if unknown_cards not in UNKNOWN_CARDS:
+        return _invalid("unknown_cards", f"It must be one of: {', '.join(UNKNOWN_CARDS)}.")
+    if delivery not in DELIVERIES:
+        return _invalid("delivery", f"It must be one of: {', '.join(DELIVERIES)}.")
+    return None
+
+
+def _invalid(field_name: str, message: str) -> Refusal:
+    return Refusal("invalid", message, 422, field_name)
+
+
+def _rows_of(new: NewOrganization, control: Control, now: int) -> tuple[Organization, AuditRecord]:
+    """The organization with its chain begun, and the record that begins it."""
+    organization = Organization(
+        id=new.id, name=new.name, currency=new.currency, time_zone=new.time_zone, connection_id=None, frozen_at=None,
+        unknown_cards=new.unknown_cards, delivery=new.delivery, unbudgeted=int(new.unbudgeted), settings="{}",
+        config_version="0", audit_sequence=0, audit_hash=GENESIS, clock=now, created_at=now,
+    )
+    body = {
+        **settings_of(organization), "currency": new.currency, "time_zone": new.time_zone, "project": new.project_id,
+        "budgets": [list(limit) for limit in new.budgets], "controls": json.loads(control.fields),
+        "admin_key": new.admin_key.id if new.admin_key else None,
+    }
+    record = chain_record(AuditDraft(new.id, new.actor, "organization.created", new.id, body, now), 1, GENESIS)
+    return organization._replace(audit_sequence=1, audit_hash=record.hash), record
+
+
+def _ensure_installation(writer: Writer) -> None:
+    """The row that carries the chain of records of no organization; never overwritten."""
+    row = INSTALLATION_ROW._asdict()
+    if writer.backend == "sqlite":
+        writer.execute(sqlite.insert(tables.organizations).values(row).on_conflict_do_nothing())
+    else:
+        writer.execute(postgresql.insert(tables.organizations).values(row).on_conflict_do_nothing())
+
+
+def settings_of(organization: Organization) -> dict[str, Any]:
+    """What an owner may change of an organization."""
+    return {
+        "name": organization.name, "unknown_cards": organization.unknown_cards, "delivery": organization.delivery,
+        "unbudgeted": bool(organization.unbudgeted),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateOrganization(Command[Organization | Refusal]):
+    """Changes settings of an organization; None leaves one as it is. Currency and time zone are fixed."""
+
+    organization_id: str
+    actor: str
+    name: str | None = None
+    unknown_cards: str | None = None
+    delivery: str | None = None
+    unbudgeted: bool | None = None
+
+    def needs(self, now: int) -> Needs:
+        """Nothing but the organization, which is always there."""
+        return Needs()
+
+    def apply(self, book: Book, now: int) -> Organization | Refusal:
+        """Counts from the next batch on in every process, since the configuration version is renewed."""
+        before = book.need(Organization, self.organization_id)
+        given = {"name": self.name, "unknown_cards": self.unknown_cards, "delivery": self.delivery,
+                 "unbudgeted": None if self.unbudgeted is None else int(self.unbudgeted)}
+        after = before._replace(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+        wrong = _check_settings(after.unknown_cards, after.delivery)
+        if wrong is not None:
+            return wrong
+        if after == before:
+            return before
+        book.put(after)
+        book.reconfigure(self.organization_id)
+        book.record(self.organization_id, self.actor, "organization.updated", self.organization_id,
+                    {"before": settings_of(before), "after": settings_of(after)}, now)
+        return after
+
+
+@dataclass(frozen=True, slots=True)
+class CreateProject(Command[Project | Refusal]):
+    """A project with its budgets (four in the organization's currency, limited where `budgets` say so)."""
+
+    organization_id: str
+    project_id: str
+    name: str
+    actor: str
+    budgets: tuple[Limit, ...] = ()
+    controls: Mapping[str, Any] = field(default_factory=dict)
+
+    def needs(self, now: int) -> Needs:
+        """Whether the id is still free."""
+        return Needs(rows=((Project, self.organization_id, self.project_id),))
+
+    def apply(self, book: Book, now: int) -> Project | Refusal:
+        """Making it twice gives the one that is there."""
+        present = book.get(Project, self.organization_id, self.project_id)
+        if present is not None:
+            return present
+        wrong = check_limits(self.budgets)
+        control = new_control(self.organization_id, "project", self.project_id, self.controls, 1, now)
+        if wrong is not None or isinstance(control, Refusal):
+            return wrong or control  # type: ignore[return-value]
+        project = Project(self.organization_id, self.project_id, self.name, None, now)
+        book.put(project)
+        _put_limits(book, "project", project.id, self.budgets, control, now)
+        book.record(self.organization_id, self.actor, "project.created", project.id,
+                    {"name": self.name, "budgets": [list(limit) for limit in self.budgets],
+                     "controls": json.loads(control.fields)}, now)
+        return project
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAgent(Command[Agent | Refusal]):
+    """An agent in a project, with budgets, controls and its first key. `project_ids` are more projects it may name."""
+
+    organization_id: str
+    agent_id: str
+    project_id: str
+    name: str
+    description: str
+    key: NewKey
+    actor: str
+    project_ids: tuple[str, ...] = ()
+    budgets: tuple[Limit, ...] = ()
+    controls: Mapping[str, Any] = field(default_factory=dict)
+
+    def needs(self, now: int) -> Needs:
+        """The projects, and whether the id is still free."""
+        projects = tuple((Project, self.organization_id, id) for id in (self.project_id, *self.project_ids))
+        return Needs(rows=((Agent, self.organization_id, self.agent_id), *projects))
+
+    def apply(self, book: Book, now: int) -> Agent | Refusal:
+        """1 check projects, limits and controls · 2 agent, budgets, controls, key."""
+        if book.get(Agent, self.organization_id, self.agent_id) is not None:
+            return Refusal("already_exists", "There is an agent of this id.", 409, id=self.agent_id)
+        for name, id in (("project_id", self.project_id), *(("project_ids", id) for id in self.project_ids)):
+            if book.get(Project, self.organization_id, id) is None:
+                return Refusal("not_found", f"No project with the id {id}.", 422, name)
+        wrong = check_limits(self.budgets)
+        control = new_control(self.organization_id, "agent", self.agent_id, self.controls, 1, now)
+        if wrong is not None or isinstance(control, Refusal):
+            return wrong or control  # type: ignore[return-value]
+        # From here it must succeed: only writes below.
+        agent = Agent(self.organization_id, self.agent_id, self.project_id,
+                      json.dumps(list(dict.fromkeys((self.project_id, *self.project_ids)))), self.name, self.description,
+                      None, None, now)
+        book.put(agent)
+        _put_limits(book, "agent", agent.id, self.budgets, control, now)
+        key = key_row(self.key, self.organization_id, agent.id, now)
+        book.put(key)
+        book.record(self.organization_id, self.actor, "agent.created", agent.id, {
+            "name": self.name, "project": self.project_id, "projects": json.loads(agent.project_ids),
+            "budgets": [list(limit) for limit in self.budgets], "controls": json.loads(control.fields),
+            "key": {"id": key.id, **described(key)},
+        }, now)
+        return agent
+
+
+def _put_limits(book: Book, scope: str, scope_id: str, limits: tuple[Limit, ...], control: Control, now: int) -> None:
+    organization = book.need(Organization, control.organization_id)
+    for budget in new_budgets(organization, scope, scope_id, limits, now):
+        book.put(budget)
+    if control.fields != "{}":
+        book.put(control)

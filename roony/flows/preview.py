@@ -1,0 +1,29 @@
+"""What would be decided now: the same facts and the same `decide()` as an ask, and nothing written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from roony.core.decision import Decision, decide
+from roony.flows.purchase import AskPurchase, facts_of
+from roony.store.book import Book
+from roony.store.facts import Needs
+from roony.store.till import Command
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewPurchase(Command[Decision]):
+    """Decides an ask without holding, counting or recording anything."""
+
+    organization_id: str
+    asked: AskPurchase
+
+    def needs(self, now: int) -> Needs:
+        """What the ask itself would need."""
+        return self.asked.needs(now)
+
+    def apply(self, book: Book, now: int) -> Decision:
+        """The verdict of this instant; an ask a moment later may find less in its budgets."""
+        asked = self.asked
+        facts = facts_of(book, self.organization_id, asked.project_id, asked.agent_id, asked.ask, now)
+        return decide(asked.ask, facts, now)

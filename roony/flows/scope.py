@@ -1,0 +1,29 @@
+"""One scope of an organization, named by kind and id: the organization itself, a project or an agent."""
+
+from __future__ import annotations
+
+from roony.core.agent import SCOPES, Agent, Organization, Project
+from roony.core.errors import Refusal, not_found
+from roony.store.book import Book
+from roony.store.facts import Needs
+
+
+def scope_needs(organization_id: str, scope: str, scope_id: str) -> Needs:
+    """The facts of one scope: its row, its controls, its budgets with the periods of now."""
+    project_id = scope_id if scope == "project" else ""
+    agent_id = scope_id if scope == "agent" else ""
+    return Needs(chains=((organization_id, project_id, agent_id),))
+
+
+def scope_row(book: Book, organization_id: str, scope: str, scope_id: str) -> Organization | Project | Agent | Refusal:
+    """The row of a scope; needs `scope_needs`. A scope of somebody else looks the same as a missing one (P7)."""
+    found: Organization | Project | Agent | None = None
+    if scope == "organization":
+        found = book.need(Organization, organization_id) if scope_id == organization_id else None
+    elif scope == "project":
+        found = book.get(Project, organization_id, scope_id)
+    elif scope == "agent":
+        found = book.get(Agent, organization_id, scope_id)
+    else:
+        return Refusal("invalid", f"A scope is one of: {', '.join(SCOPES)}.", 422, "scope")
+    return found if found is not None else not_found(scope, scope_id)

@@ -1,0 +1,1 @@
+"""Reads for pages, lists and reports: one file per noun, the organization always among the arguments."""

@@ -1,0 +1,51 @@
+"""What has happened: the audit chain in order, and the Stripe events of an organization's accounts."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
+
+from roony.core.audit import AuditRecord
+from roony.store.database import Database
+from roony.store.queries.paging import Page, Slice, cut, keyset
+from roony.store.tables import InboxEvent, audit_records, connections, inbox
+
+
+def audit_page(database: Database, organization_id: str, wanted: Slice,
+               *where: ColumnElement[bool]) -> Page[AuditRecord]:
+    """Records of one organization's chain, newest first."""
+    statement = keyset(select(audit_records).where(audit_records.c.organization_id == organization_id, *where), wanted,
+                       audit_records.c.sequence)
+    rows = [AuditRecord(*values) for values in database.read(statement)]
+    return cut(rows, wanted, lambda row: (row.sequence,))
+
+
+def audit_from(database: Database, organization_id: str, after: int, limit: int) -> list[AuditRecord]:
+    """The next records of a chain behind number `after`, in order: what an export and a verification read."""
+    statement = select(audit_records).where(
+        audit_records.c.organization_id == organization_id, audit_records.c.sequence > after
+    ).order_by(audit_records.c.sequence).limit(limit)
+    return [AuditRecord(*values) for values in database.read(statement)]
+
+
+def event_page(database: Database, organization_id: str, wanted: Slice,
+               *where: ColumnElement[bool]) -> Page[InboxEvent]:
+    """Stripe events of an organization, newest first."""
+    statement = keyset(select(inbox).where(_is_of(organization_id), *where), wanted, inbox.c.received_at, inbox.c.id)
+    rows = [InboxEvent(*values) for values in database.read(statement)]
+    return cut(rows, wanted, lambda row: (row.received_at, row.id))
+
+
+def find_event(database: Database, organization_id: str, event_id: str) -> InboxEvent | None:
+    """One event, if it is of this organization."""
+    statement: Select[tuple[object, ...]] = select(inbox).where(_is_of(organization_id), inbox.c.id == event_id)
+    rows = database.read(statement)
+    return InboxEvent(*rows[0]) if rows else None
+
+
+def _is_of(organization_id: str) -> ColumnElement[bool]:
+    """An event that was given to the organization, or that waits and came from one of its Stripe accounts."""
+    account = exists().where(
+        connections.c.organization_id == organization_id, connections.c.livemode == inbox.c.livemode,
+        connections.c.stripe_account == inbox.c.account,
+    )
+    return or_(inbox.c.organization_id == organization_id, and_(inbox.c.organization_id.is_(None), account))

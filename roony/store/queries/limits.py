@@ -1,0 +1,66 @@
+"""Budgets with what is left of them, and the controls of scopes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, select
+
+from roony.core.budget import Budget, BudgetPeriod, period_starts
+from roony.core.control import Control
+from roony.store.database import Database
+from roony.store.queries.paging import Page, Slice, cut, keyset
+from roony.store.tables import budget_periods, budgets, controls
+
+
+class Standing(NamedTuple):
+    """A budget and where it stands in the period of now."""
+
+    budget: Budget
+    period: BudgetPeriod
+
+
+def standings(database: Database, organization_id: str, now: int, wanted: Slice,
+              *where: ColumnElement[bool]) -> Page[Standing]:
+    """Budgets of an organization, scope by scope, each with its current period; `now` in microseconds UTC."""
+    statement = keyset(select(budgets).where(budgets.c.organization_id == organization_id, *where), wanted,
+                       budgets.c.created_at, budgets.c.scope_id, budgets.c.currency, budgets.c.period, descending=False)
+    page = cut([Budget(*values) for values in database.read(statement)], wanted,
+               lambda row: (row.created_at, row.scope_id, row.currency, row.period))
+    return Page(_with_periods(database, organization_id, page.rows, now), page.next_cursor)
+
+
+def standings_of(database: Database, organization_id: str, scope_ids: Iterable[str], now: int) -> list[Standing]:
+    """Every budget of these scopes."""
+    statement = select(budgets).where(budgets.c.organization_id == organization_id, budgets.c.scope_id.in_(scope_ids))
+    return _with_periods(database, organization_id, [Budget(*values) for values in database.read(statement)], now)
+
+
+def _with_periods(database: Database, organization_id: str, rows: Sequence[Budget], now: int) -> list[Standing]:
+    starts = period_starts(rows, now)
+    statement = select(budget_periods).where(
+        budget_periods.c.organization_id == organization_id, budget_periods.c.budget_id.in_(list(starts)),
+        budget_periods.c.period_start.in_(sorted(set(starts.values()))),
+    )
+    found = {(row[1], row[2]): BudgetPeriod(*row) for row in database.read(statement)} if rows else {}
+    return [
+        Standing(row, found.get((row.id, starts[row.id]), BudgetPeriod(organization_id, row.id, starts[row.id], 0, 0)))
+        for row in rows
+    ]
+
+
+def controls_of(database: Database, organization_id: str, scope_ids: Iterable[str] | None = None) -> list[Control]:
+    """The controls set on these scopes; None: on all scopes of the organization."""
+    statement = select(controls).where(controls.c.organization_id == organization_id)
+    if scope_ids is not None:
+        statement = statement.where(controls.c.scope_id.in_(scope_ids))
+    return [Control(*values) for values in database.read(statement.order_by(controls.c.scope_id))]
+
+
+def control_page(database: Database, organization_id: str, wanted: Slice,
+                 *where: ColumnElement[bool]) -> Page[Control]:
+    """The controls of an organization's scopes, in the order of the scopes' ids."""
+    statement = keyset(select(controls).where(controls.c.organization_id == organization_id, *where), wanted,
+                       controls.c.scope_id, descending=False)
+    return cut([Control(*values) for values in database.read(statement)], wanted, lambda row: (row.scope_id,))
