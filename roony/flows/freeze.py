@@ -92,10 +92,33 @@ def _set_frozen(book: Book, command: Freeze | Unfreeze, now: int) -> Frozen | Re
     book.put(row._replace(frozen_at=frozen_at))
     book.reconfigure(organization_id)
     kind = "freeze_cards" if freeze else "unfreeze_cards"
-    book.promise(OutboxPromise(organization_id, command.promise_id, kind, f"{scope}:{scope_id}", "{}",
-                               f"{command.promise_id}:1", 1, "promised", 0, now, 0, 0, None, now, None))
-    book.record(organization_id, command.actor, f"{scope}.{'frozen' if freeze else 'unfrozen'}", scope_id,
-                {"before": row.frozen_at, "after": frozen_at}, now)
+    book.promise(
+        OutboxPromise(
+            organization_id,
+            command.promise_id,
+            kind,
+            f"{scope}:{scope_id}",
+            "{}",
+            f"{command.promise_id}:1",
+            1,
+            "promised",
+            0,
+            now,
+            0,
+            0,
+            None,
+            now,
+            None,
+        )
+    )
+    book.record(
+        organization_id,
+        command.actor,
+        f"{scope}.{'frozen' if freeze else 'unfrozen'}",
+        scope_id,
+        {"before": row.frozen_at, "after": frozen_at},
+        now,
+    )
     return Frozen(scope, scope_id, frozen_at, True)
 
 
@@ -118,9 +141,11 @@ class SetCardFrozen(Command[bool]):
         if card is None or card.status != ("active" if self.frozen else "frozen"):
             return False
         purchase = book.need(Purchase, self.organization_id, card.purchase_id)
-        scope = frozen_scope(book.need(Organization, self.organization_id),
-                             book.get(Project, self.organization_id, purchase.project_id),
-                             book.get(Agent, self.organization_id, purchase.agent_id))
+        scope = frozen_scope(
+            book.need(Organization, self.organization_id),
+            book.get(Project, self.organization_id, purchase.project_id),
+            book.get(Agent, self.organization_id, purchase.agent_id),
+        )
         if (scope is not None) != self.frozen:
             return False
         if not self.frozen and (now >= card.expires_at or purchase.ended_at is not None):
@@ -160,14 +185,23 @@ async def keep_freeze_cards(context: FlowContext, promise: OutboxPromise) -> int
     scope, _, scope_id = promise.subject.partition(":")
     changed, after = 0, ""
     while True:
-        ids = await asyncio.to_thread(cards_of_scope, context.database, promise.organization_id, scope, scope_id,
-                                      "active" if frozen else "frozen", after, PAGE)
+        ids = await asyncio.to_thread(
+            cards_of_scope,
+            context.database,
+            promise.organization_id,
+            scope,
+            scope_id,
+            "active" if frozen else "frozen",
+            after,
+            PAGE,
+        )
         answers = await asyncio.gather(*(_set_card(context, promise.organization_id, id, frozen) for id in ids))
         changed += sum(1 for answer in answers if answer is True)
         refused = next((answer for answer in answers if isinstance(answer, Refusal)), None)
         if refused is not None:
-            await context.till.submit(PutOff(promise.organization_id, promise, promise.key, promise.attempt, RETRY_DELAY,
-                                             refused.code))
+            await context.till.submit(
+                PutOff(promise.organization_id, promise, promise.key, promise.attempt, RETRY_DELAY, refused.code)
+            )
             return changed
         if len(ids) < PAGE:
             break

@@ -61,28 +61,47 @@ def _invalid(field: str, message: str) -> Refusal:
     return Refusal("invalid", message, 422, field)
 
 
-def new_budgets(organization: Organization, scope: str, scope_id: str, limits: Iterable[Limit], now: int) -> list[Budget]:
+def new_budgets(
+    organization: Organization, scope: str, scope_id: str, limits: Iterable[Limit], now: int
+) -> list[Budget]:
     """One budget per period in the organization's currency and in every other currency that has a limit."""
     given = {(limit.currency, limit.period): limit.amount for limit in limits}
     currencies = dict.fromkeys([organization.currency, *(currency for currency, _ in given)])
     return [
-        Budget(organization.id, budget_id(organization.id, scope_id, currency, period), scope, scope_id, currency, period,
-               organization.time_zone, given.get((currency, period)), now)
+        Budget(
+            organization.id,
+            budget_id(organization.id, scope_id, currency, period),
+            scope,
+            scope_id,
+            currency,
+            period,
+            organization.time_zone,
+            given.get((currency, period)),
+            now,
+        )
         for currency in currencies
         for period in PERIODS
     ]
 
 
-def new_control(organization_id: str, scope: str, scope_id: str, fields: Mapping[str, Any], version: int,
-                now: int) -> Control | Refusal:
+def new_control(
+    organization_id: str, scope: str, scope_id: str, fields: Mapping[str, Any], version: int, now: int
+) -> Control | Refusal:
     """A row of controls as the owner wrote them, without what is null; a refusal names the control that cannot be."""
     given = {name: value for name, value in fields.items() if value is not None}
     try:
         parse_controls(given)
     except InvalidControl as error:
         return Refusal("invalid_control", error.message, 422, f"controls.{error.field}")
-    return Control(organization_id, control_id(organization_id, scope_id), scope, scope_id, version,
-                   json.dumps(given, sort_keys=True), now)
+    return Control(
+        organization_id,
+        control_id(organization_id, scope_id),
+        scope,
+        scope_id,
+        version,
+        json.dumps(given, sort_keys=True),
+        now,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +137,28 @@ class SetBudget(Command[Budget | Refusal]):
                 return before
             book.put(budget)
         else:
-            made = new_budgets(organization, self.scope, self.scope_id, [Limit(self.period, self.currency, self.limit)], now)
+            made = new_budgets(
+                organization, self.scope, self.scope_id, [Limit(self.period, self.currency, self.limit)], now
+            )
             for row in made:
                 if (row.currency, row.period) not in here:
                     book.put(row)
             budget = next(row for row in made if (row.currency, row.period) == (self.currency, self.period))
-        book.record(self.organization_id, self.actor, "budget.set", budget.id, {
-            "scope": self.scope, "scope_id": self.scope_id, "currency": self.currency, "period": self.period,
-            "before": before.limit_amount if before else None, "after": self.limit,
-        }, now)
+        book.record(
+            self.organization_id,
+            self.actor,
+            "budget.set",
+            budget.id,
+            {
+                "scope": self.scope,
+                "scope_id": self.scope_id,
+                "currency": self.currency,
+                "period": self.period,
+                "before": before.limit_amount if before else None,
+                "after": self.limit,
+            },
+            now,
+        )
         return budget
 
 
@@ -155,8 +187,18 @@ class SetControls(Command[Control | Refusal]):
         if isinstance(control, Refusal):
             return control
         book.put(control)
-        book.record(self.organization_id, self.actor, "controls.set", control.id, {
-            "scope": self.scope, "scope_id": self.scope_id, "version": version,
-            "before": json.loads(before.fields) if before else {}, "after": json.loads(control.fields),
-        }, now)
+        book.record(
+            self.organization_id,
+            self.actor,
+            "controls.set",
+            control.id,
+            {
+                "scope": self.scope,
+                "scope_id": self.scope_id,
+                "version": version,
+                "before": json.loads(before.fields) if before else {},
+                "after": json.loads(control.fields),
+            },
+            now,
+        )
         return control

@@ -69,10 +69,13 @@ def create_organization(new: NewOrganization, now: int) -> Callable[[Writer], Or
         organization, record = _rows_of(new, control, now)
         writer.write_rows(tables.organizations, [organization])
         writer.write_rows(tables.projects, [Project(new.id, new.project_id, new.project_name, None, now)])
-        writer.write_rows(tables.budgets, [
-            *new_budgets(organization, "organization", new.id, new.budgets, now),
-            *new_budgets(organization, "project", new.project_id, (), now),
-        ])
+        writer.write_rows(
+            tables.budgets,
+            [
+                *new_budgets(organization, "organization", new.id, new.budgets, now),
+                *new_budgets(organization, "project", new.project_id, (), now),
+            ],
+        )
         if new.controls:
             writer.write_rows(tables.controls, [control])
         if new.admin_key is not None:
@@ -106,13 +109,29 @@ def _invalid(field_name: str, message: str) -> Refusal:
 def _rows_of(new: NewOrganization, control: Control, now: int) -> tuple[Organization, AuditRecord]:
     """The organization with its chain begun, and the record that begins it."""
     organization = Organization(
-        id=new.id, name=new.name, currency=new.currency, time_zone=new.time_zone, connection_id=None, frozen_at=None,
-        unknown_cards=new.unknown_cards, delivery=new.delivery, unbudgeted=int(new.unbudgeted), settings="{}",
-        config_version="0", audit_sequence=0, audit_hash=GENESIS, clock=now, created_at=now,
+        id=new.id,
+        name=new.name,
+        currency=new.currency,
+        time_zone=new.time_zone,
+        connection_id=None,
+        frozen_at=None,
+        unknown_cards=new.unknown_cards,
+        delivery=new.delivery,
+        unbudgeted=int(new.unbudgeted),
+        settings="{}",
+        config_version="0",
+        audit_sequence=0,
+        audit_hash=GENESIS,
+        clock=now,
+        created_at=now,
     )
     body = {
-        **settings_of(organization), "currency": new.currency, "time_zone": new.time_zone, "project": new.project_id,
-        "budgets": [list(limit) for limit in new.budgets], "controls": json.loads(control.fields),
+        **settings_of(organization),
+        "currency": new.currency,
+        "time_zone": new.time_zone,
+        "project": new.project_id,
+        "budgets": [list(limit) for limit in new.budgets],
+        "controls": json.loads(control.fields),
         "admin_key": new.admin_key.id if new.admin_key else None,
     }
     record = chain_record(AuditDraft(new.id, new.actor, "organization.created", new.id, body, now), 1, GENESIS)
@@ -131,7 +150,9 @@ def _ensure_installation(writer: Writer) -> None:
 def settings_of(organization: Organization) -> dict[str, Any]:
     """What an owner may change of an organization."""
     return {
-        "name": organization.name, "unknown_cards": organization.unknown_cards, "delivery": organization.delivery,
+        "name": organization.name,
+        "unknown_cards": organization.unknown_cards,
+        "delivery": organization.delivery,
         "unbudgeted": bool(organization.unbudgeted),
     }
 
@@ -154,8 +175,12 @@ class UpdateOrganization(Command[Organization | Refusal]):
     def apply(self, book: Book, now: int) -> Organization | Refusal:
         """Counts from the next batch on in every process, since the configuration version is renewed."""
         before = book.need(Organization, self.organization_id)
-        given = {"name": self.name, "unknown_cards": self.unknown_cards, "delivery": self.delivery,
-                 "unbudgeted": None if self.unbudgeted is None else int(self.unbudgeted)}
+        given = {
+            "name": self.name,
+            "unknown_cards": self.unknown_cards,
+            "delivery": self.delivery,
+            "unbudgeted": None if self.unbudgeted is None else int(self.unbudgeted),
+        }
         after = before._replace(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
         wrong = _check_settings(after.unknown_cards, after.delivery)
         if wrong is not None:
@@ -164,8 +189,14 @@ class UpdateOrganization(Command[Organization | Refusal]):
             return before
         book.put(after)
         book.reconfigure(self.organization_id)
-        book.record(self.organization_id, self.actor, "organization.updated", self.organization_id,
-                    {"before": settings_of(before), "after": settings_of(after)}, now)
+        book.record(
+            self.organization_id,
+            self.actor,
+            "organization.updated",
+            self.organization_id,
+            {"before": settings_of(before), "after": settings_of(after)},
+            now,
+        )
         return after
 
 
@@ -196,9 +227,18 @@ class CreateProject(Command[Project | Refusal]):
         project = Project(self.organization_id, self.project_id, self.name, None, now)
         book.put(project)
         _put_limits(book, "project", project.id, self.budgets, control, now)
-        book.record(self.organization_id, self.actor, "project.created", project.id,
-                    {"name": self.name, "budgets": [list(limit) for limit in self.budgets],
-                     "controls": json.loads(control.fields)}, now)
+        book.record(
+            self.organization_id,
+            self.actor,
+            "project.created",
+            project.id,
+            {
+                "name": self.name,
+                "budgets": [list(limit) for limit in self.budgets],
+                "controls": json.loads(control.fields),
+            },
+            now,
+        )
         return project
 
 
@@ -234,18 +274,36 @@ class CreateAgent(Command[Agent | Refusal]):
         if wrong is not None or isinstance(control, Refusal):
             return wrong or control  # type: ignore[return-value]
         # From here it must succeed: only writes below.
-        agent = Agent(self.organization_id, self.agent_id, self.project_id,
-                      json.dumps(list(dict.fromkeys((self.project_id, *self.project_ids)))), self.name, self.description,
-                      None, None, now)
+        agent = Agent(
+            self.organization_id,
+            self.agent_id,
+            self.project_id,
+            json.dumps(list(dict.fromkeys((self.project_id, *self.project_ids)))),
+            self.name,
+            self.description,
+            None,
+            None,
+            now,
+        )
         book.put(agent)
         _put_limits(book, "agent", agent.id, self.budgets, control, now)
         key = key_row(self.key, self.organization_id, agent.id, now)
         book.put(key)
-        book.record(self.organization_id, self.actor, "agent.created", agent.id, {
-            "name": self.name, "project": self.project_id, "projects": json.loads(agent.project_ids),
-            "budgets": [list(limit) for limit in self.budgets], "controls": json.loads(control.fields),
-            "key": {"id": key.id, **described(key)},
-        }, now)
+        book.record(
+            self.organization_id,
+            self.actor,
+            "agent.created",
+            agent.id,
+            {
+                "name": self.name,
+                "project": self.project_id,
+                "projects": json.loads(agent.project_ids),
+                "budgets": [list(limit) for limit in self.budgets],
+                "controls": json.loads(control.fields),
+                "key": {"id": key.id, **described(key)},
+            },
+            now,
+        )
         return agent
 
 

@@ -34,8 +34,14 @@ class ResolveDiscrepancy(Command[Discrepancy | Refusal]):
             return Refusal("already_resolved", "Somebody has resolved this discrepancy before.", 409, id=row.id)
         row = row._replace(status="resolved", note=self.note, resolved_by=self.actor, resolved_at=now)
         book.put(row)
-        book.record(self.organization_id, self.actor, "discrepancy.resolved", row.id,
-                    {"kind": row.kind, "subject": row.subject, "note": self.note}, now)
+        book.record(
+            self.organization_id,
+            self.actor,
+            "discrepancy.resolved",
+            row.id,
+            {"kind": row.kind, "subject": row.subject, "note": self.note},
+            now,
+        )
         return row
 
 
@@ -57,9 +63,20 @@ class ReplayEvent(Command[InboxEvent | Refusal]):
         if event is None or event.organization_id not in (None, self.organization_id):
             return not_found("event", self.event_id)
         if event.status not in ("failed", "dead"):
-            return Refusal("not_failed", f"The event is {event.status}; only failed ones can be replayed.", 409, id=event.id)
-        book.finish_event(EventOutcome("received", "replayed", event.organization_id, -event.failures, now, None, event.id,
-                                       event.generation))
-        book.record(self.organization_id, self.actor, "event.replayed", event.id,
-                    {"type": event.type, "failures": event.failures, "reason": event.reason}, now)
+            return Refusal(
+                "not_failed", f"The event is {event.status}; only failed ones can be replayed.", 409, id=event.id
+            )
+        book.finish_event(
+            EventOutcome(
+                "received", "replayed", event.organization_id, -event.failures, now, None, event.id, event.generation
+            )
+        )
+        book.record(
+            self.organization_id,
+            self.actor,
+            "event.replayed",
+            event.id,
+            {"type": event.type, "failures": event.failures, "reason": event.reason},
+            now,
+        )
         return event._replace(status="received", reason="replayed", failures=0, due_at=now, finished_at=None)

@@ -8,13 +8,17 @@ from roony.store.database import Database
 from roony.store.tables import cards, purchases
 
 
-def cards_of_scope(database: Database, organization_id: str, scope: str, scope_id: str, status: str, after: str,
-                   limit: int) -> list[str]:
+def cards_of_scope(
+    database: Database, organization_id: str, scope: str, scope_id: str, status: str, after: str, limit: int
+) -> list[str]:
     """Ids of the cards below a scope in one status, in the order of their ids, beginning behind `after`."""
-    joined = cards.join(purchases, and_(purchases.c.organization_id == cards.c.organization_id,
-                                        purchases.c.id == cards.c.purchase_id))
-    statement = select(cards.c.id).select_from(joined).where(
-        cards.c.organization_id == organization_id, cards.c.status == status, cards.c.id > after
+    joined = cards.join(
+        purchases, and_(purchases.c.organization_id == cards.c.organization_id, purchases.c.id == cards.c.purchase_id)
+    )
+    statement = (
+        select(cards.c.id)
+        .select_from(joined)
+        .where(cards.c.organization_id == organization_id, cards.c.status == status, cards.c.id > after)
     )
     if scope == "project":
         statement = statement.where(purchases.c.project_id == scope_id)

@@ -10,25 +10,33 @@ from roony.store.queries.paging import Page, Slice, cut, keyset
 from roony.store.tables import InboxEvent, audit_records, connections, inbox
 
 
-def audit_page(database: Database, organization_id: str, wanted: Slice,
-               *where: ColumnElement[bool]) -> Page[AuditRecord]:
+def audit_page(
+    database: Database, organization_id: str, wanted: Slice, *where: ColumnElement[bool]
+) -> Page[AuditRecord]:
     """Records of one organization's chain, newest first."""
-    statement = keyset(select(audit_records).where(audit_records.c.organization_id == organization_id, *where), wanted,
-                       audit_records.c.sequence)
+    statement = keyset(
+        select(audit_records).where(audit_records.c.organization_id == organization_id, *where),
+        wanted,
+        audit_records.c.sequence,
+    )
     rows = [AuditRecord(*values) for values in database.read(statement)]
     return cut(rows, wanted, lambda row: (row.sequence,))
 
 
 def audit_from(database: Database, organization_id: str, after: int, limit: int) -> list[AuditRecord]:
     """The next records of a chain behind number `after`, in order: what an export and a verification read."""
-    statement = select(audit_records).where(
-        audit_records.c.organization_id == organization_id, audit_records.c.sequence > after
-    ).order_by(audit_records.c.sequence).limit(limit)
+    statement = (
+        select(audit_records)
+        .where(audit_records.c.organization_id == organization_id, audit_records.c.sequence > after)
+        .order_by(audit_records.c.sequence)
+        .limit(limit)
+    )
     return [AuditRecord(*values) for values in database.read(statement)]
 
 
-def event_page(database: Database, organization_id: str, wanted: Slice,
-               *where: ColumnElement[bool]) -> Page[InboxEvent]:
+def event_page(
+    database: Database, organization_id: str, wanted: Slice, *where: ColumnElement[bool]
+) -> Page[InboxEvent]:
     """Stripe events of an organization, newest first."""
     statement = keyset(select(inbox).where(_is_of(organization_id), *where), wanted, inbox.c.received_at, inbox.c.id)
     rows = [InboxEvent(*values) for values in database.read(statement)]
@@ -45,7 +53,8 @@ def find_event(database: Database, organization_id: str, event_id: str) -> Inbox
 def _is_of(organization_id: str) -> ColumnElement[bool]:
     """An event that was given to the organization, or that waits and came from one of its Stripe accounts."""
     account = exists().where(
-        connections.c.organization_id == organization_id, connections.c.livemode == inbox.c.livemode,
+        connections.c.organization_id == organization_id,
+        connections.c.livemode == inbox.c.livemode,
         connections.c.stripe_account == inbox.c.account,
     )
     return or_(inbox.c.organization_id == organization_id, and_(inbox.c.organization_id.is_(None), account))

@@ -21,8 +21,9 @@ class Holder(NamedTuple):
 
 def holder_of(database: Database, key_hash: str) -> Holder | None:
     """The key with this hash, revoked or not, and its agent; one indexed read without a lock (design section 13)."""
-    joined = access_keys.outerjoin(agents, and_(agents.c.organization_id == access_keys.c.organization_id,
-                                                agents.c.id == access_keys.c.agent_id))
+    joined = access_keys.outerjoin(
+        agents, and_(agents.c.organization_id == access_keys.c.organization_id, agents.c.id == access_keys.c.agent_id)
+    )
     rows = database.read(select(access_keys, agents).select_from(joined).where(access_keys.c.hash == key_hash))
     if not rows:
         return None
@@ -38,6 +39,7 @@ def keys_of_agent(database: Database, organization_id: str, agent_id: str, wante
 
 def find_key(database: Database, organization_id: str, key_id: str) -> AccessKey | None:
     """One key of an organization by its id."""
-    rows = database.read(select(access_keys).where(access_keys.c.organization_id == organization_id,
-                                                   access_keys.c.id == key_id))
+    rows = database.read(
+        select(access_keys).where(access_keys.c.organization_id == organization_id, access_keys.c.id == key_id)
+    )
     return AccessKey(*rows[0]) if rows else None

@@ -21,13 +21,24 @@ class Standing(NamedTuple):
     period: BudgetPeriod
 
 
-def standings(database: Database, organization_id: str, now: int, wanted: Slice,
-              *where: ColumnElement[bool]) -> Page[Standing]:
+def standings(
+    database: Database, organization_id: str, now: int, wanted: Slice, *where: ColumnElement[bool]
+) -> Page[Standing]:
     """Budgets of an organization, scope by scope, each with its current period; `now` in microseconds UTC."""
-    statement = keyset(select(budgets).where(budgets.c.organization_id == organization_id, *where), wanted,
-                       budgets.c.created_at, budgets.c.scope_id, budgets.c.currency, budgets.c.period, descending=False)
-    page = cut([Budget(*values) for values in database.read(statement)], wanted,
-               lambda row: (row.created_at, row.scope_id, row.currency, row.period))
+    statement = keyset(
+        select(budgets).where(budgets.c.organization_id == organization_id, *where),
+        wanted,
+        budgets.c.created_at,
+        budgets.c.scope_id,
+        budgets.c.currency,
+        budgets.c.period,
+        descending=False,
+    )
+    page = cut(
+        [Budget(*values) for values in database.read(statement)],
+        wanted,
+        lambda row: (row.created_at, row.scope_id, row.currency, row.period),
+    )
     return Page(_with_periods(database, organization_id, page.rows, now), page.next_cursor)
 
 
@@ -40,7 +51,8 @@ def standings_of(database: Database, organization_id: str, scope_ids: Iterable[s
 def _with_periods(database: Database, organization_id: str, rows: Sequence[Budget], now: int) -> list[Standing]:
     starts = period_starts(rows, now)
     statement = select(budget_periods).where(
-        budget_periods.c.organization_id == organization_id, budget_periods.c.budget_id.in_(list(starts)),
+        budget_periods.c.organization_id == organization_id,
+        budget_periods.c.budget_id.in_(list(starts)),
         budget_periods.c.period_start.in_(sorted(set(starts.values()))),
     )
     found = {(row[1], row[2]): BudgetPeriod(*row) for row in database.read(statement)} if rows else {}
@@ -58,9 +70,12 @@ def controls_of(database: Database, organization_id: str, scope_ids: Iterable[st
     return [Control(*values) for values in database.read(statement.order_by(controls.c.scope_id))]
 
 
-def control_page(database: Database, organization_id: str, wanted: Slice,
-                 *where: ColumnElement[bool]) -> Page[Control]:
+def control_page(database: Database, organization_id: str, wanted: Slice, *where: ColumnElement[bool]) -> Page[Control]:
     """The controls of an organization's scopes, in the order of the scopes' ids."""
-    statement = keyset(select(controls).where(controls.c.organization_id == organization_id, *where), wanted,
-                       controls.c.scope_id, descending=False)
+    statement = keyset(
+        select(controls).where(controls.c.organization_id == organization_id, *where),
+        wanted,
+        controls.c.scope_id,
+        descending=False,
+    )
     return cut([Control(*values) for values in database.read(statement)], wanted, lambda row: (row.scope_id,))

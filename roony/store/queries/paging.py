@@ -92,12 +92,14 @@ def cut(rows: Sequence[Item], wanted: Slice, position: Callable[[Item], Sequence
     return Page(shown, encode_cursor(position(shown[-1])))
 
 
-def newest_first(database: Database, row: type[Row], organization_id: str, wanted: Slice,
-                 *where: ColumnElement[bool]) -> Page[Row]:
+def newest_first(
+    database: Database, row: type[Row], organization_id: str, wanted: Slice, *where: ColumnElement[bool]
+) -> Page[Row]:
     """A page of one organization's rows of a table that has `created_at` and `id`, newest first."""
     table = TABLE_OF[row]
-    statement = keyset(select(table).where(table.c.organization_id == organization_id, *where), wanted,
-                       table.c.created_at, table.c.id)
+    statement = keyset(
+        select(table).where(table.c.organization_id == organization_id, *where), wanted, table.c.created_at, table.c.id
+    )
     rows = [row(*values) for values in database.read(statement)]
     places = (row._fields.index("created_at"), row._fields.index("id"))  # type: ignore[attr-defined]
     return cut(rows, wanted, lambda item: (item[places[0]], item[places[1]]))

@@ -27,12 +27,10 @@ def _statement(organization_id: str) -> Select[Any]:
     joined = purchases.outerjoin(
         cards, and_(cards.c.organization_id == purchases.c.organization_id, cards.c.id == purchases.c.card_id)
     ).outerjoin(
-        approvals, and_(approvals.c.organization_id == purchases.c.organization_id,
-                        approvals.c.id == purchases.c.approval_id)
+        approvals,
+        and_(approvals.c.organization_id == purchases.c.organization_id, approvals.c.id == purchases.c.approval_id),
     )
-    return select(purchases, cards, approvals).select_from(joined).where(
-        purchases.c.organization_id == organization_id
-    )
+    return select(purchases, cards, approvals).select_from(joined).where(purchases.c.organization_id == organization_id)
 
 
 def _view(values: Any) -> PurchaseView:
@@ -42,8 +40,9 @@ def _view(values: Any) -> PurchaseView:
     return PurchaseView(Purchase(*values[:first]), card, approval)
 
 
-def find_purchase(database: Database, organization_id: str, purchase_id: str,
-                  agent_id: str | None = None) -> PurchaseView | None:
+def find_purchase(
+    database: Database, organization_id: str, purchase_id: str, agent_id: str | None = None
+) -> PurchaseView | None:
     """One purchase; with `agent_id` only if it is that agent's (P7)."""
     statement = _statement(organization_id).where(purchases.c.id == purchase_id)
     if agent_id is not None:
@@ -52,23 +51,30 @@ def find_purchase(database: Database, organization_id: str, purchase_id: str,
     return _view(rows[0]) if rows else None
 
 
-def purchase_page(database: Database, organization_id: str, wanted: Slice,
-                  *where: ColumnElement[bool]) -> Page[PurchaseView]:
+def purchase_page(
+    database: Database, organization_id: str, wanted: Slice, *where: ColumnElement[bool]
+) -> Page[PurchaseView]:
     """Purchases, newest first."""
     statement = keyset(_statement(organization_id).where(*where), wanted, purchases.c.created_at, purchases.c.id)
     rows = [_view(values) for values in database.read(statement)]
     return cut(rows, wanted, lambda view: (view.purchase.created_at, view.purchase.id))
 
 
-def transactions_of_agent(database: Database, organization_id: str, agent_id: str,
-                          wanted: Slice) -> Page[StripeTransaction]:
+def transactions_of_agent(
+    database: Database, organization_id: str, agent_id: str, wanted: Slice
+) -> Page[StripeTransaction]:
     """Captures and refunds on one agent's purchases, newest first."""
     joined = stripe_transactions.join(
-        purchases, and_(purchases.c.organization_id == stripe_transactions.c.organization_id,
-                        purchases.c.id == stripe_transactions.c.purchase_id)
+        purchases,
+        and_(
+            purchases.c.organization_id == stripe_transactions.c.organization_id,
+            purchases.c.id == stripe_transactions.c.purchase_id,
+        ),
     )
-    statement = select(stripe_transactions).select_from(joined).where(
-        stripe_transactions.c.organization_id == organization_id, purchases.c.agent_id == agent_id
+    statement = (
+        select(stripe_transactions)
+        .select_from(joined)
+        .where(stripe_transactions.c.organization_id == organization_id, purchases.c.agent_id == agent_id)
     )
     statement = keyset(statement, wanted, stripe_transactions.c.created_at, stripe_transactions.c.id)
     rows = [StripeTransaction(*values) for values in database.read(statement)]
