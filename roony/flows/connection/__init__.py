@@ -1,0 +1,33 @@
+"""Connecting a Stripe account: start link, OAuth round trip, cardholder, the end, and which account routes where."""
+
+from __future__ import annotations
+
+from roony.flows.connection.activation import ActivateConnection, EndPending
+from roony.flows.connection.cardholder import RecordCardholder, ensure_cardholder, keep_make_cardholder
+from roony.flows.connection.direct import connect_direct
+from roony.flows.connection.finish import Callback, finish
+from roony.flows.connection.revocation import RevokeConnection, disconnect, keep_end_cards, revoke
+from roony.flows.connection.routing import access_of, all_routes, route_of
+from roony.flows.connection.start import Opened, Started, open_ticket, start_connection
+
+__all__ = [
+    "ActivateConnection",
+    "Callback",
+    "EndPending",
+    "Opened",
+    "RecordCardholder",
+    "RevokeConnection",
+    "Started",
+    "access_of",
+    "all_routes",
+    "connect_direct",
+    "disconnect",
+    "ensure_cardholder",
+    "finish",
+    "keep_end_cards",
+    "keep_make_cardholder",
+    "open_ticket",
+    "revoke",
+    "route_of",
+    "start_connection",
+]

@@ -1,0 +1,196 @@
+"""A connection becomes active: account, mode and sealed tokens recorded, its cardholder promised, all in one commit."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from roony.core.agent import Organization
+from roony.core.connection import Connection
+from roony.core.errors import Refusal, not_found
+from roony.flows.connection.cardholder import KIND, cardholder_key, cardholder_params, next_attempt
+from roony.flows.connection.routing import PENDING_LIFETIME, claim_route, read_connection, read_organization
+from roony.flows.context import FlowContext
+from roony.store.book import Book
+from roony.store.facts import Needs
+from roony.store.tables import AccountRoute, ConnectionSecret, OutboxPromise
+from roony.store.till import Command
+from roony.store.vault import row_name
+
+TOKENS = ("access_token", "refresh_token")
+# Link and state last 10 minutes each. Well below PENDING_LIFETIME, after which another organization may take the
+# claim of a pending connection over: the two can then never meet.
+OPEN_FOR = PENDING_LIFETIME // 2
+ACCOUNT_TAKEN = Refusal(
+    "account_taken", "This Stripe account belongs to another organization of this installation.", 409)
+START_AGAIN = Refusal("start_again", "This attempt to connect is over. Start again with a new link.", 409)
+
+
+@dataclass(frozen=True, slots=True)
+class ActivateConnection(Command[Connection | Refusal]):
+    """Makes `connection_id` active. `started_id` is the pending row this attempt began with: the same one, or, when
+    the account was connected before, another one that ends here while the earlier connection is resumed.
+
+    `secrets` are (name, sealed token). `replaces` is a dead default connection that this one takes the place of.
+    `cardholder` is JSON; `attempt` None means that a promise to make it is open already.
+    """
+
+    organization_id: str
+    connection_id: str
+    started_id: str | None
+    stripe_account: str
+    livemode: bool
+    scope: str | None
+    currency: str
+    cardholder: str
+    secrets: tuple[tuple[str, str], ...] = field(repr=False)
+    replaces: str | None
+    promise_id: str
+    attempt: int | None
+    actor: str
+
+    def needs(self, now: int) -> Needs:
+        """The connections involved and the route that was claimed."""
+        ids = {self.connection_id, self.started_id, self.replaces} - {None}
+        rows = [(Connection, self.organization_id, id) for id in sorted(filter(None, ids))]
+        return Needs(rows=(*rows, (AccountRoute, self.stripe_account, int(self.livemode))))
+
+    def apply(self, book: Book, now: int) -> Connection | Refusal:
+        """1 the account is claimed for this connection · 2 the attempt is still open · 3 activate, seal, promise."""
+        connection = book.get(Connection, self.organization_id, self.connection_id)
+        if connection is None:
+            return not_found("connection", self.connection_id)
+        route = book.get(AccountRoute, self.stripe_account, int(self.livemode))
+        if route is None or (route.organization_id, route.connection_id) != (self.organization_id, connection.id):
+            return ACCOUNT_TAKEN
+        started = book.get(Connection, self.organization_id, self.started_id) if self.started_id else None
+        if started is not None and not _still_open(started, now):
+            return START_AGAIN
+        if connection.stripe_account is None and not _still_open(connection, now):
+            return START_AGAIN
+        if connection.stripe_account not in (None, self.stripe_account):
+            return START_AGAIN
+        # From here the activation must succeed: only writes below.
+        if started is not None and started.id != connection.id:
+            book.put(started._replace(status="expired", status_reason=f"resumed {connection.id}", updated_at=now))
+        resumed = connection.stripe_account is not None
+        connection = connection._replace(
+            status="active", status_reason=None, stripe_account=self.stripe_account, livemode=int(self.livemode),
+            scope=self.scope, currency=connection.currency if resumed else self.currency, updated_at=now,
+        )
+        for name, sealed in self.secrets:
+            book.put(ConnectionSecret(self.organization_id, connection.id, name, sealed, now))
+        connection = self._promise_cardholder(book, connection, now)
+        book.put(connection)
+        is_default = self._set_default(book)
+        book.record(self.organization_id, self.actor, "connection.activated", connection.id,
+                    {"kind": connection.kind, "stripe_account": self.stripe_account, "livemode": self.livemode,
+                     "scope": self.scope, "currency": connection.currency, "resumed": resumed,
+                     "default": is_default}, now)
+        return connection
+
+    def _promise_cardholder(self, book: Book, connection: Connection, now: int) -> Connection:
+        if connection.stripe_cardholder_id is not None or self.attempt is None:
+            return connection
+        book.promise(OutboxPromise(
+            self.organization_id, self.promise_id, KIND, connection.id, self.cardholder,
+            cardholder_key(connection.id, self.attempt), self.attempt, "promised", 0, now, 0, 0, None, now, None,
+        ))
+        return connection._replace(cardholder=self.cardholder)
+
+    def _set_default(self, book: Book) -> bool:
+        """The connection cards are made on: the first one, or the one that follows a dead one."""
+        organization = book.need(Organization, self.organization_id)
+        default = organization.connection_id
+        if default == self.connection_id:
+            return True
+        if default is not None:
+            if default != self.replaces:
+                return False
+            before = book.get(Connection, self.organization_id, default)
+            if before is not None and before.status not in ("expired", "revoked"):
+                return False
+        book.put(organization._replace(connection_id=self.connection_id))
+        return True
+
+
+def _still_open(started: Connection, now: int) -> bool:
+    """Pending and young enough; or active already, when two attempts resumed the same connection at once."""
+    if started.status == "active":
+        return True
+    return started.status == "pending" and now - started.created_at < OPEN_FOR
+
+
+@dataclass(frozen=True, slots=True)
+class EndPending(Command[Connection | Refusal]):
+    """An attempt to connect failed or was refused: its pending row ends, and nothing else changes."""
+
+    organization_id: str
+    connection_id: str
+    reason: str
+    actor: str
+
+    def needs(self, now: int) -> Needs:
+        """The connection."""
+        return Needs(rows=((Connection, self.organization_id, self.connection_id),))
+
+    def apply(self, book: Book, now: int) -> Connection | Refusal:
+        """Ends it if it is still pending."""
+        connection = book.get(Connection, self.organization_id, self.connection_id)
+        if connection is None:
+            return not_found("connection", self.connection_id)
+        if connection.status != "pending":
+            return connection
+        connection = connection._replace(status="expired", status_reason=self.reason, updated_at=now)
+        book.put(connection)
+        book.record(self.organization_id, self.actor, "connection.not_connected", connection.id,
+                    {"reason": self.reason}, now)
+        return connection
+
+
+async def activate(context: FlowContext, started: Connection, account: str, livemode: bool, scope: str | None,
+                   currency: str, tokens: dict[str, str], actor: str) -> Connection | Refusal:
+    """1 claim the account · 2 seal the tokens for the connection that holds it · 3 activate it, or end `started`."""
+    organization_id = started.organization_id
+    route = await claim_route(context, organization_id, started.id, account, livemode)
+    answer: Connection | Refusal
+    if route.organization_id != organization_id:
+        answer = ACCOUNT_TAKEN
+    else:
+        target = await read_connection(context, organization_id, route.connection_id)
+        if target is not None and target.kind == started.kind:
+            answer = await _submit(context, started, target, account, livemode, scope, currency, tokens, actor)
+        else:
+            answer = Refusal("account_taken", "This Stripe account is already connected here in another way.", 409,
+                             id=route.connection_id)
+    if isinstance(answer, Refusal) and started.status == "pending":
+        await context.till.submit(EndPending(organization_id, started.id, answer.code, actor))
+    return answer
+
+
+async def _submit(context: FlowContext, started: Connection, target: Connection, account: str, livemode: bool,
+                  scope: str | None, currency: str, tokens: dict[str, str], actor: str) -> Connection | Refusal:
+    organization = await read_organization(context, started.organization_id)
+    if organization is None:
+        return not_found("organization", started.organization_id)
+    params = cardholder_params(organization, target.id, livemode)
+    if isinstance(params, Refusal):
+        return params
+    sealed = tuple(
+        (name, context.vault.seal(token, row_name("connection_secrets", organization.id, target.id, name)))
+        for name, token in tokens.items()
+    )
+    started_id = started.id if started.status == "pending" else None
+    attempt = await next_attempt(context, organization.id, target.id)
+    return await context.till.submit(ActivateConnection(
+        organization.id, target.id, started_id, account, livemode, scope, currency, json.dumps(params), sealed,
+        organization.connection_id, context.new_id("out"), attempt, actor,
+    ))
+
+
+def card_currency(account: dict[str, object], fallback: str) -> str:
+    """The currency of an account's Issuing program (facts 1.2): usd in the US, gbp in the UK, else eur."""
+    country = account.get("country")
+    if not isinstance(country, str):
+        return fallback
+    return {"US": "usd", "GB": "gbp"}.get(country, "eur")

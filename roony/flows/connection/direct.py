@@ -1,0 +1,84 @@
+"""A direct connection: the account of our own key from the environment, with nothing stored that is secret."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+
+import structlog
+
+from roony.core.connection import Connection
+from roony.core.errors import Refusal, not_found
+from roony.flows.connection.activation import activate, card_currency
+from roony.flows.connection.cardholder import cardholder_params
+from roony.flows.connection.routing import read_connection, read_organization, route_of
+from roony.flows.context import FlowContext
+from roony.gateway import issuing
+from roony.gateway.client import ConnectionAccess
+from roony.gateway.errors import StripeCallFailed
+from roony.gateway.pool import GatewayBusy
+from roony.store.book import Book
+from roony.store.facts import Needs
+from roony.store.till import Command
+
+log = structlog.get_logger("roony.connections")
+
+STRIPE_UNAVAILABLE = Refusal("stripe_unavailable", "Stripe did not answer. Try again in a moment.", 502)
+
+
+@dataclass(frozen=True, slots=True)
+class StartDirect(Command[Connection]):
+    """A pending row for the account of our own key; it becomes active once the account is claimed."""
+
+    organization_id: str
+    connection: Connection
+    actor: str
+
+    def needs(self, now: int) -> Needs:
+        """Nothing: the row is new."""
+        return Needs()
+
+    def apply(self, book: Book, now: int) -> Connection:
+        """Writes it."""
+        connection = self.connection._replace(created_at=now, updated_at=now)
+        book.put(connection)
+        book.record(self.organization_id, self.actor, "connection.started", connection.id, {"kind": "direct"}, now)
+        return connection
+
+
+async def connect_direct(context: FlowContext, organization_id: str, actor: str) -> Connection | Refusal:
+    """Connects the account of our own key; asked again for the same organization, it resumes or changes nothing.
+
+    1 ask Stripe whose key it is · 2 a connection that holds it already is taken up · 3 else one is begun · 4 claim the
+    account and activate.
+    """
+    organization = await read_organization(context, organization_id)
+    if organization is None:
+        return not_found("organization", organization_id)
+    livemode = context.gateway.livemode
+    try:
+        account = await context.pool.run(issuing.retrieve_account, context.gateway,
+                                         ConnectionAccess("direct", None, livemode))
+    except (StripeCallFailed, GatewayBusy) as error:
+        log.warning("connection.account_not_read", error=str(error)[:300])
+        return STRIPE_UNAVAILABLE
+    route = await asyncio.to_thread(route_of, context, str(account["id"]), livemode)
+    held = None
+    if route is not None and route.organization_id == organization_id:
+        held = await read_connection(context, organization_id, route.connection_id)
+    if held is not None and held.kind == "direct" and held.status == "active":
+        return held
+    if held is None or held.kind != "direct" or held.stripe_account is None:
+        id = context.new_id("con")
+        params = cardholder_params(organization, id, livemode)
+        if isinstance(params, Refusal):
+            return params
+        pending = Connection(organization_id, id, "direct", "pending", None, int(livemode), None,
+                             organization.currency, json.dumps(params), None, None, 0, 0)
+        begun = await context.till.submit(StartDirect(organization_id, pending, actor))
+        if isinstance(begun, Refusal):
+            return begun
+        held = begun
+    currency = card_currency(account, organization.currency)
+    return await activate(context, held, str(account["id"]), livemode, None, currency, {}, actor)

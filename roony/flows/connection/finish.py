@@ -1,0 +1,153 @@
+"""The way back from Stripe: the state is used up first, then the code is exchanged once and never again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple
+
+import structlog
+from sqlalchemy import bindparam, select, update
+
+from roony.core.connection import Connection
+from roony.core.errors import Refusal
+from roony.flows.connection.activation import EndPending, activate, card_currency
+from roony.flows.connection.routing import read_connection, route_of
+from roony.flows.connection.start import digest
+from roony.flows.context import FlowContext
+from roony.gateway import connect, issuing
+from roony.gateway.client import ConnectionAccess
+from roony.gateway.connect import OAuthTokens
+from roony.gateway.errors import OAuthRefused, StripeCallFailed
+from roony.gateway.pool import GatewayBusy
+from roony.store.stop_points import reach
+from roony.store.tables import OAuthState, oauth_states
+from roony.store.writer import Writer
+
+log = structlog.get_logger("roony.connections")
+
+# Who acts in the browser that the start link opened.
+OWNER = "owner"
+SCOPE = "read_write"
+
+STATE_INVALID = Refusal(
+    "state_invalid",
+    "This answer from Stripe does not belong to a connection you are making in this browser, was used before, or came"
+    " later than 10 minutes. Start again with a new link.", 400)
+REFUSED_AT_STRIPE = Refusal(
+    "refused_at_stripe", "The access was not granted at Stripe. Nothing was connected.", 400)
+CODE_REFUSED = Refusal(
+    "code_refused", "Stripe did not accept the code: it was used before or is older than 5 minutes. Nothing was"
+    " connected. Start again with a new link.", 400)
+STRIPE_UNAVAILABLE = Refusal(
+    "stripe_unavailable", "Stripe did not answer clearly. Nothing was connected. Start again with a new link.", 502)
+BUSY = Refusal("busy", "Too much is waiting. Nothing was connected. Start again with a new link.", 503)
+WRONG_MODE = Refusal(
+    "wrong_mode", "The account was connected in the other mode (test or live) than this installation works in.", 409)
+SCOPE_TOO_SMALL = Refusal(
+    "scope_too_small", "Stripe granted reading only; making cards needs reading and writing.", 409)
+
+_STATE = select(oauth_states).where(oauth_states.c.hash == bindparam("hashed"))
+_CONSUME = (
+    update(oauth_states)
+    .where(oauth_states.c.hash == bindparam("hashed"), oauth_states.c.cookie_hash == bindparam("cookie"),
+           oauth_states.c.consumed_at.is_(None), oauth_states.c.expires_at > bindparam("now"))
+    .values(consumed_at=bindparam("now"))
+)
+
+
+class Callback(NamedTuple):
+    """What the browser brought back: the state, our cookie, and either a code or Stripe's error word."""
+
+    state: str
+    cookie: str | None
+    code: str | None
+    error: str | None
+
+
+async def finish(context: FlowContext, callback: Callback) -> Connection | Refusal:
+    """Ends one OAuth round trip.
+
+    1. The state is used up in a commit of its own; whoever does not change exactly one row gets no further.
+    2. A refusal at Stripe ends the pending connection.
+    3. The code is exchanged, once. Stripe revokes the connection when a code comes twice, so nothing here is ever
+       repeated: after a crash or an unclear answer the owner starts again.
+    4. Mode and scope are checked; the account is claimed, the tokens sealed, the connection activated.
+    """
+    state = await _consume(context, callback.state, callback.cookie)
+    if state is None:
+        return STATE_INVALID
+    started = await read_connection(context, state.organization_id, state.connection_id)
+    if started is None or started.status != "pending":
+        return STATE_INVALID
+    if callback.code is None:
+        log.info("connection.refused_at_stripe", connection=started.id, error=callback.error)
+        return await _not_connected(context, started, REFUSED_AT_STRIPE)
+    try:
+        tokens = await context.pool.run(connect.exchange_code, context.gateway, callback.code)
+    except OAuthRefused as refused:
+        log.warning("connection.code_refused", connection=started.id, error=refused.error)
+        return await _not_connected(context, started, CODE_REFUSED)
+    except StripeCallFailed as failed:
+        log.warning("connection.code_not_exchanged", connection=started.id, error=str(failed)[:300])
+        return await _not_connected(context, started, STRIPE_UNAVAILABLE)
+    except GatewayBusy:
+        return await _not_connected(context, started, BUSY)
+    reach("after_code_exchange")
+    return await _take_up(context, started, tokens)
+
+
+async def _consume(context: FlowContext, state: str, cookie: str | None) -> OAuthState | None:
+    """Uses the state up; None unless it is ours, fresh, unused and came with the cookie of its browser."""
+    if cookie is None:
+        return None
+    hashed, cookie_hash, now = digest(state), digest(cookie), context.clock()
+    # Looked up before the writer is troubled: anybody can call this address.
+    rows = await asyncio.to_thread(context.database.read, _STATE, {"hashed": hashed})
+    if not rows:
+        return None
+
+    def work(writer: Writer) -> bool:
+        changed = writer.execute(_CONSUME, hashed=hashed, cookie=cookie_hash, now=now).rowcount
+        return bool(changed == 1)
+
+    return OAuthState(*rows[0]) if await context.till.write(work) else None
+
+
+async def _not_connected(context: FlowContext, started: Connection, refusal: Refusal) -> Refusal:
+    await context.till.submit(EndPending(started.organization_id, started.id, refusal.code, OWNER))
+    return refusal
+
+
+async def _take_up(context: FlowContext, started: Connection, tokens: OAuthTokens) -> Connection | Refusal:
+    """What follows an exchange that worked."""
+    refusal = None
+    if tokens.livemode != context.gateway.livemode:
+        refusal = WRONG_MODE
+    elif tokens.scope != SCOPE:
+        refusal = SCOPE_TOO_SMALL
+    if refusal is not None:
+        log.warning("connection.not_usable", connection=started.id, code=refusal.code, livemode=tokens.livemode)
+        await _let_go(context, tokens.stripe_account)
+        return await _not_connected(context, started, refusal)
+    access = ConnectionAccess("connect", tokens.stripe_account, tokens.livemode)
+    currency = started.currency
+    try:
+        account = await context.pool.run(issuing.retrieve_account, context.gateway, access)
+        currency = card_currency(account, started.currency)
+    except (StripeCallFailed, GatewayBusy) as error:
+        # The code is spent: better active with the organization's currency than lost.
+        log.warning("connection.account_not_read", connection=started.id, error=str(error)[:300])
+    granted = {"access_token": tokens.access_token, "refresh_token": tokens.refresh_token}
+    kept = {name: token for name, token in granted.items() if token}
+    return await activate(context, started, tokens.stripe_account, tokens.livemode, tokens.scope, currency, kept, OWNER)
+
+
+async def _let_go(context: FlowContext, account: str) -> None:
+    """Gives the access back, unless somebody here lives by it: deauthorizing is for the whole platform."""
+    for livemode in (False, True):
+        if await asyncio.to_thread(route_of, context, account, livemode) is not None:
+            return
+    try:
+        await context.pool.run(connect.deauthorize, context.gateway, account)
+    except (StripeCallFailed, GatewayBusy) as error:
+        log.warning("connection.not_deauthorized", account=account, error=str(error)[:300])

@@ -1,0 +1,127 @@
+"""Which Stripe account belongs to which connection, how we may act for it, and the claim that keeps it to one owner."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal, cast
+
+from sqlalchemy import Insert, bindparam, exists, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from roony.core.agent import Organization
+from roony.core.connection import Connection
+from roony.flows.context import FlowContext
+from roony.gateway.client import ConnectionAccess
+from roony.store.tables import AccountRoute, account_routes, connections, organizations
+from roony.store.writer import Writer
+
+# A connection that did not become active in this time never will: its start link and its state last 10 minutes each.
+# Microseconds.
+PENDING_LIFETIME = 3_600_000_000
+
+_ROUTE = select(account_routes).where(
+    account_routes.c.stripe_account == bindparam("account"), account_routes.c.livemode == bindparam("mode")
+)
+# Events of the key's own account carry no `account`: they belong to the connection that uses that key directly.
+_DIRECT = (
+    select(connections)
+    .where(connections.c.kind == "direct", connections.c.livemode == bindparam("mode"),
+           connections.c.stripe_account.is_not(None))
+    .order_by((connections.c.status == "active").desc(), connections.c.updated_at.desc())
+    .limit(1)
+)
+_CONNECTION = select(connections).where(
+    connections.c.organization_id == bindparam("org"), connections.c.id == bindparam("connection")
+)
+_ORGANIZATION = select(organizations).where(organizations.c.id == bindparam("org"))
+
+_INSERT: dict[str, Insert] = {
+    "sqlite": sqlite.insert(account_routes).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(account_routes).on_conflict_do_nothing(),
+}
+# A claim whose connection never became active, and no longer can, binds nobody.
+_TAKE_OVER = (
+    update(account_routes)
+    .where(
+        account_routes.c.stripe_account == bindparam("account"),
+        account_routes.c.livemode == bindparam("mode"),
+        ~exists().where(
+            connections.c.organization_id == account_routes.c.organization_id,
+            connections.c.id == account_routes.c.connection_id,
+            connections.c.stripe_account.is_not(None)
+            | ((connections.c.status == "pending") & (connections.c.created_at > bindparam("oldest"))),
+        ),
+    )
+    .values(organization_id=bindparam("new_org"), connection_id=bindparam("new_connection"))
+)
+
+
+def route_of(context: FlowContext, account: str | None, livemode: bool) -> AccountRoute | None:
+    """Whose account this is, or None. `account` None means the account of our own key. Blocks: a cold read."""
+    if account is None:
+        rows = context.database.read(_DIRECT, {"mode": int(livemode)})
+        return _direct_route(Connection(*rows[0])) if rows else None
+    rows = context.database.read(_ROUTE, {"account": account, "mode": int(livemode)})
+    return AccountRoute(*rows[0]) if rows else None
+
+
+def all_routes(context: FlowContext) -> dict[tuple[str | None, int], AccountRoute]:
+    """Every route by (account, livemode), the own account under None as well. Blocks: a cold read."""
+    routes: dict[tuple[str | None, int], AccountRoute] = {}
+    for row in context.database.read(select(account_routes)):
+        route = AccountRoute(*row)
+        routes[route.stripe_account, route.livemode] = route
+    for livemode in (0, 1):
+        direct = route_of(context, None, bool(livemode))
+        if direct is not None:
+            routes[None, livemode] = direct
+    return routes
+
+
+def _direct_route(connection: Connection) -> AccountRoute:
+    return AccountRoute(connection.stripe_account or "", connection.livemode, connection.organization_id, connection.id)
+
+
+def access_of(context: FlowContext, connection: Connection) -> ConnectionAccess:  # noqa: ARG001 - see below
+    """On whose behalf a call for this connection is made. Raises ValueError for one without an account yet.
+
+    Connect calls go with the platform's key and `Stripe-Account`: the stored tokens are deprecated (facts 6.2). Stripe
+    Apps will need the vault of `context`.
+    """
+    if connection.kind not in ("connect", "direct"):
+        raise ValueError(f"connections of the kind {connection.kind} cannot be used yet")
+    kind = cast(Literal["connect", "direct"], connection.kind)
+    return ConnectionAccess(kind, connection.stripe_account, bool(connection.livemode))
+
+
+async def claim_route(context: FlowContext, organization_id: str, connection_id: str, account: str,
+                      livemode: bool) -> AccountRoute:
+    """Takes the account for this connection unless it has an owner already; returns the route that holds.
+
+    In a commit of its own before the connection becomes active: the organization's lock does not keep another
+    organization from claiming the same account at the same moment, the primary key of this table does.
+    """
+    oldest = context.clock() - PENDING_LIFETIME
+    wanted = AccountRoute(account, int(livemode), organization_id, connection_id)
+
+    def work(writer: Writer) -> AccountRoute:
+        writer.execute(_TAKE_OVER, account=account, mode=int(livemode), oldest=oldest, new_org=organization_id,
+                       new_connection=connection_id)
+        writer.execute(_INSERT[writer.backend], **wanted._asdict())
+        rows = writer.rows_by(account_routes, ("stripe_account", "livemode"), [(account, int(livemode))])
+        return cast(AccountRoute, rows[0])
+
+    return await context.till.write(work)
+
+
+async def read_connection(context: FlowContext, organization_id: str, connection_id: str) -> Connection | None:
+    """One connection as it is now, from a cold read."""
+    rows = await asyncio.to_thread(context.database.read, _CONNECTION,
+                                   {"org": organization_id, "connection": connection_id})
+    return Connection(*rows[0]) if rows else None
+
+
+async def read_organization(context: FlowContext, organization_id: str) -> Organization | None:
+    """One organization as it is now, from a cold read."""
+    rows = await asyncio.to_thread(context.database.read, _ORGANIZATION, {"org": organization_id})
+    return Organization(*rows[0]) if rows else None

@@ -1,0 +1,145 @@
+"""The way into a connection: a one-time start link for the owner, and the state of one OAuth round trip."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, select, update
+
+from roony.core.connection import KINDS, Connection
+from roony.core.errors import Refusal, not_found
+from roony.flows.connection.cardholder import cardholder_params
+from roony.flows.connection.direct import connect_direct
+from roony.flows.connection.routing import read_organization
+from roony.flows.context import FlowContext
+from roony.gateway import connect
+from roony.store.book import Book
+from roony.store.facts import Needs
+from roony.store.tables import OAuthState, StartTicket, oauth_states, start_tickets
+from roony.store.till import Command
+from roony.store.writer import Writer
+
+# How long a start link and the state of a round trip are good, in microseconds.
+TICKET_LIFETIME = 600_000_000
+STATE_LIFETIME = 600_000_000
+# 256 random bits: nobody guesses one in ten minutes.
+SECRET_BYTES = 32
+CALLBACK_PATH = "/connect/stripe/callback"
+
+LINK_INVALID = Refusal(
+    "link_invalid", "This link is unknown, was opened before, or is older than 10 minutes. Ask for a new one.", 400)
+CONNECT_NOT_CONFIGURED = Refusal(
+    "connect_not_configured", "STRIPE_CONNECT_CLIENT_ID is not set, so no account can be connected by OAuth.", 422,
+    "kind")
+
+_TICKET = select(start_tickets).where(start_tickets.c.hash == bindparam("hashed"))
+_USE_TICKET = (
+    update(start_tickets)
+    .where(start_tickets.c.hash == bindparam("hashed"), start_tickets.c.used_at.is_(None),
+           start_tickets.c.expires_at > bindparam("now"))
+    .values(used_at=bindparam("now"))
+)
+
+
+class Started(NamedTuple):
+    """A connection that began. `url` is the one-time start link, None when there is nothing to open (`direct`)."""
+
+    connection: Connection
+    url: str | None
+
+
+class Opened(NamedTuple):
+    """Where the browser goes next, and the value of the cookie it must bring back."""
+
+    authorize_url: str
+    cookie: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartConnection(Command[Connection]):
+    """A pending connection and the ticket of its start link, of which only the hash is kept."""
+
+    organization_id: str
+    connection: Connection
+    ticket_hash: str
+    actor: str
+
+    def needs(self, now: int) -> Needs:
+        """Nothing: both rows are new."""
+        return Needs()
+
+    def apply(self, book: Book, now: int) -> Connection:
+        """Writes both."""
+        connection = self.connection._replace(created_at=now, updated_at=now)
+        book.put(connection)
+        book.put(StartTicket(self.ticket_hash, self.organization_id, connection.id, now + TICKET_LIFETIME, None))
+        book.record(self.organization_id, self.actor, "connection.started", connection.id, {"kind": connection.kind},
+                    now)
+        return connection
+
+
+async def start_connection(context: FlowContext, organization_id: str, kind: str, actor: str) -> Started | Refusal:
+    """Begins to connect an account. `connect` gives a start link, good once and for 10 minutes; `direct` is done at
+    once with the key from the environment.
+    """
+    if kind not in KINDS:
+        return Refusal("invalid_kind", f"The kind of a connection is one of {', '.join(KINDS)}.", 422, "kind")
+    if kind == "stripe_app":
+        return Refusal("kind_not_available", "Stripe Apps cannot be connected yet. Use connect or direct.", 422, "kind")
+    if kind == "direct":
+        connected = await connect_direct(context, organization_id, actor)
+        return connected if isinstance(connected, Refusal) else Started(connected, None)
+    if not context.gateway.connect_client_id:
+        return CONNECT_NOT_CONFIGURED
+    organization = await read_organization(context, organization_id)
+    if organization is None:
+        return not_found("organization", organization_id)
+    id, livemode = context.new_id("con"), context.gateway.livemode
+    params = cardholder_params(organization, id, livemode)
+    if isinstance(params, Refusal):
+        return params
+    ticket = secrets.token_urlsafe(SECRET_BYTES)
+    connection = Connection(organization_id, id, "connect", "pending", None, int(livemode), None,
+                            organization.currency, json.dumps(params), None, None, 0, 0)
+    answer = await context.till.submit(StartConnection(organization_id, connection, digest(ticket), actor))
+    if isinstance(answer, Refusal):
+        return answer
+    return Started(answer, f"{context.public_url()}/connect/stripe?ticket={ticket}")
+
+
+async def open_ticket(context: FlowContext, ticket: str) -> Opened | Refusal:
+    """Uses the start link up and begins a round trip: a fresh state, bound to a fresh cookie, both kept as hashes."""
+    client_id = context.gateway.connect_client_id
+    if not client_id:
+        return CONNECT_NOT_CONFIGURED
+    hashed = digest(ticket)
+    # Looked up before the writer is troubled: anybody can send us tickets.
+    rows = await asyncio.to_thread(context.database.read, _TICKET, {"hashed": hashed})
+    if not rows:
+        return LINK_INVALID
+    found = StartTicket(*rows[0])
+    state, cookie = secrets.token_urlsafe(SECRET_BYTES), secrets.token_urlsafe(SECRET_BYTES)
+    now = context.clock()
+    row = OAuthState(digest(state), digest(cookie), found.organization_id, found.connection_id, now + STATE_LIFETIME,
+                     None)
+
+    def work(writer: Writer) -> bool:
+        if writer.execute(_USE_TICKET, hashed=hashed, now=now).rowcount != 1:
+            return False
+        writer.write_rows(oauth_states, [row])
+        return True
+
+    if not await context.till.write(work):
+        return LINK_INVALID
+    url = connect.authorize_url(context.gateway, client_id, f"{context.public_url()}{CALLBACK_PATH}", state)
+    return Opened(url, cookie)
+
+
+def digest(secret: str) -> str:
+    """What is kept of a ticket, a state or a cookie: they are random, so a plain SHA-256 tells nothing."""
+    return hashlib.sha256(secret.encode()).hexdigest()
