@@ -1,0 +1,116 @@
+"""The code lists are Stripe's, complete and free of doubles."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, get_args, get_type_hints
+
+import pytest
+from stripe.params.issuing import CardCreateParamsSpendingControls
+
+from roony.core.categories import CODES, COMPANY_RANGES, COUNTRIES, GROUPS, NAMES
+from roony.core.merchant import category_code, category_name, stripe_categories, trade
+
+
+def stripe_enum(field: str) -> set[str]:
+    """The words the SDK lists for a field of a card's spending controls."""
+    return set(words(get_type_hints(CardCreateParamsSpendingControls)[field]))
+
+
+def words(hint: Any) -> list[str]:
+    """All literal words inside a type."""
+    return [hint] if isinstance(hint, str) else [word for part in get_args(hint) for word in words(part)]
+
+
+@pytest.mark.parametrize("field", ["allowed_categories", "blocked_categories"])
+def test_names_are_those_of_the_stripe_sdk(field: str) -> None:
+    """All of them but `miscellaneous`, which has no code (facts section 9)."""
+    assert set(CODES) == stripe_enum(field) - {"miscellaneous"}
+
+
+def test_names_and_codes_are_one_to_one() -> None:
+    """294 names, 294 codes of four digits."""
+    assert len(CODES) == len(NAMES) == 294
+    assert all(re.fullmatch(r"[0-9]{4}", code) for code in NAMES)
+    assert all(CODES[name] == code for code, name in NAMES.items())
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("0742", "veterinary_services"),
+        ("4511", "airlines_air_carriers"),
+        ("5734", "computer_software_stores"),
+        ("7511", "truck_stop_iteration"),
+        ("7801", "government_licensed_online_casions_online_gambling_us_region_only"),
+    ],
+)
+def test_codes_with_odd_spellings_or_leading_zeros(code: str, name: str) -> None:
+    """Sent to Stripe as they stand."""
+    assert category_code(name) == code
+    assert category_name(code) == name
+    assert stripe_categories(frozenset({code})) == [name]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_groups_hold_known_codes(group: str) -> None:
+    """A group could otherwise become an empty list at Stripe. No group is named like a category."""
+    assert GROUPS[group]
+    assert GROUPS[group] <= set(NAMES)
+    assert group not in CODES
+
+
+def test_the_never_group_is_cash_gambling_securities_and_adult() -> None:
+    """The block list of facts section 9."""
+    assert {"6010", "6011", "4829", "6051", "6540"} <= GROUPS["never"]
+    assert {"7995", "7800", "7801", "7802", "9406"} <= GROUPS["never"]
+    assert {"6211", "5967", "7273"} <= GROUPS["never"]
+    assert not any(GROUPS["never"] & codes for name, codes in GROUPS.items() if name != "never")
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ("computer_software_stores", "5734"),
+        ("5734", "5734"),
+        ("3058", "3058"),
+        ("miscellaneous", None),
+        ("software", None),
+        ("573", None),
+        ("٥٧٣٤", None),
+        ("", None),
+    ],
+)
+def test_category_code(given: str, code: str | None) -> None:
+    """A name of Stripe's or any four ASCII digits."""
+    assert category_code(given) == code
+
+
+@pytest.mark.parametrize(
+    ("code", "parent"),
+    [("3000", "4511"), ("3350", "4511"), ("3351", "7512"), ("3501", "7011"), ("3999", "7011"), ("5734", "5734")],
+)
+def test_codes_of_single_companies_count_as_their_trade(code: str, parent: str) -> None:
+    """One airline's own code is an airline to every rule."""
+    assert trade(code) == parent
+
+
+def test_company_ranges_hold_no_code_of_stripes() -> None:
+    """A code that can be named in a control is never read as another one."""
+    assert not any(first <= code <= last for first, last, _ in COMPANY_RANGES for code in NAMES)
+
+
+def test_stripe_categories_are_sorted_and_leave_out_what_has_no_name() -> None:
+    """3058 is one airline's code; Stripe has no name for it."""
+    assert stripe_categories(frozenset({"5734", "3058", "4511"})) == [
+        "airlines_air_carriers",
+        "computer_software_stores",
+    ]
+
+
+def test_countries_are_iso_3166() -> None:
+    """249 officially assigned codes; XK and EU are not among them."""
+    assert len(COUNTRIES) == 249
+    assert all(re.fullmatch("[A-Z]{2}", country) for country in COUNTRIES)
+    assert {"US", "GB", "CZ", "AX"} <= COUNTRIES
+    assert not {"XK", "EU", "UK"} & COUNTRIES
