@@ -1,0 +1,163 @@
+"""The owner's way through Stripe's OAuth in a browser: the start link, the way back, and a clear page for each end.
+
+Answers carry no secret and no text from outside but the ids that Roony itself knows. Stripe is told apart from us by
+the status: 400 the owner or Stripe said no, 409 the account cannot be taken, 502 Stripe did not answer.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import parse_qsl
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from roony.core.connection import Connection
+from roony.core.errors import Refusal
+from roony.flows.connection import Callback, finish, open_ticket
+from roony.flows.context import FlowContext
+from roony.store.till import TillClosed
+from roony.web.pages import HEADERS, render, style_sheet
+
+log = structlog.get_logger("roony.oauth")
+
+COOKIE = "roony_connect"
+COOKIE_PATH = "/connect/stripe"
+# As long as the state it belongs to, in seconds.
+COOKIE_SECONDS = 600
+MAX_QUERY = 4_096
+# Longest parameters taken, in characters. Ours are 43 long; Stripe's are opaque and may be up to 255 (facts 7.4).
+LONGEST = {"ticket": 128, "state": 128, "code": 255, "error": 100}
+LONGEST_COOKIE = 128
+
+NEW_LINK = "Nothing was connected. Ask for a new start link and open it in this browser."
+MALFORMED = Refusal("malformed", "This address was changed on its way, or is not complete.", 400)
+STOPPING = Refusal("busy", "Roony takes no changes at this moment.", 503)
+
+
+class _Page(NamedTuple):
+    title: str
+    next: str
+
+
+_PAGES = {
+    "malformed": _Page("This address is not valid", NEW_LINK),
+    "link_invalid": _Page("This start link no longer works", NEW_LINK),
+    "state_invalid": _Page("This answer from Stripe could not be used", NEW_LINK),
+    "refused_at_stripe": _Page(
+        "Access was not granted", "You can close this window. To connect after all, ask for a new start link."
+    ),
+    "code_refused": _Page("Stripe did not accept the code", NEW_LINK),
+    "wrong_mode": _Page(
+        "The account is in the other mode", "Connect again with an account of the mode this installation works in."
+    ),
+    "scope_too_small": _Page("Not enough access was granted", NEW_LINK),
+    "account_taken": _Page(
+        "This Stripe account is already connected",
+        "An account belongs to one organization only. Connect another account, or ask whoever runs this installation.",
+    ),
+    "stripe_unavailable": _Page("Stripe did not answer", "Wait a moment, then ask for a new start link."),
+    "busy": _Page("Too much is waiting", "Wait a moment, then ask for a new start link."),
+    "connect_not_configured": _Page(
+        "Connecting by OAuth is not set up", "Whoever runs this installation has to set STRIPE_CONNECT_CLIENT_ID."
+    ),
+}
+_OTHER = _Page("The account could not be connected", NEW_LINK)
+
+
+def routes(context: FlowContext) -> list[Route]:
+    """The routes to mount. Only GET: a HEAD, as link previews send it, must not use a start link up."""
+
+    async def begin(request: Request) -> Response:
+        query = _query(request, ("ticket",))
+        if query is None or "ticket" not in query:
+            return _failed(MALFORMED)
+        try:
+            opened = await open_ticket(context, query["ticket"])
+        except TillClosed:
+            return _failed(STOPPING)
+        if isinstance(opened, Refusal):
+            return _failed(opened)
+        response = RedirectResponse(opened.authorize_url, 303, HEADERS)
+        response.set_cookie(
+            COOKIE, opened.cookie, max_age=COOKIE_SECONDS, path=COOKIE_PATH, secure=_is_https(context), httponly=True,
+            samesite="lax",
+        )
+        return response
+
+    async def callback(request: Request) -> Response:
+        query = _query(request, ("state", "code", "error"))
+        cookie = request.cookies.get(COOKIE)
+        if query is None or "state" not in query or ("code" in query) == ("error" in query):
+            return _failed(MALFORMED)
+        if cookie is not None and len(cookie) > LONGEST_COOKIE:
+            cookie = None
+        try:
+            ended = await finish(context, Callback(query["state"], cookie, query.get("code"), query.get("error")))
+        except TillClosed:
+            return _failed(STOPPING)
+        response = _failed(ended) if isinstance(ended, Refusal) else _connected(ended)
+        if not (isinstance(ended, Refusal) and ended.code == "state_invalid"):
+            response.delete_cookie(COOKIE, path=COOKIE_PATH, secure=_is_https(context), httponly=True, samesite="lax")
+        return response
+
+    async def style(_request: Request) -> Response:
+        return style_sheet("connect.css")
+
+    return [
+        _only_get("/connect/stripe", begin),
+        _only_get("/connect/stripe/callback", callback),
+        _only_get("/connect/connect.css", style),
+    ]
+
+
+def _only_get(path: str, endpoint: object) -> Route:
+    route = Route(path, endpoint, methods=["GET"], include_in_schema=False)  # type: ignore[arg-type]
+    # Starlette adds HEAD by itself.
+    route.methods = {"GET"}
+    return route
+
+
+def _query(request: Request, known: tuple[str, ...]) -> dict[str, str] | None:
+    """The known parameters, or None for a query that is too long, not readable, or names one of them twice."""
+    raw = request.scope["query_string"]
+    if len(raw) > MAX_QUERY:
+        return None
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=20)
+    except ValueError:
+        return None
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in known:
+            continue
+        if name in found or not 0 < len(value) <= LONGEST[name] or not (value.isascii() and value.isprintable()):
+            return None
+        found[name] = value
+    return found
+
+
+def _is_https(context: FlowContext) -> bool:
+    return context.public_url().startswith("https://")
+
+
+def _connected(connection: Connection) -> Response:
+    mode = "live" if connection.livemode else "test"
+    return render(
+        "connect/result.html", 200, done=True, title="The Stripe account is connected",
+        text="Roony may now make cards on this account, within the budgets and controls you set.",
+        facts=[("Stripe account", connection.stripe_account), ("Mode", mode), ("Connection", connection.id)],
+        next="You can close this window.",
+    )
+
+
+def _failed(refusal: Refusal) -> Response:
+    page = _PAGES.get(refusal.code, _OTHER)
+    log.info("connect.page", code=refusal.code, status=refusal.status)
+    # What a flow refuses as 422 or 404 is, for the person in front of the browser, a link that did not work out.
+    status = refusal.status if refusal.status in (400, 409, 502, 503) else 400
+    return render(
+        "connect/result.html", status, done=False, title=page.title, text=refusal.message, facts=[], next=page.next
+    )
