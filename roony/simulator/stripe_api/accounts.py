@@ -11,7 +11,7 @@ from roony.simulator.exchange import check_currency
 from roony.simulator.identifiers import new_id
 from roony.simulator.records import Record
 from roony.simulator.refusals import Refusal, account_refused, invalid
-from roony.simulator.stripe_api.lists import CREATED, PAGE, matches, page
+from roony.simulator.stripe_api.lists import CREATED, PAGE, matcher, page
 from roony.simulator.stripe_api.operations import Call, Operation
 from roony.simulator.stripe_api.parameters import Anything, Field, Integer, Metadata, Text
 from roony.simulator.views import View, balance_view, body_view, frozen, previous_attributes
@@ -87,13 +87,13 @@ def _hash(value: Any) -> dict[str, Any]:
 
 def listing(call: Call) -> View:
     """Return the accounts connected to the platform, newest first."""
-    world = call.world
+    world, keep = call.world, matcher(call.params)
     return page(
         call,
         world.accounts,
         _URL,
         lambda record: body_view(world, record),
-        lambda record: bool(record["connected"]) and matches(call.params, record["body"]),
+        lambda record: bool(record["connected"]) and keep(record),
         ("every", None),
     )
 
@@ -163,7 +163,7 @@ def topup_listing(call: Call) -> View:
         call.world.topups,
         _TOPUPS,
         lambda record: body_view(call.world, record),
-        lambda record: matches(call.params, record["body"], "status"),
+        matcher(call.params, "status"),
     )
 
 

@@ -6,7 +6,7 @@ from roony.simulator.asking import Verdict
 from roony.simulator.events import emit
 from roony.simulator.records import Record
 from roony.simulator.refusals import invalid
-from roony.simulator.stripe_api.lists import CREATED, PAGE, matches, page
+from roony.simulator.stripe_api.lists import CREATED, PAGE, matcher, page
 from roony.simulator.stripe_api.operations import Call, Operation
 from roony.simulator.stripe_api.parameters import Field, Integer, Metadata, Text
 from roony.simulator.views import View, authorization_view, frozen, previous_attributes
@@ -24,15 +24,13 @@ def found(call: Call) -> Record:
 def listing(call: Call) -> View:
     """Return authorizations, newest first; by card or cardholder from an index."""
     group = next(((name, call.params[name]) for name in ("card", "cardholder") if name in call.params), None)
+    keep, card = matcher(call.params, "status", "cardholder"), call.params.get("card")
     return page(
         call,
         call.world.authorizations,
         _URL,
         lambda record: authorization_view(call.world, record),
-        lambda record: (
-            matches(call.params, record["body"], "status", "cardholder")
-            and call.params.get("card", record["card"]) == record["card"]
-        ),
+        lambda record: keep(record) and card in {None, record["card"]},
         group,
     )
 

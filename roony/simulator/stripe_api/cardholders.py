@@ -10,7 +10,7 @@ from roony.simulator.identifiers import new_id
 from roony.simulator.records import Record
 from roony.simulator.refusals import invalid
 from roony.simulator.stripe_api.controls import CONTROL_FIELDS, merged_controls, no_controls
-from roony.simulator.stripe_api.lists import CREATED, PAGE, matches, page
+from roony.simulator.stripe_api.lists import CREATED, PAGE, matcher, page
 from roony.simulator.stripe_api.operations import Call, Operation
 from roony.simulator.stripe_api.parameters import Field, Group, Integer, ListOf, Metadata, Text
 from roony.simulator.views import View, body_view, frozen, previous_attributes
@@ -119,7 +119,7 @@ def listing(call: Call) -> View:
         call.world.cardholders,
         _URL,
         lambda record: body_view(call.world, record),
-        lambda record: matches(call.params, record["body"], *filters),
+        matcher(call.params, *filters),
     )
 
 

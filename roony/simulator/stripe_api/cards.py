@@ -12,7 +12,7 @@ from roony.simulator.refusals import invalid, missing
 from roony.simulator.spending import HIDDEN_DAILY_LIMIT
 from roony.simulator.stripe_api.controls import CONTROL_FIELDS, merged_controls, no_controls
 from roony.simulator.stripe_api.expanding import CARD_SECRETS
-from roony.simulator.stripe_api.lists import CREATED, PAGE, matches, page
+from roony.simulator.stripe_api.lists import CREATED, PAGE, matcher, page
 from roony.simulator.stripe_api.operations import Call, Operation
 from roony.simulator.stripe_api.parameters import Anything, Boolean, Field, Group, Integer, Metadata, Text
 from roony.simulator.views import View, card_view, frozen, previous_attributes
@@ -205,7 +205,7 @@ def listing(call: Call) -> View:
         call.world.cards,
         _URL,
         lambda record: card_view(call.world, record),
-        lambda record: matches(call.params, record["body"], *filters),
+        matcher(call.params, *filters),
         ("cardholder", holder) if holder else None,
     )
 

@@ -31,7 +31,7 @@ def page(
     field, value = group or ("account", call.account)
     params = call.params
     limit = params.get("limit") or 10
-    after, before = (_cursor(call, collection, name) for name in ("starting_after", "ending_before"))
+    after, before = (_cursor(call, collection, field, name) for name in ("starting_after", "ending_before"))
     if after is not None and before is not None:
         raise invalid("You can only specify one of starting_after and ending_before.", "starting_after")
     if before is not None:
@@ -40,7 +40,7 @@ def page(
         found = collection.newest_first(field, value, after["order"] if after else None)
     kept: list[Record] = []
     for record in found:
-        if record["account"] == call.account and keep(record):
+        if keep(record) and _visible(call, record, field):
             kept.append(record)
             if len(kept) > limit:
                 break
@@ -50,14 +50,19 @@ def page(
     return {"object": "list", "data": [view(record) for record in chosen], "has_more": len(kept) > limit, "url": url}
 
 
-def _cursor(call: Call, collection: Collection, name: str) -> Record | None:
+def _cursor(call: Call, collection: Collection, field: str, name: str) -> Record | None:
     identifier = call.params.get(name)
     if identifier is None:
         return None
     record = collection.get(identifier)
-    if record is None or record["account"] != call.account:
+    if record is None or not _visible(call, record, field):
         raise no_such("object", identifier, name)
     return record
+
+
+def _visible(call: Call, record: Record, field: str) -> bool:
+    """Whether a list of this call may show a record; only the list of accounts goes beyond one account."""
+    return field == "every" or bool(record["account"] == call.account)
 
 
 def within(bounds: Mapping[str, int] | None, value: int) -> bool:
@@ -72,8 +77,16 @@ def within(bounds: Mapping[str, int] | None, value: int) -> bool:
     )
 
 
-def matches(params: Mapping[str, Any], body: Mapping[str, Any], *names: str) -> bool:
-    """Whether an object has the values asked for in the named filters, and was created in the bounds."""
-    if "created" in params and not within(params["created"], body["created"]):
-        return False
-    return all(name not in params or body.get(name) == params[name] for name in names)
+def matcher(params: Mapping[str, Any], *names: str) -> Callable[[Record], bool]:
+    """Return a test for the named filters and the bounds of `created`, as far as the call has them."""
+    wanted = [(name, params[name]) for name in names if name in params]
+    bounds = params.get("created")
+
+    def keep(record: Record) -> bool:
+        body = record["body"]
+        for name, value in wanted:
+            if body.get(name) != value:
+                return False
+        return bounds is None or within(bounds, body["created"])
+
+    return keep

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from roony.simulator.events import emit
 from roony.simulator.records import Record
-from roony.simulator.stripe_api.lists import CREATED, PAGE, matches, page
+from roony.simulator.stripe_api.lists import CREATED, PAGE, matcher, page
 from roony.simulator.stripe_api.operations import Call, Operation
 from roony.simulator.stripe_api.parameters import Field, Metadata, Text
 from roony.simulator.views import View, body_view, frozen, previous_attributes
@@ -29,7 +29,7 @@ def listing(call: Call) -> View:
         call.world.transactions,
         _URL,
         lambda record: body_view(call.world, record),
-        lambda record: matches(call.params, record["body"], "card", "cardholder", "type"),
+        matcher(call.params, "card", "cardholder", "type"),
         group,
     )
 
@@ -58,7 +58,7 @@ def balance_listing(call: Call) -> View:
         call.world.balance_transactions,
         _BALANCE_URL,
         lambda record: body_view(call.world, record),
-        lambda record: matches(call.params, record["body"], "type", "source", "currency"),
+        matcher(call.params, "type", "source", "currency"),
     )
 
 
