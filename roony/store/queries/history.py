@@ -54,7 +54,11 @@ def _is_of(organization_id: str) -> ColumnElement[bool]:
     """An event that was given to the organization, or that waits and came from one of its Stripe accounts."""
     account = exists().where(
         connections.c.organization_id == organization_id,
+        connections.c.status != "revoked",
         connections.c.livemode == inbox.c.livemode,
-        connections.c.stripe_account == inbox.c.account,
+        or_(
+            connections.c.stripe_account == inbox.c.account,
+            and_(inbox.c.account.is_(None), connections.c.kind == "direct"),
+        ),
     )
     return or_(inbox.c.organization_id == organization_id, and_(inbox.c.organization_id.is_(None), account))

@@ -1,0 +1,32 @@
+"""What the owner's people and programs call, one file per noun."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from roony.web import shapes
+from roony.web.admin_api import (
+    agents,
+    approvals,
+    audit,
+    connections,
+    discrepancies,
+    events,
+    freezes,
+    limits,
+    organization,
+    purchases,
+)
+from roony.web.auth import ADMIN_KEY
+from roony.web.requests import KeyedRoute
+
+router = APIRouter(
+    prefix="/api/v1/admin",
+    route_class=KeyedRoute,
+    dependencies=[ADMIN_KEY],
+    responses=shapes.ERRORS,
+)
+for part in (
+    organization, agents, limits, approvals, connections, purchases, discrepancies, events, audit, freezes,
+):  # fmt: skip
+    router.include_router(part.router)

@@ -1,0 +1,88 @@
+"""Agents and their keys."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.concurrency import run_in_threadpool
+
+from roony.core.agent import Agent
+from roony.flows.access_key import CreateAccessKey, RevokeAccessKey, new_key
+from roony.flows.organization import CreateAgent
+from roony.store.queries.keys import find_key, keys_of_agent
+from roony.store.queries.organizations import first_project
+from roony.store.queries.paging import equal
+from roony.web import answers
+from roony.web.admin_api.lists import get_row, list_rows, wanted
+from roony.web.admin_api.organization import limits_of
+from roony.web.auth import CallerOf, ContextOf
+from roony.web.errors import accepted, found, refuse
+from roony.web.requests import KeyedRoute
+from roony.web.schemas import AgentBody, Id, KeyBody, ListQuery
+
+router = APIRouter(route_class=KeyedRoute, tags=["Agents of the organization"])
+
+
+class AgentQuery(ListQuery):
+    """Which agents."""
+
+    project_id: Id | None = None
+
+
+@router.get("/agents", response_model=None)
+async def list_agents(caller: CallerOf, context: ContextOf, query: Annotated[AgentQuery, Query()]) -> dict[str, Any]:
+    """Agents, newest first."""
+    where = equal(Agent, {"project_id": query.project_id})
+    return await list_rows(context, Agent, caller.organization_id, query, answers.agent, *where)
+
+
+@router.post("/agents", status_code=201, response_model=None)
+async def create_agent(body: AgentBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Make an agent with budgets, controls and its key, which is shown this once."""
+    project_id = body.project_id
+    if project_id is None:
+        project = await run_in_threadpool(first_project, context.database, caller.organization_id)
+        if project is None:
+            raise refuse(422, "There is no project yet. Make one first.", field="project_id")
+        project_id = project.id
+    key = new_key("agent", context.new_id("key"), body.name[:100])
+    command = CreateAgent(
+        organization_id=caller.organization_id, agent_id=context.new_id("agt"), project_id=project_id, name=body.name,
+        description=body.description, key=key, actor=caller.actor, project_ids=tuple(body.project_ids),
+        budgets=limits_of(body.budgets), controls=body.controls,
+    )  # fmt: skip
+    agent = accepted(await context.till.submit(command))
+    return {**answers.agent(agent), "key_id": key.id, "key": key.text}
+
+
+@router.get("/agents/{id}", response_model=None)
+async def get_agent(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """One agent."""
+    return answers.agent(await get_row(context, Agent, caller.organization_id, id, "agent"))
+
+
+@router.get("/agents/{id}/keys", response_model=None)
+async def list_keys(
+    id: str, caller: CallerOf, context: ContextOf, query: Annotated[ListQuery, Query()]
+) -> dict[str, Any]:
+    """The agent's keys, newest first, revoked ones too."""
+    await get_row(context, Agent, caller.organization_id, id, "agent")
+    page = await run_in_threadpool(keys_of_agent, context.database, caller.organization_id, id, wanted(query))
+    return answers.listed(page, answers.access_key)
+
+
+@router.post("/agents/{id}/keys", status_code=201, response_model=None)
+async def create_key(id: str, caller: CallerOf, context: ContextOf, body: KeyBody | None = None) -> dict[str, Any]:
+    """One more key, shown this once. Older keys stay valid until they are revoked."""
+    key = new_key("agent", context.new_id("key"), (body.name if body is not None else None) or "")
+    row = accepted(await context.till.submit(CreateAccessKey(caller.organization_id, key, caller.actor, id)))
+    return answers.access_key(row, key.text)
+
+
+@router.delete("/agents/{id}/keys/{key_id}", response_model=None)
+async def revoke_key(id: str, key_id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Revoke a key: it opens nothing from now on."""
+    row = found(await run_in_threadpool(find_key, context.database, caller.organization_id, key_id), "key", key_id)
+    command = RevokeAccessKey(caller.organization_id, row.hash, key_id, caller.actor, id)
+    return answers.access_key(accepted(await context.till.submit(command)))

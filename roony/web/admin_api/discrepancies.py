@@ -1,0 +1,49 @@
+"""Discrepancies: what does not fit what was approved, until a person settles it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+
+from roony.core.settlement import Discrepancy
+from roony.flows.resolution import ResolveDiscrepancy
+from roony.store.queries.paging import equal
+from roony.web import answers
+from roony.web.admin_api.lists import get_row, list_rows
+from roony.web.auth import CallerOf, ContextOf
+from roony.web.errors import accepted
+from roony.web.requests import KeyedRoute
+from roony.web.schemas import Id, ListQuery, ResolveBody, ShortText
+
+router = APIRouter(route_class=KeyedRoute, tags=["Discrepancies"])
+
+
+class DiscrepancyQuery(ListQuery):
+    """Which discrepancies."""
+
+    status: Literal["open", "resolved"] | None = None
+    kind: ShortText | None = None
+    purchase_id: Id | None = None
+
+
+@router.get("/discrepancies", response_model=None)
+async def list_discrepancies(
+    caller: CallerOf, context: ContextOf, query: Annotated[DiscrepancyQuery, Query()]
+) -> dict[str, Any]:
+    """Discrepancies, newest first."""
+    where = equal(Discrepancy, {"status": query.status, "kind": query.kind, "purchase_id": query.purchase_id})
+    return await list_rows(context, Discrepancy, caller.organization_id, query, answers.discrepancy, *where)
+
+
+@router.get("/discrepancies/{id}", response_model=None)
+async def get_discrepancy(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """One discrepancy."""
+    return answers.discrepancy(await get_row(context, Discrepancy, caller.organization_id, id, "discrepancy"))
+
+
+@router.post("/discrepancies/{id}/resolve", response_model=None)
+async def resolve_discrepancy(id: str, body: ResolveBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Say how it ended; the note stays with it."""
+    command = ResolveDiscrepancy(caller.organization_id, id, caller.actor, body.note)
+    return answers.discrepancy(accepted(await context.till.submit(command)))

@@ -1,0 +1,53 @@
+"""Stripe events: what came in, how far its handling is, and handling it again."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
+
+from roony.flows.resolution import ReplayEvent
+from roony.store.queries.history import event_page, find_event
+from roony.store.queries.paging import equal
+from roony.store.tables import InboxEvent
+from roony.web import answers
+from roony.web.admin_api.lists import wanted
+from roony.web.auth import CallerOf, ContextOf
+from roony.web.errors import accepted, found
+from roony.web.requests import KeyedRoute
+from roony.web.schemas import ListQuery, ShortText
+
+router = APIRouter(route_class=KeyedRoute, tags=["Stripe events"])
+
+
+class EventQuery(ListQuery):
+    """Which events."""
+
+    status: Literal["received", "applied", "ignored", "failed", "dead"] | None = None
+    type: ShortText | None = None
+    object_id: ShortText | None = None
+
+
+@router.get("/events", response_model=None)
+async def list_events(caller: CallerOf, context: ContextOf, query: Annotated[EventQuery, Query()]) -> dict[str, Any]:
+    """Events of the organization's accounts, newest first."""
+    where = equal(InboxEvent, {"status": query.status, "type": query.type, "object_id": query.object_id})
+    page = await run_in_threadpool(event_page, context.database, caller.organization_id, wanted(query), *where)
+    return answers.listed(page, answers.event)
+
+
+@router.get("/events/{id}", response_model=None)
+async def get_event(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """One event."""
+    row = await run_in_threadpool(find_event, context.database, caller.organization_id, id)
+    return answers.event(found(row, "event", id))
+
+
+@router.post("/events/{id}/replay", response_model=None)
+async def replay_event(id: str, request: Request, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Handle a failed event again; the worker takes it up at once."""
+    found(await run_in_threadpool(find_event, context.database, caller.organization_id, id), "event", id)
+    row = accepted(await context.till.submit(ReplayEvent(caller.organization_id, id, caller.actor)))
+    request.app.state.wake_worker()
+    return answers.event(row)

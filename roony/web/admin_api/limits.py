@@ -1,0 +1,77 @@
+"""Budgets and spending controls of every scope."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.concurrency import run_in_threadpool
+
+from roony.core.budget import Budget
+from roony.core.control import Control
+from roony.flows.limits import SetBudget, SetControls
+from roony.store.queries import limits
+from roony.store.queries.organizations import find_organization
+from roony.store.queries.paging import equal
+from roony.web import answers
+from roony.web.admin_api.lists import wanted
+from roony.web.auth import CallerOf, ContextOf
+from roony.web.errors import accepted
+from roony.web.requests import KeyedRoute
+from roony.web.schemas import BudgetBody, ControlsBody, Id, ListQuery, Scope
+
+router = APIRouter(route_class=KeyedRoute, tags=["Budgets and controls"])
+
+
+class ScopeQuery(ListQuery):
+    """Of which scopes."""
+
+    scope: Scope | None = None
+    scope_id: Id | None = None
+
+
+@router.get("/budgets", response_model=None)
+async def list_budgets(caller: CallerOf, context: ContextOf, query: Annotated[ScopeQuery, Query()]) -> dict[str, Any]:
+    """One row per scope and period, also where no limit is set, each in its current period."""
+    where = equal(Budget, {"scope": query.scope, "scope_id": query.scope_id})
+    page = await run_in_threadpool(
+        limits.standings, context.database, caller.organization_id, context.clock(), wanted(query), *where
+    )
+    return answers.listed(page, answers.budget)
+
+
+@router.put("/budgets", response_model=None)
+@router.post("/budgets", response_model=None)
+async def set_budget(body: BudgetBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Limit a scope over a period, or lift its limit with null. Granted holds stay good."""
+    organization_id = caller.organization_id
+    currency = body.currency
+    if currency is None:
+        organization = await run_in_threadpool(find_organization, context.database, organization_id)
+        currency = organization.currency
+    command = SetBudget(
+        organization_id, body.scope, body.scope_id or organization_id, currency, body.period, body.limit, caller.actor
+    )
+    budget = accepted(await context.till.submit(command))
+    where = equal(Budget, {"id": budget.id})
+    query = ListQuery()
+    page = await run_in_threadpool(
+        limits.standings, context.database, organization_id, context.clock(), wanted(query), *where
+    )
+    return answers.budget(page.rows[0])
+
+
+@router.get("/controls", response_model=None)
+async def list_controls(caller: CallerOf, context: ContextOf, query: Annotated[ScopeQuery, Query()]) -> dict[str, Any]:
+    """The controls of every scope that has some."""
+    where = equal(Control, {"scope": query.scope, "scope_id": query.scope_id})
+    page = await run_in_threadpool(limits.control_page, context.database, caller.organization_id, wanted(query), *where)
+    return answers.listed(page, answers.control)
+
+
+@router.put("/controls", response_model=None)
+async def set_controls(body: ControlsBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Replace all controls of a scope; what is left out is no longer set."""
+    organization_id = caller.organization_id
+    command = SetControls(organization_id, body.scope, body.scope_id or organization_id, body.controls, caller.actor)
+    return answers.control(accepted(await context.till.submit(command)))

@@ -1,0 +1,62 @@
+"""The organization's settings, and its projects."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.concurrency import run_in_threadpool
+
+from roony.core.agent import Project
+from roony.flows.limits import Limit
+from roony.flows.organization import CreateProject, UpdateOrganization
+from roony.store.queries.organizations import find_organization
+from roony.web import answers
+from roony.web.admin_api.lists import get_row, list_rows
+from roony.web.auth import CallerOf, ContextOf
+from roony.web.errors import accepted
+from roony.web.requests import KeyedRoute
+from roony.web.schemas import LimitBody, ListQuery, OrganizationPatch, ProjectBody
+
+router = APIRouter(route_class=KeyedRoute, tags=["Organization"])
+
+
+@router.get("/organization", response_model=None)
+async def get_organization(caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """The organization this key belongs to."""
+    return answers.organization(await run_in_threadpool(find_organization, context.database, caller.organization_id))
+
+
+@router.patch("/organization", response_model=None)
+async def update_organization(body: OrganizationPatch, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Change settings; what is left out stays."""
+    command = UpdateOrganization(
+        caller.organization_id, caller.actor, body.name, body.unknown_cards, body.delivery, body.unbudgeted
+    )
+    return answers.organization(accepted(await context.till.submit(command)))
+
+
+@router.get("/projects", response_model=None)
+async def list_projects(caller: CallerOf, context: ContextOf, query: Annotated[ListQuery, Query()]) -> dict[str, Any]:
+    """Projects, newest first."""
+    return await list_rows(context, Project, caller.organization_id, query, answers.project)
+
+
+@router.post("/projects", status_code=201, response_model=None)
+async def create_project(body: ProjectBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Make a project, with its budgets and controls."""
+    command = CreateProject(
+        caller.organization_id, context.new_id("prj"), body.name, caller.actor, limits_of(body.budgets), body.controls
+    )
+    return answers.project(accepted(await context.till.submit(command)))
+
+
+@router.get("/projects/{id}", response_model=None)
+async def get_project(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """One project."""
+    return answers.project(await get_row(context, Project, caller.organization_id, id, "project"))
+
+
+def limits_of(budgets: list[LimitBody]) -> tuple[Limit, ...]:
+    """Limits as the flows want them."""
+    return tuple(Limit(budget.period, budget.currency, budget.limit) for budget in budgets)

@@ -1,0 +1,124 @@
+"""Purchases with what belongs to them: cards, authorizations, what Stripe booked."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.concurrency import run_in_threadpool
+
+from roony.core.authorization import Authorization
+from roony.core.card import Card
+from roony.core.purchase import Purchase
+from roony.core.settlement import StripeTransaction
+from roony.flows.context import FlowContext
+from roony.flows.purchase import CancelPurchase
+from roony.store.queries import purchases
+from roony.store.queries.authorizations import authorization_page
+from roony.store.queries.paging import equal
+from roony.web import answers
+from roony.web.admin_api.lists import get_row, list_rows, wanted
+from roony.web.agent_api import PurchaseQuery
+from roony.web.auth import Caller, CallerOf, ContextOf
+from roony.web.errors import accepted, found
+from roony.web.requests import KeyedRoute
+from roony.web.schemas import Id, ListQuery, ShortText
+
+router = APIRouter(route_class=KeyedRoute, tags=["Purchases and cards"])
+
+
+class OwnerPurchaseQuery(PurchaseQuery):
+    """Which purchases of the organization."""
+
+    agent_id: Id | None = None
+    project_id: Id | None = None
+
+
+class OfPurchaseQuery(ListQuery):
+    """Of which purchase."""
+
+    purchase_id: Id | None = None
+
+
+class CardQuery(OfPurchaseQuery):
+    """Which cards."""
+
+    status: ShortText | None = None
+
+
+@router.get("/purchases", response_model=None)
+async def list_purchases(
+    caller: CallerOf, context: ContextOf, query: Annotated[OwnerPurchaseQuery, Query()]
+) -> dict[str, Any]:
+    """Purchases of all agents, newest first."""
+    where = equal(Purchase, {"agent_id": query.agent_id, "project_id": query.project_id, "status": query.status})
+    page = await run_in_threadpool(
+        purchases.purchase_page, context.database, caller.organization_id, wanted(query), *where
+    )
+    return answers.listed(page, answers.purchase)
+
+
+@router.get("/purchases/{id}", response_model=None)
+async def get_purchase(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """One purchase."""
+    return await show_purchase(context, caller.organization_id, id)
+
+
+@router.post("/purchases/{id}/cancel", response_model=None)
+async def cancel_purchase(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """End a purchase before its card was used; the card is canceled at Stripe."""
+    return await _cancel(context, caller, id)
+
+
+@router.get("/cards", response_model=None)
+async def list_cards(caller: CallerOf, context: ContextOf, query: Annotated[CardQuery, Query()]) -> dict[str, Any]:
+    """Cards, newest first; never their numbers."""
+    where = equal(Card, {"status": query.status, "purchase_id": query.purchase_id})
+    return await list_rows(context, Card, caller.organization_id, query, answers.card, *where)
+
+
+@router.get("/cards/{id}", response_model=None)
+async def get_card(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """One card."""
+    return answers.card(await get_row(context, Card, caller.organization_id, id, "card"))
+
+
+@router.post("/cards/{id}/cancel", response_model=None)
+async def cancel_card(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Cancel a card for good, and its purchase with it."""
+    card = await get_row(context, Card, caller.organization_id, id, "card")
+    await _cancel(context, caller, card.purchase_id)
+    return answers.card(await get_row(context, Card, caller.organization_id, id, "card"))
+
+
+@router.get("/authorizations", response_model=None)
+async def list_authorizations(
+    caller: CallerOf, context: ContextOf, query: Annotated[OfPurchaseQuery, Query()]
+) -> dict[str, Any]:
+    """Authorizations with every answer Roony gave, newest first."""
+    where = equal(Authorization, {"purchase_id": query.purchase_id})
+    page = await run_in_threadpool(authorization_page, context.database, caller.organization_id, wanted(query), *where)
+    return answers.listed(page, lambda view: answers.authorization(view.authorization, view.decisions))
+
+
+@router.get("/stripe_transactions", response_model=None)
+async def list_stripe_transactions(
+    caller: CallerOf, context: ContextOf, query: Annotated[OfPurchaseQuery, Query()]
+) -> dict[str, Any]:
+    """Captures and refunds as Stripe booked them, newest first."""
+    where = equal(StripeTransaction, {"purchase_id": query.purchase_id})
+    return await list_rows(
+        context, StripeTransaction, caller.organization_id, query, answers.stripe_transaction, *where
+    )
+
+
+async def show_purchase(context: FlowContext, organization_id: str, id: str) -> dict[str, Any]:
+    """A purchase as it is now. Raises Refused (404)."""
+    view = await run_in_threadpool(purchases.find_purchase, context.database, organization_id, id)
+    return answers.purchase(found(view, "purchase", id))
+
+
+async def _cancel(context: FlowContext, caller: Caller, purchase_id: str) -> dict[str, Any]:
+    command = CancelPurchase(caller.organization_id, purchase_id, caller.actor, context.new_id("out"))
+    accepted(await context.till.submit(command))
+    return await show_purchase(context, caller.organization_id, purchase_id)

@@ -1,0 +1,239 @@
+"""What agents call: ask for a purchase, follow it, get its card, see budgets, rules and what was spent.
+
+A key sees and acts on its own agent's things only; every other id is 404, the same as a missing one (P7).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse
+
+from roony.core.agent import Agent, Organization, chain
+from roony.core.audit import canonical
+from roony.core.control import controls_of, strictest
+from roony.core.decision import Ask
+from roony.core.merchant import Merchant, category_code
+from roony.core.purchase import Purchase
+from roony.flows.card_making import deliver_card, make_card_now
+from roony.flows.context import FlowContext
+from roony.flows.preview import PreviewPurchase
+from roony.flows.purchase import AskIds, AskPurchase, CancelPurchase
+from roony.store.queries import limits, purchases
+from roony.store.queries.organizations import find_organization
+from roony.store.queries.paging import Page, Slice, equal
+from roony.store.queries.purchases import PurchaseView
+from roony.web import answers, shapes
+from roony.web.auth import AGENT_KEY, AgentOf, ContextOf
+from roony.web.errors import accepted, found, refuse
+from roony.web.requests import AgentRoute
+from roony.web.schemas import AskBody, CardBody, ListQuery, WaitQuery
+from roony.web.sentences import sentences
+
+router = APIRouter(
+    prefix="/api/v1", route_class=AgentRoute, dependencies=[AGENT_KEY], tags=["Agents"], responses=shapes.ERRORS
+)
+
+# How long an ask waits for its place at the till, and then for its card, in seconds.
+ASK_SECONDS = 5.0
+CARD_SECONDS = 10.0
+# How often a waiting GET looks.
+POLL_SECONDS = 0.2
+MAX_KEY = 255
+_WAITING = frozenset({"awaiting_approval", "issuing"})
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The `Idempotency-Key` header. Raises Refused (422) unless it is 1 to 255 printable ASCII characters."""
+    given = request.headers.getlist("idempotency-key")
+    if not given:
+        return None
+    key = given[0]
+    if len(given) > 1 or not 1 <= len(key) <= MAX_KEY or not (key.isascii() and key.isprintable()):
+        raise refuse(422, f"It must be 1 to {MAX_KEY} printable characters.", field="Idempotency-Key")
+    return key
+
+
+class PurchaseQuery(ListQuery):
+    """Which purchases."""
+
+    status: (
+        Literal[
+            "declined",
+            "awaiting_approval",
+            "issuing",
+            "ready",
+            "authorized",
+            "settled",
+            "canceled",
+            "expired",
+            "failed",
+        ]
+        | None
+    ) = None
+
+
+@router.post(
+    "/purchase_intents", status_code=201, response_model=None,
+    responses={201: {"model": shapes.PurchaseAnswer}, 200: {"model": shapes.PurchaseAnswer, "description": "A replay"}},
+    openapi_extra={"parameters": [shapes.IDEMPOTENCY_KEY]},
+)  # fmt: skip
+async def ask_for_purchase(
+    body: AskBody, agent: AgentOf, context: ContextOf, key: Annotated[str | None, Depends(idempotency_key)]
+) -> JSONResponse:
+    """Ask for a purchase.
+
+    1 what only this door can check · 2 decide and hold · 3 where a card was promised, wait for it up to 10 s.
+    """
+    command = await _command(context, agent, body, key)
+    asked = accepted(await context.till.submit(command, time.monotonic() + ASK_SECONDS))
+    numbers = None
+    if asked.promise is not None:
+        numbers = await make_card_now(context, asked.promise, CARD_SECONDS)
+    view = await _own(context, agent, asked.purchase.id)
+    if asked.replayed:
+        return JSONResponse(answers.purchase(view), 200, {"Idempotent-Replayed": "true"})
+    return JSONResponse(answers.purchase(view, numbers), 201)
+
+
+@router.post("/purchase_intents/preview", response_model=None, responses={200: {"model": shapes.PreviewAnswer}})
+async def preview_purchase(body: AskBody, agent: AgentOf, context: ContextOf) -> dict[str, Any]:
+    """What would be decided now; nothing is held, counted or written."""
+    command = await _command(context, agent, body, None)
+    preview = PreviewPurchase(agent.organization_id, command)
+    decided = await context.till.submit(preview, time.monotonic() + ASK_SECONDS)
+    decision = accepted(decided)
+    reasons = [
+        {"code": r.code, "message": r.message, **({"scope": r.scope} if r.scope else {})} for r in decision.reasons
+    ]
+    return {
+        "amount": body.amount, "currency": body.currency, "hold_amount": decision.hold_amount,
+        "decision": {"verdict": decision.verdict, "reasons": reasons}, "duplicate_of": decision.duplicate_of,
+    }  # fmt: skip
+
+
+@router.get("/purchase_intents", response_model=None, responses={200: {"model": shapes.PurchaseList}})
+async def list_purchases(
+    agent: AgentOf, context: ContextOf, query: Annotated[PurchaseQuery, Query()]
+) -> dict[str, Any]:
+    """The agent's purchases, newest first."""
+    where = equal(Purchase, {"agent_id": agent.id, "status": query.status})
+    page = await run_in_threadpool(
+        purchases.purchase_page, context.database, agent.organization_id, Slice(query.limit, query.cursor), *where
+    )
+    return answers.listed(page, answers.purchase)
+
+
+@router.get("/purchase_intents/{id}", response_model=None, responses={200: {"model": shapes.PurchaseAnswer}})
+async def get_purchase(
+    id: str, agent: AgentOf, context: ContextOf, query: Annotated[WaitQuery, Query()]
+) -> dict[str, Any]:
+    """One purchase; with `wait`, once it waits neither for a person nor for its card, or when the time is over."""
+    until = time.monotonic() + query.wait
+    view = await _own(context, agent, id)
+    while view.purchase.status in _WAITING and (left := until - time.monotonic()) > 0:
+        await asyncio.sleep(min(POLL_SECONDS, left))
+        view = await _own(context, agent, id)
+    return answers.purchase(view)
+
+
+@router.post("/purchase_intents/{id}/cancel", response_model=None, responses={200: {"model": shapes.PurchaseAnswer}})
+async def cancel_purchase(id: str, agent: AgentOf, context: ContextOf) -> dict[str, Any]:
+    """Give a purchase up before its card was used."""
+    command = CancelPurchase(agent.organization_id, id, agent.id, context.new_id("out"), agent.id)
+    accepted(await context.till.submit(command))
+    return answers.purchase(await _own(context, agent, id))
+
+
+@router.post("/purchase_intents/{id}/card", response_model=None, responses={200: {"model": shapes.CardAnswer}})
+async def get_card(id: str, agent: AgentOf, context: ContextOf, body: CardBody | None = None) -> dict[str, Any]:
+    """The card's credentials once more: audited with the purpose, at most 5 times a purchase."""
+    view = await _own(context, agent, id)
+    purpose = body.purpose if body is not None else None
+    return answers.card_details(
+        accepted(await deliver_card(context, view.purchase, purpose or "asked again", agent.id))
+    )
+
+
+@router.get("/budgets", response_model=None, responses={200: {"model": shapes.BudgetList}})
+async def list_budgets(agent: AgentOf, context: ContextOf) -> dict[str, Any]:
+    """Every budget this agent's purchases draw on, and what is left of each."""
+    rows = await run_in_threadpool(
+        limits.standings_of, context.database, agent.organization_id, _scope_ids(agent), context.clock()
+    )
+    return answers.listed(Page(rows, None), answers.budget)
+
+
+@router.get("/controls", response_model=None, responses={200: {"model": shapes.RuleList}})
+async def list_controls(agent: AgentOf, context: ContextOf) -> dict[str, Any]:
+    """The rules that apply to this agent, level by level, as fields and as sentences."""
+    organization, rows = await run_in_threadpool(_rules, context, agent)
+    return answers.listed(
+        Page(rows, None),
+        lambda row: {
+            **answers.control(row), "sentences": sentences(controls_of(row), organization.currency)
+        },
+    )  # fmt: skip
+
+
+@router.get("/transactions", response_model=None, responses={200: {"model": shapes.TransactionList}})
+async def list_transactions(agent: AgentOf, context: ContextOf, query: Annotated[ListQuery, Query()]) -> dict[str, Any]:
+    """Captures and refunds on the agent's purchases, newest first."""
+    page = await run_in_threadpool(
+        purchases.transactions_of_agent, context.database, agent.organization_id, agent.id,
+        Slice(query.limit, query.cursor),
+    )  # fmt: skip
+    return answers.listed(page, answers.stripe_transaction)
+
+
+def _projects(agent: Agent) -> list[str]:
+    return list(dict.fromkeys([agent.project_id, *json.loads(agent.project_ids)]))
+
+
+def _scope_ids(agent: Agent) -> list[str]:
+    return [agent.id, *_projects(agent), agent.organization_id]
+
+
+def _rules(context: FlowContext, agent: Agent) -> tuple[Organization, list[Any]]:
+    organization = find_organization(context.database, agent.organization_id)
+    return organization, limits.controls_of(context.database, agent.organization_id, _scope_ids(agent))
+
+
+async def _own(context: FlowContext, agent: Agent, id: str) -> PurchaseView:
+    view = await run_in_threadpool(purchases.find_purchase, context.database, agent.organization_id, id, agent.id)
+    return found(view, "purchase", id)
+
+
+async def _command(context: FlowContext, agent: Agent, body: AskBody, key: str | None) -> AskPurchase:
+    """The ask as a command. Raises Refused (422) for a project or a merchant lock the owner did not give this agent."""
+    project_id = body.project_id or agent.project_id
+    if project_id not in _projects(agent):
+        raise refuse(422, "This agent may not buy for that project.", field="project_id")
+    if body.merchant_lock == "monitor":
+        await _check_monitor(context, agent, project_id)
+    merchant = Merchant(
+        name=body.merchant.name, url=body.merchant.url, country=body.merchant.country,
+        category=category_code(body.merchant.category) if body.merchant.category else None,
+        network_id=body.merchant.network_id,
+    )  # fmt: skip
+    return AskPurchase(
+        organization_id=agent.organization_id, agent_id=agent.id, project_id=project_id,
+        ask=Ask(body.amount, body.currency, merchant, body.task_id, body.allow_duplicate, body.merchant_lock),
+        description=body.description, metadata=json.dumps(body.metadata), key=key,
+        body_hash=hashlib.sha256(canonical(body.model_dump()).encode()).hexdigest(),
+        ids=AskIds(*(context.new_id(prefix) for prefix in ("pur", "hold", "apr", "crd", "out"))),
+    )  # fmt: skip
+
+
+async def _check_monitor(context: FlowContext, agent: Agent, project_id: str) -> None:
+    """An ask can only make rules stricter; where no control says anything, the lock is strict."""
+    scope_ids = [scope_id for _, scope_id in chain(agent.organization_id, project_id, agent.id)]
+    rows = await run_in_threadpool(limits.controls_of, context.database, agent.organization_id, scope_ids)
+    if strictest([controls_of(row) for row in rows]).merchant_lock != "monitor":
+        raise refuse(422, "The rules ask for a strict merchant lock; an ask cannot loosen it.", field="merchant_lock")

@@ -1,0 +1,215 @@
+"""Rows as JSON: the shapes of interface.md, times as RFC 3339 UTC, amounts in minor units."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from roony.core.agent import Agent, Organization, Project
+from roony.core.approval import Approval, current_status
+from roony.core.audit import AuditRecord
+from roony.core.authorization import Authorization, AuthorizationDecision
+from roony.core.budget import available
+from roony.core.card import Card
+from roony.core.connection import Connection
+from roony.core.control import Control
+from roony.core.settlement import Discrepancy, StripeTransaction
+from roony.gateway.issuing import CardDetails
+from roony.store.queries.limits import Standing
+from roony.store.queries.paging import Page
+from roony.store.queries.purchases import PurchaseView
+from roony.store.tables import AccessKey, InboxEvent
+
+Item = TypeVar("Item")
+Json = dict[str, Any]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def time(at: int | None) -> str | None:
+    """Microseconds since 1970 as `2026-11-22T09:30:00.123456Z`; None stays None."""
+    if at is None:
+        return None
+    return (_EPOCH + timedelta(microseconds=at)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def listed(page: Page[Item], show: Callable[[Item], Json]) -> Json:
+    """A page of a list."""
+    return {"data": [show(item) for item in page.rows], "next_cursor": page.next_cursor}
+
+
+def purchase(view: PurchaseView, numbers: CardDetails | None = None) -> Json:
+    """A purchase as its agent and its owner see it; `numbers` only in the create answer."""
+    row = view.purchase
+    decision = json.loads(row.decision)
+    return {
+        "id": row.id, "status": row.status, "amount": row.amount, "currency": row.currency,
+        "merchant": json.loads(row.merchant), "description": row.description, "agent_id": row.agent_id,
+        "project_id": row.project_id, "task_id": row.task_id, "merchant_lock": row.merchant_lock,
+        "metadata": json.loads(row.metadata),
+        "decision": {"verdict": decision["verdict"], "reasons": decision["reasons"]},
+        "card": _card_of(view.card, numbers),
+        "approval": {"id": view.approval.id, "expires_at": time(view.approval.expires_at)} if view.approval else None,
+        "failure": json.loads(row.failure) if row.failure else None,
+        "hold_amount": row.hold_amount, "held_amount": row.held, "captured_amount": row.captured,
+        "refunded_amount": row.refunded, "ended_reason": row.ended_reason,
+        "created_at": time(row.created_at), "updated_at": time(row.updated_at),
+    }  # fmt: skip
+
+
+def _card_of(row: Card | None, numbers: CardDetails | None) -> Json | None:
+    """The card inside a purchase: null until Stripe has made it."""
+    if row is None or row.stripe_card_id is None:
+        return None
+    shown = {
+        "id": row.id, "last4": row.last4, "exp_month": row.exp_month, "exp_year": row.exp_year, "status": row.status,
+        "hard_limit": row.hard_limit, "expires_at": time(row.expires_at),
+    }  # fmt: skip
+    if numbers is not None:
+        shown |= {"number": numbers.number, "cvc": numbers.cvc, "billing_zip": numbers.billing_zip}
+    return shown
+
+
+def card_details(details: CardDetails) -> Json:
+    """The credentials, in clear; only where the organization delivers raw."""
+    return {
+        "delivery": "raw", "number": details.number, "cvc": details.cvc, "exp_month": details.exp_month,
+        "exp_year": details.exp_year, "billing_zip": details.billing_zip,
+    }  # fmt: skip
+
+
+def card(row: Card) -> Json:
+    """A card as its owner sees it."""
+    return {
+        "id": row.id, "purchase_id": row.purchase_id, "connection_id": row.connection_id,
+        "stripe_card_id": row.stripe_card_id, "status": row.status, "stripe_status": row.stripe_status,
+        "currency": row.currency, "hard_limit": row.hard_limit, "last4": row.last4, "exp_month": row.exp_month,
+        "exp_year": row.exp_year, "deliveries": row.deliveries, "expires_at": time(row.expires_at),
+        "created_at": time(row.created_at), "updated_at": time(row.updated_at),
+    }  # fmt: skip
+
+
+def organization(row: Organization) -> Json:
+    """The company's settings and the head of its audit chain."""
+    return {
+        "id": row.id, "name": row.name, "currency": row.currency, "time_zone": row.time_zone,
+        "connection_id": row.connection_id, "frozen_at": time(row.frozen_at), "unknown_cards": row.unknown_cards,
+        "delivery": row.delivery, "unbudgeted": bool(row.unbudgeted),
+        "audit_head": {"sequence": row.audit_sequence, "hash": row.audit_hash}, "created_at": time(row.created_at),
+    }  # fmt: skip
+
+
+def project(row: Project) -> Json:
+    """A project."""
+    return {"id": row.id, "name": row.name, "frozen_at": time(row.frozen_at), "created_at": time(row.created_at)}
+
+
+def agent(row: Agent) -> Json:
+    """An agent."""
+    return {
+        "id": row.id, "name": row.name, "description": row.description, "project_id": row.project_id,
+        "project_ids": json.loads(row.project_ids), "frozen_at": time(row.frozen_at),
+        "created_at": time(row.created_at),
+    }  # fmt: skip
+
+
+def access_key(row: AccessKey, text: str | None = None) -> Json:
+    """A key: its beginning only; `text`, the whole of it, once in the answer that makes it."""
+    shown = {
+        "id": row.id, "kind": row.kind, "agent_id": row.agent_id, "name": row.name, "prefix": row.prefix,
+        "created_at": time(row.created_at), "revoked_at": time(row.revoked_at),
+    }  # fmt: skip
+    return shown if text is None else {**shown, "key": text}
+
+
+def budget(standing: Standing) -> Json:
+    """A budget and where it stands in its current period."""
+    row, period = standing
+    return {
+        "id": row.id, "scope": row.scope, "scope_id": row.scope_id, "currency": row.currency, "period": row.period,
+        "period_start": time(period.period_start), "limit": row.limit_amount, "held": period.held,
+        "spent": period.spent, "available": available(row, period),
+    }  # fmt: skip
+
+
+def control(row: Control) -> Json:
+    """The controls of one scope."""
+    return {
+        "id": row.id, "scope": row.scope, "scope_id": row.scope_id, "version": row.version,
+        "controls": json.loads(row.fields), "updated_at": time(row.updated_at),
+    }  # fmt: skip
+
+
+def approval(row: Approval, now: int) -> Json:
+    """An approval with what its approver is shown; `now` in microseconds UTC."""
+    return {
+        "id": row.id, "purchase_id": row.purchase_id, "status": current_status(row, now),
+        "snapshot": json.loads(row.snapshot), "expires_at": time(row.expires_at), "decided_by": row.decided_by,
+        "decided_at": time(row.decided_at), "note": row.note, "created_at": time(row.created_at),
+    }  # fmt: skip
+
+
+def connection(row: Connection) -> Json:
+    """A connected Stripe account."""
+    return {
+        "id": row.id, "kind": row.kind, "status": row.status, "stripe_account": row.stripe_account,
+        "livemode": bool(row.livemode), "scope": row.scope, "currency": row.currency,
+        "stripe_cardholder_id": row.stripe_cardholder_id, "status_reason": row.status_reason,
+        "created_at": time(row.created_at), "updated_at": time(row.updated_at),
+    }  # fmt: skip
+
+
+def authorization(row: Authorization, decisions: list[AuthorizationDecision]) -> Json:
+    """An authorization and every answer Roony gave to it."""
+    return {
+        "id": row.id, "connection_id": row.connection_id, "purchase_id": row.purchase_id, "card_id": row.card_id,
+        "stripe_card_id": row.stripe_card_id, "status": row.status, "approved": bool(row.approved),
+        "card_check": bool(row.card_check), "amount": row.amount, "captured_amount": row.captured,
+        "currency": row.currency, "merchant_amount": row.merchant_amount, "merchant_currency": row.merchant_currency,
+        "merchant": json.loads(row.merchant),
+        "decisions": [
+            {"id": d.id, "ordinal": d.ordinal, "amount": d.amount, "approved": bool(d.approved),
+             "approved_amount": d.approved_amount, "code": d.code or None, "answered": d.answered, "at": time(d.at)}
+            for d in decisions
+        ],
+        "created_at": time(row.created_at), "updated_at": time(row.updated_at),
+    }  # fmt: skip
+
+
+def stripe_transaction(row: StripeTransaction) -> Json:
+    """A capture or refund as Stripe booked it."""
+    return {
+        "id": row.id, "type": row.type, "amount": row.amount, "currency": row.currency,
+        "merchant_amount": row.merchant_amount, "merchant_currency": row.merchant_currency,
+        "merchant": json.loads(row.merchant), "purchase_id": row.purchase_id, "authorization_id": row.authorization_id,
+        "stripe_card_id": row.stripe_card_id, "created_at": time(row.created_at), "booked_at": time(row.booked_at),
+    }  # fmt: skip
+
+
+def discrepancy(row: Discrepancy) -> Json:
+    """Something that does not fit what was approved."""
+    return {
+        "id": row.id, "kind": row.kind, "status": row.status, "purchase_id": row.purchase_id, "card_id": row.card_id,
+        "subject": row.subject, "expected": row.expected, "found": row.found, "note": row.note,
+        "resolved_by": row.resolved_by, "created_at": time(row.created_at), "resolved_at": time(row.resolved_at),
+    }  # fmt: skip
+
+
+def event(row: InboxEvent) -> Json:
+    """A Stripe event and how far its handling is; never its body."""
+    return {
+        "id": row.id, "type": row.type, "account": row.account, "livemode": bool(row.livemode),
+        "object_id": row.object_id, "status": row.status, "reason": row.reason, "failures": row.failures,
+        "due_at": time(row.due_at), "created_at": time(row.created * 1_000_000), "received_at": time(row.received_at),
+        "finished_at": time(row.finished_at),
+    }  # fmt: skip
+
+
+def audit_record(row: AuditRecord) -> Json:
+    """A record for reading; the export has it as it was hashed."""
+    return {
+        "id": row.id, "sequence": row.sequence, "at": time(row.at), "actor": row.actor, "action": row.action,
+        "subject": row.subject, "body": json.loads(row.body), "hash": row.hash,
+    }  # fmt: skip

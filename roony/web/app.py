@@ -1,0 +1,58 @@
+"""The web application: API, pages, connecting, and Stripe's door in front of everything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from fastapi import FastAPI
+
+from roony import __version__
+from roony.flows.context import FlowContext
+from roony.web import agent_api, docs, health, oauth
+from roony.web.admin_api import router as admin_router
+from roony.web.errors import HANDLERS
+from roony.web.frame import App, RequestCounts, RequestFrame
+from roony.web.webhook import WebhookDoor
+
+_ABOUT = (
+    "A self-hosted financial firewall for AI agents: rules, budgets and one tightly limited card per purchase."
+    " Amounts are integers in minor units, times RFC 3339 UTC, errors always"
+    ' `{"error":{"code","message","field?","id?","request_id"}}`.'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AppOptions:
+    """What the app needs beside the flows. `webhook_secrets` may sign Stripe's events, newest first."""
+
+    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    simulate: bool = False
+
+
+class Wakeable(Protocol):
+    """Somebody who has work to do, such as the worker."""
+
+    def wake(self) -> None:
+        """There is something to do now."""
+
+
+def create_app(context: FlowContext, options: AppOptions, worker: Wakeable | None = None) -> App:
+    """The ASGI application of one process; till and worker are started and stopped by the wiring."""
+    counts = RequestCounts()
+    app = FastAPI(
+        title="Roony", version=__version__, description=_ABOUT, openapi_url="/openapi.json", docs_url=None,
+        redoc_url=None, redirect_slashes=False, exception_handlers=HANDLERS,
+        # Request bodies and card numbers are nobody else's business.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
+    )  # fmt: skip
+    app.state.context = context
+    app.state.options = options
+    app.state.counts = counts
+    app.state.wake_worker = worker.wake if worker is not None else lambda: None
+    app.include_router(agent_api.router)
+    app.include_router(admin_router)
+    app.router.routes.extend([*docs.routes(), *health.routes(), *oauth.routes(context)])
+    app.add_middleware(RequestFrame, new_id=context.new_id, counts=counts)
+    wake = worker.wake if worker is not None else lambda: None
+    return WebhookDoor(context, options.webhook_secrets, app, wake)

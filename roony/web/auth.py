@@ -1,0 +1,91 @@
+"""Who calls: the bearer key of an agent or of the owner, looked up by its hash for every request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer
+from starlette.concurrency import run_in_threadpool
+
+from roony.core.agent import Agent
+from roony.core.errors import BrokenCaller
+from roony.flows.access_key import hash_key
+from roony.flows.context import FlowContext
+from roony.store.queries.keys import holder_of
+from roony.web.errors import Refused, refuse
+
+MAX_KEY_LENGTH = 200
+
+# Only for the documentation: the route checks the key before anything is parsed (see requests.py).
+AGENT_KEY = Security(HTTPBearer(scheme_name="AgentKey", description="`roony_agent_…`", auto_error=False))
+ADMIN_KEY = Security(HTTPBearer(scheme_name="AdminKey", description="`roony_admin_…`", auto_error=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose key it was. `agent` is set for an agent's key only; `actor` is the name used in audit records."""
+
+    organization_id: str
+    actor: str
+    agent: Agent | None
+
+
+async def authenticate(request: Request, kind: str) -> Caller:
+    """The caller of a route for `kind` ("agent" or "admin"). Raises Refused with 401, or 403 for the other kind."""
+    text = _bearer(request)
+    context: FlowContext = request.app.state.context
+    holder = await run_in_threadpool(holder_of, context.database, hash_key(text))
+    if holder is None or holder.key.revoked_at is not None:
+        raise _unauthorized("This key is not known or was revoked.")
+    key = holder.key
+    if key.kind != kind:
+        whose = "an agent's key" if kind == "agent" else "an admin key"
+        raise refuse(403, f"This address wants {whose}.", "wrong_kind_of_key")
+    if kind == "agent" and holder.agent is None:
+        raise _unauthorized("The agent of this key is gone.")
+    actor = holder.agent.id if holder.agent is not None else key.id
+    return Caller(key.organization_id, actor, holder.agent)
+
+
+def _bearer(request: Request) -> str:
+    given = request.headers.getlist("authorization")
+    scheme, _, text = (given[0] if len(given) == 1 else "").partition(" ")
+    text = text.strip()
+    if scheme.lower() != "bearer" or not text:
+        raise _unauthorized("Send your key as `Authorization: Bearer roony_…`.")
+    if len(text) > MAX_KEY_LENGTH or not text.isascii() or not text.startswith("roony_"):
+        raise _unauthorized("This is not a key of Roony.")
+    return text
+
+
+def _unauthorized(message: str) -> Refused:
+    return refuse(401, message, www_authenticate="Bearer")
+
+
+def caller_of(request: Request) -> Caller:
+    """The caller that the route has established."""
+    caller: Caller = request.state.caller
+    return caller
+
+
+def context_of(request: Request) -> FlowContext:
+    """What the flows work with."""
+    context: FlowContext = request.app.state.context
+    return context
+
+
+CallerOf = Annotated[Caller, Depends(caller_of)]
+ContextOf = Annotated[FlowContext, Depends(context_of)]
+
+
+def agent_of(request: Request) -> Agent:
+    """The agent that calls. Raises BrokenCaller on a route that is not for agents."""
+    agent = caller_of(request).agent
+    if agent is None:
+        raise BrokenCaller("only a route for agents has an agent")
+    return agent
+
+
+AgentOf = Annotated[Agent, Depends(agent_of)]

@@ -1,0 +1,157 @@
+"""Requests read strictly: the key first, then the path, then a body that is small, JSON, and says everything once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
+
+from roony.web.auth import authenticate
+from roony.web.errors import Refused, refuse
+
+MAX_BODY = 256 * 1024
+# A body that trickles in slower than this is not waited for.
+BODY_SECONDS = 15.0
+MAX_DEPTH = 32
+# More digits than any number here may have: such a number is refused by its field, not by a conversion.
+MAX_DIGITS = 30
+# Ids of ours and of Stripe's.
+_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+class StrictRequest(Request):
+    """A request whose body is read with a limit and parsed without mercy, before FastAPI looks at it."""
+
+    async def prepare(self) -> None:
+        """Reads and parses the body, which `body` and `json` then give.
+
+        Raises Refused: 413 without reading on, 415 for what is not JSON, 400 when it is broken, 422 for a name that
+        comes twice and for characters that no text may have.
+        """
+        self._body = await self._read()
+        if self._body:
+            _check_content_type(self.headers.getlist("content-type"))
+            self._json = parse(self._body)
+
+    async def _read(self) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                async for part in self.stream():
+                    size += len(part)
+                    if size > MAX_BODY:
+                        raise _too_large()
+                    parts.append(part)
+        except (TimeoutError, ClientDisconnect):
+            raise refuse(400, "The body did not arrive.", connection="close") from None
+        return b"".join(parts)
+
+
+def parse(body: bytes) -> Any:
+    """JSON as the standard has it: no name twice, no NaN; numbers too long to be meant become a float and so fail."""
+    try:
+        value = json.loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_int=_whole)
+    except UnicodeDecodeError:
+        raise refuse(400, "The body is not UTF-8.", "malformed_json") from None
+    except json.JSONDecodeError as error:
+        raise refuse(400, f"The body is not JSON: {error.msg} at character {error.pos}.", "malformed_json") from None
+    except RecursionError:
+        raise refuse(400, "The body is nested too deeply.", "malformed_json") from None
+    _check_texts(value, (), 0)
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in result:
+            raise refuse(422, "This name comes twice in one object.", field=name)
+        result[name] = value
+    return result
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) <= MAX_DIGITS else float("inf")
+
+
+def _check_texts(value: Any, path: tuple[str, ...], depth: int) -> None:
+    """No control characters but line breaks, nothing that cannot be written as UTF-8, in any text or name."""
+    if depth > MAX_DEPTH:
+        raise refuse(400, "The body is nested too deeply.", "malformed_json")
+    if isinstance(value, str) and not is_clean(value, line_breaks=True):
+        raise refuse(422, "It has characters that a text may not have.", field=".".join(path) or None)
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if not is_clean(name):
+                raise refuse(422, "A name has characters that a text may not have.", field=".".join(path) or None)
+            _check_texts(item, (*path, name), depth + 1)
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            _check_texts(item, (*path, str(place)), depth + 1)
+
+
+# Control characters, halves of a pair, line separators, and marks that turn the direction of what follows: in a
+# merchant's name they would show an approver something else than what is there.
+_UNCLEAN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+
+
+def is_clean(text: str, line_breaks: bool = False) -> bool:
+    """True when every character may stand in a text of ours; `\\n` only with `line_breaks`."""
+    return _UNCLEAN.search(text.replace("\n", "") if line_breaks else text) is None
+
+
+def _check_content_type(given: list[str]) -> None:
+    kind, _, parameters = (given[0] if len(given) == 1 else "").partition(";")
+    charset = parameters.replace(" ", "").replace('"', "").lower()
+    if kind.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
+        raise refuse(415, "Send JSON, with `Content-Type: application/json`.")
+
+
+def _too_large() -> Refused:
+    # Closing says that the rest will not be read.
+    return refuse(413, f"The body is larger than {MAX_BODY} bytes.", connection="close")
+
+
+def _check_length(request: Request) -> None:
+    length = request.headers.get("content-length", "0")
+    if not length.isdigit() or len(length) > 15:
+        raise refuse(400, "The Content-Length makes no sense.", connection="close")
+    if int(length) > MAX_BODY:
+        raise _too_large()
+
+
+class KeyedRoute(APIRoute):
+    """A route behind a key: nothing of a request is parsed before its caller is known."""
+
+    kind = "admin"
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """1 who calls · 2 the length · 3 the ids in the path · 4 body and schema, as FastAPI does."""
+        handle = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            request = StrictRequest(request.scope, request.receive)
+            request.state.caller = await authenticate(request, self.kind)
+            _check_length(request)
+            for id in request.path_params.values():
+                if not _ID.fullmatch(str(id)):
+                    raise refuse(404, "There is nothing with this id.")
+            if self.body_field is not None:
+                # Here, not inside FastAPI: it would hide what the reading raises behind a 400 of its own.
+                await request.prepare()
+            return await handle(request)
+
+        return strict
+
+
+class AgentRoute(KeyedRoute):
+    """A route for agents' keys."""
+
+    kind = "agent"

@@ -1,0 +1,236 @@
+"""What callers may send, field by field: strict types, no unknown fields, short and clean texts."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from roony.core.categories import COUNTRIES
+from roony.core.merchant import category_code
+from roony.core.money import CURRENCIES, MAX_AMOUNT
+from roony.store.queries.paging import DEFAULT_LIMIT, MAX_LIMIT
+from roony.web.requests import is_clean
+
+MAX_METADATA = 50
+
+
+def _one_line(text: str) -> str:
+    if not is_clean(text):
+        raise PydanticCustomError("unclean", "It has characters that a text may not have")
+    if not text.strip():
+        raise PydanticCustomError("blank", "It must not be blank")
+    return text
+
+
+def _lines(text: str) -> str:
+    if not is_clean(text, line_breaks=True):
+        raise PydanticCustomError("unclean", "It has characters that a text may not have")
+    return text
+
+
+def _currency(text: str) -> str:
+    if text not in CURRENCIES:
+        raise PydanticCustomError("currency", "It must be a lower-case ISO 4217 currency code")
+    return text
+
+
+def _country(text: str) -> str:
+    if text.upper() not in COUNTRIES:
+        raise PydanticCustomError("country", "It must be a two-letter country code (ISO 3166-1)")
+    return text.upper()
+
+
+def _category(text: str) -> str:
+    if category_code(text) is None:
+        raise PydanticCustomError("category", "It must be a Stripe category name or a 4-digit code")
+    return text
+
+
+def _url(text: str) -> str:
+    if not re.fullmatch(r"(https?://)?[^\s/@]+\.[^\s/@]+(/\S*)?", text):
+        raise PydanticCustomError("url", "It must be the address of a web page")
+    return text
+
+
+def _id(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_]{1,64}", text):
+        raise PydanticCustomError("id", "It must be an id")
+    return text
+
+
+Amount = Annotated[int, Field(ge=1, le=MAX_AMOUNT, description="Minor units, as in 12999 for 129.99")]
+LimitAmount = Annotated[int, Field(ge=0, le=MAX_AMOUNT, description="Minor units; null = tracked, not limited")]
+Currency = Annotated[str, Field(min_length=3, max_length=3), AfterValidator(_currency)]
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+ShortText = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_one_line)]
+LongText = Annotated[str, Field(max_length=2_000), AfterValidator(_lines)]
+Id = Annotated[str, AfterValidator(_id)]
+Scope = Literal["organization", "project", "agent"]
+Period = Literal["day", "week", "month", "lifetime"]
+
+
+class Body(BaseModel):
+    """A request body: exactly these fields, with exactly these types."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class Query(BaseModel):
+    """The parameters behind `?`: exactly these."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ListQuery(Query):
+    """Which page of a list."""
+
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
+    cursor: Annotated[str | None, Field(max_length=500, description="`next_cursor` of the page before")] = None
+
+
+# Agents
+
+
+class MerchantBody(Body):
+    """Who is to be paid."""
+
+    name: Name
+    url: Annotated[str, Field(max_length=500), AfterValidator(_one_line), AfterValidator(_url)] | None = None
+    category: Annotated[str, Field(max_length=100), AfterValidator(_category)] | None = None
+    country: Annotated[str, Field(min_length=2, max_length=2), AfterValidator(_country)] | None = None
+    network_id: Annotated[str, Field(max_length=64), AfterValidator(_one_line)] | None = None
+
+
+class AskBody(Body):
+    """A wish to buy. Everything here can only make the owner's rules stricter."""
+
+    amount: Amount
+    currency: Currency
+    description: Annotated[LongText, Field(min_length=1)]
+    merchant: MerchantBody
+    project_id: Id | None = None
+    task_id: ShortText | None = None
+    merchant_lock: Literal["strict", "monitor"] | None = None
+    allow_duplicate: bool = False
+    metadata: Annotated[
+        dict[Annotated[ShortText, Field(max_length=40)], Annotated[LongText, Field(max_length=500)]],
+        Field(max_length=MAX_METADATA),
+    ] = {}
+
+
+class CardBody(Body):
+    """How the card's details are to be handed out, and what for."""
+
+    delivery: Literal["raw"] = "raw"
+    purpose: Annotated[str, Field(max_length=200), AfterValidator(_one_line)] | None = None
+
+
+class WaitQuery(Query):
+    """How long to wait for a decision or a card, in seconds."""
+
+    wait: Annotated[float, Field(ge=0, le=55, allow_inf_nan=False)] = 0
+
+
+# Owners
+
+
+class LimitBody(Body):
+    """A limit over one period."""
+
+    period: Period
+    limit: LimitAmount | None
+    currency: Currency
+
+
+class OrganizationPatch(Body):
+    """Settings to change; what is left out stays. Currency and time zone are fixed."""
+
+    name: Name | None = None
+    unknown_cards: Literal["decline", "approve", "approve_while_unfrozen"] | None = None
+    delivery: Literal["sealed", "reveal", "raw"] | None = None
+    unbudgeted: bool | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fixed(cls, given: Any) -> Any:
+        for name in ("currency", "time_zone"):
+            if isinstance(given, dict) and name in given:
+                raise PydanticCustomError("fixed", "The {name} of an organization cannot be changed", {"name": name})
+        return given
+
+
+class ProjectBody(Body):
+    """A project that is to be made."""
+
+    name: Name
+    budgets: Annotated[list[LimitBody], Field(max_length=100)] = []
+    controls: dict[str, Any] = {}
+
+
+class AgentBody(ProjectBody):
+    """An agent that is to be made. Without `project_id` it goes to the organization's first project."""
+
+    project_id: Id | None = None
+    project_ids: Annotated[list[Id], Field(max_length=100, description="More projects it may name in an ask")] = []
+    description: LongText = ""
+
+
+class KeyBody(Body):
+    """A key that is to be made."""
+
+    name: Annotated[str, Field(max_length=100), AfterValidator(_one_line)] | None = None
+
+
+class ScopeBody(Body):
+    """One scope; `scope_id` may be left out for the organization."""
+
+    scope: Scope
+    scope_id: Id | None = None
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.scope_id is None and self.scope != "organization":
+            raise PydanticCustomError("scope_id", "Say which {scope} with scope_id", {"scope": self.scope})
+        return self
+
+
+class BudgetBody(ScopeBody):
+    """A limit to set, or to lift with `limit` null. Without a currency it is the organization's."""
+
+    period: Period
+    limit: LimitAmount | None
+    currency: Currency | None = None
+
+
+class ControlsBody(ScopeBody):
+    """All controls of a scope; what is left out is no longer set."""
+
+    controls: dict[str, Any]
+
+
+class ApproveBody(Body):
+    """A yes; `amount` approves another one than was asked for."""
+
+    note: LongText = ""
+    amount: Amount | None = None
+
+
+class DenyBody(Body):
+    """A no."""
+
+    note: LongText = ""
+
+
+class ResolveBody(Body):
+    """How a discrepancy ended, in a sentence."""
+
+    note: Annotated[LongText, Field(min_length=1)]
+
+
+class ConnectionBody(Body):
+    """An account that is to be connected."""
+
+    kind: Literal["connect", "stripe_app", "direct"]

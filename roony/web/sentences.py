@@ -1,0 +1,74 @@
+"""Spending controls in plain sentences, so that an agent knows beforehand what it may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from roony.core.control import DAY_NAMES, FIELDS, ActiveHours, Controls, clock
+from roony.core.merchant import category_name
+from roony.core.money import format_amount
+
+# A list longer than this is cut in a sentence; the controls themselves have all of it.
+_SHOWN = 20
+
+
+def sentences(controls: Controls, currency: str) -> list[str]:
+    """One sentence for each control that is set, in the order in which controls are named."""
+    return [_SENTENCES[name](value, currency) for name in FIELDS if (value := getattr(controls, name)) is not None]
+
+
+def _names(values: Iterable[str]) -> str:
+    names = list(values)
+    return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+
+
+def _categories(codes: Iterable[str]) -> str:
+    return _names(sorted(category_name(code) or code for code in codes))
+
+
+def _hours(hours: ActiveHours) -> str:
+    days = ", ".join(DAY_NAMES[day] for day in sorted(hours.days))
+    return f"Purchases can be made {days} from {clock(hours.start)} to {clock(hours.end)}."
+
+
+_SENTENCES: dict[str, Callable[[Any, str], str]] = {
+    "purchase_limit": lambda value, currency: f"One purchase is {format_amount(value, currency)} at most.",
+    "approval_threshold": lambda value, currency: f"A person decides over {format_amount(value, currency)}.",
+    "approve_new_merchants": lambda value, _: (
+        "A person decides about a merchant nothing was bought from before."
+        if value
+        else "New merchants need no person."
+    ),
+    "approve_categories": lambda value, _: f"A person decides about these categories: {_categories(value)}.",
+    "allowed_merchants": lambda value, _: f"Only these merchants: {_names(value)}.",
+    "blocked_merchants": lambda value, _: f"Never these merchants: {_names(value)}.",
+    "allowed_categories": lambda value, _: f"Only these categories, to be named in the ask: {_categories(value)}.",
+    "blocked_categories": lambda value, _: f"Never these categories: {_categories(value)}.",
+    "allowed_countries": lambda value, _: (
+        f"Only merchants in these countries, to be named in the ask: {_names(sorted(value))}."
+    ),
+    "blocked_countries": lambda value, _: f"Never merchants in these countries: {_names(sorted(value))}.",
+    "velocity_count": lambda value, _: f"An agent asks for {value} purchases an hour at most.",
+    "velocity_amount": lambda value, currency: f"An agent asks for {format_amount(value, currency)} an hour at most.",
+    "active_hours": lambda value, _: _hours(value),
+    "card_ttl_seconds": lambda value, _: f"A card must be used within {value} seconds.",
+    "tolerance_amount": lambda value, currency: (
+        f"The merchant may charge up to {format_amount(value, currency)} more than was asked for."
+    ),
+    "tolerance_percent": lambda value, _: f"The merchant may charge up to {value} % more than was asked for.",
+    "merchant_lock": lambda value, _: (
+        "A charge by another merchant than the approved one is declined."
+        if value == "strict"
+        else "A charge by another merchant than the approved one is let through and flagged."
+    ),
+    "foreign_currency": lambda value, _: (
+        "Charges in a foreign currency are let through."
+        if value == "allow"
+        else "Charges in a foreign currency are declined."
+    ),
+    "delivery": lambda value, _: f"Card details are delivered as {value}.",
+    "duplicate_window_seconds": lambda value, _: (
+        f"The same wish again within {value} seconds is taken for a repetition."
+    ),
+}

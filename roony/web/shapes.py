@@ -1,0 +1,206 @@
+"""What answers look like, for the OpenAPI document; tests hold the answers against these models."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Shape(BaseModel):
+    """An answer or a part of one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ErrorBody(Shape):
+    """What went wrong. `code` is stable, `field` names the first wrong field, `id` what stands in the way."""
+
+    code: str
+    message: str
+    field: str | None = None
+    id: str | None = None
+    request_id: str
+
+
+class ErrorAnswer(Shape):
+    """Every error has this shape."""
+
+    error: ErrorBody
+
+
+class ReasonShape(Shape):
+    """One reason for a verdict; the first one is official."""
+
+    code: str
+    message: str
+    scope: str | None = None
+
+
+class DecisionShape(Shape):
+    """What was decided and why."""
+
+    verdict: Literal["approved", "declined", "needs_approval"]
+    reasons: list[ReasonShape]
+
+
+class PurchaseCard(Shape):
+    """The card of a purchase. The numbers are in the create answer only, and only where delivery is `raw`."""
+
+    id: str
+    last4: str
+    exp_month: int
+    exp_year: int
+    status: str
+    hard_limit: int
+    expires_at: str
+    number: str | None = None
+    cvc: str | None = None
+    billing_zip: str | None = None
+
+
+class PurchaseApproval(Shape):
+    """The approval a purchase waits for or had."""
+
+    id: str
+    expires_at: str
+
+
+class PurchaseAnswer(Shape):
+    """A purchase. Amounts in minor units of `currency`."""
+
+    id: str
+    status: str
+    amount: int
+    currency: str
+    merchant: dict[str, str]
+    description: str
+    agent_id: str
+    project_id: str
+    task_id: str | None
+    merchant_lock: str
+    metadata: dict[str, str]
+    decision: DecisionShape
+    card: PurchaseCard | None
+    approval: PurchaseApproval | None
+    failure: dict[str, Any] | None
+    hold_amount: int
+    held_amount: int
+    captured_amount: int
+    refunded_amount: int
+    ended_reason: str | None
+    created_at: str
+    updated_at: str
+
+
+class PreviewAnswer(Shape):
+    """What would be decided now."""
+
+    amount: int
+    currency: str
+    hold_amount: int
+    decision: DecisionShape
+    duplicate_of: str | None
+
+
+class CardAnswer(Shape):
+    """A card's credentials, in clear."""
+
+    delivery: Literal["raw"]
+    number: str
+    cvc: str
+    exp_month: int
+    exp_year: int
+    billing_zip: str | None
+
+
+class BudgetAnswer(Shape):
+    """A budget in its current period; `limit` and `available` are null when it is tracked, not limited."""
+
+    id: str
+    scope: str
+    scope_id: str
+    currency: str
+    period: str
+    period_start: str
+    limit: int | None
+    held: int
+    spent: int
+    available: int | None
+
+
+class RuleAnswer(Shape):
+    """The controls of one level, as fields and as sentences."""
+
+    id: str
+    scope: str
+    scope_id: str
+    version: int
+    controls: dict[str, Any]
+    sentences: list[str]
+    updated_at: str
+
+
+class TransactionAnswer(Shape):
+    """A capture or refund as Stripe booked it; `amount` is never negative, `type` says which way."""
+
+    id: str
+    type: str
+    amount: int
+    currency: str
+    merchant_amount: int
+    merchant_currency: str
+    merchant: dict[str, str]
+    purchase_id: str | None
+    authorization_id: str | None
+    stripe_card_id: str
+    created_at: str
+    booked_at: str
+
+
+class PurchaseList(Shape):
+    """A page of purchases."""
+
+    data: list[PurchaseAnswer]
+    next_cursor: str | None
+
+
+class BudgetList(Shape):
+    """A page of budgets."""
+
+    data: list[BudgetAnswer]
+    next_cursor: str | None
+
+
+class RuleList(Shape):
+    """The rules of every level."""
+
+    data: list[RuleAnswer]
+    next_cursor: str | None
+
+
+class TransactionList(Shape):
+    """A page of transactions."""
+
+    data: list[TransactionAnswer]
+    next_cursor: str | None
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    401: {"model": ErrorAnswer, "description": "No key, or one that is not valid"},
+    403: {"model": ErrorAnswer, "description": "A key of another kind"},
+    404: {"model": ErrorAnswer, "description": "No such thing, or not yours"},
+    409: {"model": ErrorAnswer, "description": "It cannot be done now"},
+    413: {"model": ErrorAnswer, "description": "The body is larger than 256 KiB"},
+    415: {"model": ErrorAnswer, "description": "The body is not JSON"},
+    422: {"model": ErrorAnswer, "description": "A field is wrong; nothing was written"},
+    503: {"model": ErrorAnswer, "description": "Too busy or not reachable; nothing was changed unless it says so"},
+}
+
+IDEMPOTENCY_KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same key and body give the same purchase; the same key with another body is 409",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
