@@ -1,0 +1,94 @@
+"""`roony agent` and `roony project`: who may ask, in which project, with which key."""
+
+from __future__ import annotations
+
+import typer
+
+from roony.cli.budget import parse_limits
+from roony.cli.control import parse_fields
+from roony.cli.output import JsonOption, print_json, print_list, print_one
+from roony.cli.remote import UrlOption, owner
+
+app = typer.Typer(help="Agents and their keys.", no_args_is_help=True)
+projects = typer.Typer(help="Projects, which group agents.", no_args_is_help=True)
+
+_AGENTS = "/api/v1/admin/agents"
+_PROJECTS = "/api/v1/admin/projects"
+_BUDGET_HELP = "A limit such as month=500.00 or month=500.00:eur; may be given several times."
+_CONTROL_HELP = "A control such as purchase_limit=50000 or allowed_countries=US,CA; may be given several times."
+
+
+@app.command()
+def create(
+    name: str = typer.Argument(help="What people call it."),
+    project_id: str | None = typer.Option(None, help="Its project; the first one if not given."),
+    description: str = typer.Option("", help="What it does."),
+    budget: list[str] = typer.Option([], help=_BUDGET_HELP),
+    control: list[str] = typer.Option([], help=_CONTROL_HELP),
+    url: str = UrlOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Create an agent and print its key, this once."""
+    body = {
+        "name": name, "description": description, "budgets": parse_limits(budget), "controls": parse_fields(control),
+        **({"project_id": project_id} if project_id else {}),
+    }  # fmt: skip
+    made = owner(url).post(_AGENTS, body)
+    print_one(made, as_json)
+    if not as_json:
+        typer.echo("The key is shown this once. Next: export ROONY_AGENT_KEY=… and roony purchase ask --help")
+
+
+@app.command("list")
+def list_agents(
+    cursor: str | None = typer.Option(None, help="Where the last page ended."),
+    url: str = UrlOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """List the agents."""
+    answer = owner(url).get(_AGENTS, cursor=cursor)
+    print_list(
+        answer, ("id", "name", "project_id", "frozen_at"), as_json, "No agents yet. Next: roony agent create NAME"
+    )
+
+
+@app.command()
+def show(agent_id: str = typer.Argument(help="agt_…"), url: str = UrlOption, as_json: bool = JsonOption) -> None:
+    """Show one agent."""
+    print_one(owner(url).get(f"{_AGENTS}/{agent_id}"), as_json)
+
+
+@app.command()
+def key(
+    agent_id: str = typer.Argument(help="agt_…"),
+    name: str | None = typer.Option(None, help="What the key is for."),
+    url: str = UrlOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Make one more key for an agent and print it, this once. Older keys stay valid."""
+    made = owner(url).post(f"{_AGENTS}/{agent_id}/keys", {"name": name} if name else {})
+    print_json(made) if as_json else typer.echo(made["key"])
+
+
+@projects.command("create")
+def create_project(
+    name: str = typer.Argument(help="What people call it."),
+    budget: list[str] = typer.Option([], help=_BUDGET_HELP),
+    control: list[str] = typer.Option([], help=_CONTROL_HELP),
+    url: str = UrlOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Create a project."""
+    body = {"name": name, "budgets": parse_limits(budget), "controls": parse_fields(control)}
+    print_one(owner(url).post(_PROJECTS, body), as_json)
+
+
+@projects.command("list")
+def list_projects(
+    cursor: str | None = typer.Option(None, help="Where the last page ended."),
+    url: str = UrlOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """List the projects."""
+    answer = owner(url).get(_PROJECTS, cursor=cursor)
+    print_list(answer, ("id", "name", "frozen_at"), as_json, "No projects yet. Next: roony project create NAME")

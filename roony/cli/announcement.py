@@ -1,0 +1,70 @@
+"""What `roony serve` says once everything answers: one JSON line for programs, or a few lines for people."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any, NamedTuple
+
+from roony.cli.demo_company import DemoCompany
+from roony.cli.local_key import keep_local_key
+from roony.cli.simulation import SimulationFiles
+from roony.config import Settings, plain
+
+_KEYS = (
+    *("url", "simulator_url", "organization_id", "admin_key", "agent_id", "agent_key"),
+    *("webhook_secret", "stripe_secret_key", "stripe_account", "pid"),
+)
+
+
+class Announced(NamedTuple):
+    """What answers now; the last three only with --simulate."""
+
+    url: str
+    settings: Settings
+    demo: DemoCompany | None
+    simulator: dict[str, Any] | None
+    files: SimulationFiles | None
+
+
+def announce(what: Announced, ready_json: bool) -> None:
+    """Prints it, and keeps the demo owner's key where commands on this machine find it."""
+    if what.demo is not None:
+        keep_local_key(what.settings.roony_database_url, what.demo.admin_key)
+    sys.stdout.write(f"{_ready_line(what)}\n" if ready_json else _for_people(what))
+    sys.stdout.flush()
+
+
+def _ready_line(what: Announced) -> str:
+    """Without --simulate the secrets are the owner's own, and nobody needs to be told them."""
+    ready: dict[str, Any] = dict.fromkeys(_KEYS)
+    ready |= {"url": what.url, "pid": os.getpid()}
+    if what.demo is not None and what.simulator is not None:
+        ready |= {
+            "simulator_url": what.simulator["url"],
+            "organization_id": what.demo.organization_id,
+            "admin_key": what.demo.admin_key,
+            "agent_id": what.demo.agent_id,
+            "agent_key": what.demo.agent_key,
+            "webhook_secret": what.settings.webhook_secrets[0],
+            "stripe_secret_key": plain(what.settings.stripe_secret_key),
+            "stripe_account": what.demo.stripe_account,
+        }
+    return json.dumps(ready)
+
+
+def _for_people(what: Announced) -> str:
+    lines = [f"Roony answers at {what.url} (API documentation: {what.url}/docs)"]
+    if what.demo is not None and what.simulator is not None and what.files is not None:
+        lines += [
+            f"The simulated Stripe is at {what.simulator['url']}; no real money moves.",
+            f"Everything is kept in {what.files.state.parent}.",
+            "",
+            "To speak as the owner, and as the demo agent:",
+            f"  export ROONY_URL={what.url}",
+            f"  export ROONY_ADMIN_KEY={what.demo.admin_key}",
+            f"  export ROONY_AGENT_KEY={what.demo.agent_key}",
+            "  roony purchase ask 49.99 --merchant Figma --category software --country US",
+        ]
+    return "\n".join([*lines, "", "Stop it with Ctrl-C.", ""])

@@ -1,0 +1,52 @@
+"""All commands in one tree; each noun brings its own from its file."""
+
+from __future__ import annotations
+
+import typer
+
+from roony import __version__
+from roony.cli import agent, approval, audit, budget, connection, control, discrepancy, events, keys, purchase
+from roony.cli.bench import bench
+from roony.cli.database import init, migrate
+from roony.cli.demo import demo
+from roony.cli.freeze import freeze, unfreeze
+from roony.cli.serve import serve
+from roony.cli.simulator import simulator
+
+app = typer.Typer(
+    name="roony",
+    help="A financial firewall for AI agents: rules, budgets and one tightly limited card per purchase.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # its boxes show local variables, and those may hold keys
+    add_completion=False,
+)
+
+for command in (demo, serve, simulator, init, migrate, freeze, unfreeze, bench):
+    app.command()(command)
+for name, group in (
+    ("purchase", purchase.app),
+    ("agent", agent.app),
+    ("project", agent.projects),
+    ("budget", budget.app),
+    ("control", control.app),
+    ("approval", approval.app),
+    ("connection", connection.app),
+    ("discrepancy", discrepancy.app),
+    ("events", events.app),
+    ("audit", audit.app),
+    ("keys", keys.app),
+):
+    app.add_typer(group, name=name)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print it."),
+) -> None:
+    """A financial firewall for AI agents: rules, budgets and one tightly limited card per purchase."""

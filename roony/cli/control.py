@@ -1,0 +1,86 @@
+"""`roony control`: the spending controls of the organization, a project or an agent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import typer
+
+from roony.cli.output import JsonOption, print_json, print_one
+from roony.cli.remote import Remote, UrlOption, owner
+
+app = typer.Typer(help="Spending controls.", no_args_is_help=True)
+
+_CONTROLS = "/api/v1/admin/controls"
+# Controls that are lists: a comma separates their entries.
+_LISTS = frozenset({
+    "approve_categories", "allowed_merchants", "blocked_merchants", "allowed_categories", "blocked_categories",
+    "allowed_countries", "blocked_countries",
+})  # fmt: skip
+
+
+def parse_fields(texts: list[str]) -> dict[str, Any]:
+    """`name=value` pairs as the API wants them: numbers, yes and no, lists, JSON. Raises typer.BadParameter."""
+    return {name: value for name, value in map(_field, texts) if value is not None}
+
+
+def _field(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    name = name.strip().replace("-", "_")
+    if not equals or not name:
+        raise typer.BadParameter(f"{text!r} is not a control: write it like purchase_limit=50000.")
+    value = value.strip()
+    if value.lower() in ("", "none", "null"):
+        return name, None
+    if value.startswith(("{", "[")):
+        try:
+            return name, json.loads(value)
+        except ValueError:
+            raise typer.BadParameter(f"{name}: this is not JSON.") from None
+    if name in _LISTS:
+        return name, [entry.strip() for entry in value.split(",") if entry.strip()]
+    if value.lower() in ("yes", "true", "no", "false"):
+        return name, value.lower() in ("yes", "true")
+    return name, int(value) if value.isascii() and value.isdigit() else value
+
+
+def _controls_of(remote: Remote, scope: dict[str, str]) -> dict[str, Any]:
+    """What is set on a scope now; the organization's row is the one of scope `organization`."""
+    rows = remote.get(_CONTROLS, **scope)["data"]
+    return dict(rows[0]["controls"]) if rows else {}
+
+
+@app.command()
+def show(
+    scope: str | None = typer.Argument(None, help="agt_…, prj_… or org_…; the organization if not given."),
+    url: str = UrlOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Show what is set on one scope. A purchase must pass those of its agent, project and organization."""
+    from roony.cli.budget import scope_of
+
+    controls = _controls_of(owner(url), scope_of(scope))
+    if not controls and not as_json:
+        typer.echo("No controls are set here. Next: roony control set purchase_limit=50000 --scope agt_…")
+        return
+    print_one(controls, as_json)
+
+
+@app.command("set")
+def set_controls(
+    fields: list[str] = typer.Argument(help="Such as purchase_limit=50000 allowed_countries=US,CA; NAME=none."),
+    scope: str | None = typer.Option(None, help="agt_…, prj_… or org_…; the organization if not given."),
+    replace: bool = typer.Option(False, "--replace", help="Take off all that is not named here."),
+    url: str = UrlOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Set controls; others of the scope stay unless --replace is given. Amounts are in minor units."""
+    from roony.cli.budget import scope_of
+
+    remote, where = owner(url), scope_of(scope)
+    given = dict(map(_field, fields))
+    merged = given if replace else {**_controls_of(remote, where), **given}
+    wanted = {name: value for name, value in merged.items() if value is not None}
+    answer = remote.put(_CONTROLS, {**where, "controls": wanted})
+    print_json(answer) if as_json else print_one(answer["controls"], False)

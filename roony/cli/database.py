@@ -1,0 +1,140 @@
+"""`roony init` and `roony migrate`: the commands that open the database themselves, while no server does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+import typer
+
+from roony.cli.output import FAILED, WRONG_USE, JsonOption, fail, print_json
+
+if TYPE_CHECKING:
+    from roony.store.database import Database
+
+
+@contextmanager
+def _opened() -> Iterator[Database]:
+    """The database under its lock. Ends the command with a sentence when it cannot be had."""
+    from sqlalchemy.exc import OperationalError
+
+    from roony.config import WrongSettings, load_database_settings
+    from roony.logging_setup import configure_logging
+    from roony.store.database import Database, DatabaseLocked
+    from roony.store.migrations import SchemaTooNew
+
+    try:
+        settings = load_database_settings()
+    except WrongSettings as error:
+        fail(str(error), WRONG_USE)
+    configure_logging(settings.roony_log_format)
+    database = Database(settings.roony_database_url)
+    try:
+        database.acquire()
+        yield database
+    except (DatabaseLocked, SchemaTooNew) as error:
+        fail(str(error), FAILED)
+    except OperationalError as error:
+        fail(f"The database does not answer ({type(error.orig).__name__}): look at ROONY_DATABASE_URL.", FAILED)
+    finally:
+        database.close()
+
+
+def migrate() -> None:
+    """Bring the database to the newest schema. Run it before a newer Roony starts on PostgreSQL."""
+    from roony.store import migrations
+
+    with _opened() as database:
+        done = migrations.migrate(database)
+    typer.echo(f"Migrated to {done[-1]}." if done else "The schema is up to date; nothing was changed.")
+
+
+class OrganizationWish(NamedTuple):
+    """The organization `init` makes."""
+
+    name: str
+    currency: str
+    time_zone: str
+    delivery: str
+
+
+class FirstOrganization(NamedTuple):
+    """What `init` made; the key is known only here."""
+
+    organization_id: str
+    project_id: str
+    admin_key: str
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"FirstOrganization({self.organization_id})"
+
+
+class NotMade(Exception):
+    """The organization could not be made; `code` is the exit code that fits."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def make_first_organization(database: Database, wish: OrganizationWish) -> FirstOrganization:
+    """Migrates an acquired database and makes its first organization. Raises NotMade when there is one already."""
+    from sqlalchemy import func, select
+
+    from roony.clock import Clock
+    from roony.core.audit import INSTALLATION
+    from roony.core.errors import Refusal
+    from roony.flows.access_key import new_key
+    from roony.flows.organization import NewOrganization, create_organization
+    from roony.identifiers import new_id, new_version
+    from roony.store import migrations, tables
+    from roony.store.till import Till
+
+    migrations.migrate(database)
+    organizations = tables.organizations
+    present = select(func.count()).select_from(organizations).where(organizations.c.id != INSTALLATION)
+    if database.read(present)[0][0]:
+        raise NotMade("This database already has an organization; nothing was changed. Next: roony serve", FAILED)
+    key = new_key("admin", new_id("key"), "first admin key")
+    new = NewOrganization(
+        id=new_id("org"), project_id=new_id("prj"), actor="roony init", admin_key=key, **wish._asdict()
+    )
+    clock = Clock()
+    till = Till(database.open_writer, clock, new_version)
+    till.start()
+    try:
+        made = till.write_and_wait(create_organization(new, clock()))
+    finally:
+        till.stop()
+    if isinstance(made, Refusal):
+        raise NotMade(f"{made.field}: {made.message}", WRONG_USE)
+    return FirstOrganization(made.id, new.project_id, key.text)
+
+
+def init(
+    name: str = typer.Option("My company", help="Name of the organization."),
+    currency: str = typer.Option("usd", help="Currency of its cards: usd, eur or gbp."),
+    time_zone: str = typer.Option("UTC", help='Time zone its budgets count in, such as "Europe/Prague".'),
+    delivery: str = typer.Option("sealed", help="How agents get card details: sealed, reveal or raw."),
+    as_json: bool = JsonOption,
+) -> None:
+    """Make the organization and its first admin key on a fresh database. The key is printed this once."""
+    from roony.cli.local_key import keep_local_key
+
+    with _opened() as database:
+        try:
+            made = make_first_organization(database, OrganizationWish(name, currency, time_zone, delivery))
+        except NotMade as error:
+            fail(str(error), error.code)
+        file = keep_local_key(str(database.url), made.admin_key)
+    if as_json:
+        print_json(made._asdict())
+        return
+    typer.echo(f"Organization {made.organization_id} ({name})")
+    typer.echo(f"Admin key    {made.admin_key}")
+    typer.echo(
+        "The key is shown this once." + (f" A copy for commands on this machine lies in {file}." if file else "")
+    )
+    typer.echo("Next: roony serve")

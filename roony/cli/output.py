@@ -1,0 +1,96 @@
+"""How commands speak: results to stdout, as text or as JSON; refusals to stderr, with what to do; exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from roony.core.money import format_amount
+
+DONE, FAILED, WRONG_USE, WAITING, DECLINED = 0, 1, 2, 3, 4
+
+# Narrower than most terminals, and the same in a log file.
+WIDTH = 118
+
+JsonOption = typer.Option(False, "--json", help="Print JSON instead of text.")
+
+
+def console() -> Console:
+    """Where results go."""
+    return Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def fail(message: str, code: int = FAILED) -> NoReturn:
+    """Ends the command with one message on stderr."""
+    typer.echo(message, err=True)
+    raise typer.Exit(code)
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on stdout."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_one(value: Mapping[str, Any], as_json: bool) -> None:
+    """One thing, a line for each of its fields."""
+    if as_json:
+        print_json(value)
+        return
+    shown = {name: text for name, field in value.items() if (text := _text(name, field, value)) != ""}
+    width = max(map(len, shown), default=0)
+    for name, text in shown.items():
+        typer.echo(f"{name:<{width}}  {text}")
+
+
+def print_list(answer: Mapping[str, Any], columns: Sequence[str], as_json: bool, empty: str) -> None:
+    """A list as a table of some columns; `empty` says what to do when there is nothing."""
+    if as_json:
+        print_json(answer)
+        return
+    rows = answer["data"]
+    if not rows:
+        typer.echo(empty)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=column.endswith("id"), overflow="fold")
+    for row in rows:
+        table.add_row(*(_text(column, row.get(column), row) for column in columns))
+    console().print(table)
+    if answer.get("next_cursor"):
+        typer.echo(f"There are more: add --cursor {answer['next_cursor']}")
+
+
+def money(amount: int | None, currency: str) -> str:
+    """An amount in minor units as people write it; None is no limit."""
+    return "no limit" if amount is None else format_amount(amount, currency)
+
+
+def instant(microseconds: int) -> str:
+    """A time as RFC 3339 UTC."""
+    return datetime.fromtimestamp(microseconds / 1_000_000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+_AMOUNTS = frozenset(
+    {"amount", "limit", "held", "spent", "available", "captured_amount", "refunded_amount", "hard_limit", "hold_amount"}
+)
+
+
+def _text(name: str, value: Any, row: Mapping[str, Any]) -> str:
+    """One field as text; amounts with the currency of their row."""
+    if name in _AMOUNTS and isinstance(row.get("currency"), str) and (value is None or isinstance(value, int)):
+        return money(value, row["currency"])
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping | list):
+        return json.dumps(value, ensure_ascii=False) if value else ""
+    return str(value)

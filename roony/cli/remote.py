@@ -1,0 +1,108 @@
+"""How commands speak to a running Roony: over HTTP, as the owner or as an agent, with refusals in plain words."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, NoReturn
+
+import httpx2
+import typer
+
+from roony.cli.output import FAILED, WRONG_USE, fail
+
+DEFAULT_URL = "http://localhost:8000"
+# Longer than the longest `wait` of an ask.
+TIMEOUT_SECONDS = 70.0
+
+UrlOption = typer.Option(DEFAULT_URL, "--url", envvar="ROONY_URL", help="Where Roony answers.")
+
+# What to do about an answer, by its status.
+_NEXT = {
+    401: "Look at the key: it may be mistyped or revoked.",
+    403: "This needs another kind of key.",
+    429: "Wait a moment, then try again.",
+    503: "Wait a moment, then try again.",
+}
+
+
+class Remote:
+    """One running Roony and the key we speak with."""
+
+    def __init__(self, url: str, key: str) -> None:
+        """Nothing is sent yet."""
+        self.http = httpx2.Client(
+            base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=TIMEOUT_SECONDS, trust_env=False
+        )
+
+    def call(self, method: str, path: str, body: Any = None, **extra: Any) -> httpx2.Response:
+        """The answer whatever its status; ends the command when nothing answers."""
+        try:
+            return self.http.request(method, path, json=body, **extra)
+        except httpx2.TimeoutException:
+            fail(f"{self.http.base_url} did not answer in time: look at its log, then try again.", FAILED)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            fail(
+                f"Nothing answers at {self.http.base_url} ({type(error).__name__}): start it with `roony serve`, or say"
+                " where it is with --url or ROONY_URL.",
+                FAILED,
+            )
+
+    def get(self, path: str, **params: Any) -> Any:
+        """A reading call; parameters that are None are left out."""
+        given = {name: value for name, value in params.items() if value is not None}
+        return self.accepted(self.call("GET", path, params=given))
+
+    def post(self, path: str, body: Any = None) -> Any:
+        """A changing call."""
+        return self.accepted(self.call("POST", path, body if body is not None else {}))
+
+    def put(self, path: str, body: Any) -> Any:
+        """A replacing call."""
+        return self.accepted(self.call("PUT", path, body))
+
+    def accepted(self, response: httpx2.Response) -> Any:
+        """The body of a good answer; ends the command for any other."""
+        if response.is_success:
+            return response.json()
+        refused(response)
+
+
+def refused(response: httpx2.Response) -> NoReturn:
+    """Ends the command with what Roony said and what to do next."""
+    try:
+        error = response.json()["error"]
+        message = str(error["message"])
+    except (ValueError, KeyError, TypeError):
+        fail(f"This is no answer of Roony (HTTP {response.status_code}): look at --url or ROONY_URL.", FAILED)
+    parts = [f"{error['field']}: {message}" if error.get("field") else message]
+    if error.get("id") and error["id"] not in message:
+        parts.append(f"See {error['id']}.")
+    if response.status_code in _NEXT:
+        parts.append(_NEXT[response.status_code])
+    # What the schema refuses was written wrongly by whoever typed it.
+    fail(" ".join(parts), WRONG_USE if response.status_code == 422 else FAILED)
+
+
+def owner(url: str) -> Remote:
+    """As the owner: ROONY_ADMIN_KEY, or the key beside the local database."""
+    key = os.environ.get("ROONY_ADMIN_KEY") or _local_key()
+    if not key:
+        fail(
+            "No admin key: set ROONY_ADMIN_KEY, or run this where the database lies. `roony init` makes the first key.",
+            WRONG_USE,
+        )
+    return Remote(url, key)
+
+
+def agent(url: str) -> Remote:
+    """As an agent: ROONY_AGENT_KEY."""
+    key = os.environ.get("ROONY_AGENT_KEY")
+    if not key:
+        fail("No agent key: set ROONY_AGENT_KEY. `roony agent create NAME` prints one.", WRONG_USE)
+    return Remote(url, key)
+
+
+def _local_key() -> str | None:
+    from roony.cli.local_key import read_local_key
+
+    return read_local_key(os.environ.get("ROONY_DATABASE_URL") or "sqlite:///roony.db")

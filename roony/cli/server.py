@@ -1,0 +1,78 @@
+"""The HTTP server of one process: binds its port first, says when it answers, stops when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+
+# How long a stop waits for requests that are being answered; the longest is an agent's `wait` of 55 s, which is let go.
+GRACEFUL_SECONDS = 5
+BACKLOG = 2048
+
+
+class Server(uvicorn.Server):
+    """uvicorn without signal handlers of its own: what stops Roony also has to drain the till."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answering = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts, then sets `answering`."""
+        await super().startup(sockets=sockets)
+        if self.started:
+            self.answering.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves the signals to `stop_on_signals`."""
+        yield
+
+    def stop(self) -> None:
+        """Takes no new requests and ends; a second call does not wait for those being answered."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one. Raises OSError when the address is taken or not ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """Where this machine reaches the socket, as http://host:port."""
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def make_server(app: Any) -> Server:
+    """uvloop and httptools; no access log, since addresses carry tickets and states."""
+    config = uvicorn.Config(
+        app, http="httptools", ws="none", lifespan="off", access_log=False, log_config=None, server_header=False,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS, backlog=BACKLOG,
+    )  # fmt: skip
+    return Server(config)
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """SIGTERM and SIGINT set `stop`."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)

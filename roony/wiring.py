@@ -1,0 +1,119 @@
+"""Builds the objects of a running Roony from settings, starts them in order and stops them in the reverse one.
+
+The only place that does: everything else is handed what it needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from roony.clock import Clock, FollowedClock
+from roony.config import Settings, plain
+from roony.core.errors import BrokenCaller
+from roony.flows.context import FlowContext
+from roony.gateway.client import StripeGateway
+from roony.gateway.pool import GatewayPool
+from roony.identifiers import new_id, new_version
+from roony.store import stop_points
+from roony.store.database import Database
+from roony.store.migrations import migrate, pending_revisions
+from roony.store.till import Till
+from roony.store.vault import Vault
+from roony.web.app import AppOptions, create_app
+from roony.worker import Worker
+
+log = structlog.get_logger("roony.wiring")
+
+# How long a stop waits for the worker's round to end; what it was doing is in its row and goes on after the restart.
+WORKER_STOP_SECONDS = 15.0
+
+
+class SchemaBehind(Exception):
+    """The database needs a migration that this process may not run by itself; the message says what to do."""
+
+
+@dataclass
+class Roony:
+    """Everything one process of Roony consists of. Made by `build`."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    context: FlowContext
+    worker: Worker
+    app: Callable[..., Any]
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _working: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """1 lock · 2 schema · 3 till · 4 worker. Raises DatabaseLocked, SchemaBehind, SchemaTooNew."""
+        stop_points.arm(self.settings.roony_stop_at)
+        open_database(self.database)
+        self.context.till.start()
+        self._working = asyncio.create_task(self.worker.run(self._stopping), name="worker")
+
+    @property
+    def working(self) -> asyncio.Task[None]:
+        """The worker's task; it ends only with `stop`. Call `start` first."""
+        if self._working is None:
+            raise BrokenCaller("start() was not called")
+        return self._working
+
+    async def stop(self) -> None:
+        """Lets the worker end its round and the till serve what waits; then closes everything."""
+        self._stopping.set()
+        if self._working is not None:
+            _, late = await asyncio.wait({self._working}, timeout=WORKER_STOP_SECONDS)
+            if late:
+                self._working.cancel()
+            if not late and not self._working.cancelled() and (error := self._working.exception()) is not None:
+                log.error("worker.failed", error=type(error).__name__)
+        await asyncio.to_thread(self.context.till.stop)
+        # Blocks up to the timeouts of a call that has begun.
+        await asyncio.to_thread(self.context.pool.close)
+        self.context.gateway.close()
+        self.database.close()
+
+
+def build(settings: Settings, public_url: str, clock: Clock | None = None) -> Roony:
+    """Roony as the settings want it, not started. `public_url` is where people and Stripe reach it."""
+    clock = clock or Clock()
+    database = Database(settings.roony_database_url)
+    url = public_url.rstrip("/")
+    context = FlowContext(
+        till=Till(database.open_writer, clock, new_version),
+        database=database,
+        gateway=StripeGateway(
+            secret_key=plain(settings.stripe_secret_key),
+            publishable_key=settings.stripe_publishable_key,
+            connect_client_id=settings.stripe_connect_client_id,
+            api_base=settings.stripe_api_base,
+            connect_base=settings.stripe_connect_base,
+        ),
+        pool=GatewayPool(),
+        vault=Vault.from_text(plain(settings.roony_secret_keys)),
+        clock=clock,
+        new_id=new_id,
+        public_url=lambda: url,
+    )
+    worker = Worker(context, clock)
+    app = create_app(context, AppOptions(settings.webhook_secrets, simulate=isinstance(clock, FollowedClock)), worker)
+    return Roony(settings, clock, database, context, worker, app)
+
+
+def open_database(database: Database) -> None:
+    """Takes the lock and sees to the schema: SQLite is migrated by whoever holds its lock, PostgreSQL on command only.
+
+    Raises DatabaseLocked, SchemaBehind, SchemaTooNew.
+    """
+    database.acquire()
+    if database.is_sqlite:
+        migrate(database)
+    elif pending_revisions(database):
+        # Other processes may be running on this schema: a person chooses the moment.
+        raise SchemaBehind("The database's schema is older than this Roony: run `roony migrate`, then start again.")
