@@ -46,7 +46,7 @@ class Delivery:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self._queue: list[tuple[float, int, str]] = []
+        self._queue: list[tuple[float, int, bool, str]] = []  # due, order, copy, id
         self._seen = 0
         self._wake = asyncio.Event()
         self._slots = asyncio.Semaphore(_AT_ONCE)
@@ -63,7 +63,9 @@ class Delivery:
         return self.options
 
     def restart(self) -> None:
-        """Look at all promised deliveries again (at start, and after a reset)."""
+        """Drop what is on its way and look at all promised deliveries again (at start, and after a reset)."""
+        for task in self._tasks:
+            task.cancel()
         self._queue.clear()
         for promised in self.world.deliveries:
             self._push(promised, promised["due"])
@@ -82,11 +84,11 @@ class Delivery:
             # Never sent and never tried again: only GET /v1/events?delivery_success=false still knows it.
             self.world.deliveries.remove(promised["id"])
             return
-        for _ in range(1 + self.options["duplicate"]):
+        for copy in range(1 + self.options["duplicate"]):
             due = promised["due"] + self.options["delay"]
             if self.options["shuffle"]:
                 due += self._random.uniform(0, _SHUFFLE_SECONDS)
-            self._push(promised, due)
+            self._push(promised, due, copy=copy > 0)
 
     def _lost(self) -> bool:
         if self.options["lose_count"] > 0:
@@ -94,8 +96,8 @@ class Delivery:
             return True
         return self._random.random() < self.options["lose"]
 
-    def _push(self, promised: Record, due: float) -> None:
-        heapq.heappush(self._queue, (due, promised["order"], promised["id"]))
+    def _push(self, promised: Record, due: float, *, copy: bool = False) -> None:
+        heapq.heappush(self._queue, (due, promised["order"], copy, promised["id"]))
 
     async def run(self) -> None:
         """Send what is due, sleep until the next is, for ever."""
@@ -104,8 +106,8 @@ class Delivery:
             self._wake.clear()
             now = self.world.clock.exact()
             while self._queue and self._queue[0][0] <= now:
-                _, _, identifier = heapq.heappop(self._queue)
-                task = asyncio.create_task(self._send(identifier))
+                _, _, copy, identifier = heapq.heappop(self._queue)
+                task = asyncio.create_task(self._send(identifier, copy=copy))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             pause = min(self._queue[0][0] - now, _LONGEST_SLEEP_SECONDS) if self._queue else _LONGEST_SLEEP_SECONDS
@@ -119,26 +121,21 @@ class Delivery:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._client.aclose()
 
-    async def _send(self, identifier: str) -> None:
+    async def _send(self, identifier: str, *, copy: bool) -> None:
+        """Send one event to one endpoint; a copy goes out even if the original was taken, and changes nothing."""
         async with self._slots:
-            found = self._find(identifier)
-            if found is None:
+            promised = self.world.deliveries.get(identifier)
+            if promised is None and not copy:
                 return
-            promised, event, endpoint = found
+            event_id, _, endpoint_id = identifier.partition("/")
+            event, endpoint = self.world.events.get(event_id), self.world.endpoints.get(endpoint_id)
+            if event is None or endpoint is None or endpoint["body"]["status"] != "enabled":
+                self.world.deliveries.remove(identifier)
+                return
             view = event_view(event, connected=endpoint["connect"])
             taken = await self._post(encode(view), endpoint)
-            self._note(promised, event, endpoint, taken)
-
-    def _find(self, identifier: str) -> tuple[Record, Record, Record] | None:
-        promised = self.world.deliveries.get(identifier)
-        if promised is None:
-            return None
-        event = self.world.events.get(promised["event"])
-        endpoint = self.world.endpoints.get(promised["endpoint"])
-        if event is None or endpoint is None or endpoint["body"]["status"] != "enabled":
-            self.world.deliveries.remove(identifier)
-            return None
-        return promised, event, endpoint
+            if promised is not None and not copy:
+                self._note(promised, event, endpoint, taken)
 
     async def _post(self, body: bytes, endpoint: Record) -> bool:
         headers = {

@@ -15,6 +15,9 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -55,7 +58,13 @@ class Simulator:
             *oauth_pages.routes(self.door),
             *control_api.routes(self.door),
         ]
-        self._app = Starlette(routes=routes, lifespan=self._lifespan)
+        self._app = Starlette(
+            routes=routes, lifespan=self._lifespan, exception_handlers={HTTPException: self._unserved}
+        )
+
+    async def _unserved(self, request: Request, _error: Exception) -> Response:
+        """Answer what no route answers in Stripe's error shape."""
+        return await self.door.answer(request, None)
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:

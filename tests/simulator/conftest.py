@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import stripe
 
-from tests.support.simulator import Receiver, SimulatorProcess, approve_all
+from tests.support.simulator import Receiver, SimulatorProcess
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +21,10 @@ def running() -> Iterator[tuple[SimulatorProcess, Receiver]]:
 def simulator(running: tuple[SimulatorProcess, Receiver]) -> SimulatorProcess:
     """The simulator, as new; the receiver says yes to everything."""
     process, receiver = running
-    receiver.answer = approve_all
     process.control("reset", {})
-    receiver.received.clear()
+    client, url = process.client(), receiver.begin_again()
+    for endpoint in client.v1.webhook_endpoints.list().data:
+        client.v1.webhook_endpoints.update(endpoint.id, {"url": url})
     return process
 
 

@@ -228,7 +228,7 @@ def _in_parallel(client: stripe.StripeClient, card: str, amount: int) -> list[An
 
 def test_foreign_money_is_converted_and_trap_30_yen_have_no_cents(client: stripe.StripeClient) -> None:
     card = new_card(client)
-    bought = authorize(client, card.id, 0, amount=5000, currency="jpy")
+    bought = authorize(client, card.id, 5000, currency="jpy")
     assert (bought.currency, bought.amount) == ("usd", 3350)
     assert (bought.merchant_currency, bought.merchant_amount) == ("jpy", 5000)
 

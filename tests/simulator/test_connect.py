@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 import stripe
+from stripe import oauth_error
 
 from tests.support.simulator import Receiver, SimulatorProcess, new_cardholder
 
@@ -69,7 +70,7 @@ def test_the_tokens_speak_for_the_account(simulator: SimulatorProcess) -> None:
     with pytest.raises(stripe.AuthenticationError):
         direct.v1.accounts.retrieve_current()
     assert simulator.client(key=fresh.access_token).v1.accounts.retrieve_current().id == account.id
-    with pytest.raises(stripe.oauth_error.InvalidGrantError):
+    with pytest.raises(oauth_error.InvalidGrantError):
         oauth.token({"grant_type": "refresh_token", "refresh_token": fresh.access_token})
 
 
@@ -77,7 +78,7 @@ def test_trap_23_a_code_used_twice_ends_the_connection(simulator: SimulatorProce
     code, oauth = simulator.approve(), simulator.client().oauth
     account = oauth.token({"grant_type": "authorization_code", "code": code}).stripe_user_id
     assert simulator.client(account).v1.balance.retrieve().issuing
-    with pytest.raises(stripe.oauth_error.InvalidGrantError):
+    with pytest.raises(oauth_error.InvalidGrantError):
         oauth.token({"grant_type": "authorization_code", "code": code})
     with pytest.raises(stripe.PermissionError):
         simulator.client(account).v1.balance.retrieve()
@@ -88,17 +89,17 @@ def test_trap_23_a_code_used_twice_ends_the_connection(simulator: SimulatorProce
 def test_codes_last_five_minutes(simulator: SimulatorProcess) -> None:
     code = simulator.approve()
     simulator.control("clock", {"advance": 300})
-    with pytest.raises(stripe.oauth_error.InvalidGrantError, match="expired"):
+    with pytest.raises(oauth_error.InvalidGrantError, match="expired"):
         simulator.client().oauth.token({"grant_type": "authorization_code", "code": code})
 
 
 def test_errors_are_oauths_own(simulator: SimulatorProcess) -> None:
     oauth = simulator.client().oauth
-    with pytest.raises(stripe.oauth_error.InvalidGrantError):
+    with pytest.raises(oauth_error.InvalidGrantError):
         oauth.token({"grant_type": "authorization_code", "code": "ac_unknown"})
-    with pytest.raises(stripe.oauth_error.UnsupportedGrantTypeError):
+    with pytest.raises(oauth_error.UnsupportedGrantTypeError):
         oauth.token({"grant_type": "password"})  # type: ignore[typeddict-item]
-    with pytest.raises(stripe.oauth_error.InvalidClientError):
+    with pytest.raises(oauth_error.InvalidClientError):
         simulator.client(key="sk_test_wrong").oauth.token({"grant_type": "authorization_code", "code": "ac_x"})
 
 
@@ -109,7 +110,7 @@ def test_a_connection_can_be_ended_and_made_again(simulator: SimulatorProcess, r
     receiver.wait_for(DEAUTHORIZED)
     with pytest.raises(stripe.PermissionError):
         new_cardholder(simulator.client(account))
-    with pytest.raises(stripe.oauth_error.InvalidClientError):
+    with pytest.raises(oauth_error.InvalidClientError):
         oauth.deauthorize({"stripe_user_id": account})
     assert account in fetch(simulator)
     address = simulator.redirect({"action": "approve", "account": account}, scope="read_write")

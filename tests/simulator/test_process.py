@@ -60,7 +60,7 @@ def test_what_was_being_asked_when_the_process_died_is_declined(tmp_path: Path) 
         card = new_card(client)
 
         def interrupted() -> None:
-            with pytest.raises(Exception, match="[Cc]onnect"):
+            with pytest.raises(Exception, match=r"[Cc]onnect"):
                 authorize(client, card.id, 700)
 
         asking = threading.Thread(target=interrupted)
