@@ -19,7 +19,7 @@ from roony.core.errors import Refusal
 from roony.flows.connection import Callback, finish, open_ticket
 from roony.flows.context import FlowContext
 from roony.store.till import TillClosed
-from roony.web.pages import HEADERS, render, style_sheet
+from roony.web.connect_pages import HEADERS, render, style_sheet
 
 log = structlog.get_logger("roony.oauth")
 
@@ -82,7 +82,12 @@ def routes(context: FlowContext) -> list[Route]:
             return _failed(opened)
         response = RedirectResponse(opened.authorize_url, 303, HEADERS)
         response.set_cookie(
-            COOKIE, opened.cookie, max_age=COOKIE_SECONDS, path=COOKIE_PATH, secure=_is_https(context), httponly=True,
+            COOKIE,
+            opened.cookie,
+            max_age=COOKIE_SECONDS,
+            path=COOKIE_PATH,
+            secure=_is_https(context),
+            httponly=True,
             samesite="lax",
         )
         return response
@@ -146,7 +151,10 @@ def _is_https(context: FlowContext) -> bool:
 def _connected(connection: Connection) -> Response:
     mode = "live" if connection.livemode else "test"
     return render(
-        "connect/result.html", 200, done=True, title="The Stripe account is connected",
+        "connect/result.html",
+        200,
+        done=True,
+        title="The Stripe account is connected",
         text="Roony may now make cards on this account, within the budgets and controls you set.",
         facts=[("Stripe account", connection.stripe_account), ("Mode", mode), ("Connection", connection.id)],
         next="You can close this window.",

@@ -22,7 +22,8 @@ TOKENS = ("access_token", "refresh_token")
 # claim of a pending connection over: the two can then never meet.
 OPEN_FOR = PENDING_LIFETIME // 2
 ACCOUNT_TAKEN = Refusal(
-    "account_taken", "This Stripe account belongs to another organization of this installation.", 409)
+    "account_taken", "This Stripe account belongs to another organization of this installation.", 409
+)
 START_AGAIN = Refusal("start_again", "This attempt to connect is over. Start again with a new link.", 409)
 
 
@@ -75,27 +76,59 @@ class ActivateConnection(Command[Connection | Refusal]):
             book.put(started._replace(status="expired", status_reason=f"resumed {connection.id}", updated_at=now))
         resumed = connection.stripe_account is not None
         connection = connection._replace(
-            status="active", status_reason=None, stripe_account=self.stripe_account, livemode=int(self.livemode),
-            scope=self.scope, currency=connection.currency if resumed else self.currency, updated_at=now,
+            status="active",
+            status_reason=None,
+            stripe_account=self.stripe_account,
+            livemode=int(self.livemode),
+            scope=self.scope,
+            currency=connection.currency if resumed else self.currency,
+            updated_at=now,
         )
         for name, sealed in self.secrets:
             book.put(ConnectionSecret(self.organization_id, connection.id, name, sealed, now))
         connection = self._promise_cardholder(book, connection, now)
         book.put(connection)
         is_default = self._set_default(book)
-        book.record(self.organization_id, self.actor, "connection.activated", connection.id,
-                    {"kind": connection.kind, "stripe_account": self.stripe_account, "livemode": self.livemode,
-                     "scope": self.scope, "currency": connection.currency, "resumed": resumed,
-                     "default": is_default}, now)
+        book.record(
+            self.organization_id,
+            self.actor,
+            "connection.activated",
+            connection.id,
+            {
+                "kind": connection.kind,
+                "stripe_account": self.stripe_account,
+                "livemode": self.livemode,
+                "scope": self.scope,
+                "currency": connection.currency,
+                "resumed": resumed,
+                "default": is_default,
+            },
+            now,
+        )
         return connection
 
     def _promise_cardholder(self, book: Book, connection: Connection, now: int) -> Connection:
         if connection.stripe_cardholder_id is not None or self.attempt is None:
             return connection
-        book.promise(OutboxPromise(
-            self.organization_id, self.promise_id, KIND, connection.id, self.cardholder,
-            cardholder_key(connection.id, self.attempt), self.attempt, "promised", 0, now, 0, 0, None, now, None,
-        ))
+        book.promise(
+            OutboxPromise(
+                self.organization_id,
+                self.promise_id,
+                KIND,
+                connection.id,
+                self.cardholder,
+                cardholder_key(connection.id, self.attempt),
+                self.attempt,
+                "promised",
+                0,
+                now,
+                0,
+                0,
+                None,
+                now,
+                None,
+            )
+        )
         return connection._replace(cardholder=self.cardholder)
 
     def _set_default(self, book: Book) -> bool:
@@ -143,13 +176,22 @@ class EndPending(Command[Connection | Refusal]):
             return connection
         connection = connection._replace(status="expired", status_reason=self.reason, updated_at=now)
         book.put(connection)
-        book.record(self.organization_id, self.actor, "connection.not_connected", connection.id,
-                    {"reason": self.reason}, now)
+        book.record(
+            self.organization_id, self.actor, "connection.not_connected", connection.id, {"reason": self.reason}, now
+        )
         return connection
 
 
-async def activate(context: FlowContext, started: Connection, account: str, livemode: bool, scope: str | None,
-                   currency: str, tokens: dict[str, str], actor: str) -> Connection | Refusal:
+async def activate(
+    context: FlowContext,
+    started: Connection,
+    account: str,
+    livemode: bool,
+    scope: str | None,
+    currency: str,
+    tokens: dict[str, str],
+    actor: str,
+) -> Connection | Refusal:
     """1 claim the account · 2 seal the tokens for the connection that holds it · 3 activate it, or end `started`."""
     organization_id = started.organization_id
     route = await claim_route(context, organization_id, started.id, account, livemode)
@@ -161,15 +203,28 @@ async def activate(context: FlowContext, started: Connection, account: str, live
         if target is not None and target.kind == started.kind:
             answer = await _submit(context, started, target, account, livemode, scope, currency, tokens, actor)
         else:
-            answer = Refusal("account_taken", "This Stripe account is already connected here in another way.", 409,
-                             id=route.connection_id)
+            answer = Refusal(
+                "account_taken",
+                "This Stripe account is already connected here in another way.",
+                409,
+                id=route.connection_id,
+            )
     if isinstance(answer, Refusal) and started.status == "pending":
         await context.till.submit(EndPending(organization_id, started.id, answer.code, actor))
     return answer
 
 
-async def _submit(context: FlowContext, started: Connection, target: Connection, account: str, livemode: bool,
-                  scope: str | None, currency: str, tokens: dict[str, str], actor: str) -> Connection | Refusal:
+async def _submit(
+    context: FlowContext,
+    started: Connection,
+    target: Connection,
+    account: str,
+    livemode: bool,
+    scope: str | None,
+    currency: str,
+    tokens: dict[str, str],
+    actor: str,
+) -> Connection | Refusal:
     organization = await read_organization(context, started.organization_id)
     if organization is None:
         return not_found("organization", started.organization_id)
@@ -182,10 +237,23 @@ async def _submit(context: FlowContext, started: Connection, target: Connection,
     )
     started_id = started.id if started.status == "pending" else None
     attempt = await next_attempt(context, organization.id, target.id)
-    return await context.till.submit(ActivateConnection(
-        organization.id, target.id, started_id, account, livemode, scope, currency, json.dumps(params), sealed,
-        organization.connection_id, context.new_id("out"), attempt, actor,
-    ))
+    return await context.till.submit(
+        ActivateConnection(
+            organization.id,
+            target.id,
+            started_id,
+            account,
+            livemode,
+            scope,
+            currency,
+            json.dumps(params),
+            sealed,
+            organization.connection_id,
+            context.new_id("out"),
+            attempt,
+            actor,
+        )
+    )
 
 
 def card_currency(account: dict[str, object], fallback: str) -> str:

@@ -36,13 +36,18 @@ LONGEST_NAME = 24
 FALLBACK_NAME = "Roony Cardholder"
 # Test mode only: Stripe wants a billing address, and there nobody checks it. Stripe's own office.
 TEST_ADDRESS = {
-    "line1": "510 Townsend Street", "city": "San Francisco", "state": "CA", "postal_code": "94103", "country": "US",
+    "line1": "510 Townsend Street",
+    "city": "San Francisco",
+    "state": "CA",
+    "postal_code": "94103",
+    "country": "US",
 }
 
 _PROMISES = (
     select(outbox)
-    .where(outbox.c.organization_id == bindparam("org"), outbox.c.kind == KIND,
-           outbox.c.subject == bindparam("connection"))
+    .where(
+        outbox.c.organization_id == bindparam("org"), outbox.c.kind == KIND, outbox.c.subject == bindparam("connection")
+    )
     .order_by(outbox.c.attempt.desc())
     .limit(1)
 )
@@ -57,9 +62,12 @@ def cardholder_params(organization: Organization, connection_id: str, livemode: 
     given: dict[str, Any] = json.loads(organization.settings).get("cardholder") or {}
     billing = given.get("billing") or (None if livemode else {"address": TEST_ADDRESS})
     if billing is None:
-        return Refusal("billing_address_missing",
-                       "Merchants check the billing address of cards: set it in the organization's settings first.",
-                       422, "cardholder")
+        return Refusal(
+            "billing_address_missing",
+            "Merchants check the billing address of cards: set it in the organization's settings first.",
+            422,
+            "cardholder",
+        )
     return {
         "type": "company",
         **given,
@@ -130,8 +138,9 @@ async def keep_make_cardholder(context: FlowContext, promise: OutboxPromise) -> 
     except (StripeCallFailed, GatewayBusy) as error:
         delay = min(MAX_DELAY, SECOND * 2 ** min(promise.tries, 10))
         log.warning("cardholder.put_off", connection=connection.id, error=str(error)[:300], seconds=delay // SECOND)
-        await context.till.submit(PutOff(promise.organization_id, promise, promise.key, promise.attempt, delay,
-                                         type(error).__name__))
+        await context.till.submit(
+            PutOff(promise.organization_id, promise, promise.key, promise.attempt, delay, type(error).__name__)
+        )
 
 
 async def _make(context: FlowContext, connection: Connection, promise: OutboxPromise | None) -> str:
@@ -139,23 +148,23 @@ async def _make(context: FlowContext, connection: Connection, promise: OutboxPro
     params = json.loads(promise.params if promise else connection.cardholder)
     key = promise.key if promise else cardholder_key(connection.id, 1)
     try:
-        made = await context.pool.run(issuing.create_cardholder, context.gateway, access_of(context, connection),
-                                      params, key)
+        made = await context.pool.run(
+            issuing.create_cardholder, context.gateway, access_of(context, connection), params, key
+        )
     except StripeRefused as refused:
         code = refused.failure.code or refused.failure.kind.value
         log.warning("cardholder.refused", connection=connection.id, code=code, request_id=refused.failure.request_id)
         await context.till.submit(DropCardholder(connection.organization_id, connection.id, promise, code, True))
         raise
-    answer = await context.till.submit(
-        RecordCardholder(connection.organization_id, connection.id, made["id"], promise)
-    )
+    answer = await context.till.submit(RecordCardholder(connection.organization_id, connection.id, made["id"], promise))
     # Not recorded (the till is full or stopping): the same key gives the same cardholder next time.
     return str(made["id"]) if isinstance(answer, Refusal) else str(answer.stripe_cardholder_id)
 
 
 async def _newest(context: FlowContext, organization_id: str, connection_id: str) -> OutboxPromise | None:
-    rows = await asyncio.to_thread(context.database.read, _PROMISES,
-                                   {"org": organization_id, "connection": connection_id})
+    rows = await asyncio.to_thread(
+        context.database.read, _PROMISES, {"org": organization_id, "connection": connection_id}
+    )
     return OutboxPromise(*rows[0]) if rows else None
 
 
@@ -183,8 +192,14 @@ class RecordCardholder(Command[Connection | Refusal]):
             return connection
         connection = connection._replace(stripe_cardholder_id=self.stripe_cardholder_id, updated_at=now)
         book.put(connection)
-        book.record(self.organization_id, ROONY, "connection.cardholder_made", connection.id,
-                    {"stripe_cardholder": self.stripe_cardholder_id}, now)
+        book.record(
+            self.organization_id,
+            ROONY,
+            "connection.cardholder_made",
+            connection.id,
+            {"stripe_cardholder": self.stripe_cardholder_id},
+            now,
+        )
         return connection
 
 
@@ -211,9 +226,16 @@ class DropCardholder(Command[Connection | Refusal]):
             return not_found("connection", self.connection_id)
         if not self.refused or connection.status != "active" or connection.stripe_cardholder_id is not None:
             return connection
-        connection = connection._replace(status="restricted", status_reason=f"cardholder_refused: {self.code}",
-                                         updated_at=now)
+        connection = connection._replace(
+            status="restricted", status_reason=f"cardholder_refused: {self.code}", updated_at=now
+        )
         book.put(connection)
-        book.record(self.organization_id, ROONY, "connection.restricted", connection.id,
-                    {"reason": connection.status_reason}, now)
+        book.record(
+            self.organization_id,
+            ROONY,
+            "connection.restricted",
+            connection.id,
+            {"reason": connection.status_reason},
+            now,
+        )
         return connection

@@ -58,8 +58,9 @@ async def connect_direct(context: FlowContext, organization_id: str, actor: str)
         return not_found("organization", organization_id)
     livemode = context.gateway.livemode
     try:
-        account = await context.pool.run(issuing.retrieve_account, context.gateway,
-                                         ConnectionAccess("direct", None, livemode))
+        account = await context.pool.run(
+            issuing.retrieve_account, context.gateway, ConnectionAccess("direct", None, livemode)
+        )
     except (StripeCallFailed, GatewayBusy) as error:
         log.warning("connection.account_not_read", error=str(error)[:300])
         return STRIPE_UNAVAILABLE
@@ -74,8 +75,21 @@ async def connect_direct(context: FlowContext, organization_id: str, actor: str)
         params = cardholder_params(organization, id, livemode)
         if isinstance(params, Refusal):
             return params
-        pending = Connection(organization_id, id, "direct", "pending", None, int(livemode), None,
-                             organization.currency, json.dumps(params), None, None, 0, 0)
+        pending = Connection(
+            organization_id,
+            id,
+            "direct",
+            "pending",
+            None,
+            int(livemode),
+            None,
+            organization.currency,
+            json.dumps(params),
+            None,
+            None,
+            0,
+            0,
+        )
         begun = await context.till.submit(StartDirect(organization_id, pending, actor))
         if isinstance(begun, Refusal):
             return begun

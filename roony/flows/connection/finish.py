@@ -32,25 +32,36 @@ SCOPE = "read_write"
 STATE_INVALID = Refusal(
     "state_invalid",
     "This answer from Stripe does not belong to a connection you are making in this browser, was used before, or came"
-    " later than 10 minutes. Start again with a new link.", 400)
-REFUSED_AT_STRIPE = Refusal(
-    "refused_at_stripe", "The access was not granted at Stripe. Nothing was connected.", 400)
+    " later than 10 minutes. Start again with a new link.",
+    400,
+)
+REFUSED_AT_STRIPE = Refusal("refused_at_stripe", "The access was not granted at Stripe. Nothing was connected.", 400)
 CODE_REFUSED = Refusal(
-    "code_refused", "Stripe did not accept the code: it was used before or is older than 5 minutes. Nothing was"
-    " connected. Start again with a new link.", 400)
+    "code_refused",
+    "Stripe did not accept the code: it was used before or is older than 5 minutes. Nothing was"
+    " connected. Start again with a new link.",
+    400,
+)
 STRIPE_UNAVAILABLE = Refusal(
-    "stripe_unavailable", "Stripe did not answer clearly. Nothing was connected. Start again with a new link.", 502)
+    "stripe_unavailable", "Stripe did not answer clearly. Nothing was connected. Start again with a new link.", 502
+)
 BUSY = Refusal("busy", "Too much is waiting. Nothing was connected. Start again with a new link.", 503)
 WRONG_MODE = Refusal(
-    "wrong_mode", "The account was connected in the other mode (test or live) than this installation works in.", 409)
+    "wrong_mode", "The account was connected in the other mode (test or live) than this installation works in.", 409
+)
 SCOPE_TOO_SMALL = Refusal(
-    "scope_too_small", "Stripe granted reading only; making cards needs reading and writing.", 409)
+    "scope_too_small", "Stripe granted reading only; making cards needs reading and writing.", 409
+)
 
 _STATE = select(oauth_states).where(oauth_states.c.hash == bindparam("hashed"))
 _CONSUME = (
     update(oauth_states)
-    .where(oauth_states.c.hash == bindparam("hashed"), oauth_states.c.cookie_hash == bindparam("cookie"),
-           oauth_states.c.consumed_at.is_(None), oauth_states.c.expires_at > bindparam("now"))
+    .where(
+        oauth_states.c.hash == bindparam("hashed"),
+        oauth_states.c.cookie_hash == bindparam("cookie"),
+        oauth_states.c.consumed_at.is_(None),
+        oauth_states.c.expires_at > bindparam("now"),
+    )
     .values(consumed_at=bindparam("now"))
 )
 

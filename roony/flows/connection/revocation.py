@@ -42,8 +42,12 @@ STATEMENT_MARGIN = 60 * SECOND
 
 _CARDS = (
     select(cards)
-    .where(cards.c.organization_id == bindparam("org"), cards.c.connection_id == bindparam("connection"),
-           cards.c.status.in_(("creating", "active", "frozen")), cards.c.id > bindparam("after"))
+    .where(
+        cards.c.organization_id == bindparam("org"),
+        cards.c.connection_id == bindparam("connection"),
+        cards.c.status.in_(("creating", "active", "frozen")),
+        cards.c.id > bindparam("after"),
+    )
     .order_by(cards.c.id)
     .limit(PAGE)
 )
@@ -55,8 +59,9 @@ def revocation_needs(organization_id: str, connection_id: str) -> Needs:
     return Needs(rows=((Connection, organization_id, connection_id), *secrets))
 
 
-def revoke(book: Book, connection: Connection, reason: str, actor: str, promise_id: str, now: int,
-           access_left: bool = False) -> Connection:
+def revoke(
+    book: Book, connection: Connection, reason: str, actor: str, promise_id: str, now: int, access_left: bool = False
+) -> Connection:
     """Revokes a connection inside a command that named `revocation_needs`; a revoked one stays as it is.
 
     The tokens are overwritten in this commit, asks and authorizations are refused from it on, and the end of the
@@ -72,12 +77,33 @@ def revoke(book: Book, connection: Connection, reason: str, actor: str, promise_
         if secret is not None:
             book.put(secret._replace(sealed="", updated_at=now))
     if connection.stripe_account is not None:
-        book.promise(OutboxPromise(
-            connection.organization_id, promise_id, KIND, connection.id, json.dumps({"access_left": access_left}),
-            f"{promise_id}:1", 1, "promised", 0, now, 0, 0, None, now, None,
-        ))
-    book.record(connection.organization_id, actor, "connection.revoked", connection.id,
-                {"reason": reason, "was": was, "stripe_account": connection.stripe_account}, now)
+        book.promise(
+            OutboxPromise(
+                connection.organization_id,
+                promise_id,
+                KIND,
+                connection.id,
+                json.dumps({"access_left": access_left}),
+                f"{promise_id}:1",
+                1,
+                "promised",
+                0,
+                now,
+                0,
+                0,
+                None,
+                now,
+                None,
+            )
+        )
+    book.record(
+        connection.organization_id,
+        actor,
+        "connection.revoked",
+        connection.id,
+        {"reason": reason, "was": was, "stripe_account": connection.stripe_account},
+        now,
+    )
     return connection
 
 
@@ -111,12 +137,21 @@ class RevokeConnection(Command[Connection | Refusal]):
         return revoke(book, connection, self.reason, self.actor, self.promise_id, now, self.access_left)
 
 
-async def disconnect(context: FlowContext, organization_id: str, connection_id: str,
-                     actor: str) -> Connection | Refusal:
+async def disconnect(
+    context: FlowContext, organization_id: str, connection_id: str, actor: str
+) -> Connection | Refusal:
     """The owner's disconnect: asks are refused at once; the worker then cancels the cards and gives the access back."""
-    return await context.till.submit(RevokeConnection(
-        organization_id, connection_id, "disconnected by the owner", actor, context.new_id("out"), None, True,
-    ))
+    return await context.till.submit(
+        RevokeConnection(
+            organization_id,
+            connection_id,
+            "disconnected by the owner",
+            actor,
+            context.new_id("out"),
+            None,
+            True,
+        )
+    )
 
 
 async def keep_end_cards(context: FlowContext, promise: OutboxPromise) -> None:
@@ -145,8 +180,11 @@ async def _end_all(context: FlowContext, connection: Connection, access_left: bo
     """Ends the cards page by page; False when some cancel is to be tried again."""
     after, complete = "", True
     while True:
-        rows = await asyncio.to_thread(context.database.read, _CARDS, {
-            "org": connection.organization_id, "connection": connection.id, "after": after})
+        rows = await asyncio.to_thread(
+            context.database.read,
+            _CARDS,
+            {"org": connection.organization_id, "connection": connection.id, "after": after},
+        )
         for row in rows:
             card = Card(*row)
             after = card.id
@@ -156,8 +194,9 @@ async def _end_all(context: FlowContext, connection: Connection, access_left: bo
                 if not canceled and not last_try:
                     complete = False
                     continue
-            answer = await context.till.submit(EndCardOfConnection(
-                connection.organization_id, card.id, canceled, access_left, context.new_id("out")))
+            answer = await context.till.submit(
+                EndCardOfConnection(connection.organization_id, card.id, canceled, access_left, context.new_id("out"))
+            )
             if isinstance(answer, Refusal):
                 complete = False
         if len(rows) < PAGE:
@@ -167,8 +206,13 @@ async def _end_all(context: FlowContext, connection: Connection, access_left: bo
 async def _cancel(context: FlowContext, connection: Connection, card_id: str, stripe_card_id: str) -> bool:
     """Cancels one card at Stripe; True when Stripe says that it is canceled."""
     try:
-        answer = await context.pool.run(issuing.cancel_card, context.gateway, access_of(context, connection),
-                                        stripe_card_id, f"{card_id}:disconnect")
+        answer = await context.pool.run(
+            issuing.cancel_card,
+            context.gateway,
+            access_of(context, connection),
+            stripe_card_id,
+            f"{card_id}:disconnect",
+        )
     except (StripeCallFailed, GatewayBusy) as error:
         log.warning("connection.card_not_canceled", card=card_id, error=str(error)[:300])
         return False
@@ -208,10 +252,12 @@ class EndCardOfConnection(Command[Purchase | None]):
 
     def needs(self, now: int) -> Needs:
         """The card with its purchase, and the discrepancy it may have opened before."""
-        return Needs(rows=(
-            (Card, self.organization_id, self.card_id),
-            (Discrepancy, self.organization_id, discrepancy_id("card_left_open", self.card_id)),
-        ))
+        return Needs(
+            rows=(
+                (Card, self.organization_id, self.card_id),
+                (Discrepancy, self.organization_id, discrepancy_id("card_left_open", self.card_id)),
+            )
+        )
 
     def apply(self, book: Book, now: int) -> Purchase | None:
         """Ends it; None when it is over already or the connection came back meanwhile."""
@@ -225,8 +271,17 @@ class EndCardOfConnection(Command[Purchase | None]):
             card = card._replace(stripe_status="canceled", updated_at=now)
             book.put(card)
         if card.stripe_card_id is not None and not self.canceled:
-            flag(book, self.organization_id, "card_left_open", card.id, purchase, "canceled",
-                 card.stripe_status or "unknown", now, card.id)
+            flag(
+                book,
+                self.organization_id,
+                "card_left_open",
+                card.id,
+                purchase,
+                "canceled",
+                card.stripe_status or "unknown",
+                now,
+                card.id,
+            )
             if self.access_left:
                 return purchase
         purchase = end_card(book, purchase, "revoked", self.promise_id, now)

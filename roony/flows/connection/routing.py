@@ -25,8 +25,11 @@ _ROUTE = select(account_routes).where(
 # Events of the key's own account carry no `account`: they belong to the connection that uses that key directly.
 _DIRECT = (
     select(connections)
-    .where(connections.c.kind == "direct", connections.c.livemode == bindparam("mode"),
-           connections.c.stripe_account.is_not(None))
+    .where(
+        connections.c.kind == "direct",
+        connections.c.livemode == bindparam("mode"),
+        connections.c.stripe_account.is_not(None),
+    )
     .order_by((connections.c.status == "active").desc(), connections.c.updated_at.desc())
     .limit(1)
 )
@@ -94,8 +97,9 @@ def access_of(context: FlowContext, connection: Connection) -> ConnectionAccess:
     return ConnectionAccess(kind, connection.stripe_account, bool(connection.livemode))
 
 
-async def claim_route(context: FlowContext, organization_id: str, connection_id: str, account: str,
-                      livemode: bool) -> AccountRoute:
+async def claim_route(
+    context: FlowContext, organization_id: str, connection_id: str, account: str, livemode: bool
+) -> AccountRoute:
     """Takes the account for this connection unless it has an owner already; returns the route that holds.
 
     In a commit of its own before the connection becomes active: the organization's lock does not keep another
@@ -105,8 +109,14 @@ async def claim_route(context: FlowContext, organization_id: str, connection_id:
     wanted = AccountRoute(account, int(livemode), organization_id, connection_id)
 
     def work(writer: Writer) -> AccountRoute:
-        writer.execute(_TAKE_OVER, account=account, mode=int(livemode), oldest=oldest, new_org=organization_id,
-                       new_connection=connection_id)
+        writer.execute(
+            _TAKE_OVER,
+            account=account,
+            mode=int(livemode),
+            oldest=oldest,
+            new_org=organization_id,
+            new_connection=connection_id,
+        )
         writer.execute(_INSERT[writer.backend], **wanted._asdict())
         rows = writer.rows_by(account_routes, ("stripe_account", "livemode"), [(account, int(livemode))])
         return cast(AccountRoute, rows[0])
@@ -116,8 +126,9 @@ async def claim_route(context: FlowContext, organization_id: str, connection_id:
 
 async def read_connection(context: FlowContext, organization_id: str, connection_id: str) -> Connection | None:
     """One connection as it is now, from a cold read."""
-    rows = await asyncio.to_thread(context.database.read, _CONNECTION,
-                                   {"org": organization_id, "connection": connection_id})
+    rows = await asyncio.to_thread(
+        context.database.read, _CONNECTION, {"org": organization_id, "connection": connection_id}
+    )
     return Connection(*rows[0]) if rows else None
 
 

@@ -32,16 +32,23 @@ SECRET_BYTES = 32
 CALLBACK_PATH = "/connect/stripe/callback"
 
 LINK_INVALID = Refusal(
-    "link_invalid", "This link is unknown, was opened before, or is older than 10 minutes. Ask for a new one.", 400)
+    "link_invalid", "This link is unknown, was opened before, or is older than 10 minutes. Ask for a new one.", 400
+)
 CONNECT_NOT_CONFIGURED = Refusal(
-    "connect_not_configured", "STRIPE_CONNECT_CLIENT_ID is not set, so no account can be connected by OAuth.", 422,
-    "kind")
+    "connect_not_configured",
+    "STRIPE_CONNECT_CLIENT_ID is not set, so no account can be connected by OAuth.",
+    422,
+    "kind",
+)
 
 _TICKET = select(start_tickets).where(start_tickets.c.hash == bindparam("hashed"))
 _USE_TICKET = (
     update(start_tickets)
-    .where(start_tickets.c.hash == bindparam("hashed"), start_tickets.c.used_at.is_(None),
-           start_tickets.c.expires_at > bindparam("now"))
+    .where(
+        start_tickets.c.hash == bindparam("hashed"),
+        start_tickets.c.used_at.is_(None),
+        start_tickets.c.expires_at > bindparam("now"),
+    )
     .values(used_at=bindparam("now"))
 )
 
@@ -78,8 +85,9 @@ class StartConnection(Command[Connection]):
         connection = self.connection._replace(created_at=now, updated_at=now)
         book.put(connection)
         book.put(StartTicket(self.ticket_hash, self.organization_id, connection.id, now + TICKET_LIFETIME, None))
-        book.record(self.organization_id, self.actor, "connection.started", connection.id, {"kind": connection.kind},
-                    now)
+        book.record(
+            self.organization_id, self.actor, "connection.started", connection.id, {"kind": connection.kind}, now
+        )
         return connection
 
 
@@ -104,8 +112,21 @@ async def start_connection(context: FlowContext, organization_id: str, kind: str
     if isinstance(params, Refusal):
         return params
     ticket = secrets.token_urlsafe(SECRET_BYTES)
-    connection = Connection(organization_id, id, "connect", "pending", None, int(livemode), None,
-                            organization.currency, json.dumps(params), None, None, 0, 0)
+    connection = Connection(
+        organization_id,
+        id,
+        "connect",
+        "pending",
+        None,
+        int(livemode),
+        None,
+        organization.currency,
+        json.dumps(params),
+        None,
+        None,
+        0,
+        0,
+    )
     answer = await context.till.submit(StartConnection(organization_id, connection, digest(ticket), actor))
     if isinstance(answer, Refusal):
         return answer
@@ -125,8 +146,9 @@ async def open_ticket(context: FlowContext, ticket: str) -> Opened | Refusal:
     found = StartTicket(*rows[0])
     state, cookie = secrets.token_urlsafe(SECRET_BYTES), secrets.token_urlsafe(SECRET_BYTES)
     now = context.clock()
-    row = OAuthState(digest(state), digest(cookie), found.organization_id, found.connection_id, now + STATE_LIFETIME,
-                     None)
+    row = OAuthState(
+        digest(state), digest(cookie), found.organization_id, found.connection_id, now + STATE_LIFETIME, None
+    )
 
     def work(writer: Writer) -> bool:
         if writer.execute(_USE_TICKET, hashed=hashed, now=now).rowcount != 1:

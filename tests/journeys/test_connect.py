@@ -1,0 +1,497 @@
+"""The owner connects an account in a browser: every page, over real HTTP, against the simulated Stripe."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import multiprocessing
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+
+from roony.core.agent import Organization
+from roony.core.audit import AuditRecord
+from roony.core.connection import Connection
+from roony.core.errors import Refusal
+from roony.flows import connection as flow
+from roony.flows.context import FlowContext
+from roony.store.tables import AccountRoute, ConnectionSecret, OAuthState
+from tests.gateway.loopback import Answer, LoopbackStripe
+from tests.support.books import ORG, Books, open_books
+from tests.support.connecting import (
+    OTHER_ORG,
+    Browser,
+    Page,
+    Site,
+    open_context,
+    serve_and_die,
+    stripe_gateway,
+)
+from tests.support.simulator import SimulatorProcess
+
+CSP = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[SimulatorProcess]:
+    with SimulatorProcess() as process:
+        yield process
+
+
+@pytest.fixture
+def simulator(running: SimulatorProcess) -> SimulatorProcess:
+    running.control("reset", {})
+    return running
+
+
+@pytest.fixture
+def books(tmp_path: Path) -> Iterator[Books]:
+    with open_books(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def site(books: Books, simulator: SimulatorProcess) -> Iterator[Site]:
+    with open_context(books, stripe_gateway(simulator.url)) as context, Site(context) as served:
+        yield served
+
+
+async def _start(context: FlowContext, organization_id: str) -> flow.Started | Refusal:
+    return await flow.start_connection(context, organization_id, "connect", "usr_1")
+
+
+def start(site: Site, organization_id: str = ORG) -> tuple[Connection, str]:
+    """A pending connection and its start link, as the admin API makes them."""
+    begun = asyncio.run(_start(site.context, organization_id))
+    assert isinstance(begun, flow.Started)
+    assert begun.url is not None
+    return begun.connection, begun.url
+
+
+def begin(site: Site, browser: Browser, organization_id: str = ORG) -> tuple[Connection, Page]:
+    """Opens a start link."""
+    connection, url = start(site, organization_id)
+    page = browser.open(url)
+    assert page.status == 303, page.body
+    return connection, page
+
+
+def press(page: Page, **form: str) -> str:
+    """Presses a button on Stripe's page; returns the address it sends the browser back to."""
+    parts = urlsplit(page.location)
+    stripe_page = Browser().open(page.location)
+    assert stripe_page.status == 200
+    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    try:
+        connection.request(
+            "POST",
+            f"{parts.path}?{parts.query}",
+            urlencode(form),
+            {"Content-Type": "application/x-www-form-urlencoded"},
+        )
+        answer = connection.getresponse()
+        answer.read()
+    finally:
+        connection.close()
+    assert answer.status == 303
+    location = answer.getheader("location")
+    assert location is not None
+    return location
+
+
+def approve(page: Page) -> str:
+    """Approves with a new business."""
+    return press(page, action="approve", business_name="Acme")
+
+
+def connect(site: Site, organization_id: str = ORG) -> Page:
+    """A whole round trip with a new business."""
+    browser = Browser()
+    _, page = begin(site, browser, organization_id)
+    return browser.open(approve(page))
+
+
+def account_of(books: Books, connection: Connection) -> str:
+    account = books.row(Connection, id=connection.id).stripe_account
+    assert account is not None
+    return str(account)
+
+
+def is_connected(simulator: SimulatorProcess, account: str) -> bool:
+    return next(bool(row["connected"]) for row in simulator.control("state")["accounts"] if row["id"] == account)
+
+
+def expect_page(page: Page, status: int, title: str) -> None:
+    """A whole page, with the headers every page has, and nothing of what was typed or thrown."""
+    assert page.status == status, page.body
+    assert f"<h1>{title}</h1>" in page.body
+    assert page.headers["content-security-policy"] == CSP
+    assert page.headers["cache-control"] == "no-store"
+    assert page.headers["referrer-policy"] == "no-referrer"
+    assert page.headers["x-content-type-options"] == "nosniff"
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    for word in ("Traceback", "Exception", "sk_test_", "rt_", "ac_", "<script", "style="):
+        assert word not in page.body
+
+
+STATE = "This answer from Stripe could not be used"
+CODE = "Stripe did not accept the code"
+
+
+class TestSuccess:
+    """The straight way."""
+
+    def test_from_the_link_to_the_page(self, site: Site, books: Books, simulator: SimulatorProcess) -> None:
+        browser = Browser()
+        connection, page = begin(site, browser)
+        asked = parse_qs(urlsplit(page.location).query)
+        assert page.location.startswith(f"{simulator.url}/oauth/authorize?")
+        assert asked["redirect_uri"] == [f"{site.url}/connect/stripe/callback"]
+        assert (asked["scope"], asked["client_id"]) == (["read_write"], [simulator.client_id])
+        assert page.set_cookie is not None
+        for attribute in ("HttpOnly", "SameSite=lax", "Path=/connect/stripe", "Max-Age=600"):
+            assert attribute in page.set_cookie
+        assert "Secure" not in page.set_cookie
+        assert page.headers["referrer-policy"] == "no-referrer"
+
+        done = browser.open(approve(page))
+
+        expect_page(done, 200, "The Stripe account is connected")
+        row = books.row(Connection, id=connection.id)
+        assert row.status == "active"
+        assert connection.id in done.body
+        assert str(row.stripe_account) in done.body
+        assert is_connected(simulator, str(row.stripe_account))
+        assert books.row(Organization, id=ORG).connection_id == connection.id
+        assert browser.cookies == {}
+
+    def test_the_style_sheet_is_ours(self, site: Site) -> None:
+        sheet = Browser().open(f"{site.url}/connect/connect.css")
+
+        assert (sheet.status, sheet.headers["content-type"]) == (200, "text/css; charset=utf-8")
+        assert sheet.headers["x-content-type-options"] == "nosniff"
+
+    def test_behind_https_the_cookie_is_secure(self, books: Books, simulator: SimulatorProcess) -> None:
+        with open_context(books, stripe_gateway(simulator.url)) as context, Site(context) as site:
+            _, url = start(site)
+            address, site.url = site.url, "https://roony.example"
+            page = Browser().open(url.replace("https://roony.example", address))
+
+        assert page.set_cookie is not None
+        assert "Secure" in page.set_cookie
+        asked = parse_qs(urlsplit(page.location).query)
+        assert asked["redirect_uri"] == ["https://roony.example/connect/stripe/callback"]
+
+    def test_tokens_lie_sealed_in_the_database(
+        self, site: Site, books: Books, simulator: SimulatorProcess, tmp_path: Path
+    ) -> None:
+        connect(site)
+        row = books.row(ConnectionSecret, name="access_token")
+        token = site.context.vault.open(
+            row.sealed, f"connection_secrets:{ORG}:{row.connection_id}:access_token".encode()
+        )
+        assert simulator.client(key=token).v1.issuing.cards.list({"limit": 1}).data == []
+        planted = "sk_test_planted_on_purpose"
+        books.put(ConnectionSecret(OTHER_ORG, "con_x", "access_token", planted, 0))
+
+        content = b"".join(path.read_bytes() for path in sorted(tmp_path.glob("roony.db*")))
+
+        assert planted.encode() in content, "the scan does not see what is there"
+        secret = books.row(ConnectionSecret, organization_id=ORG, name="refresh_token")
+        refresh = site.context.vault.open(
+            secret.sealed, f"connection_secrets:{ORG}:{row.connection_id}:refresh_token".encode()
+        )
+        assert token.startswith("sk_test_")
+        assert refresh.startswith("rt_")
+        for clear in (token, refresh):
+            assert clear.encode() not in content
+        assert content.count(b"sk_test_") == content.count(planted.encode())
+
+
+class TestLink:
+    """The start link works once, in time, and only when it is opened."""
+
+    TITLE = "This start link no longer works"
+
+    def test_once(self, site: Site) -> None:
+        _, url = start(site)
+        assert Browser().open(url).status == 303
+
+        again = Browser().open(url)
+
+        expect_page(again, 400, self.TITLE)
+        assert again.set_cookie is None
+
+    def test_in_time(self, site: Site, books: Books) -> None:
+        _, url = start(site)
+        books.clock.advance(600)
+
+        expect_page(Browser().open(url), 400, self.TITLE)
+
+    def test_a_preview_does_not_use_it_up(self, site: Site) -> None:
+        _, url = start(site)
+
+        assert Browser().open(url, "HEAD").status == 405
+        assert Browser().open(url, "POST").status == 405
+
+        assert Browser().open(url).status == 303
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "",
+            "ticket=",
+            "ticket=a&ticket=a",
+            "ticket=" + "a" * 129,
+            "ticket=%00",
+            "ticket=%C3%A4",
+            "ticket=a%0Ab",
+            "ticket=a&x=" + "y" * 5000,
+            "&".join(f"x{number}=1" for number in range(30)),
+            "ticket=%FF",
+        ],
+    )
+    def test_malformed(self, site: Site, query: str) -> None:
+        expect_page(Browser().open(f"{site.url}/connect/stripe?{query}"), 400, "This address is not valid")
+
+
+class TestRefusals:
+    """Each ends in a clear page and no connection."""
+
+    def test_the_owner_refuses(self, site: Site, books: Books) -> None:
+        browser = Browser()
+        connection, page = begin(site, browser)
+
+        refused = browser.open(press(page, action="refuse"))
+
+        expect_page(refused, 400, "Access was not granted")
+        row = books.row(Connection, id=connection.id)
+        assert (row.status, row.stripe_account) == ("expired", None)
+        expect_page(browser.open(f"{site.url}/connect/stripe/callback?state={page.state}&code=ac_1"), 400, STATE)
+
+    def test_a_wrong_state(self, site: Site, books: Books, simulator: SimulatorProcess) -> None:
+        browser = Browser()
+        connection, page = begin(site, browser)
+        back = approve(page)
+
+        wrong = browser.open(back.replace(page.state, "x" * 43))
+
+        expect_page(wrong, 400, STATE)
+        assert books.row(Connection, id=connection.id).status == "pending"
+        # The code was not presented: the right state still works.
+        expect_page(browser.open(back), 200, "The Stripe account is connected")
+
+    def test_another_browser(self, site: Site, books: Books) -> None:
+        """Somebody is handed the address of an attacker's round trip, or loses the cookie."""
+        owner, stranger = Browser(), Browser()
+        connection, page = begin(site, owner)
+        _, foreign = begin(site, stranger, OTHER_ORG)
+        back = approve(page)
+
+        expect_page(Browser().open(back), 400, STATE)
+        expect_page(stranger.open(back), 400, STATE)
+        expect_page(owner.open(back.replace(page.state, foreign.state)), 400, STATE)
+
+        assert books.row(Connection, id=connection.id).status == "pending"
+        expect_page(owner.open(back), 200, "The Stripe account is connected")
+
+    def test_an_expired_state(self, site: Site, books: Books, simulator: SimulatorProcess) -> None:
+        browser = Browser()
+        connection, page = begin(site, browser)
+        back = approve(page)
+        books.clock.advance(600)
+
+        expect_page(browser.open(back), 400, STATE)
+        assert books.row(Connection, id=connection.id).status == "pending"
+        assert books.rows(ConnectionSecret) == []
+
+    def test_a_reused_state_leaves_the_connection_alone(
+        self, site: Site, books: Books, simulator: SimulatorProcess
+    ) -> None:
+        browser = Browser()
+        connection, page = begin(site, browser)
+        back, kept = approve(page), dict(browser.cookies)
+        assert browser.open(back).status == 200
+        browser.cookies = kept
+
+        expect_page(browser.open(back), 400, STATE)
+
+        # A second exchange of the code would have made Stripe revoke it (facts 6.2).
+        assert is_connected(simulator, account_of(books, connection))
+        assert books.row(Connection, id=connection.id).status == "active"
+
+    def test_two_callbacks_at_once_exchange_once(self, site: Site, books: Books, simulator: SimulatorProcess) -> None:
+        browser = Browser()
+        connection, page = begin(site, browser)
+        back, cookies = approve(page), dict(browser.cookies)
+
+        def come_back(_number: int) -> Page:
+            mine = Browser()
+            mine.cookies = dict(cookies)
+            return mine.open(back)
+
+        with ThreadPoolExecutor(8) as threads:
+            pages = list(threads.map(come_back, range(8)))
+
+        assert sorted(page.status for page in pages) == [200] + [400] * 7
+        assert is_connected(simulator, account_of(books, connection))
+        assert [row.consumed_at is not None for row in books.rows(OAuthState)] == [True]
+        activated = [row for row in books.rows(AuditRecord) if row.action == "connection.activated"]
+        assert len(activated) == 1
+
+    def test_a_reused_code(self, site: Site, books: Books, simulator: SimulatorProcess) -> None:
+        code = simulator.approve("Acme")
+        simulator.client().oauth.token({"grant_type": "authorization_code", "code": code})
+        browser = Browser()
+        connection, page = begin(site, browser)
+
+        expect_page(browser.open(f"{site.url}/connect/stripe/callback?state={page.state}&code={code}"), 400, CODE)
+        row = books.row(Connection, id=connection.id)
+        assert (row.status, row.status_reason) == ("expired", "code_refused")
+
+    def test_an_expired_code(self, site: Site, books: Books, simulator: SimulatorProcess) -> None:
+        browser = Browser()
+        _, page = begin(site, browser)
+        back = approve(page)
+        simulator.control("clock", {"advance": 301})
+
+        expect_page(browser.open(back), 400, CODE)
+        assert books.rows(ConnectionSecret) == []
+
+    def test_an_unknown_code(self, site: Site) -> None:
+        browser = Browser()
+        _, page = begin(site, browser)
+
+        expect_page(browser.open(f"{site.url}/connect/stripe/callback?state={page.state}&code=ac_none"), 400, CODE)
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "code=ac_1",
+            "state=a",
+            "state=a&code=b&error=c",
+            "state=a&state=a&code=b",
+            "state=a&code=b&code=b",
+            "state=" + "a" * 129 + "&code=b",
+            "state=a&code=" + "b" * 256,
+            "state=a&code=",
+            "state=a&error=" + "c" * 101,
+            "state=a&code=b%20%0d%0a",
+        ],
+    )
+    def test_malformed(self, site: Site, query: str) -> None:
+        page = Browser().open(f"{site.url}/connect/stripe/callback?{query}")
+
+        expect_page(page, 400, "This address is not valid")
+
+    def test_what_stripe_says_is_not_shown(self, site: Site) -> None:
+        browser = Browser()
+        _, page = begin(site, browser)
+        said = urlencode({"state": page.state, "error": "<b>odd</b>", "error_description": "<script>alert(1)</script>"})
+
+        shown = browser.open(f"{site.url}/connect/stripe/callback?{said}")
+
+        expect_page(shown, 400, "Access was not granted")
+        assert "odd" not in shown.body
+        assert "alert" not in shown.body
+
+
+class TestAccounts:
+    """Whose account it is."""
+
+    def test_an_account_of_another_organization(self, site: Site, books: Books, simulator: SimulatorProcess) -> None:
+        browser = Browser()
+        first, page = begin(site, browser)
+        assert browser.open(approve(page)).status == 200
+        account = account_of(books, first)
+        second, page = begin(site, browser, OTHER_ORG)
+
+        taken = browser.open(press(page, action="approve", account=account))
+
+        expect_page(taken, 409, "This Stripe account is already connected")
+        assert books.row(Connection, id=second.id).status == "expired"
+        assert books.row(AccountRoute, stripe_account=account).organization_id == ORG
+        assert is_connected(simulator, account)
+        assert account not in taken.body
+
+    def test_the_same_organization_connects_again(self, site: Site, books: Books) -> None:
+        browser = Browser()
+        first, page = begin(site, browser)
+        assert browser.open(approve(page)).status == 200
+        account = account_of(books, first)
+        second, page = begin(site, browser)
+
+        done = browser.open(press(page, action="approve", account=account))
+
+        expect_page(done, 200, "The Stripe account is connected")
+        assert first.id in done.body
+        assert books.row(Connection, id=second.id).status_reason == f"resumed {first.id}"
+
+    def test_the_other_mode(self, books: Books) -> None:
+        grant = {
+            "access_token": "sk_live_1",
+            "refresh_token": "rt_1",
+            "livemode": True,
+            "scope": "read_write",
+            "stripe_user_id": "acct_9",
+        }
+        with LoopbackStripe() as wire, open_context(books, stripe_gateway(wire.url)) as context, Site(context) as site:
+            browser = Browser()
+            _, page = begin(site, browser)
+            wire.script(Answer(grant), Answer({"stripe_user_id": "acct_9"}))
+
+            shown = browser.open(f"{site.url}/connect/stripe/callback?state={page.state}&code=ac_1")
+
+        expect_page(shown, 409, "The account is in the other mode")
+        assert [received.path for received in wire.received] == ["/oauth/token", "/oauth/deauthorize"]
+
+
+class TestStripeDown:
+    """An unclear exchange is never repeated: the owner starts again."""
+
+    @pytest.mark.parametrize("kind", ["error_before", "error_after", "drop_after"])
+    def test_the_exchange_fails(self, site: Site, books: Books, simulator: SimulatorProcess, kind: str) -> None:
+        browser = Browser()
+        connection, page = begin(site, browser)
+        back = approve(page)
+        simulator.control("faults", [{"endpoint": "POST /oauth/token", "kind": kind, "count": 1}])
+
+        expect_page(browser.open(back), 502, "Stripe did not answer")
+
+        assert books.row(Connection, id=connection.id).status == "expired"
+        assert books.rows(ConnectionSecret) == []
+        # Starting again is all it takes.
+        expect_page(connect(site), 200, "The Stripe account is connected")
+
+    def test_the_process_dies_after_the_exchange(
+        self, site: Site, books: Books, simulator: SimulatorProcess, tmp_path: Path
+    ) -> None:
+        """The code is spent and the tokens are lost: nothing half-made is left, and the owner starts again."""
+        browser = Browser()
+        connection, page = begin(site, browser)
+        back = approve(page)
+        spawn = multiprocessing.get_context("spawn")
+        told, tell = spawn.Pipe(duplex=False)
+        child = spawn.Process(target=serve_and_die, args=(str(tmp_path), simulator.url, "after_code_exchange", tell))
+        child.start()
+        try:
+            assert told.poll(30)
+            address = told.recv()
+            with pytest.raises(ConnectionError):
+                browser.open(back.replace(site.url, address))
+            child.join(20)
+            assert child.exitcode == -signal.SIGKILL
+        finally:
+            child.kill()
+            child.join(10)
+
+        assert books.row(Connection, id=connection.id).status == "pending"
+        assert books.rows(ConnectionSecret) == []
+        assert books.row(OAuthState).consumed_at is not None
+        # The state was used up before the code was presented: the code cannot come a second time.
+        expect_page(browser.open(back), 400, STATE)
+        expect_page(connect(site), 200, "The Stripe account is connected")
