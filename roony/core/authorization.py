@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from roony.core.agent import Agent, Organization, Project, frozen_scope
@@ -208,8 +209,14 @@ def _merchant_fits(request: AuthorizationRequest, facts: AuthorizationFacts) -> 
             return True
         if approved.network_id is not None:
             return False
-    noise = [word for word in (request.city, request.state) if word]
-    return match((approved.name, *facts.aliases), request.merchant.name, noise=noise).matched
+    places = tuple(word for word in (request.city, request.state, request.merchant.country) if word)
+    return names_merchant((approved.name, *facts.aliases), request.merchant.name, places)
+
+
+@lru_cache(maxsize=16_384)
+def names_merchant(names: tuple[str, ...], descriptor: str, places: tuple[str, ...]) -> bool:
+    """True if a descriptor names one of these merchants. The same few merchants come again and again: kept in memory."""
+    return match(names, descriptor, noise=places).matched
 
 
 def _room(request: AuthorizationRequest, facts: AuthorizationFacts, increment: bool, flags: tuple[str, ...]) -> Verdict:

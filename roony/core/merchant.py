@@ -111,12 +111,17 @@ class Merchant(NamedTuple):
 
     def to_json(self) -> str:
         """JSON text of the facts that are known, for a column."""
-        return json.dumps({key: value for key, value in self._asdict().items() if value is not None})
+        return _json_of(self)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """The merchant that `to_json` wrote."""
         return cls(**json.loads(text))
+
+
+@lru_cache(maxsize=8192)
+def _json_of(merchant: Merchant) -> str:
+    return json.dumps({key: value for key, value in merchant._asdict().items() if value is not None})
 
 
 class Match(NamedTuple):

@@ -13,7 +13,7 @@ from roony.core.authorization import Authorization
 from roony.core.budget import Budget, period_start
 from roony.core.card import DEFAULT_LIFETIME_SECONDS, Card, compile_card
 from roony.core.connection import Connection
-from roony.core.control import EMPTY, Control, Controls, from_row, strictest
+from roony.core.control import EMPTY, Control, Controls, controls_of, strictest
 from roony.core.decision import DEFAULT_DUPLICATE_WINDOW_SECONDS, Ask, Decision, Facts, decide
 from roony.core.errors import Refusal, not_found
 from roony.core.merchant import normalise
@@ -183,7 +183,7 @@ def scoped_controls(book: Book, organization_id: str, scope_id: str) -> Controls
 
 @lru_cache(maxsize=4_096)
 def _parsed(row: Control) -> Controls:
-    return from_row(row)
+    return controls_of(row)
 
 
 def _budgets(book: Book, organization_id: str, project_id: str, agent_id: str,

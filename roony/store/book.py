@@ -89,6 +89,8 @@ class Book:
         self._rows: dict[type, dict[Any, Any]] = {row: {} for row in TABLE_OF}
         self._groups: dict[type, dict[Any, dict[Any, Any]]] = {row: {} for row in GROUPED_BY}
         self._changed: dict[type, dict[Any, Any]] = {row: {} for row in TABLE_OF}
+        # Keys of rows that were loaded, and so are updated instead of inserted.
+        self._there: dict[type, set[Any]] = {row: set() for row in TABLE_OF}
         self._moves: dict[tuple[str, str, int], tuple[int, int]] = {}
         self._journal: list[tuple[dict[Any, Any], Any, Any]] = []
         self._records: list[AuditDraft] = []
@@ -185,10 +187,13 @@ class Book:
     def take(self, row: type, key: Any, item: Any | None) -> None:
         """Keeps a loaded row, or that there is none; what a command already changed stays."""
         self._rows[row].setdefault(key, item)
+        if item is not None:
+            self._there[row].add(key)
 
     def take_group(self, row: type, key: Any, items: Iterable[Any]) -> None:
         """Keeps a loaded group."""
         members = {_KEY_OF[row](item): item for item in items}
+        self._there[row].update(members)
         for member, item in members.items():
             self._rows[row].setdefault(member, item)
         self._groups[row].setdefault(key, {member: self._rows[row][member] for member in members})
@@ -219,8 +224,15 @@ class Book:
         """
         self._advance_organizations(clocks)
         for row, changed in self._changed.items():
-            if changed:
-                writer.write_rows(TABLE_OF[row], list(changed.values()))
+            if not changed:
+                continue
+            there = self._there[row]
+            new = [item for key, item in changed.items() if key not in there]
+            old = [item for key, item in changed.items() if key in there]
+            if new:
+                writer.write_rows(TABLE_OF[row], new)
+            if old:
+                writer.update_rows(TABLE_OF[row], old)
         moves = [(*key, *delta) for key, delta in self._moves.items() if delta != (0, 0)]
         if moves:
             # Sorted, so that two processes touch the rows in the same order.

@@ -54,6 +54,19 @@ def write_row(table: Table, backend: str) -> str:
     return f"{insert} ON CONFLICT ({key}) DO UPDATE SET {changes}"
 
 
+@lru_cache(maxsize=None)
+def update_row(table: Table, backend: str) -> tuple[str, tuple[int, ...]]:
+    """Updates a row that is known to be there: the statement, and the places of a row's values in its order."""
+    mark = "?" if backend == "sqlite" else "%s"
+    names = [column.name for column in table.columns]
+    key = table.info["key"]
+    changing = [name for name in names if name not in key and name not in table.info["fixed"]]
+    changes = ", ".join(f"{name} = {mark}" for name in changing)
+    where = " AND ".join(f"{name} = {mark}" for name in key)
+    places = tuple(names.index(name) for name in (*changing, *key))
+    return f"UPDATE {table.name} SET {changes} WHERE {where}", places  # noqa: S608
+
+
 def finish_event(backend: str) -> str:
     """Records how the handling of an inbox row ended; only for the holder of its newest lease (generation)."""
     mark = "?" if backend == "sqlite" else "%s"

@@ -143,7 +143,8 @@ class OAuthState(NamedTuple):
     consumed_at: int | None
 
 
-def _table(name: str, row: type, key: str, *more: object) -> Table:
+def _table(name: str, row: type, key: str, *more: object, fixed: str = "") -> Table:
+    """`fixed` names columns that never change once written: updates leave them, and their indexes, alone."""
     keys = key.split()
     columns: list[Column[object]] = []
     for column, hint in get_type_hints(row).items():
@@ -152,6 +153,7 @@ def _table(name: str, row: type, key: str, *more: object) -> Table:
     table = Table(name, metadata, *columns, *more)  # type: ignore[arg-type]
     table.info["row"] = row
     table.info["key"] = keys
+    table.info["fixed"] = frozenset(fixed.split())
     return table
 
 
@@ -174,6 +176,7 @@ purchases = _table(
     "purchases", Purchase, "organization_id id",
     Index("purchases_by_agent", "organization_id", "agent_id", "created_at"),
     Index("purchases_by_time", "organization_id", "created_at"),
+    fixed="agent_id project_id task_id connection_id currency merchant_key merchant description metadata created_at",
 )
 holds = _table("holds", Hold, "organization_id id", Index("holds_by_purchase", "organization_id", "purchase_id"))
 entries = _table("entries", Entry, "organization_id purchase_id sequence")
@@ -189,10 +192,12 @@ cards = _table(
     Index("cards_by_purchase", "organization_id", "purchase_id"),
     Index("cards_to_expire", "expires_at", sqlite_where=text("status IN ('active', 'frozen')"),
           postgresql_where=text("status IN ('active', 'frozen')")),
+    fixed="purchase_id connection_id currency created_at",
 )
 authorizations = _table(
     "authorizations", Authorization, "organization_id id",
     Index("authorizations_by_purchase", "organization_id", "purchase_id"),
+    fixed="connection_id purchase_id card_id stripe_card_id currency created_at",
 )
 authorization_decisions = _table(
     "authorization_decisions", AuthorizationDecision, "organization_id authorization_id ordinal amount",

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from roony.core.agent import Organization
 from roony.store import tables
-from roony.store.statements import select_by, write_row
+from roony.store.statements import select_by, update_row, write_row
 
 # PostgreSQL's limits of design section 3, in milliseconds.
 LOCK_TIMEOUT_MS = 50
@@ -79,16 +80,21 @@ class Writer:
         """Writes whole rows as the table's rule says: insert, replace, keep the first or add up."""
         self.run_many(write_row(table, self.backend), rows)
 
+    def update_rows(self, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+        """Writes back whole rows that are known to be there."""
+        statement, places = update_row(table, self.backend)
+        self.run_many(statement, map(itemgetter(*places), rows))
+
     def execute(self, statement: ClauseElement, **parameters: Any) -> Any:
         """Runs a statement of the toolkit on this connection, inside the open transaction; returns the cursor."""
-        compiled = _compiled(statement, self.dialect)
-        values = compiled.construct_params(parameters)
-        return self.run(str(compiled), [values[name] for name in compiled.positiontup or ()])
+        # Lists and limits are written out for each run; a statement compiled with them would take no other values.
+        run = _compiled(statement, self.dialect).construct_expanded_state(parameters)
+        return self.run(run.statement, run.positional_parameters)
 
 
 @lru_cache(maxsize=256)
 def _compiled(statement: ClauseElement, dialect: Dialect) -> Any:
-    return statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    return statement.compile(dialect=dialect)
 
 
 class SqliteWriter(Writer):

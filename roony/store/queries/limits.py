@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, select
 
-from roony.core.budget import Budget, BudgetPeriod, period_starts
+from roony.core.budget import PERIODS, SCOPES, Budget, BudgetPeriod, period_starts
 from roony.core.control import Control
 from roony.store.database import Database
 from roony.store.queries.paging import Page, Slice, cut, keyset
@@ -43,9 +43,11 @@ def standings(
 
 
 def standings_of(database: Database, organization_id: str, scope_ids: Iterable[str], now: int) -> list[Standing]:
-    """Every budget of these scopes."""
+    """Every budget of these scopes, from the narrowest scope to the widest."""
     statement = select(budgets).where(budgets.c.organization_id == organization_id, budgets.c.scope_id.in_(scope_ids))
-    return _with_periods(database, organization_id, [Budget(*values) for values in database.read(statement)], now)
+    rows = [Budget(*values) for values in database.read(statement)]
+    rows.sort(key=lambda row: (SCOPES.index(row.scope), row.scope_id, row.currency, PERIODS.index(row.period)))
+    return _with_periods(database, organization_id, rows, now)
 
 
 def _with_periods(database: Database, organization_id: str, rows: Sequence[Budget], now: int) -> list[Standing]:

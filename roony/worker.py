@@ -1,0 +1,161 @@
+"""What happens without anybody asking: kept events are handled, promises kept, and what is timed is ended in time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
+
+import structlog
+from sqlalchemy import bindparam, select
+
+from roony.flows.approval import ExpireApproval
+from roony.flows.card import ExpireCard
+from roony.flows.card_making import keep_card_status, keep_make_card
+from roony.flows.connection import keep_end_cards, keep_make_cardholder
+from roony.flows.context import FlowContext
+from roony.flows.freeze import keep_freeze_cards
+from roony.flows.inbox import handle_event
+from roony.store import inbox, outbox, tables
+from roony.store.tables import OutboxPromise
+
+log = structlog.get_logger("roony.worker")
+
+# How often the worker looks when nobody wakes it, in seconds.
+IDLE_SECONDS = 0.25
+# Passes of one round: what one pass does may make the next one due.
+MAX_PASSES = 20
+DUTY_LIMIT = 100
+
+_DUE_EVENT = (
+    select(tables.inbox.c.id)
+    .where(
+        tables.inbox.c.status.in_(("received", "failed")),
+        tables.inbox.c.due_at <= bindparam("now"),
+        tables.inbox.c.lease_until <= bindparam("now"),
+    )
+    .limit(1)
+)
+_DUE_PROMISE = (
+    select(tables.outbox.c.id)
+    .where(
+        tables.outbox.c.status == "promised",
+        tables.outbox.c.due_at <= bindparam("now"),
+        tables.outbox.c.lease_until <= bindparam("now"),
+    )
+    .limit(1)
+)
+_DUE_CARDS = (
+    select(tables.cards.c.organization_id, tables.cards.c.id)
+    .where(tables.cards.c.status.in_(("active", "frozen")), tables.cards.c.expires_at <= bindparam("now"))
+    .order_by(tables.cards.c.expires_at)
+    .limit(DUTY_LIMIT)
+)
+_DUE_APPROVALS = (
+    select(tables.approvals.c.organization_id, tables.approvals.c.id)
+    .where(tables.approvals.c.status == "pending", tables.approvals.c.expires_at <= bindparam("now"))
+    .order_by(tables.approvals.c.expires_at)
+    .limit(DUTY_LIMIT)
+)
+
+
+class WorkerClock(Protocol):
+    """A clock that somebody else may move, and who then waits for one round of the worker."""
+
+    def generation(self) -> int:
+        """How often it was moved."""
+
+    def acknowledge(self, generation: int) -> None:
+        """Says that a whole round was worked after that move."""
+
+
+class Worker:
+    """One for each process; any number of processes may work at the same time, rows are claimed."""
+
+    def __init__(self, context: FlowContext, clock: WorkerClock | None = None) -> None:
+        """`clock` is told after each round which of its moves the round has seen."""
+        self._context = context
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._keepers: dict[str, Callable[[FlowContext, OutboxPromise], Awaitable[Any]]] = {
+            "make_card": keep_make_card,
+            "set_card_status": keep_card_status,
+            "make_cardholder": keep_make_cardholder,
+            "end_cards_of_connection": keep_end_cards,
+            "freeze_cards": keep_freeze_cards,
+            "unfreeze_cards": keep_freeze_cards,
+        }
+
+    def wake(self) -> None:
+        """There is something to do; called from the event loop."""
+        self._wake.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Works until `stop` is set; a round that fails is logged and followed by the next."""
+        while not stop.is_set():
+            try:
+                await self.round()
+            except Exception as error:
+                log.exception("worker.round_failed", error=type(error).__name__)
+            await self._pause()
+
+    async def round(self) -> int:
+        """Works until nothing is due, at most `MAX_PASSES` times; returns how many things were done."""
+        generation = self._clock.generation() if self._clock else 0
+        total = 0
+        for _ in range(MAX_PASSES):
+            done = await self._pass()
+            total += done
+            if not done:
+                break
+        if self._clock:
+            self._clock.acknowledge(generation)
+        return total
+
+    async def _pass(self) -> int:
+        now = self._context.clock()
+        jobs = [*await self._duties(now), *await self._events(now), *await self._promises(now)]
+        results = await asyncio.gather(*jobs, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                log.error("worker.job_failed", error=type(result).__name__, detail=str(result)[:300])
+        return len(jobs)
+
+    async def _due(self, statement: Any, now: int) -> list[Any]:
+        return list(await asyncio.to_thread(self._context.database.read, statement, {"now": now}))
+
+    async def _events(self, now: int) -> list[Coroutine[Any, Any, Any]]:
+        if not await self._due(_DUE_EVENT, now):
+            return []
+        claimed = await self._context.till.write(inbox.claim(now))
+        return [handle_event(self._context, event) for event in claimed]
+
+    async def _promises(self, now: int) -> list[Coroutine[Any, Any, Any]]:
+        if not await self._due(_DUE_PROMISE, now):
+            return []
+        claimed = await self._context.till.write(outbox.claim(now))
+        return [self._keep(promise) for promise in claimed]
+
+    async def _keep(self, promise: OutboxPromise) -> None:
+        keeper = self._keepers.get(promise.kind)
+        if keeper is None:
+            log.error("promise.unknown_kind", promise=promise.id, kind=promise.kind)
+            return
+        await keeper(self._context, promise)
+
+    async def _duties(self, now: int) -> list[Coroutine[Any, Any, Any]]:
+        till, new_id = self._context.till, self._context.new_id
+        cards = [till.submit(ExpireCard(org, id, new_id("out"))) for org, id in await self._due(_DUE_CARDS, now)]
+        approvals = [
+            till.submit(ExpireApproval(org, id, new_id("out"))) for org, id in await self._due(_DUE_APPROVALS, now)
+        ]
+        return [*cards, *approvals]
+
+    async def _pause(self) -> None:
+        """Until something wakes us or `IDLE_SECONDS` are over."""
+        try:
+            async with asyncio.timeout(IDLE_SECONDS):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()

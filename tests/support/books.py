@@ -1,0 +1,219 @@
+"""A till on a fresh database with one organization, for tests that drive commands without any Stripe."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import select
+
+from roony.core.agent import Agent, Organization, Project
+from roony.core.authorization import AuthorizationRequest
+from roony.core.budget import PERIODS, Budget
+from roony.core.connection import Connection
+from roony.core.control import Control
+from roony.core.decision import Ask
+from roony.core.merchant import Merchant
+from roony.core.purchase import Purchase
+from roony.flows.authorization import AnswerAuthorization, Answered
+from roony.flows.card import MadeCard, RecordCard
+from roony.flows.purchase import AskIds, AskPurchase
+from roony.store import tables
+from roony.store.database import INSTALLATION_ROW, Database
+from roony.store.inbox import new_event
+from roony.store.statements import write_row
+from roony.store.tables import TABLE_OF, AccountRoute
+from roony.store.till import Till
+from roony.store.writer import Writer
+
+NOW = 1_795_392_000_000_000
+ORG, PROJECT, AGENT, CONNECTION, ACCOUNT = "org_1", "prj_1", "agt_1", "con_1", "acct_1"
+
+
+class Clock:
+    """A clock that stands still until it is moved; microseconds UTC."""
+
+    def __init__(self, now: int = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += int(seconds * 1_000_000)
+
+
+class Books:
+    """The till under test, and short ways to ask, answer and look."""
+
+    def __init__(self, database: Database, till: Till, clock: Clock) -> None:
+        self.database = database
+        self.till = till
+        self.clock = clock
+        self._numbers: dict[str, int] = {}
+
+    def new_id(self, prefix: str) -> str:
+        """Readable ids: pur_1, pur_2, …"""
+        self._numbers[prefix] = self._numbers.get(prefix, 0) + 1
+        return f"{prefix}_{self._numbers[prefix]}"
+
+    def run(self, command: Any) -> Any:
+        """Submits and waits."""
+        return self.till.submit_and_wait(command)
+
+    def put(self, *rows: tuple[Any, ...]) -> None:
+        """Writes rows as they are, past every rule."""
+
+        def work(writer: Writer) -> None:
+            for row in rows:
+                writer.run(write_row(TABLE_OF[type(row)], writer.backend), row)
+
+        self.till.write_and_wait(work)
+
+    def rows(self, row: type, **where: Any) -> list[Any]:
+        """All rows of a type that fit."""
+        table = TABLE_OF[row]
+        statement = select(table)
+        for name, value in where.items():
+            statement = statement.where(table.c[name] == value)
+        statement = statement.order_by(*table.primary_key.columns)
+        return [row(*found) for found in self.database.read(statement)]
+
+    def row(self, row: type, **where: Any) -> Any:
+        """The one row that fits."""
+        found = self.rows(row, **where)
+        assert len(found) == 1, found
+        return found[0]
+
+    def ask(self, amount: int = 12_999, merchant: str = "Figma", **more: Any) -> Any:
+        """One ask of the only agent."""
+        ask = Ask(
+            amount,
+            more.pop("currency", "usd"),
+            more.pop("about", None) or Merchant(merchant, None, "5734", "US", None),
+            allow_duplicate=more.pop("allow_duplicate", False),
+            merchant_lock=more.pop("merchant_lock", None),
+        )
+        ids = AskIds(*(self.new_id(prefix) for prefix in ("pur", "hold", "apr", "crd", "out")))
+        return self.run(
+            AskPurchase(
+                ORG,
+                AGENT,
+                PROJECT,
+                ask,
+                "a thing",
+                "{}",
+                more.pop("key", None),
+                more.pop("body_hash", f"{amount}|{merchant}"),
+                ids,
+            )
+        )
+
+    def ready(self, amount: int = 12_999, merchant: str = "Figma", **more: Any) -> Purchase:
+        """An approved purchase with its card recorded as ic_<purchase id>."""
+        asked = self.ask(amount, merchant, **more)
+        made = MadeCard(f"ic_{asked.purchase.id}", "active", "4242", 12, 2030)
+        return self.run(RecordCard(ORG, asked.purchase.card_id, made, self.new_id("out"), asked.promise))
+
+    def authorize(self, purchase: Purchase | str, amount: int = 12_999, name: str = "FIGMA", **more: Any) -> Answered:
+        """One real-time request on a purchase's card, or on a Stripe card id."""
+        card = purchase if isinstance(purchase, str) else f"ic_{purchase.id}"
+        fields = dict(
+            authorization_id="iauth_1",
+            stripe_card_id=card,
+            ordinal=0,
+            amount=amount,
+            granted=0,
+            currency="usd",
+            merchant_amount=amount,
+            merchant_currency="usd",
+            merchant=Merchant(name, None, "5734", "US", "net_1"),
+            city="San Francisco",
+            state="CA",
+            network_transaction_id="nt_1",
+            controllable=False,
+            cashback_amount=0,
+            created=NOW // 1_000_000,
+        )
+        fields.update(more)
+        event = new_event(
+            f"evt_{uuid.uuid4().hex}",
+            ACCOUNT,
+            False,
+            "issuing_authorization.request",
+            fields["authorization_id"],
+            NOW // 1_000_000,
+            b"{}",
+            self.clock(),
+        )
+        return self.run(AnswerAuthorization(ORG, CONNECTION, AuthorizationRequest(**fields), self.new_id("dec"), event))
+
+    def freeze(self, row: type = Agent) -> None:
+        """Freezes a scope by writing its row, with a new config_version."""
+        for found in self.rows(row):
+            if found.id != "installation":
+                self.put(found._replace(frozen_at=self.clock()))
+        self.reconfigure()
+
+    def reconfigure(self) -> None:
+        """Gives the organization a new config_version, as every change through a command does."""
+        organization = self.row(Organization, id=ORG)
+        self.put(organization._replace(config_version=uuid.uuid4().hex))
+
+    def controls(self, scope_id: str = AGENT, scope: str = "agent", **fields: Any) -> None:
+        """Sets controls of a scope."""
+        self.put(Control(ORG, f"ctl_{scope_id}", scope, scope_id, 1, json.dumps(fields), NOW))
+        self.reconfigure()
+
+    def limit(self, scope_id: str, period: str, amount: int | None) -> None:
+        """Sets the limit of one budget."""
+        self.put(self.row(Budget, scope_id=scope_id, period=period)._replace(limit_amount=amount))
+        self.reconfigure()
+
+
+def seed() -> list[tuple[Any, ...]]:
+    """One organization, project, agent and active connection; 5,000.00 a month for the agent."""
+    organization = INSTALLATION_ROW._replace(
+        id=ORG, name="Test Company", connection_id=CONNECTION, delivery="raw", config_version="1", created_at=NOW
+    )
+    rows: list[tuple[Any, ...]] = [
+        organization,
+        Project(ORG, PROJECT, "Research", None, NOW),
+        Agent(ORG, AGENT, PROJECT, "[]", "Buyer", "", None, None, NOW),
+        Connection(
+            ORG, CONNECTION, "connect", "active", ACCOUNT, 0, "read_write", "usd", "{}", "ich_1", None, NOW, NOW
+        ),
+        AccountRoute(ACCOUNT, 0, ORG, CONNECTION),
+    ]
+    for scope, scope_id in (("organization", ORG), ("project", PROJECT), ("agent", AGENT)):
+        for period in PERIODS:
+            limit = 500_000 if (scope, period) == ("agent", "month") else None
+            rows.append(Budget(ORG, f"bud_{scope}_{period}", scope, scope_id, "usd", period, "UTC", limit, NOW))
+    return rows
+
+
+@contextmanager
+def open_books(folder: Path) -> Iterator[Books]:
+    """Books on a fresh SQLite file in `folder`."""
+    path = folder / "roony.db"
+    engine = sqlalchemy.create_engine(f"sqlite:///{path}")
+    tables.metadata.create_all(engine)
+    engine.dispose()
+    database = Database(f"sqlite:///{path}")
+    clock = Clock()
+    died: list[BaseException] = []
+    till = Till(database.open_writer, clock, lambda: uuid.uuid4().hex, died.append)
+    till.start()
+    books = Books(database, till, clock)
+    try:
+        books.put(*seed())
+        yield books
+    finally:
+        till.stop()
+        database.close()
+        assert not died, died
