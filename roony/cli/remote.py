@@ -60,11 +60,12 @@ class Remote:
         """A replacing call."""
         return self.accepted(self.call("PUT", path, body))
 
-    def accepted(self, response: httpx2.Response) -> Any:
+    @staticmethod
+    def accepted(response: httpx2.Response) -> Any:
         """The body of a good answer; ends the command for any other."""
-        if response.is_success:
-            return response.json()
-        refused(response)
+        if not response.is_success:
+            refused(response)
+        return response.json()
 
 
 def refused(response: httpx2.Response) -> NoReturn:

@@ -24,8 +24,13 @@ def demo() -> None:
     with tempfile.TemporaryDirectory(prefix="roony-demo-") as folder:
         try:
             with ServedRoony(Path(folder)) as roony:
-                play(roony, teller, Path(folder))
-        except (NotAsExpected, ChildFailed, httpx2.HTTPError) as error:
-            teller.failed(str(error) or type(error).__name__)
+                try:
+                    play(roony, teller, Path(folder))
+                except (NotAsExpected, httpx2.HTTPError) as error:
+                    teller.failed(str(error) or type(error).__name__)
+                    typer.echo(f"The end of Roony's log:\n{roony.log_tail()}", err=True)
+                    raise typer.Exit(FAILED) from None
+        except ChildFailed as error:
+            teller.failed(str(error))
             raise typer.Exit(FAILED) from None
     teller.done(time.monotonic() - began)

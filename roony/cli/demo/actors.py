@@ -99,8 +99,6 @@ class MerchantSide:
 
 def _answer(response: httpx2.Response, status: int) -> Any:
     if response.status_code != status:
-        request = response.request
-        raise NotAsExpected(
-            f"{request.method} {request.url.path}: expected {status}, found {response.status_code}: {response.text[:400]}"
-        )
+        call = f"{response.request.method} {response.request.url.path}"
+        raise NotAsExpected(f"{call}: expected {status}, found {response.status_code}: {response.text[:400]}")
     return response.json()

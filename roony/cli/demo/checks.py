@@ -58,10 +58,8 @@ class Teller:
 
     def failed(self, message: str) -> None:
         """The loud end."""
-        self._console.print(Text(f"\n   ✗ {message}", style="bold red"))
-        self._console.print(
-            Text(f"\nThe demo FAILED in step {self._step}, after {self.checked} checks.", style="bold red")
-        )
+        end = f"\n   ✗ {message}\n\nThe demo FAILED in step {self._step}, after {self.checked} checks."
+        self._console.print(Text(end, style="bold red"))
 
     def done(self, seconds: float) -> None:
         """The good end."""
