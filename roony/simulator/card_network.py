@@ -35,27 +35,43 @@ class CardNetwork:
         self.world.authorizations.add(record)
         self.world.pending.add(record["id"])
         verdict = await self._decide(record, request, first=True)
-        self._conclude(record, request, verdict)
-        body = record["body"]
-        if verdict.approved:
-            body["approved"] = True
-        else:
-            body.update(status="closed", amount=request["amount"], merchant_amount=request["merchant_amount"])
-            self.world.pending.discard(record["id"])
-        self._announce(record, "issuing_authorization.created")
-        if verdict.approved:
-            count_authorization(self.world, record, captured=False)
+        self._finish(record, request, verdict, None)
         return record
 
     async def increment(self, record: Record, request: dict[str, Any]) -> Record:
         """Decide a higher amount for an approved authorization; a declined increment changes no money."""
         before = frozen(authorization_view(self.world, record))
         verdict = await self._decide(record, request, first=False)
+        self._finish(record, request, verdict, before)
+        return record
+
+    def _finish(self, record: Record, request: dict[str, Any], verdict: Verdict, before: dict[str, Any] | None) -> None:
+        """Record and announce a decision; `before` is how an incremented authorization looked."""
         self._conclude(record, request, verdict)
-        self._announce(record, "issuing_authorization.updated", before)
+        body = record["body"]
+        if before is not None:
+            self._announce(record, "issuing_authorization.updated", before)
+        else:
+            body["approved"] = verdict.approved
+            if not verdict.approved:
+                body.update(status="closed", amount=request["amount"], merchant_amount=request["merchant_amount"])
+                self.world.pending.discard(record["id"])
+            self._announce(record, "issuing_authorization.created")
         if verdict.approved:
             count_authorization(self.world, record, captured=False)
-        return record
+
+    def settle_interrupted(self) -> None:
+        """Decline what was being asked when the last process ended: nobody waits for that answer any more."""
+        for identifier in list(self.world.pending):
+            record = self.world.authorizations[identifier]
+            body = record["body"]
+            request, body["pending_request"] = body["pending_request"], None
+            if request is None:
+                continue
+            before = frozen(authorization_view(self.world, record))
+            spending.count(self.world, record, record["counted"] - request["amount"])
+            verdict = _declined("webhook_timeout", "The simulator ended before the answer came.")
+            self._finish(record, request, verdict, None if not body["request_history"] else before)
 
     async def _decide(self, record: Record, request: dict[str, Any], *, first: bool) -> Verdict:
         refused = self._stripes_own_checks(record, request["amount"], first=first)
@@ -150,19 +166,3 @@ class CardNetwork:
 
 def _declined(reason: str, message: str | None = None) -> Verdict:
     return Verdict(False, reason, 0, message)
-
-
-def settle_interrupted(world: World) -> None:
-    """Decline what was being asked when the last process ended: nobody waits for that answer any more."""
-    for identifier in list(world.pending):
-        record = world.authorizations[identifier]
-        body = record["body"]
-        request, body["pending_request"] = body["pending_request"], None
-        if request is None and body["request_history"]:
-            continue
-        amount = request["amount"] if request else 0
-        spending.count(world, record, record["counted"] - amount)
-        if not body["approved"]:
-            body["status"] = "closed"
-            world.pending.discard(identifier)
-        world.authorizations.touch(record)

@@ -24,7 +24,9 @@ class Clock:
         self._watchers: list[Callable[[], None]] = []
         self._shared = _open_shared(Path(file)) if file else None
         if self._shared is not None:
+            # The file may come from an earlier run: what counts is this world's offset.
             _, self._generation, _ = _SHAPE.unpack_from(self._shared, 0)
+            self._publish()
 
     def now(self) -> int:
         """Return simulated Unix time in whole seconds."""

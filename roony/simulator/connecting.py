@@ -107,9 +107,10 @@ def revoke(world: World, account: str) -> None:
         if key["kind"] in ("access", "refresh", "publishable"):
             world.keys.remove(key["id"])
     if record["connected"]:
+        # Told while still connected: it is the last the platform hears of this account.
+        emit(world, account, "account.application.deauthorized", application())
         record["connected"] = False
         world.accounts.touch(record)
-        emit(world, account, "account.application.deauthorized", application())
 
 
 def application() -> dict[str, Any]:

@@ -63,11 +63,11 @@ def _interested(world: World, account: str, kind: str) -> Iterator[Record]:
 
 
 def listening(world: World, account: str) -> Iterator[Record]:
-    """Yield the enabled endpoints that hear of an account: its own, then the platform's for connected ones."""
+    """Yield the enabled endpoints that hear of an account: its own, then the platform's while it is connected."""
     for endpoint in world.endpoints.where("account", account):
         if not endpoint["connect"] and endpoint["body"]["status"] == "enabled":
             yield endpoint
-    if account != world.platform:
+    if world.accounts[account]["connected"]:
         for endpoint in world.endpoints.where("account", world.platform):
             if endpoint["connect"] and endpoint["body"]["status"] == "enabled":
                 yield endpoint

@@ -23,7 +23,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from roony.simulator import control_api, oauth_pages, stripe_api
 from roony.simulator.asking import Asking
-from roony.simulator.card_network import CardNetwork, settle_interrupted
+from roony.simulator.card_network import CardNetwork
 from roony.simulator.clock import Clock
 from roony.simulator.delivery import Delivery
 from roony.simulator.events import REQUEST
@@ -49,10 +49,11 @@ class Simulator:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        settle_interrupted(world)
         self.asking = Asking(world)
         self.delivery = Delivery(world)
-        self.door = Door(world, CardNetwork(world, self.asking), self.delivery, Faults())
+        network = CardNetwork(world, self.asking)
+        network.settle_interrupted()
+        self.door = Door(world, network, self.delivery, Faults())
         routes = [
             *stripe_api.routes(self.door),
             *oauth_pages.routes(self.door),

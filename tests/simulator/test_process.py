@@ -73,6 +73,8 @@ def test_what_was_being_asked_when_the_process_died_is_declined(tmp_path: Path) 
         with SimulatorProcess("--state", state) as second:
             left = second.control("state")
             assert [one["status"] for one in left["authorizations"]] == ["closed"]
+            assert left["authorizations"][0]["request_history"][0]["reason"] == "webhook_timeout"
+            assert left["events"][-1]["type"] == "issuing_authorization.created"
             assert authorize(second.client(), card.id, 50_000).approved  # the daily 500.00 are free again
 
 
