@@ -10,6 +10,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from roony.store.stop_points import POINTS
 from roony.store.vault import Vault, VaultKeyRefused
@@ -134,12 +136,16 @@ def _content(path: Path) -> str:
 
 
 def _wrong_database(settings: Settings) -> list[str]:
-    url = settings.roony_database_url
-    if url.startswith("sqlite:///") and len(url) > len("sqlite:///") and ":memory:" not in url:
+    wrong = "ROONY_DATABASE_URL must be sqlite:///FILE or postgresql://USER@HOST/DATABASE."
+    try:
+        url = make_url(settings.roony_database_url)
+        # Asks for the driver as well: sqlite+something is not what we speak.
+        url.get_dialect()
+    except (SQLAlchemyError, ValueError):
+        return [wrong]
+    if url.drivername == "sqlite" and url.database not in (None, "", ":memory:"):
         return []
-    if url.startswith(("postgresql://", "postgresql+psycopg://")):
-        return []
-    return ["ROONY_DATABASE_URL must be sqlite:///FILE or postgresql://USER@HOST/DATABASE."]
+    return [] if url.drivername in ("postgresql", "postgresql+psycopg") else [wrong]
 
 
 def _wrong_texts(settings: Settings) -> list[str]:

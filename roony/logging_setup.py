@@ -73,7 +73,7 @@ def configure_logging(log_format: str = "text", stream: TextIO | None = None, le
     root.handlers[:] = [handler]
     root.setLevel(level)
     # Each request of our own client would be a line, with its address and what that address carries.
-    for name in ("httpx2", "httpcore2", "httpx", "httpcore"):
+    for name in ("httpx2", "httpcore2", "alembic.runtime.migration"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from roony.clock import Clock, FollowedClock
 from roony.config import Settings, plain
@@ -33,8 +34,8 @@ log = structlog.get_logger("roony.wiring")
 WORKER_STOP_SECONDS = 15.0
 
 
-class SchemaBehind(Exception):
-    """The database needs a migration that this process may not run by itself; the message says what to do."""
+class DatabaseUnusable(Exception):
+    """The database cannot be opened or may not be used as it is; the message says what to do."""
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Roony:
     _working: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """1 lock · 2 schema · 3 till · 4 worker. Raises DatabaseLocked, SchemaBehind, SchemaTooNew."""
+        """1 lock · 2 schema · 3 till · 4 worker. Raises DatabaseLocked, DatabaseUnusable, SchemaTooNew."""
         stop_points.arm(self.settings.roony_stop_at)
         open_database(self.database)
         self.context.till.start()
@@ -109,11 +110,25 @@ def build(settings: Settings, public_url: str, clock: Clock | None = None) -> Ro
 def open_database(database: Database) -> None:
     """Takes the lock and sees to the schema: SQLite is migrated by whoever holds its lock, PostgreSQL on command only.
 
-    Raises DatabaseLocked, SchemaBehind, SchemaTooNew.
+    Raises DatabaseLocked, DatabaseUnusable, SchemaTooNew.
     """
-    database.acquire()
-    if database.is_sqlite:
-        migrate(database)
-    elif pending_revisions(database):
+    try:
+        database.acquire()
+        if database.is_sqlite:
+            migrate(database)
+            return
+        behind = pending_revisions(database)
+    except (OSError, DBAPIError) as error:
+        raise DatabaseUnusable(
+            f"The database cannot be opened ({_reason(error)}): look at ROONY_DATABASE_URL and at who may write there."
+        ) from None
+    if behind:
         # Other processes may be running on this schema: a person chooses the moment.
-        raise SchemaBehind("The database's schema is older than this Roony: run `roony migrate`, then start again.")
+        raise DatabaseUnusable("The database's schema is older than this Roony: run `roony migrate`, then start again.")
+
+
+def _reason(error: OSError | DBAPIError) -> str:
+    """The cause in a few words; a driver's message may quote the address with its password."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return type(error.orig).__name__ if error.orig is not None else type(error).__name__

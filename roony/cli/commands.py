@@ -12,6 +12,7 @@ from roony.cli.demo import demo
 from roony.cli.freeze import freeze, unfreeze
 from roony.cli.serve import serve
 from roony.cli.simulator import simulator
+from roony.cli.worker import worker
 
 app = typer.Typer(
     name="roony",
@@ -21,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
-for command in (demo, serve, simulator, init, migrate, freeze, unfreeze, bench):
+for command in (demo, serve, worker, simulator, init, migrate, freeze, unfreeze, bench):
     app.command()(command)
 for name, group in (
     ("purchase", purchase.app),

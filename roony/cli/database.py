@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @contextmanager
 def _opened() -> Iterator[Database]:
     """The database under its lock. Ends the command with a sentence when it cannot be had."""
-    from sqlalchemy.exc import OperationalError
+    from sqlalchemy.exc import DBAPIError
 
     from roony.config import WrongSettings, load_database_settings
     from roony.logging_setup import configure_logging
@@ -35,8 +35,8 @@ def _opened() -> Iterator[Database]:
         yield database
     except (DatabaseLocked, SchemaTooNew) as error:
         fail(str(error), FAILED)
-    except OperationalError as error:
-        fail(f"The database does not answer ({type(error.orig).__name__}): look at ROONY_DATABASE_URL.", FAILED)
+    except (DBAPIError, OSError) as error:
+        fail(f"The database cannot be opened ({type(error).__name__}): look at ROONY_DATABASE_URL.", FAILED)
     finally:
         database.close()
 
@@ -134,7 +134,7 @@ def init(
         return
     typer.echo(f"Organization {made.organization_id} ({name})")
     typer.echo(f"Admin key    {made.admin_key}")
-    typer.echo(
-        "The key is shown this once." + (f" A copy for commands on this machine lies in {file}." if file else "")
-    )
+    typer.echo("The key is shown this once.")
+    if file is not None:
+        typer.echo(f"A copy for commands on this machine lies in {file}.")
     typer.echo("Next: roony serve")

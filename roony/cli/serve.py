@@ -51,14 +51,14 @@ def serve(
     from roony.config import WrongSettings
     from roony.store.database import DatabaseLocked
     from roony.store.migrations import SchemaTooNew
-    from roony.wiring import SchemaBehind
+    from roony.wiring import DatabaseUnusable
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             code = runner.run(_serve(options))
     except WrongSettings as error:
         fail(str(error), WRONG_USE)
-    except (DatabaseLocked, SchemaTooNew, SchemaBehind, SimulatorFailed, DemoFailed, WalkFailed) as error:
+    except (DatabaseLocked, SchemaTooNew, DatabaseUnusable, SimulatorFailed, DemoFailed, WalkFailed) as error:
         fail(str(error), FAILED)
     raise typer.Exit(code)
 
@@ -134,6 +134,8 @@ async def _run(
             from roony.cli.demo_company import ensure_demo_company
 
             demo = await ensure_demo_company(roony, address_of(listener))
+        if stop.is_set():
+            return 0
         announce(Announced(url, settings, demo, child.ready if child else None, files), options.ready_json)
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         return 0 if stop.is_set() else _ended_by_itself(ends)

@@ -135,6 +135,8 @@ class SimulatorChild:
             "--webhook-url", webhook_url, "--webhook-secret", made.webhook_secret,
             "--secret-key", made.stripe_secret_key,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            # Ctrl-C is for us: it has to answer until we are done.
+            start_new_session=True,
             # It needs nothing of what the environment says about Stripe and Roony.
             env={name: value for name, value in os.environ.items() if not name.startswith(("STRIPE_", "ROONY_"))},
         )  # fmt: skip

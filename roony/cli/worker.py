@@ -1,0 +1,49 @@
+"""`roony worker`: the worker without the web, for more than one process on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+
+import typer
+
+from roony.cli.output import FAILED, WRONG_USE, fail
+
+
+def worker() -> None:
+    """Run a worker of its own beside the servers. Needs PostgreSQL."""
+    import uvloop
+
+    from roony.config import WrongSettings, load_settings
+    from roony.logging_setup import configure_logging
+    from roony.store.migrations import SchemaTooNew
+    from roony.wiring import DatabaseUnusable
+
+    try:
+        settings = load_settings()
+    except WrongSettings as error:
+        fail(str(error), WRONG_USE)
+    if settings.roony_database_url.startswith("sqlite"):
+        fail("SQLite serves one process only, and `roony serve` has a worker: use a PostgreSQL database.", WRONG_USE)
+    configure_logging(settings.roony_log_format)
+
+    async def work() -> int:
+        from roony.cli.server import stop_on_signals
+        from roony.wiring import build
+
+        roony = build(settings, settings.roony_public_url or "")
+        stop = asyncio.Event()
+        stop_on_signals(stop)
+        try:
+            await roony.start()
+            waiting = asyncio.create_task(stop.wait())
+            await asyncio.wait({waiting, roony.working}, return_when=asyncio.FIRST_COMPLETED)
+            return 0 if stop.is_set() else FAILED
+        finally:
+            await roony.stop()
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            code = runner.run(work())
+    except (DatabaseUnusable, SchemaTooNew) as error:
+        fail(str(error), FAILED)
+    raise typer.Exit(code)
