@@ -84,9 +84,9 @@ def _time_zones() -> frozenset[str]:
 
 @lru_cache(maxsize=16384)
 def _starts_near(period: str, time_zone: str, day: int) -> tuple[int, ...]:
-    """Starts of all periods that may hold an instant of this UTC day; local dates are at most two away."""
+    """Starts of all periods that may hold an instant of this UTC day; local dates are at most one away."""
     zone = zoneinfo.ZoneInfo(time_zone)
-    first_days = {_first_day(period, _EPOCH + timedelta(days=day + offset)) for offset in (-2, -1, 0, 1, 2)}
+    first_days = {_first_day(period, _EPOCH + timedelta(days=day + offset)) for offset in (-1, 0, 1)}
     return tuple(_begin(first_day, zone) * _SECOND for first_day in first_days)
 
 

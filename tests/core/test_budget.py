@@ -7,7 +7,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from roony.core.budget import (
@@ -91,7 +91,6 @@ def slow_period_start(period: str, zone: str, now: int) -> int:
         day -= timedelta(days=1)
 
 
-@settings(deadline=None)
 @given(
     period=st.sampled_from(["day", "week", "month"]),
     zone=st.sampled_from(ZONES),
