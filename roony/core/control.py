@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -104,6 +105,7 @@ def parse_controls(given: Mapping[str, Any]) -> Controls:
     return Controls(**{name: _READERS[name](name, value) for name, value in given.items() if value is not None})
 
 
+@lru_cache(maxsize=4096)
 def controls_of(row: Control) -> Controls:
     """The controls of a stored row."""
     return parse_controls(json.loads(row.fields))
@@ -134,6 +136,11 @@ def strictest(scoped: Sequence[Controls]) -> Controls:
     `decide()` checks them scope by scope.
     """
 
+    return _merged(tuple(scoped))
+
+
+@lru_cache(maxsize=4096)
+def _merged(scoped: tuple[Controls, ...]) -> Controls:
     def every(name: str) -> list[Any]:
         return [value for controls in scoped if (value := getattr(controls, name)) is not None]
 

@@ -293,7 +293,7 @@ def _over_threshold(case: _Case) -> Iterator[Reason]:
         threshold = controls.approval_threshold
         if threshold is not None and case.ask.amount > threshold:
             amount, most = case.money(case.ask.amount), case.money(threshold)
-            message = f"{amount} is over {most}, from where on a person decides for {_of(scope)}."
+            message = f"{amount} is over {most}: above that a person decides for {_of(scope)}."
             yield Reason("APPROVAL_OVER_THRESHOLD", message, scope)
 
 
