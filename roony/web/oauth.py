@@ -18,7 +18,8 @@ from roony.core.connection import Connection
 from roony.core.errors import Refusal
 from roony.flows.connection import Callback, finish, open_ticket
 from roony.flows.context import FlowContext
-from roony.store.till import TillClosed
+from roony.store.command import TillClosed
+from roony.store.writer import ConnectionLost
 from roony.web.connect_pages import HEADERS, render, style_sheet
 
 log = structlog.get_logger("roony.oauth")
@@ -64,7 +65,10 @@ _PAGES = {
         "Connecting by OAuth is not set up", "Whoever runs this installation has to set STRIPE_CONNECT_CLIENT_ID."
     ),
 }
-_OTHER = _Page("The account could not be connected", NEW_LINK)
+_OTHER = _Page(
+    "The account could not be connected",
+    "Look whether it is among your connections all the same. If it is not, ask for a new start link.",
+)
 
 
 def routes(context: FlowContext) -> list[Route]:
@@ -76,7 +80,7 @@ def routes(context: FlowContext) -> list[Route]:
             return _failed(MALFORMED)
         try:
             opened = await open_ticket(context, query["ticket"])
-        except TillClosed:
+        except (TillClosed, ConnectionLost):
             return _failed(STOPPING)
         if isinstance(opened, Refusal):
             return _failed(opened)
@@ -101,7 +105,7 @@ def routes(context: FlowContext) -> list[Route]:
             cookie = None
         try:
             ended = await finish(context, Callback(query["state"], cookie, query.get("code"), query.get("error")))
-        except TillClosed:
+        except (TillClosed, ConnectionLost):
             return _failed(STOPPING)
         response = _failed(ended) if isinstance(ended, Refusal) else _connected(ended)
         if not (isinstance(ended, Refusal) and ended.code == "state_invalid"):

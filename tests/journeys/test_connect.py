@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import json
 import multiprocessing
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -17,8 +19,13 @@ from roony.core.agent import Organization
 from roony.core.audit import AuditRecord
 from roony.core.connection import Connection
 from roony.core.errors import Refusal
+from roony.core.purchase import Purchase
+from roony.core.settlement import Discrepancy
 from roony.flows import connection as flow
+from roony.flows.card_making import keep_make_card
 from roony.flows.context import FlowContext
+from roony.flows.inbox import handle_event
+from roony.store import inbox, outbox
 from roony.store.tables import AccountRoute, ConnectionSecret, OAuthState
 from tests.gateway.loopback import Answer, LoopbackStripe
 from tests.support.books import ORG, Books, open_books
@@ -31,7 +38,7 @@ from tests.support.connecting import (
     serve_and_die,
     stripe_gateway,
 )
-from tests.support.simulator import SimulatorProcess
+from tests.support.simulator import Receiver, SimulatorProcess
 
 CSP = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -450,6 +457,64 @@ class TestAccounts:
         assert [received.path for received in wire.received] == ["/oauth/token", "/oauth/deauthorize"]
 
 
+class TestDeauthorized:
+    """The owner ends the access at Stripe: no new money from that event on, holds voided, what is left open flagged."""
+
+    def test_from_the_event_to_the_discrepancy(self, books: Books) -> None:
+        with (
+            Receiver() as receiver,
+            SimulatorProcess("--webhook-url", receiver.url) as simulator,
+            open_context(books, stripe_gateway(simulator.url)) as context,
+            Site(context) as site,
+        ):
+            browser = Browser()
+            connection, page = begin(site, browser)
+            assert browser.open(approve(page)).status == 200
+            books.reconfigure()
+            asked = books.ask()
+            asyncio.run(keep_make_card(context, asked.promise))
+            assert books.row(Purchase, id=asked.purchase.id).status == "ready"
+            account = account_of(books, connection)
+            simulator.client().oauth.deauthorize({"client_id": simulator.client_id, "stripe_user_id": account})
+            event = receiver.wait_for("account.application.deauthorized")[0]
+
+            asyncio.run(self._handle(context, event))
+            late = books.ask(merchant="Later")
+            asyncio.run(self._keep(context))
+
+        row = books.row(Connection, id=connection.id)
+        assert (row.status, row.stripe_account) == ("revoked", account)
+        assert {secret.sealed for secret in books.rows(ConnectionSecret)} == {""}
+        assert late.purchase.status == "declined"
+        purchase = books.row(Purchase, id=asked.purchase.id)
+        assert (purchase.status, purchase.held) == ("canceled", 0)
+        left_open = books.row(Discrepancy)
+        assert (left_open.kind, left_open.purchase_id) == ("card_left_open", purchase.id)
+
+    @staticmethod
+    async def _handle(context: FlowContext, event: dict[str, Any]) -> None:
+        now = context.clock()
+        kept = inbox.new_event(
+            event["id"],
+            event["account"],
+            event["livemode"],
+            event["type"],
+            None,
+            now // 1_000_000,
+            json.dumps(event).encode(),
+            now,
+        )
+        await context.till.write(inbox.keep(kept))
+        for claimed in await context.till.write(inbox.claim(now)):
+            await handle_event(context, claimed)
+
+    @staticmethod
+    async def _keep(context: FlowContext) -> None:
+        for promise in await context.till.write(outbox.claim(context.clock())):
+            if promise.kind == "end_cards_of_connection":
+                await flow.keep_end_cards(context, promise)
+
+
 class TestStripeDown:
     """An unclear exchange is never repeated: the owner starts again."""
 
@@ -466,6 +531,16 @@ class TestStripeDown:
         assert books.rows(ConnectionSecret) == []
         # Starting again is all it takes.
         expect_page(connect(site), 200, "The Stripe account is connected")
+
+    def test_while_roony_stops(self, site: Site, books: Books) -> None:
+        browser = Browser()
+        _, page = begin(site, browser)
+        _, url = start(site)
+        books.till.stop()
+
+        expect_page(Browser().open(url), 503, "Too much is waiting")
+        callback = f"{site.url}/connect/stripe/callback?state={page.state}&code=ac_1"
+        expect_page(browser.open(callback), 503, "Too much is waiting")
 
     def test_the_process_dies_after_the_exchange(
         self, site: Site, books: Books, simulator: SimulatorProcess, tmp_path: Path

@@ -12,9 +12,9 @@ from roony.flows.connection.cardholder import KIND, cardholder_key, cardholder_p
 from roony.flows.connection.routing import PENDING_LIFETIME, claim_route, read_connection, read_organization
 from roony.flows.context import FlowContext
 from roony.store.book import Book
+from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.tables import AccountRoute, ConnectionSecret, OutboxPromise
-from roony.store.till import Command
 from roony.store.vault import row_name
 
 TOKENS = ("access_token", "refresh_token")

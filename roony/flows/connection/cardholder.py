@@ -22,9 +22,9 @@ from roony.gateway import issuing
 from roony.gateway.errors import StripeCallFailed, StripeRefused
 from roony.gateway.pool import GatewayBusy
 from roony.store.book import Book
+from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.tables import OutboxPromise, outbox
-from roony.store.till import Command
 
 log = structlog.get_logger("roony.connections")
 

@@ -19,8 +19,8 @@ from roony.gateway.client import ConnectionAccess
 from roony.gateway.errors import StripeCallFailed
 from roony.gateway.pool import GatewayBusy
 from roony.store.book import Book
+from roony.store.command import Command
 from roony.store.facts import Needs
-from roony.store.till import Command
 
 log = structlog.get_logger("roony.connections")
 

@@ -25,9 +25,9 @@ from roony.gateway import connect, issuing
 from roony.gateway.errors import OAuthRefused, StripeCallFailed
 from roony.gateway.pool import GatewayBusy
 from roony.store.book import Book
+from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.tables import ConnectionSecret, OutboxPromise, cards
-from roony.store.till import Command
 
 log = structlog.get_logger("roony.connections")
 

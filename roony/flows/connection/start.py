@@ -19,9 +19,9 @@ from roony.flows.connection.routing import read_organization
 from roony.flows.context import FlowContext
 from roony.gateway import connect
 from roony.store.book import Book
+from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.tables import OAuthState, StartTicket, oauth_states, start_tickets
-from roony.store.till import Command
 from roony.store.writer import Writer
 
 # How long a start link and the state of a round trip are good, in microseconds.
