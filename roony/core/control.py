@@ -135,7 +135,6 @@ def strictest(scoped: Sequence[Controls]) -> Controls:
     `allowed_merchants` and `active_hours` of several scopes cannot be written as one; they are None here and
     `decide()` checks them scope by scope.
     """
-
     return _merged(tuple(scoped))
 
 
