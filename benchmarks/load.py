@@ -112,8 +112,16 @@ async def _drive(port: int, requests: list[bytes], connections: int, expected: b
     def at(share: float) -> float:
         return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000, 2)
 
-    return LoadResult(len(ordered), round(seconds, 3), round(len(ordered) / seconds, 1), at(0.5), at(0.99), at(1.0),
-                      run.wrong, run.first_wrong)
+    return LoadResult(
+        len(ordered),
+        round(seconds, 3),
+        round(len(ordered) / seconds, 1),
+        at(0.5),
+        at(0.99),
+        at(1.0),
+        run.wrong,
+        run.first_wrong,
+    )
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from roony.flows.context import FlowContext
 from roony.flows.freeze import keep_freeze_cards
 from roony.flows.inbox import handle_event
 from roony.store import inbox, outbox, tables
+from roony.store.command import Command
 from roony.store.tables import OutboxPromise
 
 log = structlog.get_logger("roony.worker")
@@ -145,11 +146,11 @@ class Worker:
 
     async def _duties(self, now: int) -> list[Coroutine[Any, Any, Any]]:
         till, new_id = self._context.till, self._context.new_id
-        cards = [till.submit(ExpireCard(org, id, new_id("out"))) for org, id in await self._due(_DUE_CARDS, now)]
-        approvals = [
-            till.submit(ExpireApproval(org, id, new_id("out"))) for org, id in await self._due(_DUE_APPROVALS, now)
+        commands: list[Command[Any]] = [
+            ExpireCard(org, id, new_id("out")) for org, id in await self._due(_DUE_CARDS, now)
         ]
-        return [*cards, *approvals]
+        commands += [ExpireApproval(org, id, new_id("out")) for org, id in await self._due(_DUE_APPROVALS, now)]
+        return [till.submit(command) for command in commands]
 
     async def _pause(self) -> None:
         """Until something wakes us or `IDLE_SECONDS` are over."""

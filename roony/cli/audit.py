@@ -140,7 +140,8 @@ def export(
     url: str = UrlOption,
 ) -> None:
     """Export the whole chain as lines of JSON, ending with its head."""
-    lines = export_lines(owner(url).http)
+    with owner(url).client() as http:
+        lines = export_lines(http)
     text = "\n".join(lines) + "\n"
     if output is None:
         sys.stdout.write(text)

@@ -30,20 +30,25 @@ class Remote:
 
     def __init__(self, url: str, key: str) -> None:
         """Nothing is sent yet."""
-        self.http = httpx2.Client(
-            base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=TIMEOUT_SECONDS, trust_env=False
-        )
+        self._url = url
+        self._key = key
+
+    def client(self) -> httpx2.Client:
+        """A client to close after use; one for each call, since a command makes one or two."""
+        headers = {"Authorization": f"Bearer {self._key}"}
+        return httpx2.Client(base_url=self._url, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False)
 
     def call(self, method: str, path: str, body: Any = None, **extra: Any) -> httpx2.Response:
         """The answer whatever its status; ends the command when nothing answers."""
         try:
-            return self.http.request(method, path, json=body, **extra)
+            with self.client() as http:
+                return http.request(method, path, json=body, **extra)
         except httpx2.TimeoutException:
-            fail(f"{self.http.base_url} did not answer in time: look at its log, then try again.", FAILED)
+            fail(f"{self._url} did not answer in time: look at its log, then try again.", FAILED)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             fail(
-                f"Nothing answers at {self.http.base_url} ({type(error).__name__}): start it with `roony serve`, or say"
-                " where it is with --url or ROONY_URL.",
+                f"Nothing answers at {self._url} ({type(error).__name__}): start it with `roony serve`, or say where it"
+                " is with --url or ROONY_URL.",
                 FAILED,
             )
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Organization(NamedTuple):
-    """The company. Its row is the lock under which all of its money moves, and it carries the head of its audit chain."""
+    """The company. Its row is the lock under which its money moves, and it carries the head of its audit chain."""
 
     id: str
     name: str

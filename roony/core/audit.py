@@ -54,8 +54,9 @@ def canonical(value: Any) -> str:
     return _encode(value)
 
 
-def link(previous_hash: str, organization_id: str, sequence: int, at: int, actor: str, action: str, subject: str,
-         body: str) -> str:
+def link(
+    previous_hash: str, organization_id: str, sequence: int, at: int, actor: str, action: str, subject: str, body: str
+) -> str:
     """The hash of one record over its predecessor's hash and all of its own fields, lower-case hex SHA-256."""
     text = "\n".join((previous_hash, organization_id, str(sequence), str(at), actor, action, subject, body))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -64,10 +65,21 @@ def link(previous_hash: str, organization_id: str, sequence: int, at: int, actor
 def chain_record(draft: AuditDraft, sequence: int, previous_hash: str) -> AuditRecord:
     """Numbers and hashes one draft. The id is derived from the hash, so the same chain always has the same ids."""
     body = canonical(draft.body)
-    digest = link(previous_hash, draft.organization_id, sequence, draft.at, draft.actor, draft.action, draft.subject,
-                  body)
-    return AuditRecord(draft.organization_id, sequence, f"aud_{digest[:24]}", draft.at, draft.actor, draft.action,
-                       draft.subject, body, previous_hash, digest)
+    digest = link(
+        previous_hash, draft.organization_id, sequence, draft.at, draft.actor, draft.action, draft.subject, body
+    )
+    return AuditRecord(
+        draft.organization_id,
+        sequence,
+        f"aud_{digest[:24]}",
+        draft.at,
+        draft.actor,
+        draft.action,
+        draft.subject,
+        body,
+        previous_hash,
+        digest,
+    )
 
 
 def verify(records: Iterable[AuditRecord], expected_head: tuple[int, str] | None = None) -> Broken | None:
@@ -95,8 +107,16 @@ def _problem(record: AuditRecord, sequence: int, previous: str, organization_id:
         return f"follows record {sequence}: records are missing or out of order"
     if record.previous_hash != previous:
         return "does not name the hash of the record before it"
-    digest = link(previous, record.organization_id, record.sequence, record.at, record.actor, record.action,
-                  record.subject, record.body)
+    digest = link(
+        previous,
+        record.organization_id,
+        record.sequence,
+        record.at,
+        record.actor,
+        record.action,
+        record.subject,
+        record.body,
+    )
     if digest != record.hash:
         return "was changed: its hash does not fit its content"
     if record.id != f"aud_{digest[:24]}":

@@ -19,10 +19,23 @@ STRIPE_VERSION = "2026-10-28.endive"
 # Requests up to this many minor units are card checks when the purchase is for more (design section 7, facts 1.5).
 CARD_CHECK_LIMIT = 100
 
-CODES = (
-    "CARD_UNKNOWN CARD_NOT_ACTIVE CARD_EXPIRED CARD_USED FROZEN CONNECTION_INACTIVE CURRENCY_MISMATCH"
-    " CATEGORY_MISMATCH COUNTRY_MISMATCH MERCHANT_MISMATCH OVER_HOLD LATE STALE UNREADABLE BUSY"
-).split()
+CODES = [
+    "CARD_UNKNOWN",
+    "CARD_NOT_ACTIVE",
+    "CARD_EXPIRED",
+    "CARD_USED",
+    "FROZEN",
+    "CONNECTION_INACTIVE",
+    "CURRENCY_MISMATCH",
+    "CATEGORY_MISMATCH",
+    "COUNTRY_MISMATCH",
+    "MERCHANT_MISMATCH",
+    "OVER_HOLD",
+    "LATE",
+    "STALE",
+    "UNREADABLE",
+    "BUSY",
+]
 
 
 class Authorization(NamedTuple):
@@ -101,7 +114,7 @@ class AuthorizationRequest(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Approve or not, for how much (minor units), under which code (None when approved); `flags` are mismatches let by."""
+    """Approve or not, how much (minor units), the code (None when approved); `flags` are mismatches let by."""
 
     approved: bool
     amount: int
@@ -168,8 +181,11 @@ def _unknown_card(request: AuthorizationRequest, organization: Organization) -> 
 
 def _card_code(request: AuthorizationRequest, facts: AuthorizationFacts, now: int) -> str | None:
     card, purchase = facts.card, facts.purchase
-    assert card is not None and purchase is not None
-    if card.status in ("creating", "frozen", "canceled") or (card.status == "active" and card.stripe_status == "canceled"):
+    if card is None or purchase is None:
+        return "CARD_UNKNOWN"
+    if card.status in ("creating", "frozen", "canceled") or (
+        card.status == "active" and card.stripe_status == "canceled"
+    ):
         return "CARD_NOT_ACTIVE"
     if card.status == "expired" or now >= card.expires_at:
         return "CARD_EXPIRED"
@@ -182,8 +198,7 @@ def _card_code(request: AuthorizationRequest, facts: AuthorizationFacts, now: in
 
 def _currency_code(request: AuthorizationRequest, facts: AuthorizationFacts) -> str | None:
     card = facts.card
-    assert card is not None
-    if request.currency != card.currency:
+    if card is None or request.currency != card.currency:
         return "CURRENCY_MISMATCH"
     if request.merchant_currency == card.currency:
         return None
@@ -215,13 +230,14 @@ def _merchant_fits(request: AuthorizationRequest, facts: AuthorizationFacts) -> 
 
 @lru_cache(maxsize=16_384)
 def names_merchant(names: tuple[str, ...], descriptor: str, places: tuple[str, ...]) -> bool:
-    """True if a descriptor names one of these merchants. The same few merchants come again and again: kept in memory."""
+    """True if a descriptor names one of these merchants; kept in memory, since the same few come again and again."""
     return match(names, descriptor, noise=places).matched
 
 
 def _room(request: AuthorizationRequest, facts: AuthorizationFacts, increment: bool, flags: tuple[str, ...]) -> Verdict:
     """How much of the ask fits into the hold beside what is committed, this authorization with its larger figure."""
-    assert facts.purchase is not None
+    if facts.purchase is None:
+        return _decline("CARD_UNKNOWN")
     mine = request.granted
     if facts.known is not None:
         mine = max(mine, facts.known.captured)

@@ -57,8 +57,13 @@ def is_weaker(wanted: dict[str, Any], found: dict[str, Any]) -> str | None:
     """Names the first control of `wanted` that Stripe's card does not carry, or None. Both are Stripe card objects."""
     controls = found.get("spending_controls") or {}
     asked = wanted["spending_controls"]
-    for name in ("allowed_categories", "blocked_categories", "allowed_merchant_countries",
-                 "blocked_merchant_countries", "allowed_card_presences"):
+    for name in (
+        "allowed_categories",
+        "blocked_categories",
+        "allowed_merchant_countries",
+        "blocked_merchant_countries",
+        "allowed_card_presences",
+    ):
         if sorted(asked.get(name) or []) != sorted(controls.get(name) or []):
             return name
     limits = {(limit["interval"], limit["amount"]) for limit in controls.get("spending_limits") or []}

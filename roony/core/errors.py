@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Refusal(NamedTuple):
-    """Why a command changed nothing. `code` is stable; `status` is the HTTP status that fits; `id` points at the cause."""
+    """Why a command changed nothing. `code` is stable, `status` the HTTP status that fits, `id` points at the cause."""
 
     code: str
     message: str

@@ -10,7 +10,7 @@ from roony.core.purchase import Purchase, is_open, may_still_authorize
 
 
 class Hold(NamedTuple):
-    """Budget set aside for one purchase. `periods` is JSON `[[budget id, period start], …]`; never edited (section 4)."""
+    """Budget set aside for one purchase, never edited (section 4). `periods` is JSON `[[budget id, start], …]`."""
 
     organization_id: str
     id: str

@@ -12,9 +12,7 @@ STRIPE_AUTHORIZATION_LIMIT = 1_000_000
 MAX_AMOUNT = 999_999_999_999
 
 # Facts section 2.5: whole units on the wire. ISK and UGX are sent with two decimals and so are not here.
-ZERO_DECIMAL = frozenset(
-    "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split()
-)
+ZERO_DECIMAL = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split())
 THREE_DECIMAL = frozenset("bhd jod kwd omr tnd".split())
 
 # ISO 4217 active codes of money in circulation.

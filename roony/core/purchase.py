@@ -82,17 +82,23 @@ class Velocity(NamedTuple):
     amount: int
 
 
-STATUSES = (
-    "declined awaiting_approval issuing ready authorized settled canceled expired failed".split()
-)
+STATUSES = [
+    "declined",
+    "awaiting_approval",
+    "issuing",
+    "ready",
+    "authorized",
+    "settled",
+    "canceled",
+    "expired",
+    "failed",
+]
 # The agent can still change its mind, and a new authorization can still come.
 OPEN = frozenset({"awaiting_approval", "issuing", "ready", "authorized"})
 HOUR = 3_600_000_000
 
 
-def fingerprint(
-    task_id: str | None, merchant_key: str, amount: int, currency: str
-) -> str:
+def fingerprint(task_id: str | None, merchant_key: str, amount: int, currency: str) -> str:
     """What makes two wishes of one agent the same wish (section 6): task, merchant, amount and currency."""
     text = "\x1f".join((task_id or "", merchant_key, str(amount), currency))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -110,9 +116,7 @@ def may_still_authorize(purchase: Purchase, card_status: str | None) -> bool:
     return card_status is None or card_status in ("active", "frozen")
 
 
-def derive_status(
-    purchase: Purchase, card_status: str | None, authorizations: Iterable[Authorization]
-) -> str:
+def derive_status(purchase: Purchase, card_status: str | None, authorizations: Iterable[Authorization]) -> str:
     """The state of a purchase as a function of what is known (section 5). `declined` and the waits stay as they are."""
     if purchase.status == "declined":
         return "declined"

@@ -9,7 +9,7 @@ from roony.core.merchant import Merchant, category_code
 
 
 class StripeTransaction(NamedTuple):
-    """One capture or refund as Stripe booked it, kept once by its id. `amount` is never negative; `type` says which way."""
+    """One capture or refund as Stripe booked it, kept once by its id; `amount` without sign, `type` says which way."""
 
     organization_id: str
     id: str
@@ -50,7 +50,7 @@ class Discrepancy(NamedTuple):
 
 
 class HistoryEntry(NamedTuple):
-    """One line of `request_history`: what was asked, whether it was approved, and Stripe's reason (facts section 2.4)."""
+    """One line of `request_history`: what was asked, whether it was approved, and Stripe's reason (facts 2.4)."""
 
     approved: bool
     reason: str
@@ -127,12 +127,19 @@ def is_newer(statement: AuthorizationStatement, known: Authorization | None) -> 
 def merge(known: Authorization, statement: AuthorizationStatement, now: int) -> Authorization:
     """What is known after a newer statement; captures are counted apart, from the transactions booked."""
     return known._replace(
-        status=statement.status, approved=int(statement.approved), provisional=0, amount=statement.amount,
-        merchant_amount=statement.merchant_amount, merchant_currency=statement.merchant_currency,
+        status=statement.status,
+        approved=int(statement.approved),
+        provisional=0,
+        amount=statement.amount,
+        merchant_amount=statement.merchant_amount,
+        merchant_currency=statement.merchant_currency,
         merchant=statement.merchant.to_json(),
         network_transaction_id=statement.network_transaction_id or known.network_transaction_id,
-        history_length=len(statement.history), transactions_seen=statement.transactions_seen,
-        final=final_rank(statement.status), statement_at=statement.created, updated_at=now,
+        history_length=len(statement.history),
+        transactions_seen=statement.transactions_seen,
+        final=final_rank(statement.status),
+        statement_at=statement.created,
+        updated_at=now,
     )
 
 
@@ -150,11 +157,17 @@ def read_merchant(data: dict[str, Any]) -> Merchant:
 def read_transaction(item: dict[str, Any]) -> TransactionStatement:
     """Reads an `issuing.transaction`. Raises KeyError or TypeError where a needed field is missing."""
     return TransactionStatement(
-        id=item["id"], type=item["type"], amount=abs(item["amount"]), currency=item["currency"],
-        merchant_amount=abs(item["merchant_amount"]), merchant_currency=item["merchant_currency"],
-        merchant=read_merchant(item["merchant_data"]), authorization_id=_id(item["authorization"]),
+        id=item["id"],
+        type=item["type"],
+        amount=abs(item["amount"]),
+        currency=item["currency"],
+        merchant_amount=abs(item["merchant_amount"]),
+        merchant_currency=item["merchant_currency"],
+        merchant=read_merchant(item["merchant_data"]),
+        authorization_id=_id(item["authorization"]),
         stripe_card_id=_id(item["card"]) or "",
-        network_transaction_id=(item.get("network_data") or {}).get("transaction_id"), created=item["created"],
+        network_transaction_id=(item.get("network_data") or {}).get("transaction_id"),
+        created=item["created"],
     )
 
 
@@ -165,16 +178,26 @@ def read_authorization(item: dict[str, Any], created: int) -> AuthorizationState
     data = item["merchant_data"]
     transactions = item["transactions"]
     return AuthorizationStatement(
-        id=item["id"], stripe_card_id=card["id"], roony_card_id=metadata.get("roony_card"), status=item["status"],
-        amount=item["amount"], currency=item["currency"], merchant_amount=item["merchant_amount"],
-        merchant_currency=item["merchant_currency"], merchant=read_merchant(data), city=data.get("city"),
-        state=data.get("state"), network_transaction_id=(item.get("network_data") or {}).get("transaction_id"),
+        id=item["id"],
+        stripe_card_id=card["id"],
+        roony_card_id=metadata.get("roony_card"),
+        status=item["status"],
+        amount=item["amount"],
+        currency=item["currency"],
+        merchant_amount=item["merchant_amount"],
+        merchant_currency=item["merchant_currency"],
+        merchant=read_merchant(data),
+        city=data.get("city"),
+        state=data.get("state"),
+        network_transaction_id=(item.get("network_data") or {}).get("transaction_id"),
         history=tuple(HistoryEntry(e["approved"], e["reason"], e["amount"]) for e in item["request_history"]),
         transactions_seen=len(item["balance_transactions"]) + len(transactions),
-        transactions=tuple(read_transaction(t) for t in transactions), created=created,
+        transactions=tuple(read_transaction(t) for t in transactions),
+        created=created,
     )
 
 
 def _id(value: Any) -> str | None:
     """The id of a reference that may have been expanded to the whole object."""
-    return value["id"] if isinstance(value, dict) else value
+    found: str | None = value["id"] if isinstance(value, dict) else value
+    return found

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from roony.core.agent import Agent
 from roony.core.errors import Refusal, not_found
 from roony.store.book import Book
+from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.tables import AccessKey
-from roony.store.till import Command
 
 KINDS = ("agent", "admin")
 # Characters of the random part that are kept readable, so that a person can tell keys apart.

@@ -15,9 +15,9 @@ from roony.flows.ending import end_card
 from roony.flows.movement import ROONY, audit, place_hold, void_hold
 from roony.flows.purchase import decision_json, facts_of, promise_card
 from roony.store.book import Book
+from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.tables import KnownMerchant, OutboxPromise
-from roony.store.till import Command
 
 
 class Approved(NamedTuple):
@@ -90,24 +90,50 @@ class Approve(Command[Approved | Refusal]):
             return self._refused(book, approval, purchase, decision_json(decision, facts), now)
         # From here the approval must succeed: only writes below.
         book.put(approval._replace(status="approved", decided_by=self.actor, decided_at=now, note=self.note))
-        purchase = purchase._replace(amount=self._amount, hold_amount=decision.hold_amount, fingerprint=fingerprint(
-            purchase.task_id, purchase.merchant_key, self._amount, purchase.currency))
+        purchase = purchase._replace(
+            amount=self._amount,
+            hold_amount=decision.hold_amount,
+            fingerprint=fingerprint(purchase.task_id, purchase.merchant_key, self._amount, purchase.currency),
+        )
         purchase = place_hold(book, purchase, self.ids.hold, now)
         book.put(RecentPurchase(purchase.organization_id, purchase.agent_id, purchase.fingerprint, purchase.id, now))
         purchase, promise = promise_card(book, purchase, facts, self.ids.card, self.ids.promise, now)
-        audit(book, purchase, self.actor, "approval.approved", now, approval=approval.id, amount=purchase.amount,
-              note=self.note, reasons=[r.code for r in decision.reasons])
+        audit(
+            book,
+            purchase,
+            self.actor,
+            "approval.approved",
+            now,
+            approval=approval.id,
+            amount=purchase.amount,
+            note=self.note,
+            reasons=[r.code for r in decision.reasons],
+        )
         return Approved(purchase, promise)
 
     def _refused(self, book: Book, approval: Approval, purchase: Purchase, decision: str, now: int) -> Approved:
         """The rules no longer allow it: the yes is recorded, the purchase declined for the reasons of now."""
-        book.put(approval._replace(status="denied", decided_by=self.actor, decided_at=now,
-                                   note=self.note or "The rules no longer allow it."))
-        purchase = purchase._replace(decision=decision, ended_at=now, ended_reason="declined", status="declined",
-                                     updated_at=now)
+        book.put(
+            approval._replace(
+                status="denied",
+                decided_by=self.actor,
+                decided_at=now,
+                note=self.note or "The rules no longer allow it.",
+            )
+        )
+        purchase = purchase._replace(
+            decision=decision, ended_at=now, ended_reason="declined", status="declined", updated_at=now
+        )
         book.put(purchase)
-        audit(book, purchase, self.actor, "approval.refused_by_rules", now, approval=approval.id,
-              reasons=[r["code"] for r in json.loads(decision)["reasons"]])
+        audit(
+            book,
+            purchase,
+            self.actor,
+            "approval.refused_by_rules",
+            now,
+            approval=approval.id,
+            reasons=[r["code"] for r in json.loads(decision)["reasons"]],
+        )
         return Approved(purchase, None)
 
 

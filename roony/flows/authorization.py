@@ -29,9 +29,9 @@ from roony.flows.discrepancy import flag
 from roony.flows.movement import ROONY, follow
 from roony.flows.purchase import scoped_controls
 from roony.store.book import Book
+from roony.store.command import Command
 from roony.store.facts import Needs, StripeCardNeed
 from roony.store.tables import InboxEvent
-from roony.store.till import Command
 
 
 class Answered(NamedTuple):
@@ -47,7 +47,7 @@ class Answered(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AnswerAuthorization(Command[Answered]):
-    """One live `issuing_authorization.request`, routed to a connection. `event` is its inbox row, kept with the answer."""
+    """One live `issuing_authorization.request`, routed to a connection; `event` is its inbox row, kept with it."""
 
     organization_id: str
     connection_id: str
@@ -71,8 +71,9 @@ class AnswerAuthorization(Command[Answered]):
     def apply(self, book: Book, now: int) -> Answered:
         """1 a request answered before gets its answer · 2 judge · 3 decision, authorization and purchase, together."""
         request = self.request
-        before = book.get(AuthorizationDecision, self.organization_id, request.authorization_id, request.ordinal,
-                          request.amount)
+        before = book.get(
+            AuthorizationDecision, self.organization_id, request.authorization_id, request.ordinal, request.amount
+        )
         if before is not None:
             return _answer(before, request)
         facts = self._facts(book)
@@ -80,9 +81,17 @@ class AnswerAuthorization(Command[Answered]):
         # From here the answer must be recorded: only writes below.
         purchase = facts.purchase
         decision = AuthorizationDecision(
-            self.organization_id, request.authorization_id, request.ordinal, request.amount, self.decision_id,
-            purchase.id if purchase else None, int(verdict.approved), verdict.amount, verdict.code or "APPROVED",
-            "approved" if verdict.approved else "declined", now,
+            self.organization_id,
+            request.authorization_id,
+            request.ordinal,
+            request.amount,
+            self.decision_id,
+            purchase.id if purchase else None,
+            int(verdict.approved),
+            verdict.amount,
+            verdict.code or "APPROVED",
+            "approved" if verdict.approved else "declined",
+            now,
         )
         book.put(decision)
         book.put(self.event._replace(organization_id=self.organization_id, status="applied", finished_at=now))
@@ -92,15 +101,37 @@ class AnswerAuthorization(Command[Answered]):
             if verdict.approved:
                 purchase = follow(book, purchase, "authorization", now)
             for kind in verdict.flags:
-                flag(book, self.organization_id, kind, request.authorization_id, purchase, purchase.merchant,
-                     request.merchant.to_json(), now)
-        book.record(self.organization_id, ROONY, "authorization.answered", request.authorization_id, {
-            "decision": decision.id, "purchase": decision.purchase_id, "approved": decision.approved,
-            "amount": request.amount, "approved_amount": decision.approved_amount, "code": decision.code,
-            "ordinal": request.ordinal, "merchant": request.merchant.name, "category": request.merchant.category,
-            "country": request.merchant.country, "network_id": request.merchant.network_id,
-            "held": purchase.held if purchase else 0,
-        }, now)
+                flag(
+                    book,
+                    self.organization_id,
+                    kind,
+                    request.authorization_id,
+                    purchase,
+                    purchase.merchant,
+                    request.merchant.to_json(),
+                    now,
+                )
+        book.record(
+            self.organization_id,
+            ROONY,
+            "authorization.answered",
+            request.authorization_id,
+            {
+                "decision": decision.id,
+                "purchase": decision.purchase_id,
+                "approved": decision.approved,
+                "amount": request.amount,
+                "approved_amount": decision.approved_amount,
+                "code": decision.code,
+                "ordinal": request.ordinal,
+                "merchant": request.merchant.name,
+                "category": request.merchant.category,
+                "country": request.merchant.country,
+                "network_id": request.merchant.network_id,
+                "held": purchase.held if purchase else 0,
+            },
+            now,
+        )
         return _answer(decision, request)
 
     def compensation(self, answer: Answered) -> Command[None] | None:
@@ -116,8 +147,9 @@ class AnswerAuthorization(Command[Answered]):
         connection = book.get(Connection, org, self.connection_id)
         card_id = book.stripe_cards[(org, self.connection_id, request.stripe_card_id)]
         if card_id is None:
-            return AuthorizationFacts(organization, None, None, connection, (), None, None, known, 0, None, (),
-                                      frozenset())
+            return AuthorizationFacts(
+                organization, None, None, connection, (), None, None, known, 0, None, (), frozenset()
+            )
         card = book.need(Card, org, card_id)
         purchase = book.need(Purchase, org, card.purchase_id)
         approved = _merchant(purchase.merchant)
@@ -126,12 +158,15 @@ class AnswerAuthorization(Command[Answered]):
             project=book.get(Project, org, purchase.project_id),
             agent=book.get(Agent, org, purchase.agent_id),
             connection=connection,
-            controls=tuple(scoped_controls(book, org, scope_id)
-                           for _, scope_id in chain(org, purchase.project_id, purchase.agent_id)),
+            controls=tuple(
+                scoped_controls(book, org, scope_id)
+                for _, scope_id in chain(org, purchase.project_id, purchase.agent_id)
+            ),
             card=card,
             purchase=purchase,
             known=known,
-            committed_elsewhere=purchase.loose_captured + sum(
+            committed_elsewhere=purchase.loose_captured
+            + sum(
                 committed_on(a) for a in book.group(Authorization, org, purchase.id) if a.id != request.authorization_id
             ),
             approved_merchant=approved,
@@ -144,27 +179,46 @@ class AnswerAuthorization(Command[Answered]):
         request, before, purchase = self.request, facts.known, facts.purchase
         if before is None:
             before = Authorization(
-                organization_id=self.organization_id, id=request.authorization_id, connection_id=self.connection_id,
-                purchase_id=purchase.id if purchase else None, card_id=facts.card.id if facts.card else None,
-                stripe_card_id=request.stripe_card_id, status="pending", approved=0, provisional=0,
-                card_check=int(purchase is not None and is_card_check(request, purchase)), amount=0, captured=0,
-                currency=request.currency, merchant_amount=request.merchant_amount,
-                merchant_currency=request.merchant_currency, merchant=request.merchant.to_json(),
-                network_transaction_id=request.network_transaction_id, history_length=0, transactions_seen=0, final=0,
-                statement_at=0, created_at=now, updated_at=now,
+                organization_id=self.organization_id,
+                id=request.authorization_id,
+                connection_id=self.connection_id,
+                purchase_id=purchase.id if purchase else None,
+                card_id=facts.card.id if facts.card else None,
+                stripe_card_id=request.stripe_card_id,
+                status="pending",
+                approved=0,
+                provisional=0,
+                card_check=int(purchase is not None and is_card_check(request, purchase)),
+                amount=0,
+                captured=0,
+                currency=request.currency,
+                merchant_amount=request.merchant_amount,
+                merchant_currency=request.merchant_currency,
+                merchant=request.merchant.to_json(),
+                network_transaction_id=request.network_transaction_id,
+                history_length=0,
+                transactions_seen=0,
+                final=0,
+                statement_at=0,
+                created_at=now,
+                updated_at=now,
             )
         after = before._replace(history_length=request.ordinal + 1, provisional=1, updated_at=now)
         if not verdict.approved:
             return after
         granted = max(request.granted, before.amount if before.approved else 0)
         amount = granted + verdict.amount
-        return after._replace(approved=1, status="pending", amount=amount,
-                              card_check=int(bool(before.card_check) and amount <= CARD_CHECK_LIMIT))
+        return after._replace(
+            approved=1,
+            status="pending",
+            amount=amount,
+            card_check=int(bool(before.card_check) and amount <= CARD_CHECK_LIMIT),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Withdraw(Command[None]):
-    """An approval whose answer never left, or left too late: recorded as declined, its amount taken back (section 3)."""
+    """An approval whose answer left too late or never: recorded as declined, its amount taken back (section 3)."""
 
     organization_id: str
     authorization_id: str
@@ -190,15 +244,27 @@ class Withdraw(Command[None]):
             book.put(known._replace(amount=amount, approved=int(self.ordinal > 0 and amount > 0), updated_at=now))
             if known.purchase_id is not None:
                 follow(book, book.need(Purchase, self.organization_id, known.purchase_id), "withdrawn", now)
-        book.record(self.organization_id, ROONY, "authorization.withdrawn", self.authorization_id,
-                    {"decision": decision.id, "ordinal": self.ordinal}, now)
+        book.record(
+            self.organization_id,
+            ROONY,
+            "authorization.withdrawn",
+            self.authorization_id,
+            {"decision": decision.id, "ordinal": self.ordinal},
+            now,
+        )
 
 
 def _answer(decision: AuthorizationDecision, request: AuthorizationRequest) -> Answered:
     approved = bool(decision.approved) and decision.answered == "approved"
     code = decision.code if approved or not decision.approved else "LATE"
-    return Answered(decision.id, decision.purchase_id, approved, decision.approved_amount,
-                    approved and decision.approved_amount < request.amount, code)
+    return Answered(
+        decision.id,
+        decision.purchase_id,
+        approved,
+        decision.approved_amount,
+        approved and decision.approved_amount < request.amount,
+        code,
+    )
 
 
 @lru_cache(maxsize=8_192)

@@ -1,4 +1,4 @@
-"""What becomes of a card on our side: recorded, failed, frozen, expired, its status at Stripe, its details handed out."""
+"""What becomes of a card on our side: recorded, failed, expired, its status at Stripe, its details handed out."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from roony.core.purchase import Purchase
 from roony.flows.ending import end_card, promise_card_status
 from roony.flows.movement import ROONY, audit, follow
 from roony.store.book import Book, PromiseOutcome
+from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.tables import OutboxPromise
-from roony.store.till import Command
 
 
 class MadeCard(NamedTuple):
@@ -31,14 +31,34 @@ class MadeCard(NamedTuple):
 
 def done(promise: OutboxPromise, now: int) -> PromiseOutcome:
     """The promise was kept."""
-    return PromiseOutcome("done", promise.key, promise.attempt, promise.tries, promise.due_at, None, now,
-                          promise.organization_id, promise.id, promise.generation)
+    return PromiseOutcome(
+        "done",
+        promise.key,
+        promise.attempt,
+        promise.tries,
+        promise.due_at,
+        None,
+        now,
+        promise.organization_id,
+        promise.id,
+        promise.generation,
+    )
 
 
 def dead(promise: OutboxPromise, error: str, now: int) -> PromiseOutcome:
     """The promise can never be kept; `error` says why."""
-    return PromiseOutcome("dead", promise.key, promise.attempt, promise.tries + 1, promise.due_at, error, now,
-                          promise.organization_id, promise.id, promise.generation)
+    return PromiseOutcome(
+        "dead",
+        promise.key,
+        promise.attempt,
+        promise.tries + 1,
+        promise.due_at,
+        error,
+        now,
+        promise.organization_id,
+        promise.id,
+        promise.generation,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +83,25 @@ class RecordCard(Command[Purchase]):
             book.finish_promise(done(self.promise, now))
         if card.stripe_card_id is not None:
             return purchase
-        card = card._replace(stripe_card_id=self.made.stripe_card_id, stripe_status=self.made.status, status="active",
-                             last4=self.made.last4, exp_month=self.made.exp_month, exp_year=self.made.exp_year,
-                             updated_at=now)
+        card = card._replace(
+            stripe_card_id=self.made.stripe_card_id,
+            stripe_status=self.made.status,
+            status="active",
+            last4=self.made.last4,
+            exp_month=self.made.exp_month,
+            exp_year=self.made.exp_year,
+            updated_at=now,
+        )
         book.put(card)
         connection = book.need(Connection, self.organization_id, card.connection_id)
         if purchase.ended_at is not None or connection.status != "active" or now >= card.expires_at:
             reason = purchase.ended_reason or ("expired" if now >= card.expires_at else "revoked")
             purchase = end_card(book, purchase, reason, self.cancel_promise_id, now)
-        elif frozen_scope(book.need(Organization, self.organization_id),
-                          book.get(Project, self.organization_id, purchase.project_id),
-                          book.get(Agent, self.organization_id, purchase.agent_id)):
+        elif frozen_scope(
+            book.need(Organization, self.organization_id),
+            book.get(Project, self.organization_id, purchase.project_id),
+            book.get(Agent, self.organization_id, purchase.agent_id),
+        ):
             card = card._replace(status="frozen")
             book.put(card)
             promise_card_status(book, card, "inactive", self.cancel_promise_id, now)
@@ -192,19 +220,37 @@ class RecordDelivery(Command[Card | Refusal]):
             return not_found("purchase", self.purchase_id)
         card = book.get(Card, self.organization_id, purchase.card_id) if purchase.card_id else None
         if card is None or card.stripe_card_id is None or card.status not in ("active", "used"):
-            return Refusal("card_not_ready", f"The purchase is {purchase.status}; it has no card to hand out.", 409,
-                           id=purchase.id)
+            return Refusal(
+                "card_not_ready", f"The purchase is {purchase.status}; it has no card to hand out.", 409, id=purchase.id
+            )
         organization = book.need(Organization, self.organization_id)
         if organization.delivery != self.delivery:
-            return Refusal("delivery_not_allowed",
-                           f"The organization delivers card details as {organization.delivery}.", 403, "delivery")
+            return Refusal(
+                "delivery_not_allowed",
+                f"The organization delivers card details as {organization.delivery}.",
+                403,
+                "delivery",
+            )
         if card.deliveries >= MAX_DELIVERIES:
-            return Refusal("too_many_deliveries", f"Card details are handed out {MAX_DELIVERIES} times at most.", 409,
-                           id=purchase.id)
+            return Refusal(
+                "too_many_deliveries",
+                f"Card details are handed out {MAX_DELIVERIES} times at most.",
+                409,
+                id=purchase.id,
+            )
         card = card._replace(deliveries=card.deliveries + 1, updated_at=now)
         book.put(card)
-        audit(book, purchase, self.actor, "card.delivered", now, card=card.id, delivery=self.delivery,
-              purpose=self.purpose, count=card.deliveries)
+        audit(
+            book,
+            purchase,
+            self.actor,
+            "card.delivered",
+            now,
+            card=card.id,
+            delivery=self.delivery,
+            purpose=self.purpose,
+            count=card.deliveries,
+        )
         return card
 
 
@@ -225,10 +271,20 @@ class PutOff(Command[None]):
 
     def apply(self, book: Book, now: int) -> None:
         """Counts the try and sets when the next one is due, `delay` microseconds from now."""
-        book.finish_promise(PromiseOutcome(
-            "promised", self.key, self.attempt, self.promise.tries + 1, now + self.delay, self.error, None,
-            self.organization_id, self.promise.id, self.promise.generation,
-        ))
+        book.finish_promise(
+            PromiseOutcome(
+                "promised",
+                self.key,
+                self.attempt,
+                self.promise.tries + 1,
+                now + self.delay,
+                self.error,
+                None,
+                self.organization_id,
+                self.promise.id,
+                self.promise.generation,
+            )
+        )
 
 
 def card_facts(card: dict[str, Any]) -> MadeCard:

@@ -41,6 +41,8 @@ log = structlog.get_logger("roony.cards")
 SECOND = 1_000_000
 # Waits between tries: doubling from one second to five minutes.
 MAX_DELAY = 300 * SECOND
+# What a create may still take at Stripe after we stopped waiting for it.
+LOOK_UP_DELAY = 10 * SECOND
 # A try of this age is only made after a look-up: Stripe may forget a key after 24 h (facts section 7.1).
 LOOK_UP_AFTER = 20 * 3_600 * SECOND
 # After this many unsure tries the same key is taken to replay a stored failure: look first, then use a new one.
@@ -77,19 +79,21 @@ def _note_failure(work: asyncio.Future[Any]) -> None:
         log.error("card.making_failed", error=type(work.exception()).__name__)
 
 
-async def deliver_card(context: FlowContext, purchase: Purchase, purpose: str, actor: str,
-                       timeout: float = 10.0) -> CardDetails | Refusal:
+async def deliver_card(
+    context: FlowContext, purchase: Purchase, purpose: str, actor: str, timeout: float = 10.0
+) -> CardDetails | Refusal:
     """Hands out number, CVC, expiry and billing ZIP once more: counted and audited first, then fetched, never kept."""
     command = RecordDelivery(purchase.organization_id, purchase.id, actor, "raw", purpose)
     card = await context.till.submit(command)
     if isinstance(card, Refusal):
         return card
-    assert card.stripe_card_id is not None
+    stripe_card_id = card.stripe_card_id or ""
     connection = await _connection(context, card.organization_id, card.connection_id)
     try:
         return await asyncio.wait_for(
-            context.pool.run(issuing.fetch_card_details, context.gateway, access_of(context, connection),
-                             card.stripe_card_id),
+            context.pool.run(
+                issuing.fetch_card_details, context.gateway, access_of(context, connection), stripe_card_id
+            ),
             max(0.1, timeout),
         )
     except (StripeCallFailed, GatewayBusy, TimeoutError) as error:
@@ -109,8 +113,9 @@ async def keep_make_card(context: FlowContext, promise: OutboxPromise) -> Purcha
         if made is None:
             promise = _next_attempt(promise)
             reach("before_card_call")
-            made = await context.pool.run(issuing.create_card, context.gateway, access_of(context, connection),
-                                          params, promise.key)
+            made = await context.pool.run(
+                issuing.create_card, context.gateway, access_of(context, connection), params, promise.key
+            )
             reach("after_card_call")
     except StripeRefused as refused:
         return await _fail(context, promise, refused)
@@ -127,19 +132,23 @@ async def keep_card_status(context: FlowContext, promise: OutboxPromise) -> None
     """Sets a card's status at Stripe as promised, and records it. A card already canceled there needs no more."""
     card = await _card(context, promise)
     wanted = json.loads(promise.params)["status"]
-    if card.stripe_card_id is None or card.stripe_status == "canceled" or card.stripe_status == wanted:
-        await context.till.submit(RecordCardStatus(card.organization_id, card.id, card.stripe_status or wanted, promise))
+    if card.stripe_card_id is None or card.stripe_status in ("canceled", wanted):
+        await context.till.submit(
+            RecordCardStatus(card.organization_id, card.id, card.stripe_status or wanted, promise)
+        )
         return
     connection = await _connection(context, card.organization_id, card.connection_id)
     access = access_of(context, connection)
     try:
         try:
             if wanted == "canceled":
-                found = await context.pool.run(issuing.cancel_card, context.gateway, access, card.stripe_card_id,
-                                               promise.key)
+                found = await context.pool.run(
+                    issuing.cancel_card, context.gateway, access, card.stripe_card_id, promise.key
+                )
             else:
-                found = await context.pool.run(issuing.update_card_status, context.gateway, access,
-                                               card.stripe_card_id, wanted, promise.key)
+                found = await context.pool.run(
+                    issuing.update_card_status, context.gateway, access, card.stripe_card_id, wanted, promise.key
+                )
         except StripeRefused:
             # Refused because of what the card already is: what it is decides.
             found = await context.pool.run(issuing.retrieve_card, context.gateway, access, card.stripe_card_id)
@@ -151,13 +160,15 @@ async def keep_card_status(context: FlowContext, promise: OutboxPromise) -> None
     await context.till.submit(RecordCardStatus(card.organization_id, card.id, found["status"], promise))
 
 
-async def _find(context: FlowContext, connection: Connection, promise: OutboxPromise,
-                cardholder: str) -> dict[str, Any] | None:
+async def _find(
+    context: FlowContext, connection: Connection, promise: OutboxPromise, cardholder: str
+) -> dict[str, Any] | None:
     """The card of this promise, if it may already exist: looked for before any try whose key could mislead."""
     if not _must_look(promise, context.clock()):
         return None
-    cards = await context.pool.run(issuing.find_cards, context.gateway, access_of(context, connection), cardholder,
-                                   promise.created_at // SECOND)
+    cards = await context.pool.run(
+        issuing.find_cards, context.gateway, access_of(context, connection), cardholder, promise.created_at // SECOND
+    )
     for card in cards:
         if card["metadata"].get("roony_card") == promise.subject:
             return card
@@ -177,16 +188,21 @@ def _next_attempt(promise: OutboxPromise) -> OutboxPromise:
     return promise._replace(attempt=promise.attempt + 1, key=f"{purchase_id}:{promise.attempt + 1}")
 
 
+def _look_next(promise: OutboxPromise, error: StripeUncertain) -> bool:
+    """Where the key only replays the same answer, and after every third unsure try."""
+    return not error.failure.same_key_may_help or (promise.tries + 1) % UNSURE_TRIES == 0
+
+
 async def _put_off(context: FlowContext, promise: OutboxPromise, error: Exception) -> None:
     """Due again later with the same key; after several unsure answers, or where the key only replays, look first."""
     word = type(error).__name__
-    if isinstance(error, StripeUncertain) and promise.kind == "make_card":
-        # `tries` counts through attempts; every third unsure one is followed by a look-up.
-        if not error.failure.same_key_may_help or (promise.tries + 1) % UNSURE_TRIES == 0:
-            word = "look_up"
     delay = min(MAX_DELAY, SECOND * 2 ** min(promise.tries, 10))
-    log.warning("promise.put_off", promise=promise.id, kind=promise.kind, error=str(error)[:300],
-                seconds=delay // SECOND)
+    if promise.kind == "make_card" and isinstance(error, StripeUncertain) and _look_next(promise, error):
+        # A create that was not waited for may still be under way: "none found" is no proof before it is over.
+        word, delay = "look_up", max(delay, LOOK_UP_DELAY)
+    log.warning(
+        "promise.put_off", promise=promise.id, kind=promise.kind, error=str(error)[:300], seconds=delay // SECOND
+    )
     await context.till.submit(PutOff(promise.organization_id, promise, promise.key, promise.attempt, delay, word))
 
 
@@ -205,40 +221,57 @@ async def _record(context: FlowContext, promise: OutboxPromise, made: MadeCard) 
 async def _fail(context: FlowContext, promise: OutboxPromise, refused: StripeRefused) -> Purchase | None:
     failure = refused.failure
     log.error("card.refused", card=promise.subject, code=failure.code, request_id=failure.request_id)
-    answer = await context.till.submit(FailCard(
-        promise.organization_id, promise.subject, failure.code or failure.kind.value,
-        f"Stripe refused the card: {failure.message} Nothing was charged.", True, promise, context.new_id("out"),
-    ))
+    answer = await context.till.submit(
+        FailCard(
+            promise.organization_id,
+            promise.subject,
+            failure.code or failure.kind.value,
+            f"Stripe refused the card: {failure.message} Nothing was charged.",
+            True,
+            promise,
+            context.new_id("out"),
+        )
+    )
     return None if isinstance(answer, Refusal) else answer
 
 
-async def _refuse_weak(context: FlowContext, connection: Connection, promise: OutboxPromise, made: dict[str, Any],
-                       weaker: str) -> Purchase | None:
+async def _refuse_weak(
+    context: FlowContext, connection: Connection, promise: OutboxPromise, made: dict[str, Any], weaker: str
+) -> Purchase | None:
     """A card that came back with less than was asked is never handed out: canceled at Stripe, the purchase fails."""
     log.error("card.weaker", card=promise.subject, control=weaker)
     try:
-        await context.pool.run(issuing.cancel_card, context.gateway, access_of(context, connection), made["id"],
-                               f"{promise.key}:weak")
+        await context.pool.run(
+            issuing.cancel_card, context.gateway, access_of(context, connection), made["id"], f"{promise.key}:weak"
+        )
     except (StripeCallFailed, GatewayBusy) as error:
         await _put_off(context, promise, error)
         return None
-    answer = await context.till.submit(FailCard(
-        promise.organization_id, promise.subject, "card_weaker",
-        f"Stripe made the card without {weaker}; it was canceled. Nothing was charged.", False, promise,
-        context.new_id("out"),
-    ))
+    answer = await context.till.submit(
+        FailCard(
+            promise.organization_id,
+            promise.subject,
+            "card_weaker",
+            f"Stripe made the card without {weaker}; it was canceled. Nothing was charged.",
+            False,
+            promise,
+            context.new_id("out"),
+        )
+    )
     return None if isinstance(answer, Refusal) else answer
 
 
 async def _card(context: FlowContext, promise: OutboxPromise) -> Card:
-    statement = select(tables.cards).where(tables.cards.c.organization_id == promise.organization_id,
-                                           tables.cards.c.id == promise.subject)
+    statement = select(tables.cards).where(
+        tables.cards.c.organization_id == promise.organization_id, tables.cards.c.id == promise.subject
+    )
     rows = await asyncio.to_thread(context.database.read, statement)
     return Card(*rows[0])
 
 
 async def _connection(context: FlowContext, organization_id: str, connection_id: str) -> Connection:
-    statement = select(tables.connections).where(tables.connections.c.organization_id == organization_id,
-                                                 tables.connections.c.id == connection_id)
+    statement = select(tables.connections).where(
+        tables.connections.c.organization_id == organization_id, tables.connections.c.id == connection_id
+    )
     rows = await asyncio.to_thread(context.database.read, statement)
     return Connection(*rows[0])

@@ -14,7 +14,7 @@ from roony.store.vault import Vault
 
 @dataclass(frozen=True, slots=True)
 class FlowContext:
-    """`clock` gives microseconds UTC; `new_id("pur")` a fresh id with that prefix; `public_url` has no slash at its end."""
+    """`clock` gives microseconds UTC, `new_id("pur")` a fresh id with that prefix; `public_url` ends without slash."""
 
     till: Till
     database: Database

@@ -15,8 +15,17 @@ def discrepancy_id(kind: str, subject: str) -> str:
     return "dis_" + hashlib.sha256(f"{kind}|{subject}".encode()).hexdigest()[:24]
 
 
-def flag(book: Book, organization_id: str, kind: str, subject: str, purchase: Purchase | None, expected: str,
-         found: str, now: int, card_id: str | None = None) -> None:
+def flag(
+    book: Book,
+    organization_id: str,
+    kind: str,
+    subject: str,
+    purchase: Purchase | None,
+    expected: str,
+    found: str,
+    now: int,
+    card_id: str | None = None,
+) -> None:
     """Opens a discrepancy about `subject` (a Stripe id) unless this batch or an earlier one has; see `Needs`.
 
     The caller names `(Discrepancy, organization, discrepancy_id(kind, subject))` beforehand, or knows that the
@@ -27,8 +36,34 @@ def flag(book: Book, organization_id: str, kind: str, subject: str, purchase: Pu
     if book.known(Discrepancy, key) and book.get(Discrepancy, *key) is not None:
         return
     card = card_id or (purchase.card_id if purchase else None)
-    book.put(Discrepancy(organization_id, id, kind, "open", purchase.id if purchase else None, card, subject, expected,
-                         found, None, None, now, None))
-    book.record(organization_id, ROONY, "discrepancy.opened", id,
-                {"kind": kind, "subject": subject, "purchase": purchase.id if purchase else None,
-                 "expected": expected, "found": found}, now)
+    book.put(
+        Discrepancy(
+            organization_id,
+            id,
+            kind,
+            "open",
+            purchase.id if purchase else None,
+            card,
+            subject,
+            expected,
+            found,
+            None,
+            None,
+            now,
+            None,
+        )
+    )
+    book.record(
+        organization_id,
+        ROONY,
+        "discrepancy.opened",
+        id,
+        {
+            "kind": kind,
+            "subject": subject,
+            "purchase": purchase.id if purchase else None,
+            "expected": expected,
+            "found": found,
+        },
+        now,
+    )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 from roony.core.approval import Approval
 from roony.core.card import Card
+from roony.core.errors import Refusal, not_found
 from roony.core.purchase import Purchase
-from roony.flows.movement import card_of, follow
+from roony.flows.movement import audit, card_of, follow
 from roony.store.book import Book
+from roony.store.command import Command
+from roony.store.facts import Needs
 from roony.store.tables import OutboxPromise
 
 
@@ -39,7 +43,55 @@ def promise_card_status(book: Book, card: Card, status: str, promise_id: str, no
 
     The key is derived from the promise, so that a repeat after a crash is the same call.
     """
-    book.promise(OutboxPromise(
-        card.organization_id, promise_id, "set_card_status", card.id, json.dumps({"status": status}),
-        f"{promise_id}:1", 1, "promised", 0, now, 0, 0, None, now, None,
-    ))
+    book.promise(
+        OutboxPromise(
+            card.organization_id,
+            promise_id,
+            "set_card_status",
+            card.id,
+            json.dumps({"status": status}),
+            f"{promise_id}:1",
+            1,
+            "promised",
+            0,
+            now,
+            0,
+            0,
+            None,
+            now,
+            None,
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CancelPurchase(Command[Purchase | Refusal]):
+    """Ends a purchase before it was used, by its agent (`agent_id` set) or by the owner."""
+
+    organization_id: str
+    purchase_id: str
+    actor: str
+    promise_id: str
+    agent_id: str | None = None
+
+    def needs(self, now: int) -> Needs:
+        """The purchase with all that belongs to it."""
+        return Needs(rows=((Purchase, self.organization_id, self.purchase_id),))
+
+    def apply(self, book: Book, now: int) -> Purchase | Refusal:
+        """Ends the right to a new authorization; a hold with an authorization open stays (section 4)."""
+        purchase = book.get(Purchase, self.organization_id, self.purchase_id)
+        if purchase is None or (self.agent_id is not None and purchase.agent_id != self.agent_id):
+            return not_found("purchase", self.purchase_id)
+        if purchase.status == "canceled":
+            return purchase
+        if purchase.status not in ("awaiting_approval", "issuing", "ready"):
+            return Refusal(
+                "not_cancelable",
+                f"The purchase is {purchase.status} and can no longer be canceled.",
+                409,
+                id=purchase.id,
+            )
+        purchase = end_card(book, purchase, "canceled", self.promise_id, now)
+        audit(book, purchase, self.actor, "purchase.canceled", now)
+        return purchase

@@ -22,10 +22,10 @@ from roony.flows.ending import promise_card_status
 from roony.flows.movement import ROONY, audit, follow
 from roony.flows.scope import scope_needs, scope_row
 from roony.store.book import Book
+from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.queries.cards import cards_of_scope
 from roony.store.tables import OutboxPromise
-from roony.store.till import Command
 
 # Cards looked at with one read.
 PAGE = 200

@@ -12,14 +12,15 @@ import structlog
 from roony.core.errors import Refusal
 from roony.core.settlement import read_authorization, read_transaction
 from roony.flows.card import card_facts
+from roony.flows.card_event import BookCard
 from roony.flows.connection import RevokeConnection, route_of
 from roony.flows.context import FlowContext
-from roony.flows.settlement import BookAuthorization, BookCard, BookTransaction, finished
+from roony.flows.settlement import BookAuthorization, BookTransaction, finished
 from roony.store import inbox
 from roony.store.book import Book
+from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.tables import AccountRoute, InboxEvent
-from roony.store.till import Command
 
 log = structlog.get_logger("roony.inbox")
 
@@ -100,8 +101,7 @@ async def handle_event(context: FlowContext, event: InboxEvent) -> None:
             await context.till.submit(FinishEvent(route.organization_id, event, "ignored", "not an event Roony needs"))
             return
         answer = await context.till.submit(builder(context, route, event, json.loads(event.payload)))
-        if isinstance(answer, Refusal):
-            raise HandlingFailed(answer.code)
+        _demand(answer)
     except Exception as error:
         await _failed(context, event, error)
 
@@ -110,13 +110,23 @@ class HandlingFailed(Exception):
     """The till did not take the command of an event."""
 
 
-async def _revoke(context: FlowContext, route: AccountRoute, event: InboxEvent) -> None:
-    answer = await context.till.submit(RevokeConnection(
-        organization_id=route.organization_id, connection_id=route.connection_id, actor="stripe",
-        reason="deauthorized at Stripe", promise_id=context.new_id("out"),
-    ))
+def _demand(answer: object) -> None:
+    """Raises HandlingFailed when the till refused for now; every other answer ends the event."""
     if isinstance(answer, Refusal) and answer.status == 503:
         raise HandlingFailed(answer.code)
+
+
+async def _revoke(context: FlowContext, route: AccountRoute, event: InboxEvent) -> None:
+    answer = await context.till.submit(
+        RevokeConnection(
+            organization_id=route.organization_id,
+            connection_id=route.connection_id,
+            actor="stripe",
+            reason="deauthorized at Stripe",
+            promise_id=context.new_id("out"),
+        )
+    )
+    _demand(answer)
     await context.till.submit(FinishEvent(route.organization_id, event, "applied", None))
 
 

@@ -15,8 +15,8 @@ from roony.core.errors import Refusal
 from roony.core.money import CURRENCIES, MAX_AMOUNT
 from roony.flows.scope import scope_needs, scope_row
 from roony.store.book import Book
+from roony.store.command import Command
 from roony.store.facts import Needs
-from roony.store.till import Command
 
 
 class Limit(NamedTuple):

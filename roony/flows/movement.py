@@ -32,8 +32,15 @@ def place_hold(book: Book, purchase: Purchase, hold_id: str, now: int) -> Purcha
         for budget in book.group(Budget, purchase.organization_id, scope_id)
         if budget.currency == purchase.currency
     ]
-    hold = Hold(purchase.organization_id, hold_id, purchase.id, purchase.hold_amount, purchase.currency,
-                json.dumps(periods), now)
+    hold = Hold(
+        purchase.organization_id,
+        hold_id,
+        purchase.id,
+        purchase.hold_amount,
+        purchase.currency,
+        json.dumps(periods),
+        now,
+    )
     book.put(hold)
     return _enter(book, purchase._replace(hold_id=hold_id), hold, "hold", purchase.hold_amount, 0, now)
 
@@ -70,8 +77,14 @@ def follow(book: Book, purchase: Purchase, kind: str, now: int) -> Purchase:
 
 def audit(book: Book, purchase: Purchase, actor: str, action: str, now: int, **body: Any) -> None:
     """Writes down what happened to a purchase, with its state afterwards."""
-    book.record(purchase.organization_id, actor, action, purchase.id,
-                {"status": purchase.status, "held": purchase.held, "spent": purchase.spent, **body}, now)
+    book.record(
+        purchase.organization_id,
+        actor,
+        action,
+        purchase.id,
+        {"status": purchase.status, "held": purchase.held, "spent": purchase.spent, **body},
+        now,
+    )
 
 
 def periods_of(hold: Hold) -> Iterable[tuple[str, int]]:

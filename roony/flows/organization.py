@@ -19,9 +19,9 @@ from roony.flows.access_key import NewKey, described, key_row
 from roony.flows.limits import Limit, check_limits, new_budgets, new_control
 from roony.store import tables
 from roony.store.book import Book
+from roony.store.command import Command
 from roony.store.database import INSTALLATION_ROW
 from roony.store.facts import Needs
-from roony.store.till import Command
 from roony.store.writer import Writer
 
 

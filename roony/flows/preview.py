@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from roony.core.decision import Decision, decide
 from roony.flows.purchase import AskPurchase, facts_of
 from roony.store.book import Book
+from roony.store.command import Command
 from roony.store.facts import Needs
-from roony.store.till import Command
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""An agent asks: decide, set the hold aside, promise the card; and an agent changes its mind."""
+"""An agent asks: decide, set the hold aside, promise the card."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from roony.core.card import DEFAULT_LIFETIME_SECONDS, Card, compile_card
 from roony.core.connection import Connection
 from roony.core.control import EMPTY, Control, Controls, controls_of, strictest
 from roony.core.decision import DEFAULT_DUPLICATE_WINDOW_SECONDS, Ask, Decision, Facts, decide
-from roony.core.errors import Refusal, not_found
+from roony.core.errors import Refusal
 from roony.core.merchant import normalise
 from roony.core.purchase import HOUR, KeptKey, Purchase, RecentPurchase, Velocity, fingerprint
-from roony.flows.ending import end_card
 from roony.flows.movement import audit, place_hold
 from roony.store.book import Book
+from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.tables import KnownMerchant, OutboxPromise
-from roony.store.till import Command
 
 # The process that committed a promise holds its first lease and does it at once (design section 3), in microseconds.
 FIRST_LEASE = 30_000_000
@@ -91,9 +90,14 @@ class AskPurchase(Command[Asked | Refusal]):
         facts = facts_of(book, self.organization_id, self.project_id, self.agent_id, self.ask, now)
         decision = decide(self.ask, facts, now)
         if decision.verdict == "declined" and decision.reasons[0].code == "POSSIBLE_DUPLICATE":
-            book.record(self.organization_id, self.agent_id, "purchase.duplicate_refused", decision.duplicate_of or "",
-                        {"amount": self.ask.amount, "currency": self.ask.currency, "merchant": self.ask.merchant.name},
-                        now)
+            book.record(
+                self.organization_id,
+                self.agent_id,
+                "purchase.duplicate_refused",
+                decision.duplicate_of or "",
+                {"amount": self.ask.amount, "currency": self.ask.currency, "merchant": self.ask.merchant.name},
+                now,
+            )
             return Refusal("possible_duplicate", decision.reasons[0].message, 409, id=decision.duplicate_of)
         # From here the ask must succeed: only writes below.
         purchase = self._purchase(facts, decision, now)
@@ -104,31 +108,64 @@ class AskPurchase(Command[Asked | Refusal]):
             book.put(purchase)
         else:
             purchase, promise = self._hold(book, purchase, facts, now)
-        audit(book, purchase, self.agent_id, "purchase.asked", now, verdict=decision.verdict, amount=purchase.amount,
-              currency=purchase.currency, merchant=self.ask.merchant.name, hold=purchase.hold_amount,
-              reasons=[reason.code for reason in decision.reasons])
+        audit(
+            book,
+            purchase,
+            self.agent_id,
+            "purchase.asked",
+            now,
+            verdict=decision.verdict,
+            amount=purchase.amount,
+            currency=purchase.currency,
+            merchant=self.ask.merchant.name,
+            hold=purchase.hold_amount,
+            reasons=[reason.code for reason in decision.reasons],
+        )
         return Asked(purchase, False, promise)
 
     def _replay(self, book: Book, kept: KeptKey) -> Asked | Refusal:
         purchase = book.need(Purchase, self.organization_id, kept.purchase_id)
         if kept.body_hash != self.body_hash:
-            return Refusal("idempotency_conflict", "This Idempotency-Key was used with another body.", 409,
-                           id=purchase.id)
+            return Refusal(
+                "idempotency_conflict", "This Idempotency-Key was used with another body.", 409, id=purchase.id
+            )
         return Asked(purchase, True, None)
 
     def _purchase(self, facts: Facts, decision: Decision, now: int) -> Purchase:
         controls = strictest([scoped for _, scoped in facts.controls])
         status = {"declined": "declined", "needs_approval": "awaiting_approval", "approved": "issuing"}
         return Purchase(
-            organization_id=self.organization_id, id=self.ids.purchase, agent_id=self.agent_id,
-            project_id=self.project_id, task_id=self.ask.task_id,
-            connection_id=facts.connection.id if facts.connection else "", status=status[decision.verdict],
-            amount=self.ask.amount, currency=self.ask.currency, hold_id=None, hold_amount=decision.hold_amount,
-            held=0, spent=0, captured=0, loose_captured=0, refunded=0, entry_count=0, card_id=None, approval_id=None,
-            merchant_key=self.merchant_key, merchant_lock=self.ask.merchant_lock or controls.merchant_lock or "strict",
-            merchant=self.ask.merchant.to_json(), description=self.description, metadata=self.metadata,
-            decision=decision_json(decision, facts), failure=None, fingerprint=self.fingerprint, ended_at=None,
-            ended_reason=None, created_at=now, updated_at=now,
+            organization_id=self.organization_id,
+            id=self.ids.purchase,
+            agent_id=self.agent_id,
+            project_id=self.project_id,
+            task_id=self.ask.task_id,
+            connection_id=facts.connection.id if facts.connection else "",
+            status=status[decision.verdict],
+            amount=self.ask.amount,
+            currency=self.ask.currency,
+            hold_id=None,
+            hold_amount=decision.hold_amount,
+            held=0,
+            spent=0,
+            captured=0,
+            loose_captured=0,
+            refunded=0,
+            entry_count=0,
+            card_id=None,
+            approval_id=None,
+            merchant_key=self.merchant_key,
+            merchant_lock=self.ask.merchant_lock or controls.merchant_lock or "strict",
+            merchant=self.ask.merchant.to_json(),
+            description=self.description,
+            metadata=self.metadata,
+            decision=decision_json(decision, facts),
+            failure=None,
+            fingerprint=self.fingerprint,
+            ended_at=None,
+            ended_reason=None,
+            created_at=now,
+            updated_at=now,
         )
 
     def _hold(self, book: Book, purchase: Purchase, facts: Facts, now: int) -> tuple[Purchase, OutboxPromise | None]:
@@ -137,8 +174,18 @@ class AskPurchase(Command[Asked | Refusal]):
         book.put(RecentPurchase(purchase.organization_id, purchase.agent_id, purchase.fingerprint, purchase.id, now))
         count_velocity(book, purchase, now)
         if purchase.status == "awaiting_approval":
-            approval = Approval(purchase.organization_id, self.ids.approval, purchase.id, "pending",
-                                snapshot(purchase, facts), now + DEFAULT_LIFETIME, None, None, "", now)
+            approval = Approval(
+                purchase.organization_id,
+                self.ids.approval,
+                purchase.id,
+                "pending",
+                snapshot(purchase, facts),
+                now + DEFAULT_LIFETIME,
+                None,
+                None,
+                "",
+                now,
+            )
             book.put(approval)
             purchase = purchase._replace(approval_id=approval.id)
             book.put(purchase)
@@ -146,13 +193,21 @@ class AskPurchase(Command[Asked | Refusal]):
         return promise_card(book, purchase, facts, self.ids.card, self.ids.promise, now)
 
 
-def facts_of(book: Book, organization_id: str, project_id: str, agent_id: str, ask: Ask, now: int,
-             without: Purchase | None = None) -> Facts:
-    """What `decide` looks at, from the book. `without` leaves one purchase's own hold, count and entry out (section 5)."""
+def facts_of(
+    book: Book,
+    organization_id: str,
+    project_id: str,
+    agent_id: str,
+    ask: Ask,
+    now: int,
+    without: Purchase | None = None,
+) -> Facts:
+    """What `decide` looks at, from the book. `without` leaves one purchase's own count and entry out (section 5)."""
     organization = book.need(Organization, organization_id)
     key = normalise(ask.merchant.name)
-    recent = book.get(RecentPurchase, organization_id, agent_id,
-                      fingerprint(ask.task_id, key, ask.amount, ask.currency))
+    recent = book.get(
+        RecentPurchase, organization_id, agent_id, fingerprint(ask.task_id, key, ask.amount, ask.currency)
+    )
     connection_id = organization.connection_id
     velocity = book.get(Velocity, organization_id, agent_id, now // HOUR)
     count, amount = (velocity.purchases, velocity.amount) if velocity else (0, 0)
@@ -186,8 +241,9 @@ def _parsed(row: Control) -> Controls:
     return controls_of(row)
 
 
-def _budgets(book: Book, organization_id: str, project_id: str, agent_id: str,
-             now: int) -> tuple[tuple[Budget, int, int], ...]:
+def _budgets(
+    book: Book, organization_id: str, project_id: str, agent_id: str, now: int
+) -> tuple[tuple[Budget, int, int], ...]:
     found = []
     for _, scope_id in chain(organization_id, project_id, agent_id):
         for budget in book.group(Budget, organization_id, scope_id):
@@ -196,8 +252,9 @@ def _budgets(book: Book, organization_id: str, project_id: str, agent_id: str,
     return tuple(found)
 
 
-def _duplicate(book: Book, recent: RecentPurchase | None, controls: list[Controls], without: Purchase | None,
-               now: int) -> str | None:
+def _duplicate(
+    book: Book, recent: RecentPurchase | None, controls: list[Controls], without: Purchase | None, now: int
+) -> str | None:
     """The purchase this ask repeats: same wish, inside the window, and one that holds or has spent (section 6)."""
     if recent is None or (without is not None and recent.purchase_id == without.id):
         return None
@@ -209,23 +266,59 @@ def _duplicate(book: Book, recent: RecentPurchase | None, controls: list[Control
     return purchase.id if purchase.held > 0 or purchase.spent > 0 else None
 
 
-def promise_card(book: Book, purchase: Purchase, facts: Facts, card_id: str, promise_id: str,
-                 now: int) -> tuple[Purchase, OutboxPromise]:
+def promise_card(
+    book: Book, purchase: Purchase, facts: Facts, card_id: str, promise_id: str, now: int
+) -> tuple[Purchase, OutboxPromise]:
     """Writes the card that is to be made and the promise to make it, with the exact parameters Stripe will get."""
     controls = strictest([scoped for _, scoped in facts.controls])
     lifetime = controls.card_ttl_seconds or DEFAULT_LIFETIME_SECONDS
-    card = Card(purchase.organization_id, card_id, purchase.id, purchase.connection_id, None, "creating", None,
-                purchase.currency, purchase.hold_amount, None, None, None, now + lifetime * 1_000_000, 0, now, now)
+    card = Card(
+        purchase.organization_id,
+        card_id,
+        purchase.id,
+        purchase.connection_id,
+        None,
+        "creating",
+        None,
+        purchase.currency,
+        purchase.hold_amount,
+        None,
+        None,
+        None,
+        now + lifetime * 1_000_000,
+        0,
+        now,
+        now,
+    )
     purchase = purchase._replace(card_id=card_id, status="issuing")
-    promise = OutboxPromise(purchase.organization_id, promise_id, "make_card", card_id,
-                            json.dumps(compile_card(purchase, card_id, controls)), f"{purchase.id}:1", 1, "promised",
-                            0, now, now + FIRST_LEASE, 1, None, now, None)
+    promise = OutboxPromise(
+        purchase.organization_id,
+        promise_id,
+        "make_card",
+        card_id,
+        json.dumps(compile_card(purchase, card_id, controls)),
+        f"{purchase.id}:1",
+        1,
+        "promised",
+        0,
+        now,
+        now + FIRST_LEASE,
+        1,
+        None,
+        now,
+        None,
+    )
     book.put(card)
     book.put(purchase)
     book.promise(promise)
     known = book.get(KnownMerchant, purchase.organization_id, purchase.merchant_key)
-    book.put(known._replace(purchases=known.purchases + 1) if known else KnownMerchant(
-        purchase.organization_id, purchase.merchant_key, json.loads(purchase.merchant)["name"], "[]", "[]", 1, now))
+    book.put(
+        known._replace(purchases=known.purchases + 1)
+        if known
+        else KnownMerchant(
+            purchase.organization_id, purchase.merchant_key, json.loads(purchase.merchant)["name"], "[]", "[]", 1, now
+        )
+    )
     return purchase, promise
 
 
@@ -239,60 +332,51 @@ def count_velocity(book: Book, purchase: Purchase, now: int) -> None:
 
 def decision_json(decision: Decision, facts: Facts) -> str:
     """The decision with its inputs, so that it can be explained and replayed (section 6)."""
-    return json.dumps({
-        "verdict": decision.verdict,
-        "reasons": [{"code": r.code, "message": r.message, **({"scope": r.scope} if r.scope else {})}
-                    for r in decision.reasons],
-        "inputs": {
-            "config_version": facts.organization.config_version,
-            "connection": facts.connection.status if facts.connection else None,
-            "budgets": [[b.id, b.scope, b.period, b.limit_amount, held, spent]
-                        for b, held, spent in facts.budgets if b.limit_amount is not None],
-            "velocity": list(facts.velocity),
-            "merchant_known": facts.merchant_known,
-            "duplicate_of": facts.duplicate_of,
-        },
-    })
+    return json.dumps(
+        {
+            "verdict": decision.verdict,
+            "reasons": [
+                {"code": r.code, "message": r.message, **({"scope": r.scope} if r.scope else {})}
+                for r in decision.reasons
+            ],
+            "inputs": {
+                "config_version": facts.organization.config_version,
+                "connection": facts.connection.status if facts.connection else None,
+                "budgets": [
+                    [b.id, b.scope, b.period, b.limit_amount, held, spent]
+                    for b, held, spent in facts.budgets
+                    if b.limit_amount is not None
+                ],
+                "velocity": list(facts.velocity),
+                "merchant_known": facts.merchant_known,
+                "duplicate_of": facts.duplicate_of,
+            },
+        }
+    )
 
 
 def snapshot(purchase: Purchase, facts: Facts) -> str:
     """What the approver is shown: the wish, why a person is asked, and what is left after it."""
-    return json.dumps({
-        "amount": purchase.amount, "currency": purchase.currency, "hold_amount": purchase.hold_amount,
-        "agent": facts.agent.name if facts.agent else None, "project": facts.project.name if facts.project else None,
-        "merchant": json.loads(purchase.merchant), "merchant_known": facts.merchant_known,
-        "description": purchase.description, "reasons": json.loads(purchase.decision)["reasons"],
-        "budgets": [{"scope": b.scope, "period": b.period, "limit": b.limit_amount,
-                     "available_after": b.limit_amount - held - spent - purchase.hold_amount}
-                    for b, held, spent in facts.budgets
-                    if b.limit_amount is not None and b.currency == purchase.currency],
-    })
-
-
-@dataclass(frozen=True, slots=True)
-class CancelPurchase(Command[Purchase | Refusal]):
-    """Ends a purchase before it was used, by its agent (`agent_id` set) or by the owner."""
-
-    organization_id: str
-    purchase_id: str
-    actor: str
-    promise_id: str
-    agent_id: str | None = None
-
-    def needs(self, now: int) -> Needs:
-        """The purchase with all that belongs to it."""
-        return Needs(rows=((Purchase, self.organization_id, self.purchase_id),))
-
-    def apply(self, book: Book, now: int) -> Purchase | Refusal:
-        """Ends the right to a new authorization; a hold with an authorization open stays (section 4)."""
-        purchase = book.get(Purchase, self.organization_id, self.purchase_id)
-        if purchase is None or (self.agent_id is not None and purchase.agent_id != self.agent_id):
-            return not_found("purchase", self.purchase_id)
-        if purchase.status == "canceled":
-            return purchase
-        if purchase.status not in ("awaiting_approval", "issuing", "ready"):
-            return Refusal("not_cancelable", f"The purchase is {purchase.status} and can no longer be canceled.", 409,
-                           id=purchase.id)
-        purchase = end_card(book, purchase, "canceled", self.promise_id, now)
-        audit(book, purchase, self.actor, "purchase.canceled", now)
-        return purchase
+    return json.dumps(
+        {
+            "amount": purchase.amount,
+            "currency": purchase.currency,
+            "hold_amount": purchase.hold_amount,
+            "agent": facts.agent.name if facts.agent else None,
+            "project": facts.project.name if facts.project else None,
+            "merchant": json.loads(purchase.merchant),
+            "merchant_known": facts.merchant_known,
+            "description": purchase.description,
+            "reasons": json.loads(purchase.decision)["reasons"],
+            "budgets": [
+                {
+                    "scope": b.scope,
+                    "period": b.period,
+                    "limit": b.limit_amount,
+                    "available_after": b.limit_amount - held - spent - purchase.hold_amount,
+                }
+                for b, held, spent in facts.budgets
+                if b.limit_amount is not None and b.currency == purchase.currency
+            ],
+        }
+    )

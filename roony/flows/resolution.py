@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from roony.core.errors import Refusal, not_found
 from roony.core.settlement import Discrepancy
 from roony.store.book import Book, EventOutcome
+from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.tables import InboxEvent
-from roony.store.till import Command
 
 
 @dataclass(frozen=True, slots=True)

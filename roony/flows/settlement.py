@@ -24,22 +24,28 @@ from roony.core.settlement import (
     is_newer,
     merge,
 )
-from roony.flows.card import MadeCard, RecordCard, note_stripe_status
 from roony.flows.discrepancy import discrepancy_id, flag
 from roony.flows.movement import STRIPE, audit, follow
 from roony.flows.purchase import scoped_controls
 from roony.store.book import Book, EventOutcome
+from roony.store.command import Command
 from roony.store.facts import Needs, StripeCardNeed
 from roony.store.tables import InboxEvent
-from roony.store.till import Command
 
 # An event about a card we do not know waits this long for our own commit of that card, in microseconds (section 8).
 UNKNOWN_CARD_PATIENCE = 60_000_000
 
-_AUTHORIZATION_KINDS = (
-    "merchant_mismatch category_mismatch country_mismatch currency_mismatch approved_without_roony"
-    " answer_not_honoured over_capture late_capture extra_capture"
-).split()
+_AUTHORIZATION_KINDS = [
+    "merchant_mismatch",
+    "category_mismatch",
+    "country_mismatch",
+    "currency_mismatch",
+    "approved_without_roony",
+    "answer_not_honoured",
+    "over_capture",
+    "late_capture",
+    "extra_capture",
+]
 
 
 def finished(event: InboxEvent, organization_id: str, status: str, reason: str | None, now: int) -> EventOutcome:
@@ -50,8 +56,9 @@ def finished(event: InboxEvent, organization_id: str, status: str, reason: str |
 def _later(event: InboxEvent, organization_id: str, now: int) -> EventOutcome:
     """Looked at again soon, until the patience for an unknown card is over; not a failure."""
     due_at = now + UNKNOWN_CARD_PATIENCE // 20
-    return EventOutcome("received", "waiting for its card", organization_id, 0, due_at, None, event.id,
-                        event.generation)
+    return EventOutcome(
+        "received", "waiting for its card", organization_id, 0, due_at, None, event.id, event.generation
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +103,19 @@ class BookAuthorization(Command[str]):
             book.put(after)
             self._compare(book, purchase, after, now)
             purchase = follow(book, purchase, "statement", now)
-            audit(book, purchase, STRIPE, "authorization.stated", now, authorization=said.id, stripe_status=said.status,
-                  approved=said.approved, amount=said.amount, captured=after.captured, event=self.event.id)
+            audit(
+                book,
+                purchase,
+                STRIPE,
+                "authorization.stated",
+                now,
+                authorization=said.id,
+                stripe_status=said.status,
+                approved=said.approved,
+                amount=said.amount,
+                captured=after.captured,
+                event=self.event.id,
+            )
         else:
             purchase = follow(book, purchase, "statement", now)
         _compare_captures(book, purchase, book.need(Authorization, org, said.id), now)
@@ -112,19 +130,29 @@ class BookAuthorization(Command[str]):
             return
         approved = Merchant.from_json(purchase.merchant)
         noise = [word for word in (said.city, said.state, said.merchant.country) if word]
-        controls = [scoped_controls(book, purchase.organization_id, scope_id) for _, scope_id in
-                    chain(purchase.organization_id, purchase.project_id, purchase.agent_id)]
+        controls = [
+            scoped_controls(book, purchase.organization_id, scope_id)
+            for _, scope_id in chain(purchase.organization_id, purchase.project_id, purchase.agent_id)
+        ]
         found = {
             "merchant_mismatch": match((approved.name,), said.merchant.name, noise=noise).matched,
             "category_mismatch": all(category_passes(c, said.merchant.category) for c in controls),
             "country_mismatch": all(country_passes(c, said.merchant.country) for c in controls),
-            "currency_mismatch": after.currency == purchase.currency and (
-                said.merchant_currency == purchase.currency or any(c.foreign_currency == "allow" for c in controls)),
+            "currency_mismatch": after.currency == purchase.currency
+            and (said.merchant_currency == purchase.currency or any(c.foreign_currency == "allow" for c in controls)),
         }
         for kind, fits in found.items():
             if not fits:
-                flag(book, purchase.organization_id, kind, said.id, purchase, purchase.merchant,
-                     said.merchant.to_json(), now)
+                flag(
+                    book,
+                    purchase.organization_id,
+                    kind,
+                    said.id,
+                    purchase,
+                    purchase.merchant,
+                    said.merchant.to_json(),
+                    now,
+                )
 
     def _compare_answers(self, book: Book, purchase: Purchase, now: int) -> None:
         org, said = self.organization_id, self.statement
@@ -133,7 +161,9 @@ class BookAuthorization(Command[str]):
             decision = ours.get(ordinal)
             if decision is None:
                 if entry.approved:
-                    flag(book, org, "approved_without_roony", said.id, purchase, "a decision of Roony", entry.reason, now)
+                    flag(
+                        book, org, "approved_without_roony", said.id, purchase, "a decision of Roony", entry.reason, now
+                    )
             elif not honoured(bool(decision.approved) and decision.answered == "approved", entry):
                 flag(book, org, "answer_not_honoured", said.id, purchase, decision.code, entry.reason, now)
 
@@ -151,8 +181,7 @@ class BookTransaction(Command[str]):
         """The card with its purchase, the transaction and its authorization."""
         org, said = self.organization_id, self.statement
         rows = [*_transaction_rows(org, said), (Discrepancy, org, discrepancy_id("unknown_card", said.stripe_card_id))]
-        return Needs(rows=tuple(rows),
-                     stripe_cards=(StripeCardNeed(org, self.connection_id, said.stripe_card_id),))
+        return Needs(rows=tuple(rows), stripe_cards=(StripeCardNeed(org, self.connection_id, said.stripe_card_id),))
 
     def apply(self, book: Book, now: int) -> str:
         """1 find the card · 2 book it once · 3 compare · 4 follow."""
@@ -169,40 +198,6 @@ class BookTransaction(Command[str]):
         return "applied"
 
 
-@dataclass(frozen=True, slots=True)
-class BookCard(Command[str]):
-    """A card as Stripe tells it. One that names a card of ours still in the making is adopted (section 8)."""
-
-    organization_id: str
-    connection_id: str
-    made: MadeCard
-    roony_card_id: str | None
-    event: InboxEvent
-    cancel_promise_id: str
-
-    def needs(self, now: int) -> Needs:
-        """The card by Stripe's id, and by the id in its metadata."""
-        org = self.organization_id
-        rows: tuple[tuple[Any, ...], ...] = ((Card, org, self.roony_card_id),) if self.roony_card_id else ()
-        return Needs(rows=rows, stripe_cards=(StripeCardNeed(org, self.connection_id, self.made.stripe_card_id),))
-
-    def apply(self, book: Book, now: int) -> str:
-        """Records the status of a card of ours; a card of nobody is only noted."""
-        org = self.organization_id
-        card_id = book.stripe_cards[(org, self.connection_id, self.made.stripe_card_id)]
-        if card_id is not None:
-            note_stripe_status(book, book.need(Card, org, card_id), self.made.status, now)
-            book.finish_event(finished(self.event, org, "applied", None, now))
-            return "applied"
-        named = book.get(Card, org, self.roony_card_id) if self.roony_card_id else None
-        if named is not None and named.status == "creating" and named.connection_id == self.connection_id:
-            RecordCard(org, named.id, self.made, self.cancel_promise_id).apply(book, now)
-            book.finish_event(finished(self.event, org, "applied", "adopted", now))
-            return "applied"
-        book.finish_event(finished(self.event, org, "ignored", "a card Roony did not make", now))
-        return "ignored"
-
-
 def _transaction_rows(org: str, said: TransactionStatement) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = [
         (StripeTransaction, org, said.id),
@@ -211,13 +206,22 @@ def _transaction_rows(org: str, said: TransactionStatement) -> list[tuple[Any, .
     ]
     if said.authorization_id is not None:
         rows.append((Authorization, org, said.authorization_id))
-        rows += [(Discrepancy, org, discrepancy_id(kind, said.authorization_id)) for kind in
-                 ("over_capture", "late_capture", "extra_capture")]
+        rows += [
+            (Discrepancy, org, discrepancy_id(kind, said.authorization_id))
+            for kind in ("over_capture", "late_capture", "extra_capture")
+        ]
     return rows
 
 
-def _without_card(book: Book, command: BookAuthorization | BookTransaction, stripe_card_id: str, merchant: Merchant,
-                  amount: int, now: int, named: Card | None = None) -> str:
+def _without_card(
+    book: Book,
+    command: BookAuthorization | BookTransaction,
+    stripe_card_id: str,
+    merchant: Merchant,
+    amount: int,
+    now: int,
+    named: Card | None = None,
+) -> str:
     """A card that is not ours: waited for, then flagged once. What it spent moves no budget.
 
     `named` is the card of ours that its metadata names; while that one is being made there is nothing to flag.
@@ -226,59 +230,131 @@ def _without_card(book: Book, command: BookAuthorization | BookTransaction, stri
     if now < event.received_at + UNKNOWN_CARD_PATIENCE or (named is not None and named.status == "creating"):
         book.finish_event(_later(event, org, now))
         return "received"
-    flag(book, org, "unknown_card", stripe_card_id, None, "a card made by Roony",
-         f"{stripe_card_id} at {merchant.name} for {amount}", now)
+    flag(
+        book,
+        org,
+        "unknown_card",
+        stripe_card_id,
+        None,
+        "a card made by Roony",
+        f"{stripe_card_id} at {merchant.name} for {amount}",
+        now,
+    )
     book.finish_event(finished(event, org, "applied", "unknown card", now))
     return "applied"
 
 
-def _placeholder(command: BookAuthorization | BookTransaction, purchase: Purchase, authorization_id: str,
-                 stripe_card_id: str, currency: str, now: int) -> Authorization:
+def _placeholder(
+    command: BookAuthorization | BookTransaction,
+    purchase: Purchase,
+    authorization_id: str,
+    stripe_card_id: str,
+    currency: str,
+    now: int,
+) -> Authorization:
     """An authorization of which only the id is known yet: any statement says more."""
     return Authorization(
-        organization_id=purchase.organization_id, id=authorization_id, connection_id=command.connection_id,
-        purchase_id=purchase.id, card_id=purchase.card_id, stripe_card_id=stripe_card_id, status="pending", approved=0,
-        provisional=0, card_check=0, amount=0, captured=0, currency=currency, merchant_amount=0,
-        merchant_currency=currency, merchant="{}", network_transaction_id=None, history_length=0, transactions_seen=0,
-        final=0, statement_at=0, created_at=now, updated_at=now,
+        organization_id=purchase.organization_id,
+        id=authorization_id,
+        connection_id=command.connection_id,
+        purchase_id=purchase.id,
+        card_id=purchase.card_id,
+        stripe_card_id=stripe_card_id,
+        status="pending",
+        approved=0,
+        provisional=0,
+        card_check=0,
+        amount=0,
+        captured=0,
+        currency=currency,
+        merchant_amount=0,
+        merchant_currency=currency,
+        merchant="{}",
+        network_transaction_id=None,
+        history_length=0,
+        transactions_seen=0,
+        final=0,
+        statement_at=0,
+        created_at=now,
+        updated_at=now,
     )
 
 
-def _book_transaction(book: Book, command: BookAuthorization | BookTransaction, purchase: Purchase,
-                      said: TransactionStatement, now: int) -> Purchase:
+def _book_transaction(
+    book: Book, command: BookAuthorization | BookTransaction, purchase: Purchase, said: TransactionStatement, now: int
+) -> Purchase:
     """Books one capture or refund, once by its id; the purchase's totals move, held and spent follow later."""
     org = purchase.organization_id
     if book.get(StripeTransaction, org, said.id) is not None:
         return purchase
-    book.put(StripeTransaction(
-        organization_id=org, id=said.id, connection_id=command.connection_id, purchase_id=purchase.id,
-        authorization_id=said.authorization_id, stripe_card_id=said.stripe_card_id, type=said.type, amount=said.amount,
-        currency=said.currency, merchant_amount=said.merchant_amount, merchant_currency=said.merchant_currency,
-        merchant=said.merchant.to_json(), network_transaction_id=said.network_transaction_id,
-        created_at=said.created * 1_000_000, booked_at=now,
-    ))
+    book.put(
+        StripeTransaction(
+            organization_id=org,
+            id=said.id,
+            connection_id=command.connection_id,
+            purchase_id=purchase.id,
+            authorization_id=said.authorization_id,
+            stripe_card_id=said.stripe_card_id,
+            type=said.type,
+            amount=said.amount,
+            currency=said.currency,
+            merchant_amount=said.merchant_amount,
+            merchant_currency=said.merchant_currency,
+            merchant=said.merchant.to_json(),
+            network_transaction_id=said.network_transaction_id,
+            created_at=said.created * 1_000_000,
+            booked_at=now,
+        )
+    )
     if said.type == "refund":
         purchase = _book_refund(book, purchase, said, now)
     else:
         purchase = _book_capture(book, command, purchase, said, now)
-    audit(book, purchase, STRIPE, f"stripe_transaction.{said.type}", now, stripe_transaction=said.id,
-          amount=said.amount, authorization=said.authorization_id, merchant=said.merchant.name)
+    audit(
+        book,
+        purchase,
+        STRIPE,
+        f"stripe_transaction.{said.type}",
+        now,
+        stripe_transaction=said.id,
+        amount=said.amount,
+        authorization=said.authorization_id,
+        merchant=said.merchant.name,
+    )
     return purchase
 
 
-def _book_capture(book: Book, command: BookAuthorization | BookTransaction, purchase: Purchase,
-                  said: TransactionStatement, now: int) -> Purchase:
+def _book_capture(
+    book: Book, command: BookAuthorization | BookTransaction, purchase: Purchase, said: TransactionStatement, now: int
+) -> Purchase:
     """A capture counts in full, even past a limit: a ledger that refuses facts lies (section 4)."""
     purchase = purchase._replace(captured=purchase.captured + said.amount)
     if said.authorization_id is None:
-        flag(book, purchase.organization_id, "force_capture", said.id, purchase, "an authorization",
-             f"{said.merchant.name} captured {said.amount} {said.currency} without one", now)
+        flag(
+            book,
+            purchase.organization_id,
+            "force_capture",
+            said.id,
+            purchase,
+            "an authorization",
+            f"{said.merchant.name} captured {said.amount} {said.currency} without one",
+            now,
+        )
         return purchase._replace(loose_captured=purchase.loose_captured + said.amount)
     known = book.get(Authorization, purchase.organization_id, said.authorization_id) or _placeholder(
-        command, purchase, said.authorization_id, said.stripe_card_id, said.currency, now)
+        command, purchase, said.authorization_id, said.stripe_card_id, said.currency, now
+    )
     if known.status == "expired":
-        flag(book, purchase.organization_id, "late_capture", known.id, purchase, "nothing after expiry",
-             f"{said.amount} {said.currency}", now)
+        flag(
+            book,
+            purchase.organization_id,
+            "late_capture",
+            known.id,
+            purchase,
+            "nothing after expiry",
+            f"{said.amount} {said.currency}",
+            now,
+        )
     book.put(known._replace(captured=known.captured + said.amount, updated_at=now))
     return purchase
 
@@ -287,13 +363,29 @@ def _book_refund(book: Book, purchase: Purchase, said: TransactionStatement, now
     """A refund gives back at most what was captured and not yet refunded; more opens a discrepancy (section 4)."""
     back = min(said.amount, purchase.captured - purchase.refunded)
     if back < said.amount:
-        flag(book, purchase.organization_id, "unmatched_refund", said.id, purchase,
-             f"at most {back} {said.currency}", f"{said.amount} {said.currency}", now)
+        flag(
+            book,
+            purchase.organization_id,
+            "unmatched_refund",
+            said.id,
+            purchase,
+            f"at most {back} {said.currency}",
+            f"{said.amount} {said.currency}",
+            now,
+        )
     return purchase._replace(refunded=purchase.refunded + back)
 
 
 def _compare_captures(book: Book, purchase: Purchase, known: Authorization, now: int) -> None:
     """Flags captures above what was authorized and held, once the authorization itself is known."""
     if known.history_length > 0 and known.captured > known.amount and purchase.captured > purchase.hold_amount:
-        flag(book, purchase.organization_id, "over_capture", known.id, purchase,
-             f"{known.amount} {known.currency} authorized", f"{known.captured} {known.currency} captured", now)
+        flag(
+            book,
+            purchase.organization_id,
+            "over_capture",
+            known.id,
+            purchase,
+            f"{known.amount} {known.currency} authorized",
+            f"{known.captured} {known.currency} captured",
+            now,
+        )

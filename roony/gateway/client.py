@@ -153,7 +153,7 @@ class StripeGateway:
             plain: PlainObject = answer.to_dict(for_json=True)
         except stripe.StripeError as error:
             failed = failure_from_sdk(error)
-        except Exception as error:  # noqa: BLE001 - on an unknown answer the SDK raises anything
+        except Exception as error:
             failed = failure_from_bug(error)
         else:
             response = getattr(answer, "last_response", None)

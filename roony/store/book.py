@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import Table
 
 from roony.core.agent import Organization
-from roony.core.audit import AuditDraft, chain_record
+from roony.core.audit import AuditDraft, AuditRecord, chain_record
 from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.budget import Budget, BudgetPeriod
 from roony.core.errors import BrokenCaller
@@ -158,7 +158,9 @@ class Book:
         held, spent = self._moves.get(key, (0, 0))
         return row._replace(held=row.held + held, spent=row.spent + spent)
 
-    def record(self, organization_id: str, actor: str, action: str, subject: str, body: dict[str, Any], at: int) -> None:
+    def record(
+        self, organization_id: str, actor: str, action: str, subject: str, body: dict[str, Any], at: int
+    ) -> None:
         """Adds an audit record; it is numbered and hashed when the batch is written."""
         self._records.append(AuditDraft(organization_id, actor, action, subject, body, at))
 
@@ -212,9 +214,9 @@ class Book:
             else:
                 where[key] = old
         self._journal.clear()
-        del self._records[self._mark[0]:]
-        del self._event_outcomes[self._mark[1]:]
-        del self._promise_outcomes[self._mark[2]:]
+        del self._records[self._mark[0] :]
+        del self._event_outcomes[self._mark[1] :]
+        del self._promise_outcomes[self._mark[2] :]
         self._reconfigured = self._reconfigured_before
 
     def write(self, writer: Writer, clocks: dict[str, int]) -> set[str]:
@@ -246,7 +248,7 @@ class Book:
     def _advance_organizations(self, clocks: dict[str, int]) -> None:
         """Chains the audit records and carries head, clock and configuration version on the organizations' rows."""
         heads: dict[str, Organization] = {}
-        chained = self._changed[tables.AuditRecord]
+        chained = self._changed[AuditRecord]
         for draft in self._records:
             organization = heads.get(draft.organization_id) or self.need(Organization, draft.organization_id)
             sequence = organization.audit_sequence + 1

@@ -40,7 +40,9 @@ class Database:
                 raise ValueError("ROONY_DATABASE_URL must name a file: sqlite:///path/to/roony.db")
             self.path: Path | None = Path(parsed.database)
             self.engine = sqlalchemy.create_engine(
-                parsed, pool_size=READ_CONNECTIONS, max_overflow=READ_CONNECTIONS,
+                parsed,
+                pool_size=READ_CONNECTIONS,
+                max_overflow=READ_CONNECTIONS,
                 connect_args={"check_same_thread": False, "timeout": READ_BUSY_TIMEOUT_MS / 1000},
             )
             event.listen(self.engine, "connect", _read_only)
@@ -109,7 +111,19 @@ def _read_only(connection: Any, _record: object) -> None:
 
 
 INSTALLATION_ROW = Organization(
-    id="installation", name="This installation", currency="usd", time_zone="UTC", connection_id=None, frozen_at=None,
-    unknown_cards="decline", delivery="sealed", unbudgeted=0, settings="{}", config_version="0", audit_sequence=0,
-    audit_hash="0" * 64, clock=0, created_at=0,
+    id="installation",
+    name="This installation",
+    currency="usd",
+    time_zone="UTC",
+    connection_id=None,
+    frozen_at=None,
+    unknown_cards="decline",
+    delivery="sealed",
+    unbudgeted=0,
+    settings="{}",
+    config_version="0",
+    audit_sequence=0,
+    audit_hash="0" * 64,
+    clock=0,
+    created_at=0,
 )

@@ -82,8 +82,9 @@ class FactLoader:
         self._writer = writer
         self._cache = cache
 
-    def load(self, book: Book, organizations: Iterable[Organization], needs: Sequence[Needs],
-             clocks: dict[str, int]) -> None:
+    def load(
+        self, book: Book, organizations: Iterable[Organization], needs: Sequence[Needs], clocks: dict[str, int]
+    ) -> None:
         """Loads in passes: what leads to purchases, purchases with what belongs to them, then budgets of chains."""
         kept = {}
         for organization in organizations:
@@ -110,18 +111,17 @@ class FactLoader:
         """Rows by primary key; absent ones are kept as absent. Returns the present ones."""
         missing = [key for key in keys if not book.known(row, key)]
         if not missing:
-            return [found for key in keys if (found := book.get(row, *key)) is not None]
+            return _present(book, row, keys)
         if row in _CONFIG:
             missing = self._from_cache(book, row, missing)
         if missing:
             table = table_of(row)
-            found = {key_of(row, item): item for item in
-                     self._writer.rows_by(table, tuple(table.info["key"]), missing)}
+            found = {key_of(row, item): item for item in self._writer.rows_by(table, tuple(table.info["key"]), missing)}
             for key in missing:
                 book.take(row, key, found.get(key))
                 if row in _CONFIG:
                     self._kept[key[0]][(row, key)] = found.get(key)
-        return [item for key in keys if (item := book.get(row, *key)) is not None]
+        return _present(book, row, keys)
 
     def _from_cache(self, book: Book, row: type, keys: list[Any]) -> list[Any]:
         missing = []
@@ -208,3 +208,8 @@ class FactLoader:
                 start = period_start(budget.period, budget.time_zone, clocks.get(org, 0))
                 periods.add((org, budget.id, start))
         self._load(book, BudgetPeriod, periods)
+
+
+def _present(book: Book, row: type[Any], keys: Iterable[Any]) -> list[Any]:
+    found = [book.get(row, *key) for key in keys]
+    return [item for item in found if item is not None]

@@ -18,8 +18,11 @@ CLAIM_LIMIT = 64
 
 _DUE = (
     select(inbox)
-    .where(inbox.c.status.in_(("received", "failed")), inbox.c.due_at <= bindparam("now"),
-           inbox.c.lease_until <= bindparam("now"))
+    .where(
+        inbox.c.status.in_(("received", "failed")),
+        inbox.c.due_at <= bindparam("now"),
+        inbox.c.lease_until <= bindparam("now"),
+    )
     .order_by(inbox.c.due_at)
     .limit(CLAIM_LIMIT)
 )
@@ -48,8 +51,9 @@ def claim(now: int) -> Callable[[Writer], list[InboxEvent]]:
         for row in writer.execute(_DUE, now=now).fetchall():
             event = InboxEvent(*row)
             taken = event._replace(lease_until=now + LEASE, generation=event.generation + 1)
-            cursor = writer.execute(_CLAIM, event_id=event.id, seen=event.generation, until=taken.lease_until,
-                                    next=taken.generation)
+            cursor = writer.execute(
+                _CLAIM, event_id=event.id, seen=event.generation, until=taken.lease_until, next=taken.generation
+            )
             # Exactly one process changes the row from the generation it saw.
             if cursor.rowcount == 1:
                 claimed.append(taken)
@@ -67,19 +71,38 @@ def fail(event: InboxEvent, reason: str, due_at: int) -> Callable[[Writer], None
         writer.execute(
             update(inbox)
             .where(inbox.c.id == bindparam("event_id"), inbox.c.generation == bindparam("seen"))
-            .values(status=bindparam("status"), reason=bindparam("why"), failures=bindparam("count"),
-                    due_at=bindparam("due"), lease_until=0),
-            event_id=event.id, seen=event.generation, status=status, why=reason, count=failures, due=due_at,
+            .values(
+                status=bindparam("status"),
+                reason=bindparam("why"),
+                failures=bindparam("count"),
+                due_at=bindparam("due"),
+                lease_until=0,
+            ),
+            event_id=event.id,
+            seen=event.generation,
+            status=status,
+            why=reason,
+            count=failures,
+            due=due_at,
         )
 
     return work
 
 
-def new_event(id: str, account: str | None, livemode: bool, type: str, object_id: str | None, created: int,
-              payload: bytes, now: int) -> InboxEvent:
+def new_event(
+    id: str,
+    account: str | None,
+    livemode: bool,
+    kind: str,
+    object_id: str | None,
+    created: int,
+    payload: bytes,
+    now: int,
+) -> InboxEvent:
     """A row for an event that has just arrived; `created` is Stripe's time in seconds, `now` ours in microseconds."""
-    return InboxEvent(id, account, int(livemode), type, None, object_id, "received", None, 0, now, 0, 0, created, now,
-                      None, payload)
+    return InboxEvent(
+        id, account, int(livemode), kind, None, object_id, "received", None, 0, now, 0, 0, created, now, None, payload
+    )
 
 
 def ignore(event: InboxEvent, reason: str, now: int) -> Callable[[Writer], None]:
@@ -90,7 +113,10 @@ def ignore(event: InboxEvent, reason: str, now: int) -> Callable[[Writer], None]
             update(inbox)
             .where(inbox.c.id == bindparam("event_id"), inbox.c.generation == bindparam("seen"))
             .values(status="ignored", reason=bindparam("why"), finished_at=bindparam("at"), lease_until=0),
-            event_id=event.id, seen=event.generation, why=reason, at=now,
+            event_id=event.id,
+            seen=event.generation,
+            why=reason,
+            at=now,
         )
 
     return work

@@ -15,15 +15,18 @@ CLAIM_LIMIT = 32
 
 _DUE = (
     select(outbox)
-    .where(outbox.c.status == "promised", outbox.c.due_at <= bindparam("now"),
-           outbox.c.lease_until <= bindparam("now"))
+    .where(outbox.c.status == "promised", outbox.c.due_at <= bindparam("now"), outbox.c.lease_until <= bindparam("now"))
     .order_by(outbox.c.due_at)
     .limit(CLAIM_LIMIT)
 )
 _CLAIM = (
     update(outbox)
-    .where(outbox.c.organization_id == bindparam("org"), outbox.c.id == bindparam("promise_id"),
-           outbox.c.generation == bindparam("seen"), outbox.c.status == "promised")
+    .where(
+        outbox.c.organization_id == bindparam("org"),
+        outbox.c.id == bindparam("promise_id"),
+        outbox.c.generation == bindparam("seen"),
+        outbox.c.status == "promised",
+    )
     .values(lease_until=bindparam("until"), generation=bindparam("next"))
 )
 
@@ -36,8 +39,14 @@ def claim(now: int) -> Callable[[Writer], list[OutboxPromise]]:
         for row in writer.execute(_DUE, now=now).fetchall():
             promise = OutboxPromise(*row)
             taken = promise._replace(lease_until=now + LEASE, generation=promise.generation + 1)
-            cursor = writer.execute(_CLAIM, org=promise.organization_id, promise_id=promise.id,
-                                    seen=promise.generation, until=taken.lease_until, next=taken.generation)
+            cursor = writer.execute(
+                _CLAIM,
+                org=promise.organization_id,
+                promise_id=promise.id,
+                seen=promise.generation,
+                until=taken.lease_until,
+                next=taken.generation,
+            )
             # Exactly one process changes the row from the generation it saw.
             if cursor.rowcount == 1:
                 claimed.append(taken)

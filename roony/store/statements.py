@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 from sqlalchemy import BigInteger, Table
 
@@ -18,27 +18,28 @@ def _columns(table: Table, prefix: str = "") -> str:
     return ", ".join(f"{prefix}{column.name}" for column in table.columns)
 
 
-@lru_cache(maxsize=None)
+@cache
 def select_by(table: Table, by: tuple[str, ...], backend: str) -> str:
-    """Selects whole rows whose `by` columns are in a list of keys. One parameter on SQLite, one per column otherwise."""
+    """Selects whole rows by a list of keys of the `by` columns: one parameter on SQLite, else one for each column."""
+    select = f"SELECT {_columns(table, 't.')}"
     if backend == "sqlite":
         match = " AND ".join(f"t.{name} = json_extract(k.value, '$[{place}]')" for place, name in enumerate(by))
         # CROSS JOIN pins the order: the keys drive, the index answers.
-        return f"SELECT {_columns(table, 't.')} FROM json_each(?) AS k CROSS JOIN {table.name} AS t ON {match}"  # noqa: S608
+        return f"{select} FROM json_each(?) AS k CROSS JOIN {table.name} AS t ON {match}"
     kinds = ", ".join(
         f"%s::{'bigint' if isinstance(table.columns[name].type, BigInteger) else 'text'}[]" for name in by
     )
     names = ", ".join(f"k{place}" for place in range(len(by)))
     match = " AND ".join(f"t.{name} = k.k{place}" for place, name in enumerate(by))
-    return f"SELECT {_columns(table, 't.')} FROM unnest({kinds}) AS k({names}) JOIN {table.name} AS t ON {match}"  # noqa: S608
+    return f"{select} FROM unnest({kinds}) AS k({names}) JOIN {table.name} AS t ON {match}"
 
 
-@lru_cache(maxsize=None)
+@cache
 def write_row(table: Table, backend: str) -> str:
     """Writes one whole row: inserts it, or replaces every column but the key where the table allows that."""
     mark = "?" if backend == "sqlite" else "%s"
     marks = ", ".join(mark for _ in table.columns)
-    insert = f"INSERT INTO {table.name} ({_columns(table)}) VALUES ({marks})"  # noqa: S608
+    insert = f"INSERT INTO {table.name} ({_columns(table)}) VALUES ({marks})"
     if table in APPEND_ONLY:
         return insert
     key = ", ".join(table.info["key"])
@@ -54,7 +55,7 @@ def write_row(table: Table, backend: str) -> str:
     return f"{insert} ON CONFLICT ({key}) DO UPDATE SET {changes}"
 
 
-@lru_cache(maxsize=None)
+@cache
 def update_row(table: Table, backend: str) -> tuple[str, tuple[int, ...]]:
     """Updates a row that is known to be there: the statement, and the places of a row's values in its order."""
     mark = "?" if backend == "sqlite" else "%s"
@@ -64,14 +65,14 @@ def update_row(table: Table, backend: str) -> tuple[str, tuple[int, ...]]:
     changes = ", ".join(f"{name} = {mark}" for name in changing)
     where = " AND ".join(f"{name} = {mark}" for name in key)
     places = tuple(names.index(name) for name in (*changing, *key))
-    return f"UPDATE {table.name} SET {changes} WHERE {where}", places  # noqa: S608
+    return f"UPDATE {table.name} SET {changes} WHERE {where}", places
 
 
 def finish_event(backend: str) -> str:
     """Records how the handling of an inbox row ended; only for the holder of its newest lease (generation)."""
     mark = "?" if backend == "sqlite" else "%s"
     return (
-        f"UPDATE inbox SET status = {mark}, reason = {mark}, organization_id = {mark}, failures = failures + {mark},"  # noqa: S608
+        f"UPDATE inbox SET status = {mark}, reason = {mark}, organization_id = {mark}, failures = failures + {mark},"
         f" due_at = {mark}, finished_at = {mark}, lease_until = 0 WHERE id = {mark} AND generation = {mark}"
     )
 
@@ -80,7 +81,7 @@ def finish_promise(backend: str) -> str:
     """Records how the doing of an outbox row ended or when it is due again; fenced by the generation of its lease."""
     mark = "?" if backend == "sqlite" else "%s"
     return (
-        f"UPDATE outbox SET status = {mark}, key = {mark}, attempt = {mark}, tries = {mark}, due_at = {mark},"  # noqa: S608
+        f"UPDATE outbox SET status = {mark}, key = {mark}, attempt = {mark}, tries = {mark}, due_at = {mark},"
         f" last_error = {mark}, finished_at = {mark}, lease_until = 0"
         f" WHERE organization_id = {mark} AND id = {mark} AND generation = {mark}"
     )

@@ -6,7 +6,7 @@ PostgreSQL (design section 13). A table with a row type has exactly the columns 
 
 from __future__ import annotations
 
-from typing import NamedTuple, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, Text, text
 from sqlalchemy.types import TypeEngine
@@ -25,7 +25,7 @@ from roony.core.settlement import Discrepancy, StripeTransaction
 
 metadata = MetaData()
 
-_TYPES: dict[object, tuple[TypeEngine[object], bool]] = {
+_TYPES: dict[object, tuple[TypeEngine[Any], bool]] = {
     str: (Text(), False),
     int: (BigInteger(), False),
     bytes: (LargeBinary(), False),
@@ -143,14 +143,14 @@ class OAuthState(NamedTuple):
     consumed_at: int | None
 
 
-def _table(name: str, row: type, key: str, *more: object, fixed: str = "") -> Table:
+def _table(name: str, row: type, key: str, *more: Index, fixed: str = "") -> Table:
     """`fixed` names columns that never change once written: updates leave them, and their indexes, alone."""
     keys = key.split()
-    columns: list[Column[object]] = []
+    columns: list[Column[Any]] = []
     for column, hint in get_type_hints(row).items():
         kind, nullable = _TYPES[hint]
         columns.append(Column(column, kind, primary_key=column in keys, nullable=nullable, autoincrement=False))
-    table = Table(name, metadata, *columns, *more)  # type: ignore[arg-type]
+    table: Table = Table(name, metadata, *columns, *more)
     table.info["row"] = row
     table.info["key"] = keys
     table.info["fixed"] = frozenset(fixed.split())
@@ -163,7 +163,9 @@ agents = _table("agents", Agent, "organization_id id")
 connections = _table("connections", Connection, "organization_id id")
 controls = _table("controls", Control, "organization_id scope_id")
 budgets = _table(
-    "budgets", Budget, "organization_id id",
+    "budgets",
+    Budget,
+    "organization_id id",
     Index("budgets_by_scope", "organization_id", "scope_id", "currency", "period", unique=True),
 )
 budget_periods = _table("budget_periods", BudgetPeriod, "organization_id budget_id period_start")
@@ -173,7 +175,9 @@ kept_keys = _table("kept_keys", KeptKey, "organization_id agent_id key")
 recent_purchases = _table("recent_purchases", RecentPurchase, "organization_id agent_id fingerprint")
 
 purchases = _table(
-    "purchases", Purchase, "organization_id id",
+    "purchases",
+    Purchase,
+    "organization_id id",
     Index("purchases_by_agent", "organization_id", "agent_id", "created_at"),
     Index("purchases_by_time", "organization_id", "created_at"),
     fixed="agent_id project_id task_id connection_id currency merchant_key merchant description metadata created_at",
@@ -181,48 +185,77 @@ purchases = _table(
 holds = _table("holds", Hold, "organization_id id", Index("holds_by_purchase", "organization_id", "purchase_id"))
 entries = _table("entries", Entry, "organization_id purchase_id sequence")
 approvals = _table(
-    "approvals", Approval, "organization_id id",
-    Index("approvals_pending", "expires_at", sqlite_where=text("status = 'pending'"),
-          postgresql_where=text("status = 'pending'")),
+    "approvals",
+    Approval,
+    "organization_id id",
+    Index(
+        "approvals_pending",
+        "expires_at",
+        sqlite_where=text("status = 'pending'"),
+        postgresql_where=text("status = 'pending'"),
+    ),
     Index("approvals_by_purchase", "organization_id", "purchase_id"),
 )
 cards = _table(
-    "cards", Card, "organization_id id",
+    "cards",
+    Card,
+    "organization_id id",
     Index("cards_by_stripe_id", "organization_id", "connection_id", "stripe_card_id", unique=True),
     Index("cards_by_purchase", "organization_id", "purchase_id"),
-    Index("cards_to_expire", "expires_at", sqlite_where=text("status IN ('active', 'frozen')"),
-          postgresql_where=text("status IN ('active', 'frozen')")),
+    Index(
+        "cards_to_expire",
+        "expires_at",
+        sqlite_where=text("status IN ('active', 'frozen')"),
+        postgresql_where=text("status IN ('active', 'frozen')"),
+    ),
     fixed="purchase_id connection_id currency created_at",
 )
 authorizations = _table(
-    "authorizations", Authorization, "organization_id id",
+    "authorizations",
+    Authorization,
+    "organization_id id",
     Index("authorizations_by_purchase", "organization_id", "purchase_id"),
     fixed="connection_id purchase_id card_id stripe_card_id currency created_at",
 )
 authorization_decisions = _table(
-    "authorization_decisions", AuthorizationDecision, "organization_id authorization_id ordinal amount",
+    "authorization_decisions",
+    AuthorizationDecision,
+    "organization_id authorization_id ordinal amount",
 )
 stripe_transactions = _table(
-    "stripe_transactions", StripeTransaction, "organization_id id",
+    "stripe_transactions",
+    StripeTransaction,
+    "organization_id id",
     Index("stripe_transactions_by_purchase", "organization_id", "purchase_id"),
     Index("stripe_transactions_by_time", "organization_id", "created_at"),
 )
 discrepancies = _table(
-    "discrepancies", Discrepancy, "organization_id id",
+    "discrepancies",
+    Discrepancy,
+    "organization_id id",
     Index("discrepancies_by_time", "organization_id", "created_at"),
 )
 audit_records = _table("audit_records", AuditRecord, "organization_id sequence")
 
 inbox = _table(
-    "inbox", InboxEvent, "id",
-    Index("inbox_due", "due_at", sqlite_where=text("status IN ('received', 'failed')"),
-          postgresql_where=text("status IN ('received', 'failed')")),
+    "inbox",
+    InboxEvent,
+    "id",
+    Index(
+        "inbox_due",
+        "due_at",
+        sqlite_where=text("status IN ('received', 'failed')"),
+        postgresql_where=text("status IN ('received', 'failed')"),
+    ),
     Index("inbox_by_time", "organization_id", "received_at"),
 )
 outbox = _table(
-    "outbox", OutboxPromise, "organization_id id",
-    Index("outbox_due", "due_at", sqlite_where=text("status = 'promised'"),
-          postgresql_where=text("status = 'promised'")),
+    "outbox",
+    OutboxPromise,
+    "organization_id id",
+    Index(
+        "outbox_due", "due_at", sqlite_where=text("status = 'promised'"), postgresql_where=text("status = 'promised'")
+    ),
 )
 access_keys = _table("access_keys", AccessKey, "hash", Index("access_keys_by_id", "organization_id", "id"))
 account_routes = _table("account_routes", AccountRoute, "stripe_account livemode")

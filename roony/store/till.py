@@ -12,15 +12,25 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
 from roony.core.agent import Organization
-from roony.core.errors import Refusal
+from roony.core.errors import BrokenCaller, Refusal
 from roony.store.book import Book
-from roony.store.facts import ConfigCache, FactLoader, Needs
+from roony.store.command import (
+    BUSY,
+    CLOSING,
+    FAILED,
+    LATE,
+    UNKNOWN_OUTCOME,
+    Command,
+    Counters,
+    Ticket,
+    TillClosed,
+)
+from roony.store.facts import ConfigCache, FactLoader
 from roony.store.stop_points import reach
 from roony.store.writer import ConnectionLost, Writer
 
@@ -33,78 +43,18 @@ MAX_BATCH_SECONDS = 0.020
 COMMIT_MARGIN = 0.300
 MAX_WAITING = 4_096
 MAX_RECONNECTS = 3
-# Answers of the till itself; a caller turns them into a decline or a 503.
-BUSY = Refusal("busy", "Too much is waiting. Try again in a moment.", 503)
-LATE = Refusal("late", "The answer would have come too late; nothing was changed. Try again.", 503)
-UNKNOWN_OUTCOME = Refusal("unknown_outcome", "The database broke off during the commit. Ask again with the same key.", 503)
-FAILED = Refusal("not_written", "The change could not be written; nothing was changed. Try again.", 503)
-CLOSING = Refusal("closing", "Roony is stopping. Try again in a moment.", 503)
-
-
-class Command(Generic[Answer]):
-    """One step of an organization's money: names its facts, then changes them in memory. Subclasses are frozen data.
-
-    `urgent` puts it in the lane of authorizations.
-    """
-
-    organization_id: str
-    urgent: bool = False
-
-    def needs(self, now: int) -> Needs:
-        """The facts `apply` will read, with the same `now`."""
-        raise NotImplementedError
-
-    def apply(self, book: Book, now: int) -> Answer:
-        """Reads and changes the book; no input or output. `now` is microseconds UTC and never goes back."""
-        raise NotImplementedError
-
-    def compensation(self, answer: Answer) -> Command[Any] | None:
-        """What takes `answer` back if its caller could not use it any more; None when nothing needs to be."""
-        return None
-
-
-class Counters(NamedTuple):
-    """What the till did since it started."""
-
-    commits: int
-    commands: int
-    authorizations: int
-    refused_busy: int
-    refused_late: int
-    withdrawn: int
-    failed_batches: int
-
-
-class Ticket:
-    """One waiting command or write, and the place its answer goes to."""
-
-    __slots__ = ("answer", "command", "deadline", "future", "given_up", "loop", "work")
-
-    def __init__(self, command: Command[Any] | None, work: Callable[[Writer], Any] | None, deadline: float | None,
-                 loop: asyncio.AbstractEventLoop | None) -> None:
-        self.command = command
-        self.work = work
-        self.deadline = deadline
-        self.loop = loop
-        self.future: Any = loop.create_future() if loop else Future()
-        self.given_up = False
-        self.answer: Any = None
-
-    def resolve(self) -> None:
-        """Hands the answer over; runs on the waiting loop, or on the till's thread for waiting threads."""
-        if self.future.done():
-            return
-        if isinstance(self.answer, BaseException):
-            self.future.set_exception(self.answer)
-        else:
-            self.future.set_result(self.answer)
 
 
 class Till:
     """The queue and its writer thread. One for each process."""
 
-    def __init__(self, open_writer: Callable[[], Writer], clock: Callable[[], int], new_version: Callable[[], str],
-                 on_dead: Callable[[BaseException], None] | None = None) -> None:
+    def __init__(
+        self,
+        open_writer: Callable[[], Writer],
+        clock: Callable[[], int],
+        new_version: Callable[[], str],
+        on_dead: Callable[[BaseException], None] | None = None,
+    ) -> None:
         """`clock` gives microseconds UTC; `new_version` a random text; `on_dead` is called when the thread dies."""
         self._open_writer = open_writer
         self._clock = clock
@@ -246,7 +196,8 @@ class Till:
     def _commit(self, commands: list[Ticket], work: list[Ticket]) -> tuple[list[Ticket], list[Ticket]]:
         """One transaction. Returns the tickets that have their answer, and those whose organization was not free."""
         writer = self._writer
-        assert writer is not None
+        if writer is None:
+            raise BrokenCaller("the till was not started")
         organizations = self._begin(writer, sorted({_command(t).organization_id for t in commands}))
         try:
             book = Book(self._new_version)
@@ -288,12 +239,12 @@ class Till:
         now = self._clock() if now is None else now
         return {id: max(now, organization.clock) for id, organization in organizations.items()}
 
-    def _apply(self, book: Book, tickets: list[Ticket], organizations: dict[str, Organization],
-               clocks: dict[str, int]) -> None:
+    def _apply(
+        self, book: Book, tickets: list[Ticket], organizations: dict[str, Organization], clocks: dict[str, int]
+    ) -> None:
         for ticket in tickets:
             command = _command(ticket)
-            if ticket.given_up or (ticket.deadline is not None
-                                   and time.monotonic() > ticket.deadline - COMMIT_MARGIN):
+            if ticket.given_up or (ticket.deadline is not None and time.monotonic() > ticket.deadline - COMMIT_MARGIN):
                 ticket.answer = LATE
                 self._counts["refused_late"] += 1
                 continue
@@ -309,10 +260,9 @@ class Till:
                 ticket.answer = error
 
     def _do_work(self, writer: Writer, ticket: Ticket) -> None:
-        assert ticket.work is not None
         writer.run("SAVEPOINT work")
         try:
-            ticket.answer = ticket.work(writer)
+            ticket.answer = ticket.work(writer) if ticket.work is not None else None
             writer.run("RELEASE SAVEPOINT work")
         except ConnectionLost:
             raise
@@ -324,7 +274,9 @@ class Till:
     def _one_by_one(self, commands: list[Ticket], work: list[Ticket]) -> None:
         """After a failed write: each ticket once more in a transaction of its own; who fails alone is refused."""
         self._cache.drop()
-        singles = [([ticket], []) for ticket in commands] + [([], [ticket]) for ticket in work]
+        singles: list[tuple[list[Ticket], list[Ticket]]] = [([ticket], []) for ticket in commands] + [
+            ([], [ticket]) for ticket in work
+        ]
         singles.sort(key=lambda single: not (single[0] and _command(single[0][0]).urgent))
         for one_command, one_work in singles:
             ticket = (one_command or one_work)[0]
@@ -334,8 +286,7 @@ class Till:
                 self._after_lost_connection(one_command, one_work)
                 continue
             except Exception as error:
-                log.error("till.command_not_written", error=type(error).__name__,
-                          command=type(ticket.command).__name__)
+                log.error("till.command_not_written", error=type(error).__name__, command=type(ticket.command).__name__)
                 self._cache.drop()
                 ticket.answer = FAILED if ticket.command is not None else error
                 answered, unlocked = [ticket], []
@@ -349,7 +300,7 @@ class Till:
         self._counts["failed_batches"] += 1
         log.error("till.connection_lost", commands=len(commands))
         for ticket in (*commands, *work):
-            if ticket.command is not None and ticket.answer is not None and not isinstance(ticket.answer, BaseException):
+            if ticket.command is not None and ticket.answer is not None:
                 self._take_back(ticket)
             ticket.answer = UNKNOWN_OUTCOME if ticket.command is not None else ConnectionLost("outcome unknown")
         self._answer([*commands, *work])
@@ -401,12 +352,9 @@ class Till:
             self._wake.notify()
 
 
-class TillClosed(Exception):
-    """The till does not take this write now: it is full or stopping."""
-
-
 def _command(ticket: Ticket) -> Command[Any]:
-    assert ticket.command is not None
+    if ticket.command is None:
+        raise BrokenCaller("this ticket carries a write, not a command")
     return ticket.command
 
 

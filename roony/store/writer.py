@@ -101,19 +101,28 @@ class SqliteWriter(Writer):
     """SQLite in WAL mode with a flush for every commit; the whole file is the lock."""
 
     backend = "sqlite"
-    dialect = sqlite.dialect(paramstyle="qmark")  # type: ignore[no-untyped-call]
+    dialect = sqlite.dialect(paramstyle="qmark")
 
     def __init__(self, path: Path) -> None:
         """Opens `path`; the connection may move between threads but is used by one at a time."""
         self._connection = sqlite3.connect(
-            path, isolation_level=None, check_same_thread=False, timeout=WRITE_BUSY_TIMEOUT_SECONDS,
+            path,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=WRITE_BUSY_TIMEOUT_SECONDS,
             cached_statements=512,
         )
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON",
-                       f"wal_autocheckpoint = {CHECKPOINT_PAGES}", "cache_size = -65536", "temp_store = MEMORY"):
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
+            "cache_size = -65536",
+            "temp_store = MEMORY",
+        ):
             self._connection.execute(f"PRAGMA {pragma}")
 
-    def begin(self, organization_ids: Sequence[str], skip_locked: bool = False) -> list[Organization]:
+    def begin(self, organization_ids: Sequence[str], skip_locked: bool = False) -> list[Organization]:  # noqa: ARG002
         """BEGIN IMMEDIATE takes the file's write lock; the rows are then read under it."""
         self._connection.execute("BEGIN IMMEDIATE")
         if not organization_ids:
@@ -156,9 +165,14 @@ class PostgresWriter(Writer):
     def __init__(self, dsn: str) -> None:
         """Connects. Raises psycopg.OperationalError when the server cannot be reached."""
         self._connection = psycopg.connect(
-            dsn, autocommit=True, tcp_user_timeout=TCP_TIMEOUT_MS, connect_timeout=2, application_name="roony till",
+            dsn,
+            autocommit=True,
+            tcp_user_timeout=TCP_TIMEOUT_MS,
+            connect_timeout=2,
+            application_name="roony till",
             options=f"-c lock_timeout={LOCK_TIMEOUT_MS} -c statement_timeout={STATEMENT_TIMEOUT_MS}"
-            f" -c idle_in_transaction_session_timeout={IDLE_TIMEOUT_MS} -c default_transaction_isolation=read\\ committed",
+            f" -c idle_in_transaction_session_timeout={IDLE_TIMEOUT_MS}"
+            " -c default_transaction_isolation=read\\ committed",
         )
         self._open = False
 
@@ -169,7 +183,7 @@ class PostgresWriter(Writer):
         if not organization_ids:
             return []
         columns = ", ".join(column.name for column in tables.organizations.columns)
-        sql = f"SELECT {columns} FROM organizations WHERE id = ANY(%s) ORDER BY id FOR UPDATE"  # noqa: S608
+        sql = f"SELECT {columns} FROM organizations WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
         try:
             cursor = self.run(sql + (" SKIP LOCKED" if skip_locked else ""), (sorted(organization_ids),))
         except postgres_errors.LockNotAvailable:

@@ -23,8 +23,9 @@ from roony.core.merchant import Merchant, category_code
 from roony.core.purchase import Purchase
 from roony.flows.card_making import deliver_card, make_card_now
 from roony.flows.context import FlowContext
+from roony.flows.ending import CancelPurchase
 from roony.flows.preview import PreviewPurchase
-from roony.flows.purchase import AskIds, AskPurchase, CancelPurchase
+from roony.flows.purchase import AskIds, AskPurchase
 from roony.store.queries import limits, purchases
 from roony.store.queries.organizations import find_organization
 from roony.store.queries.paging import Page, Slice, equal

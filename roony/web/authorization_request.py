@@ -100,7 +100,7 @@ def read_object_id(envelope: Envelope) -> str | None:
 
 
 def read_request(envelope: Envelope) -> AuthorizationRequest:
-    """The request (facts section 2.3). Raises msgspec.DecodeError or ValueError when a needed field is not as Stripe says."""
+    """The request (facts section 2.3). Raises msgspec.DecodeError or ValueError when a field is not as Stripe says."""
     item = _authorization.decode(envelope.data.object)
     pending, merchant = item.pending_request, item.merchant_data
     if pending.amount < 0 or item.amount < 0 or pending.merchant_amount < 0:
@@ -110,9 +110,19 @@ def read_request(envelope: Envelope) -> AuthorizationRequest:
     code = merchant.category_code or category_code(merchant.category or "")
     cashback = pending.amount_details.cashback_amount if pending.amount_details else None
     return AuthorizationRequest(
-        item.id, item.card.id, len(item.request_history), pending.amount, item.amount, pending.currency,
-        pending.merchant_amount, pending.merchant_currency,
+        item.id,
+        item.card.id,
+        len(item.request_history),
+        pending.amount,
+        item.amount,
+        pending.currency,
+        pending.merchant_amount,
+        pending.merchant_currency,
         Merchant(merchant.name or "", merchant.url, code, merchant.country, merchant.network_id),
-        merchant.city, merchant.state, item.network_data.transaction_id if item.network_data else None,
-        pending.is_amount_controllable, cashback or 0, item.created,
+        merchant.city,
+        merchant.state,
+        item.network_data.transaction_id if item.network_data else None,
+        pending.is_amount_controllable,
+        cashback or 0,
+        item.created,
     )

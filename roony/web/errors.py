@@ -13,8 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from roony.core.errors import Refusal
+from roony.store.command import TillClosed
 from roony.store.queries.paging import InvalidCursor
-from roony.store.till import TillClosed
 from roony.store.writer import ConnectionLost
 
 Answer = TypeVar("Answer")

@@ -57,7 +57,7 @@ async def _answers(what: str, asked: Any) -> bool:
     try:
         async with asyncio.timeout(READY_SECONDS):
             await asked
-    except Exception as error:  # noqa: BLE001 - whatever it is: not ready
+    except Exception as error:
         log.warning("web.not_ready", what=what, error=type(error).__name__)
         return False
     return True

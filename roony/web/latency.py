@@ -28,6 +28,9 @@ class LatencyCounter:
             below += number
             lines.append(f'{name}_bucket{{le="{bound}"}} {below}')
         everything = sum(self.buckets)
-        lines += [f'{name}_bucket{{le="+Inf"}} {everything}', f"{name}_sum {self.total:.6f}",
-                  f"{name}_count {everything}"]
+        lines += [
+            f'{name}_bucket{{le="+Inf"}} {everything}',
+            f"{name}_sum {self.total:.6f}",
+            f"{name}_count {everything}",
+        ]
         return "\n".join(lines) + "\n"

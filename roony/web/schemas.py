@@ -31,6 +31,15 @@ def _lines(text: str) -> str:
     return text
 
 
+def _clean_values(value: Any) -> Any:
+    """Controls are checked name by name where they are parsed; here only that no text has a line break."""
+    if isinstance(value, str) and not is_clean(value):
+        raise PydanticCustomError("unclean", "It has characters that a text may not have")
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _clean_values(part)
+    return value
+
+
 def _currency(text: str) -> str:
     if text not in CURRENCIES:
         raise PydanticCustomError("currency", "It must be a lower-case ISO 4217 currency code")
@@ -50,7 +59,7 @@ def _category(text: str) -> str:
 
 
 def _url(text: str) -> str:
-    if not re.fullmatch(r"(https?://)?[^\s/@]+\.[^\s/@]+(/\S*)?", text):
+    if not re.fullmatch(r"(https?://)?[\w.-]+\.[\w-]+(:[0-9]+)?([/?#]\S*)?", text):
         raise PydanticCustomError("url", "It must be the address of a web page")
     return text
 
@@ -68,6 +77,7 @@ Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_l
 ShortText = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_one_line)]
 LongText = Annotated[str, Field(max_length=2_000), AfterValidator(_lines)]
 Id = Annotated[str, AfterValidator(_id)]
+Controls = Annotated[dict[str, Any], AfterValidator(_clean_values)]
 Scope = Literal["organization", "project", "agent"]
 Period = Literal["day", "week", "month", "lifetime"]
 
@@ -167,7 +177,7 @@ class ProjectBody(Body):
 
     name: Name
     budgets: Annotated[list[LimitBody], Field(max_length=100)] = []
-    controls: dict[str, Any] = {}
+    controls: Controls = {}
 
 
 class AgentBody(ProjectBody):
@@ -208,7 +218,7 @@ class BudgetBody(ScopeBody):
 class ControlsBody(ScopeBody):
     """All controls of a scope; what is left out is no longer set."""
 
-    controls: dict[str, Any]
+    controls: Controls
 
 
 class ApproveBody(Body):

@@ -23,8 +23,8 @@ from roony.flows.connection import route_of
 from roony.flows.context import FlowContext
 from roony.flows.inbox import HANDLED_TYPES
 from roony.store import inbox
+from roony.store.command import TillClosed
 from roony.store.tables import AccountRoute, InboxEvent
-from roony.store.till import TillClosed
 from roony.web.authorization_request import REQUEST_TYPE, Envelope, read_envelope, read_object_id, read_request
 from roony.web.latency import LatencyCounter
 
@@ -53,8 +53,9 @@ _HEADERS = [(b"content-type", b"application/json"), (b"stripe-version", STRIPE_V
 class WebhookDoor:
     """Answers `POST /api/webhooks/stripe` and hands everything else to the app behind it."""
 
-    def __init__(self, context: FlowContext, secrets: Sequence[str], app: App,
-                 on_kept: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, context: FlowContext, secrets: Sequence[str], app: App, on_kept: Callable[[], None] = lambda: None
+    ) -> None:
         """`secrets` are the endpoint secrets that may sign, newest first; `on_kept` wakes the worker."""
         self._context = context
         self._secrets = [secret.encode() for secret in secrets]
@@ -72,8 +73,9 @@ class WebhookDoor:
             return
         began = time.monotonic()
         if scope["method"] != "POST":
-            await _reply(send, 405, _problem("method_not_allowed", "Stripe posts its events here."),
-                         [(b"allow", b"POST")])
+            await _reply(
+                send, 405, _problem("method_not_allowed", "Stripe posts its events here."), [(b"allow", b"POST")]
+            )
             return
         body = await _read_body(scope, receive)
         if not isinstance(body, bytes):
@@ -179,8 +181,16 @@ class WebhookDoor:
         await _reply(send, 200, b'{"received":true}')
 
     def _event(self, envelope: Envelope, body: bytes) -> InboxEvent:
-        return inbox.new_event(envelope.id, envelope.account, envelope.livemode, envelope.type,
-                               read_object_id(envelope), envelope.created, body, self._context.clock())
+        return inbox.new_event(
+            envelope.id,
+            envelope.account,
+            envelope.livemode,
+            envelope.type,
+            read_object_id(envelope),
+            envelope.created,
+            body,
+            self._context.clock(),
+        )
 
     async def _route(self, account: str | None, livemode: bool) -> AccountRoute | None:
         key = (account, livemode)
@@ -202,8 +212,10 @@ def _answer_body(answer: Answered) -> bytes:
     amount = f'"amount":{answer.amount},' if answer.partial else ""
     word = "true" if answer.approved else "false"
     purchase = answer.purchase_id or ""
-    return (f'{{"approved":{word},{amount}"metadata":{{"decision_id":"{answer.decision_id}",'
-            f'"purchase_id":"{purchase}","code":"{answer.code}"}}}}').encode()
+    return (
+        f'{{"approved":{word},{amount}"metadata":{{"decision_id":"{answer.decision_id}",'
+        f'"purchase_id":"{purchase}","code":"{answer.code}"}}}}'
+    ).encode()
 
 
 def _decline(code: str) -> bytes:

@@ -123,23 +123,23 @@ class Books:
     def authorize(self, purchase: Purchase | str, amount: int = 12_999, name: str = "FIGMA", **more: Any) -> Answered:
         """One real-time request on a purchase's card, or on a Stripe card id."""
         card = purchase if isinstance(purchase, str) else f"ic_{purchase.id}"
-        fields = dict(
-            authorization_id="iauth_1",
-            stripe_card_id=card,
-            ordinal=0,
-            amount=amount,
-            granted=0,
-            currency="usd",
-            merchant_amount=amount,
-            merchant_currency="usd",
-            merchant=Merchant(name, None, "5734", "US", "net_1"),
-            city="San Francisco",
-            state="CA",
-            network_transaction_id="nt_1",
-            controllable=False,
-            cashback_amount=0,
-            created=NOW // 1_000_000,
-        )
+        fields: dict[str, Any] = {
+            "authorization_id": "iauth_1",
+            "stripe_card_id": card,
+            "ordinal": 0,
+            "amount": amount,
+            "granted": 0,
+            "currency": "usd",
+            "merchant_amount": amount,
+            "merchant_currency": "usd",
+            "merchant": Merchant(name, None, "5734", "US", "net_1"),
+            "city": "San Francisco",
+            "state": "CA",
+            "network_transaction_id": "nt_1",
+            "controllable": False,
+            "cashback_amount": 0,
+            "created": NOW // 1_000_000,
+        }
         fields.update(more)
         event = new_event(
             f"evt_{uuid.uuid4().hex}",

@@ -12,7 +12,7 @@ from roony.core.card import Card
 from roony.core.purchase import Purchase
 from roony.core.settlement import StripeTransaction
 from roony.flows.context import FlowContext
-from roony.flows.purchase import CancelPurchase
+from roony.flows.ending import CancelPurchase
 from roony.store.queries import purchases
 from roony.store.queries.authorizations import authorization_page
 from roony.store.queries.paging import equal

@@ -1,0 +1,48 @@
+"""A card as Stripe tells it: its status recorded, and one that names a card still in the making adopted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from roony.core.card import Card
+from roony.flows.card import MadeCard, RecordCard, note_stripe_status
+from roony.flows.settlement import finished
+from roony.store.book import Book
+from roony.store.command import Command
+from roony.store.facts import Needs, StripeCardNeed
+from roony.store.tables import InboxEvent
+
+
+@dataclass(frozen=True, slots=True)
+class BookCard(Command[str]):
+    """A card as Stripe tells it. One that names a card of ours still in the making is adopted (section 8)."""
+
+    organization_id: str
+    connection_id: str
+    made: MadeCard
+    roony_card_id: str | None
+    event: InboxEvent
+    cancel_promise_id: str
+
+    def needs(self, now: int) -> Needs:
+        """The card by Stripe's id, and by the id in its metadata."""
+        org = self.organization_id
+        rows: tuple[tuple[Any, ...], ...] = ((Card, org, self.roony_card_id),) if self.roony_card_id else ()
+        return Needs(rows=rows, stripe_cards=(StripeCardNeed(org, self.connection_id, self.made.stripe_card_id),))
+
+    def apply(self, book: Book, now: int) -> str:
+        """Records the status of a card of ours; a card of nobody is only noted."""
+        org = self.organization_id
+        card_id = book.stripe_cards[(org, self.connection_id, self.made.stripe_card_id)]
+        if card_id is not None:
+            note_stripe_status(book, book.need(Card, org, card_id), self.made.status, now)
+            book.finish_event(finished(self.event, org, "applied", None, now))
+            return "applied"
+        named = book.get(Card, org, self.roony_card_id) if self.roony_card_id else None
+        if named is not None and named.status == "creating" and named.connection_id == self.connection_id:
+            RecordCard(org, named.id, self.made, self.cancel_promise_id).apply(book, now)
+            book.finish_event(finished(self.event, org, "applied", "adopted", now))
+            return "applied"
+        book.finish_event(finished(self.event, org, "ignored", "a card Roony did not make", now))
+        return "ignored"

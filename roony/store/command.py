@@ -1,0 +1,92 @@
+"""A command, the ticket it waits on, and the till's own answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from roony.core.errors import Refusal
+from roony.store.book import Book
+from roony.store.facts import Needs
+from roony.store.writer import Writer
+
+Answer = TypeVar("Answer")
+
+# Answers of the till itself; a caller turns them into a decline or a 503.
+BUSY = Refusal("busy", "Too much is waiting. Try again in a moment.", 503)
+LATE = Refusal("late", "The answer would have come too late; nothing was changed. Try again.", 503)
+UNKNOWN_OUTCOME = Refusal(
+    "unknown_outcome", "The database broke off during the commit. Ask again with the same key.", 503
+)
+FAILED = Refusal("not_written", "The change could not be written; nothing was changed. Try again.", 503)
+CLOSING = Refusal("closing", "Roony is stopping. Try again in a moment.", 503)
+
+
+class Command(Generic[Answer]):
+    """One step of an organization's money: names its facts, then changes them in memory. Subclasses are frozen data.
+
+    `urgent` puts it in the lane of authorizations.
+    """
+
+    organization_id: str
+    urgent: bool = False
+
+    def needs(self, now: int) -> Needs:
+        """The facts `apply` will read, with the same `now`."""
+        raise NotImplementedError
+
+    def apply(self, book: Book, now: int) -> Answer:
+        """Reads and changes the book; no input or output. `now` is microseconds UTC and never goes back."""
+        raise NotImplementedError
+
+    def compensation(self, answer: Answer) -> Command[Any] | None:  # noqa: ARG002
+        """What takes `answer` back if its caller could not use it any more; None when nothing needs to be."""
+        return None
+
+
+class Counters(NamedTuple):
+    """What the till did since it started."""
+
+    commits: int
+    commands: int
+    authorizations: int
+    refused_busy: int
+    refused_late: int
+    withdrawn: int
+    failed_batches: int
+
+
+class Ticket:
+    """One waiting command or write, and the place its answer goes to."""
+
+    __slots__ = ("answer", "command", "deadline", "future", "given_up", "loop", "work")
+
+    def __init__(
+        self,
+        command: Command[Any] | None,
+        work: Callable[[Writer], Any] | None,
+        deadline: float | None,
+        loop: asyncio.AbstractEventLoop | None,
+    ) -> None:
+        self.command = command
+        self.work = work
+        self.deadline = deadline
+        self.loop = loop
+        self.future: Any = loop.create_future() if loop else Future()
+        self.given_up = False
+        self.answer: Any = None
+
+    def resolve(self) -> None:
+        """Hands the answer over; runs on the waiting loop, or on the till's thread for waiting threads."""
+        if self.future.done():
+            return
+        if isinstance(self.answer, BaseException):
+            self.future.set_exception(self.answer)
+        else:
+            self.future.set_result(self.answer)
+
+
+class TillClosed(Exception):
+    """The till does not take this write now: it is full or stopping."""
