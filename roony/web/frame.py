@@ -69,10 +69,9 @@ class RequestFrame:
         try:
             await self._app(scope, receive, framed)
         except Exception as error:  # The last stop: a caller gets a plain 500, the log gets the rest.
-            log.exception("web.failed", request_id=request_id, error=type(error).__name__, path=scope["path"])
-            if status:
-                raise
-            await error_answer(_INTERNAL, request_id)(scope, receive, framed)
+            if not status:
+                await error_answer(_INTERNAL, request_id)(scope, receive, framed)
+            log.exception("web.failed", request_id=request_id, error=type(error).__name__, path=scope["path"][:200])
         method = scope["method"] if scope["method"] in ("GET", "POST", "PUT", "PATCH", "DELETE") else "OTHER"
         self._counts.answered[method, status] += 1
         log.info("web.answered", request_id=request_id, method=method, path=scope["path"][:200], status=status,

@@ -33,7 +33,9 @@ async def update_organization(body: OrganizationPatch, caller: CallerOf, context
     command = UpdateOrganization(
         caller.organization_id, caller.actor, body.name, body.unknown_cards, body.delivery, body.unbudgeted
     )
-    return answers.organization(accepted(await context.till.submit(command)))
+    accepted(await context.till.submit(command))
+    # Read again: the head of the audit chain moves when the batch is written.
+    return await get_organization(caller, context)
 
 
 @router.get("/projects", response_model=None)

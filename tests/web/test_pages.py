@@ -1,0 +1,128 @@
+"""What needs no key: start page, docs without foreign hosts, health, metrics; and errors that give nothing away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.serving import Caller, Company, ServedRoony, serve
+
+
+@pytest.fixture
+def nobody(roony: ServedRoony) -> Caller:
+    return roony.caller()
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Iterator[ServedRoony]:
+    """A Roony that a test may break."""
+    with serve(tmp_path) as served:
+        yield served
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_pages_load_nothing_from_elsewhere(nobody: Caller, path: str) -> None:
+    answer = nobody.call("GET", path)
+    assert answer.status_code == 200
+    assert "<script" not in answer.text
+    assert "style=" not in answer.text
+    for address in re.findall(r'(?:href|src)="([^"]*)"', answer.text):
+        assert address.startswith("/"), address
+        assert nobody.call("GET", address).status_code in (200, 503)
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_the_docs_list_every_operation(nobody: Caller) -> None:
+    document = nobody.get("/openapi.json")
+    assert document["openapi"].startswith("3.1")
+    page = nobody.call("GET", "/docs").text
+    for path, methods in document["paths"].items():
+        assert page.count(f"<code>{path}</code>") == len(methods), path
+    ask = document["paths"]["/api/v1/purchase_intents"]["post"]
+    assert ask["parameters"][0]["name"] == "Idempotency-Key"
+    assert "$ref" in ask["requestBody"]["content"]["application/json"]["schema"]
+    assert {"201", "200", "401", "409", "413", "415", "422", "503"} <= set(ask["responses"])
+    assert ask["security"] == [{"AgentKey": []}]
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            assert operation["description"], operation
+
+
+def test_alive_and_ready(nobody: Caller) -> None:
+    assert nobody.get("/healthz") == {"status": "ok"}
+    assert nobody.get("/readyz") == {"status": "ok", "database": "ok", "till": "ok"}
+
+
+def test_not_ready_when_the_till_has_stopped(broken: ServedRoony) -> None:
+    nobody = broken.caller()
+    broken.context.till.stop()
+    answer = nobody.call("GET", "/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "unavailable", "database": "ok", "till": "unavailable"}
+    assert nobody.get("/healthz") == {"status": "ok"}
+
+
+def test_a_stopped_till_is_a_503(broken: ServedRoony) -> None:
+    company = broken.company()
+    _, agent = company.agent()
+    broken.context.till.stop()
+    body = {"amount": 1, "currency": "usd", "description": "x", "merchant": {"name": "Figma"}}
+    answer = agent.call("POST", "/api/v1/purchase_intents", body)
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
+    assert company.owner.refused(503, "POST", "/api/v1/admin/projects", {"name": "x"})["code"] == "closing"
+
+
+def test_an_unreachable_database_is_a_503(broken: ServedRoony, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    def gone(*_: Any) -> Any:
+        raise OperationalError("SELECT secret", {}, Exception("disk on fire"))
+
+    company = broken.company()
+    monkeypatch.setattr(broken.context.database, "read", gone)
+    error = company.owner.refused(503, "GET", "/api/v1/admin/agents")
+    assert error["code"] == "unavailable"
+    assert "SELECT" not in str(error)
+
+
+def test_what_breaks_inside_stays_inside(broken: ServedRoony, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No traceback and no internal text in an answer."""
+
+    def bug(*_: Any) -> Any:
+        raise RuntimeError("secret detail")
+
+    company = broken.company()
+    monkeypatch.setattr(broken.context.database, "read", bug)
+    answer = company.owner.call("GET", "/api/v1/admin/agents")
+    assert answer.status_code == 500
+    assert answer.json()["error"]["code"] == "internal"
+    assert "secret" not in answer.text
+    assert "Traceback" not in answer.text
+
+
+def test_metrics_count_without_naming_anybody(roony: ServedRoony, company: Company) -> None:
+    company.agent()
+    text = company.owner.call("GET", "/metrics").text
+    assert re.search(r"^roony_till_commits_total [1-9]", text, re.MULTILINE)
+    assert re.search(r'^roony_http_requests_total\{method="POST",status="201"\} [1-9]', text, re.MULTILINE)
+    assert company.id not in text
+    for line in text.splitlines():
+        assert re.fullmatch(r"# TYPE \w+ (counter|histogram)|\w+(\{[^}]*\})? [0-9.e+-]+", line), line
+
+
+def test_every_answer_forbids_sniffing_and_caching(nobody: Caller) -> None:
+    for path in ("/", "/api/v1/purchase_intents", "/healthz", "/nowhere", "/openapi.json"):
+        headers = nobody.call("GET", path).headers
+        assert headers["x-content-type-options"] == "nosniff", path
+        assert headers["cache-control"] == "no-store", path
+        assert len(headers.get_list("request-id")) == 1
+
+
+def test_an_id_of_the_caller_s_is_not_taken_over(nobody: Caller) -> None:
+    answer = nobody.call("GET", "/healthz", headers={"Request-Id": "req_mine"})
+    assert answer.headers["request-id"] != "req_mine"
