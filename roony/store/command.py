@@ -82,6 +82,9 @@ class Ticket:
         """Hands the answer over; runs on the waiting loop, or on the till's thread for waiting threads."""
         if self.future.done():
             return
+        if isinstance(self.answer, StopIteration):
+            # No future carries one: it would end the generator that waits for it.
+            self.answer = RuntimeError("the command raised StopIteration")
         if isinstance(self.answer, BaseException):
             self.future.set_exception(self.answer)
         else:

@@ -28,7 +28,12 @@ _DUE = (
 )
 _CLAIM = (
     update(inbox)
-    .where(inbox.c.id == bindparam("event_id"), inbox.c.generation == bindparam("seen"))
+    .where(
+        inbox.c.id == bindparam("event_id"),
+        inbox.c.generation == bindparam("seen"),
+        # Its holder may have ended it since it was read; that leaves the generation as it is.
+        inbox.c.status.in_(("received", "failed")),
+    )
     .values(lease_until=bindparam("until"), generation=bindparam("next"))
 )
 

@@ -186,7 +186,8 @@ class PostgresWriter(Writer):
         sql = f"SELECT {columns} FROM organizations WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
         try:
             cursor = self.run(sql + (" SKIP LOCKED" if skip_locked else ""), (sorted(organization_ids),))
-        except postgres_errors.LockNotAvailable:
+        except (postgres_errors.LockNotAvailable, postgres_errors.QueryCanceled):
+            # Each wait is limited by the one, all of them together by the other.
             raise TimeoutError from None
         return [Organization._make(row) for row in cursor]
 
@@ -207,8 +208,11 @@ class PostgresWriter(Writer):
 
     def commit(self) -> None:
         """COMMIT; raises ConnectionLost when its outcome is unknown."""
-        self.run("COMMIT")
+        done = self.run("COMMIT").statusmessage
         self._open = False
+        if done != "COMMIT":
+            # A statement failed and nobody went back to before it: the server rolls back without an error.
+            raise postgres_errors.InFailedSqlTransaction(f"the server answered {done} to COMMIT")
 
     def rollback(self) -> None:
         """Undoes the open transaction, if there is one."""
