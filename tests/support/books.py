@@ -92,6 +92,10 @@ class Books:
 
     def ask(self, amount: int = 12_999, merchant: str = "Figma", **more: Any) -> Any:
         """One ask of the only agent."""
+        return self.run(self.ask_command(amount, merchant, **more))
+
+    def ask_command(self, amount: int = 12_999, merchant: str = "Figma", **more: Any) -> AskPurchase:
+        """The command of one ask, not yet submitted."""
         ask = Ask(
             amount,
             more.pop("currency", "usd"),
@@ -100,18 +104,16 @@ class Books:
             merchant_lock=more.pop("merchant_lock", None),
         )
         ids = AskIds(*(self.new_id(prefix) for prefix in ("pur", "hold", "apr", "crd", "out")))
-        return self.run(
-            AskPurchase(
-                ORG,
-                AGENT,
-                PROJECT,
-                ask,
-                "a thing",
-                "{}",
-                more.pop("key", None),
-                more.pop("body_hash", f"{amount}|{merchant}"),
-                ids,
-            )
+        return AskPurchase(
+            ORG,
+            AGENT,
+            PROJECT,
+            ask,
+            "a thing",
+            "{}",
+            more.pop("key", None),
+            more.pop("body_hash", f"{amount}|{merchant}"),
+            ids,
         )
 
     def ready(self, amount: int = 12_999, merchant: str = "Figma", **more: Any) -> Purchase:
@@ -122,6 +124,12 @@ class Books:
 
     def authorize(self, purchase: Purchase | str, amount: int = 12_999, name: str = "FIGMA", **more: Any) -> Answered:
         """One real-time request on a purchase's card, or on a Stripe card id."""
+        return self.run(self.authorization_command(purchase, amount, name, **more))
+
+    def authorization_command(
+        self, purchase: Purchase | str, amount: int = 12_999, name: str = "FIGMA", **more: Any
+    ) -> AnswerAuthorization:
+        """The command of one real-time request, not yet submitted."""
         card = purchase if isinstance(purchase, str) else f"ic_{purchase.id}"
         fields: dict[str, Any] = {
             "authorization_id": "iauth_1",
@@ -151,7 +159,7 @@ class Books:
             b"{}",
             self.clock(),
         )
-        return self.run(AnswerAuthorization(ORG, CONNECTION, AuthorizationRequest(**fields), self.new_id("dec"), event))
+        return AnswerAuthorization(ORG, CONNECTION, AuthorizationRequest(**fields), self.new_id("dec"), event)
 
     def freeze(self, row: type = Agent) -> None:
         """Freezes a scope by writing its row, with a new config_version."""
@@ -198,13 +206,12 @@ def seed() -> list[tuple[Any, ...]]:
 
 
 @contextmanager
-def open_books(folder: Path) -> Iterator[Books]:
-    """Books on a fresh SQLite file in `folder`."""
-    path = folder / "roony.db"
-    engine = sqlalchemy.create_engine(f"sqlite:///{path}")
+def open_books(folder: Path, url: str | None = None) -> Iterator[Books]:
+    """Books on a fresh SQLite file in `folder`, or on the empty database at `url`."""
+    database = Database(url or f"sqlite:///{folder / 'roony.db'}")
+    engine = sqlalchemy.create_engine(database.url)
     tables.metadata.create_all(engine)
     engine.dispose()
-    database = Database(f"sqlite:///{path}")
     clock = Clock()
     died: list[BaseException] = []
     till = Till(database.open_writer, clock, lambda: uuid.uuid4().hex, died.append)
