@@ -181,7 +181,11 @@ def signed_requests(cards: list[str], secret: str, organizations: int = 1) -> li
     """Whole HTTP requests, each a unique real-time authorization request of about 4 KB signed now."""
     stamp = int(time.time())
     run = uuid.uuid4().hex[:8]
-    return [_request(number, card, secret, stamp, number % organizations, run) for number, card in enumerate(cards)]
+    numbers = [int(card.removeprefix("ic_bench")) for card in cards]
+    return [
+        _request(number, card, secret, stamp, number % organizations, run)
+        for number, card in zip(numbers, cards, strict=True)
+    ]
 
 
 def write_requests(requests: list[bytes], path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from roony.core.agent import Agent, Organization, Project, frozen_scope
 from roony.core.connection import Connection
-from roony.core.control import Controls, category_passes, country_passes
+from roony.core.control import Controls, blocked_merchant, category_passes, country_passes
 from roony.core.merchant import Merchant, match
 
 if TYPE_CHECKING:
@@ -160,6 +160,8 @@ def judge(request: AuthorizationRequest, facts: AuthorizationFacts, now: int) ->
         code = _card_code(request, facts, now) or _currency_code(request, facts) or _place_code(request, facts)
         if code:
             return _decline(code)
+        if _is_blocked(request, facts.controls):
+            return _decline("MERCHANT_MISMATCH")
         if not _merchant_fits(request, facts):
             if facts.purchase.merchant_lock == "strict":
                 return _decline("MERCHANT_MISMATCH")
@@ -212,6 +214,15 @@ def _place_code(request: AuthorizationRequest, facts: AuthorizationFacts) -> str
     if not all(country_passes(controls, request.merchant.country) for controls in facts.controls):
         return "COUNTRY_MISMATCH"
     return None
+
+
+def _is_blocked(request: AuthorizationRequest, controls: tuple[Controls, ...]) -> bool:
+    """A merchant the owner blocked stays blocked whatever was approved, and whatever the lock is."""
+    return any(
+        blocked_merchant(scoped, request.merchant.name, request.merchant.url)
+        for scoped in controls
+        if scoped.blocked_merchants
+    )
 
 
 def _merchant_fits(request: AuthorizationRequest, facts: AuthorizationFacts) -> bool:

@@ -42,15 +42,15 @@ MAX_DELIVERIES = 5
 def derive_card_status(card: Card, authorizations: Iterable[Authorization]) -> str:
     """The card's state as a function of what is known (section 5).
 
-    Used from its first authorization that counts as approved; active again when none counts any more, unless Stripe
-    canceled it. A card check uses the card only when it was captured. Stripe's own cancel of a single-use card says
-    nothing by itself: its authorization may still be on its way here.
+    Used from its first authorization that counts as approved, also when it was frozen meanwhile; active again when none
+    counts any more. A card check uses the card only when it was captured. Stripe's own cancel of a single-use card
+    says nothing by itself: its authorization may still be on its way here, and if none comes, its time to live ends it.
     """
-    if card.status not in ("active", "used"):
+    if card.status not in ("active", "used", "frozen"):
         return card.status
     if any(a.approved and not (a.card_check and a.captured == 0) for a in authorizations):
         return "used"
-    return "active" if card.stripe_status != "canceled" else card.status
+    return "active" if card.status == "used" else card.status
 
 
 def is_weaker(wanted: dict[str, Any], found: dict[str, Any]) -> str | None:
@@ -71,7 +71,8 @@ def is_weaker(wanted: dict[str, Any], found: dict[str, Any]) -> str | None:
         if (limit["interval"], limit["amount"]) not in limits:
             return "spending_limits"
     cancel_after = (found.get("lifecycle_controls") or {}).get("cancel_after") or {}
-    if cancel_after.get("payment_count") != wanted["lifecycle_controls"]["cancel_after"]["payment_count"]:
+    uses = wanted["lifecycle_controls"]["cancel_after"]["payment_count"] if "lifecycle_controls" in wanted else None
+    if cancel_after.get("payment_count") != uses:
         return "lifecycle_controls"
     return None
 

@@ -60,7 +60,8 @@ def committed_on(authorization: Authorization) -> int:
 def position(purchase: Purchase, card_status: str | None, authorizations: Iterable[Authorization]) -> Position:
     """Held and spent of a purchase as a function of all that is known about it, whatever the order it became known."""
     known = list(authorizations)
-    spent = purchase.captured - purchase.refunded
+    # Both are totals of what Stripe reported, so a refund that is known before its capture counts all the same.
+    spent = max(0, purchase.captured - purchase.refunded)
     waiting = may_still_authorize(purchase, card_status) or any(is_open(a) for a in known)
     if not waiting:
         return Position(0, spent)

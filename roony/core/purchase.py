@@ -135,10 +135,15 @@ def derive_status(purchase: Purchase, card_status: str | None, authorizations: I
 
 
 def is_open(authorization: Authorization) -> bool:
-    """Approved and pending, or closed with its capture not known yet: money that is still on its way."""
+    """Approved and pending, or closed with its capture not known yet: money that is still on its way.
+
+    A check of nothing that was closed has no capture to wait for.
+    """
     if not authorization.approved:
         return False
-    return authorization.status == "pending" or (authorization.status == "closed" and authorization.captured == 0)
+    if authorization.status == "closed":
+        return authorization.captured == 0 and authorization.amount > 0
+    return authorization.status == "pending"
 
 
 def _ended_status(reason: str | None) -> str:

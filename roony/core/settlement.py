@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from roony.core.authorization import Authorization
+from roony.core.authorization import CARD_CHECK_LIMIT, Authorization
 from roony.core.merchant import Merchant, category_code
 
 
@@ -98,6 +98,11 @@ class AuthorizationStatement(NamedTuple):
         """Approved if any entry of its history is; a declined increment changes nothing (section 8)."""
         return any(entry.approved for entry in self.history)
 
+    @property
+    def small(self) -> bool:
+        """True while all that was ever approved on it is no more than a card check may ask for."""
+        return max(self.amount, sum(e.amount for e in self.history if e.approved)) <= CARD_CHECK_LIMIT
+
 
 # Final over pending; expired below closed and reversed, since it can still be captured late (facts section 2.6).
 _FINAL = {"pending": 0, "expired": 1, "closed": 2, "reversed": 2}
@@ -130,6 +135,7 @@ def merge(known: Authorization, statement: AuthorizationStatement, now: int) -> 
         status=statement.status,
         approved=int(statement.approved),
         provisional=0,
+        card_check=int(bool(known.card_check) and statement.small),
         amount=statement.amount,
         merchant_amount=statement.merchant_amount,
         merchant_currency=statement.merchant_currency,

@@ -13,7 +13,7 @@ from roony.core.merchant import Merchant
 from roony.core.purchase import HOUR, Purchase, RecentPurchase, Velocity, fingerprint
 from roony.flows.ending import end_card
 from roony.flows.movement import ROONY, audit, place_hold, void_hold
-from roony.flows.purchase import decision_json, facts_of, promise_card
+from roony.flows.purchase import control_versions, decision_json, facts_of, promise_card
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -87,7 +87,8 @@ class Approve(Command[Approved | Refusal]):
         facts = facts_of(book, self.organization_id, purchase.project_id, purchase.agent_id, ask, now, purchase)
         decision = decide(ask, facts, now)
         if decision.verdict == "declined":
-            return self._refused(book, approval, purchase, decision_json(decision, facts), now)
+            versions = control_versions(book, self.organization_id, purchase.project_id, purchase.agent_id)
+            return self._refused(book, approval, purchase, decision_json(decision, facts, versions), now)
         # From here the approval must succeed: only writes below.
         book.put(approval._replace(status="approved", decided_by=self.actor, decided_at=now, note=self.note))
         purchase = purchase._replace(

@@ -103,13 +103,15 @@ async def deliver_card(
 
 async def keep_make_card(context: FlowContext, promise: OutboxPromise) -> Purchase | None:
     """Makes the promised card, or finds it, and records it. None when it must be tried again later."""
-    connection_id = (await _card(context, promise)).connection_id
-    connection = await _connection(context, promise.organization_id, connection_id)
+    card = await _card(context, promise)
+    connection = await _connection(context, promise.organization_id, card.connection_id)
     reach("after_hold")
     try:
         params = json.loads(promise.params)
         params["cardholder"] = await ensure_cardholder(context, connection)
         made = await _find(context, connection, promise, params["cardholder"])
+        if made is None and promise.last_error == "look_up" and context.clock() >= card.expires_at:
+            return await _too_late(context, promise)
         if made is None:
             promise = _next_attempt(promise)
             reach("before_card_call")
@@ -227,6 +229,22 @@ async def _fail(context: FlowContext, promise: OutboxPromise, refused: StripeRef
             promise.subject,
             failure.code or failure.kind.value,
             f"Stripe refused the card: {failure.message} Nothing was charged.",
+            True,
+            promise,
+            context.new_id("out"),
+        )
+    )
+    return None if isinstance(answer, Refusal) else answer
+
+
+async def _too_late(context: FlowContext, promise: OutboxPromise) -> Purchase | None:
+    """The look-up found no card and its time is over: there is nothing left to make."""
+    answer = await context.till.submit(
+        FailCard(
+            promise.organization_id,
+            promise.subject,
+            "card_not_made_in_time",
+            "Stripe did not make the card in time. Nothing was charged; ask again.",
             True,
             promise,
             context.new_id("out"),

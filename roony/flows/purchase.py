@@ -13,7 +13,7 @@ from roony.core.authorization import Authorization
 from roony.core.budget import Budget, period_start
 from roony.core.card import DEFAULT_LIFETIME_SECONDS, Card, compile_card
 from roony.core.connection import Connection
-from roony.core.control import EMPTY, Control, Controls, controls_of, strictest
+from roony.core.control import EMPTY, Control, Controls, controls_of, dump, strictest
 from roony.core.decision import DEFAULT_DUPLICATE_WINDOW_SECONDS, Ask, Decision, Facts, decide
 from roony.core.errors import Refusal
 from roony.core.merchant import normalise
@@ -100,7 +100,7 @@ class AskPurchase(Command[Asked | Refusal]):
             )
             return Refusal("possible_duplicate", decision.reasons[0].message, 409, id=decision.duplicate_of)
         # From here the ask must succeed: only writes below.
-        purchase = self._purchase(facts, decision, now)
+        purchase = self._purchase(book, facts, decision, now)
         if self.key is not None:
             book.put(KeptKey(self.organization_id, self.agent_id, self.key, purchase.id, self.body_hash, now))
         promise = None
@@ -131,7 +131,7 @@ class AskPurchase(Command[Asked | Refusal]):
             )
         return Asked(purchase, True, None)
 
-    def _purchase(self, facts: Facts, decision: Decision, now: int) -> Purchase:
+    def _purchase(self, book: Book, facts: Facts, decision: Decision, now: int) -> Purchase:
         controls = strictest([scoped for _, scoped in facts.controls])
         status = {"declined": "declined", "needs_approval": "awaiting_approval", "approved": "issuing"}
         return Purchase(
@@ -159,7 +159,9 @@ class AskPurchase(Command[Asked | Refusal]):
             merchant=self.ask.merchant.to_json(),
             description=self.description,
             metadata=self.metadata,
-            decision=decision_json(decision, facts),
+            decision=decision_json(
+                decision, facts, control_versions(book, self.organization_id, self.project_id, self.agent_id)
+            ),
             failure=None,
             fingerprint=self.fingerprint,
             ended_at=None,
@@ -330,8 +332,17 @@ def count_velocity(book: Book, purchase: Purchase, now: int) -> None:
     book.put(Velocity(purchase.organization_id, purchase.agent_id, hour, purchases + 1, amount + purchase.amount))
 
 
-def decision_json(decision: Decision, facts: Facts) -> str:
-    """The decision with its inputs, so that it can be explained and replayed (section 6)."""
+def control_versions(book: Book, organization_id: str, project_id: str, agent_id: str) -> dict[str, int]:
+    """The version of the controls of each scope that has any."""
+    found = {
+        scope: book.get(Control, organization_id, scope_id)
+        for scope, scope_id in chain(organization_id, project_id, agent_id)
+    }
+    return {scope: row.version for scope, row in found.items() if row is not None}
+
+
+def decision_json(decision: Decision, facts: Facts, versions: dict[str, int]) -> str:
+    """The decision with its inputs and control versions, so that it can be explained and replayed (section 6)."""
     return json.dumps(
         {
             "verdict": decision.verdict,
@@ -340,7 +351,8 @@ def decision_json(decision: Decision, facts: Facts) -> str:
                 for r in decision.reasons
             ],
             "inputs": {
-                "config_version": facts.organization.config_version,
+                "control_versions": versions,
+                "controls": {scope: dump(controls) for scope, controls in facts.controls if controls != EMPTY},
                 "connection": facts.connection.status if facts.connection else None,
                 "budgets": [
                     [b.id, b.scope, b.period, b.limit_amount, held, spent]

@@ -95,7 +95,7 @@ class BookAuthorization(Command[str]):
             named = book.get(Card, org, said.roony_card_id) if said.roony_card_id else None
             return _without_card(book, self, said.stripe_card_id, said.merchant, said.amount, now, named)
         known = book.get(Authorization, org, said.id)
-        book.put(known or _placeholder(self, purchase, said.id, said.stripe_card_id, said.currency, now))
+        book.put(_known(book, self, purchase, said.id, said.stripe_card_id, said.currency, now))
         for transaction in said.transactions:
             purchase = _book_transaction(book, self, purchase, transaction, now)
         if is_newer(said, known):
@@ -117,6 +117,7 @@ class BookAuthorization(Command[str]):
                 event=self.event.id,
             )
         else:
+            _unmask_check(book, org, said)
             purchase = follow(book, purchase, "statement", now)
         _compare_captures(book, purchase, book.need(Authorization, org, said.id), now)
         book.finish_event(finished(self.event, org, "applied", None, now))
@@ -244,6 +245,31 @@ def _without_card(
     return "applied"
 
 
+def _known(
+    book: Book,
+    command: BookAuthorization | BookTransaction,
+    purchase: Purchase,
+    authorization_id: str,
+    stripe_card_id: str,
+    currency: str,
+    now: int,
+) -> Authorization:
+    """What is known of an authorization. One that was answered before its card was recorded here is adopted."""
+    known = book.get(Authorization, purchase.organization_id, authorization_id)
+    if known is None:
+        return _placeholder(command, purchase, authorization_id, stripe_card_id, currency, now)
+    if known.purchase_id is None:
+        return known._replace(purchase_id=purchase.id, card_id=purchase.card_id)
+    return known
+
+
+def _unmask_check(book: Book, org: str, said: AuthorizationStatement) -> None:
+    """An older statement adds history: an authorization that once was for more than a card check never was one."""
+    known = book.need(Authorization, org, said.id)
+    if known.card_check and said.approved and not said.small:
+        book.put(known._replace(card_check=0))
+
+
 def _placeholder(
     command: BookAuthorization | BookTransaction,
     purchase: Purchase,
@@ -341,27 +367,34 @@ def _book_capture(
             now,
         )
         return purchase._replace(loose_captured=purchase.loose_captured + said.amount)
-    known = book.get(Authorization, purchase.organization_id, said.authorization_id) or _placeholder(
-        command, purchase, said.authorization_id, said.stripe_card_id, said.currency, now
-    )
-    if known.status == "expired":
-        flag(
-            book,
-            purchase.organization_id,
-            "late_capture",
-            known.id,
-            purchase,
-            "nothing after expiry",
-            f"{said.amount} {said.currency}",
-            now,
-        )
+    known = _known(book, command, purchase, said.authorization_id, said.stripe_card_id, said.currency, now)
+    over = _over_already(known)
+    if over is not None:
+        kind, expected = over
+        found = f"{said.amount} {said.currency}"
+        flag(book, purchase.organization_id, kind, known.id, purchase, expected, found, now)
     book.put(known._replace(captured=known.captured + said.amount, updated_at=now))
     return purchase
 
 
+def _over_already(known: Authorization) -> tuple[str, str] | None:
+    """The kind of finding a capture on an authorization that had ended is, and what was expected; None if it had not.
+
+    A closed one whose capture is not known yet is waiting for it.
+    """
+    if known.status == "expired":
+        return "late_capture", "nothing after expiry"
+    if known.status == "reversed" or (known.status == "closed" and known.captured > 0):
+        return "extra_capture", f"nothing after it was {known.status}"
+    return None
+
+
 def _book_refund(book: Book, purchase: Purchase, said: TransactionStatement, now: int) -> Purchase:
-    """A refund gives back at most what was captured and not yet refunded; more opens a discrepancy (section 4)."""
-    back = min(said.amount, purchase.captured - purchase.refunded)
+    """A refund gives back at most what was captured and not yet refunded; more opens a discrepancy (section 4).
+
+    The total is kept as reported, so that it ends right also where the capture is told after its refund (section 8).
+    """
+    back = min(said.amount, max(0, purchase.captured - purchase.refunded))
     if back < said.amount:
         flag(
             book,
@@ -373,7 +406,7 @@ def _book_refund(book: Book, purchase: Purchase, said: TransactionStatement, now
             f"{said.amount} {said.currency}",
             now,
         )
-    return purchase._replace(refunded=purchase.refunded + back)
+    return purchase._replace(refunded=purchase.refunded + said.amount)
 
 
 def _compare_captures(book: Book, purchase: Purchase, known: Authorization, now: int) -> None:
