@@ -140,7 +140,7 @@ def export(
     url: str = UrlOption,
 ) -> None:
     """Export the whole chain as lines of JSON, ending with its head."""
-    with owner(url).client() as http:
+    with owner(url).session() as http:
         lines = export_lines(http)
     text = "\n".join(lines) + "\n"
     if output is None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import httpx2
@@ -33,16 +35,13 @@ class Remote:
         self._url = url
         self._key = key
 
-    def client(self) -> httpx2.Client:
-        """A client to close after use; one for each call, since a command makes one or two."""
+    @contextmanager
+    def session(self) -> Iterator[httpx2.Client]:
+        """A client with our key; ends the command when nothing answers."""
         headers = {"Authorization": f"Bearer {self._key}"}
-        return httpx2.Client(base_url=self._url, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False)
-
-    def call(self, method: str, path: str, body: Any = None, **extra: Any) -> httpx2.Response:
-        """The answer whatever its status; ends the command when nothing answers."""
         try:
-            with self.client() as http:
-                return http.request(method, path, json=body, **extra)
+            with httpx2.Client(base_url=self._url, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False) as http:
+                yield http
         except httpx2.TimeoutException:
             fail(f"{self._url} did not answer in time: look at its log, then try again.", FAILED)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
@@ -51,6 +50,11 @@ class Remote:
                 " is with --url or ROONY_URL.",
                 FAILED,
             )
+
+    def call(self, method: str, path: str, body: Any = None, **extra: Any) -> httpx2.Response:
+        """The answer whatever its status."""
+        with self.session() as http:
+            return http.request(method, path, json=body, **extra)
 
     def get(self, path: str, **params: Any) -> Any:
         """A reading call; parameters that are None are left out."""

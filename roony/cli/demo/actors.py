@@ -70,31 +70,31 @@ class MerchantSide:
     def __init__(self, url: str, key: str, account: str) -> None:
         """`key` is the platform's; `account` the connected account it acts for."""
         headers = {"Authorization": f"Bearer {key}", "Stripe-Account": account}
-        self._http = httpx2.Client(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False)
+        self.http = httpx2.Client(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False)
 
     def charge(self, stripe_card: str, amount: int, merchant: dict[str, str]) -> dict[str, Any]:
         """Lets a merchant ask for money on a card; answers after the network's decision."""
         form = {"card": stripe_card, "amount": str(amount)}
         form |= {f"merchant_data[{name}]": value for name, value in merchant.items()}
-        return dict(_answer(self._http.post("/v1/test_helpers/issuing/authorizations", data=form), 200))
+        return dict(_answer(self.http.post("/v1/test_helpers/issuing/authorizations", data=form), 200))
 
     def capture(self, authorization: str) -> dict[str, Any]:
         """Lets the merchant take the money."""
         path = f"/v1/test_helpers/issuing/authorizations/{authorization}/capture"
-        return dict(_answer(self._http.post(path), 200))
+        return dict(_answer(self.http.post(path), 200))
 
     def card(self, stripe_card: str) -> dict[str, Any]:
         """The card as Stripe has it."""
-        return dict(_answer(self._http.get(f"/v1/issuing/cards/{stripe_card}"), 200))
+        return dict(_answer(self.http.get(f"/v1/issuing/cards/{stripe_card}"), 200))
 
     def cards_of(self, purchase_id: str) -> list[dict[str, Any]]:
         """Every card at Stripe that was made for a purchase."""
-        cards = _answer(self._http.get("/v1/issuing/cards", params={"limit": CARDS_PAGE}), 200)["data"]
+        cards = _answer(self.http.get("/v1/issuing/cards", params={"limit": CARDS_PAGE}), 200)["data"]
         return [card for card in cards if card["metadata"].get("roony_purchase") == purchase_id]
 
     def advance_clock(self, seconds: int) -> dict[str, Any]:
         """Moves the clock of Stripe and of Roony; answers after Roony's worker has looked at the new time."""
-        return dict(_answer(self._http.post("/_simulator/clock", json={"advance": seconds}), 200))
+        return dict(_answer(self.http.post("/_simulator/clock", json={"advance": seconds}), 200))
 
 
 def _answer(response: httpx2.Response, status: int) -> Any:

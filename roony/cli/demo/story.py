@@ -41,6 +41,12 @@ class Story:
         self.agent_id = ""
         self.agent: AgentSide
         self.merchant: MerchantSide
+        self._clients = [self.owner.http]
+
+    def close(self) -> None:
+        """Lets every connection go, so that the server need not wait for them."""
+        for client in self._clients:
+            client.close()
 
     def connect(self) -> None:
         """The owner's browser goes through Stripe's OAuth."""
@@ -60,6 +66,7 @@ class Story:
         self.tell.check("Stripe account", account[:5], "acct_", account)
         self.tell.check("granted", connection["scope"], "read_write")
         self.merchant = MerchantSide(self.roony.ready["simulator_url"], self.roony.ready["stripe_secret_key"], account)
+        self._clients.append(self.merchant.http)
 
     def create_agent(self) -> None:
         """An agent with budgets over every period and controls."""
@@ -82,6 +89,7 @@ class Story:
         )
         self.agent_id, self.project_id = made["id"], made["project_id"]
         self.agent = AgentSide(self.url, made["key"])
+        self._clients.append(self.agent.http)
         self.tell.check(f"agent {self.agent_id} has a key, shown this once", made["key"][:12], "roony_agent_", "yes")
         for period, limit in limits.items():
             row = self.owner.budget(self.agent_id, period)
@@ -249,8 +257,12 @@ def play(roony: ServedRoony, teller: Teller, folder: Path) -> None:
     """All steps in order. Raises NotAsExpected at the first fact that is not so."""
     teller.note(f"Roony {roony.ready['url']} · simulated Stripe {roony.ready['simulator_url']} · no real money moves")
     story = Story(roony, teller, folder)
-    for step in (
+    steps = (
         *(story.connect, story.create_agent, story.buy, story.refuse),
         *(story.wrong_merchant, story.approve, story.expire, story.audit),
-    ):
-        step()
+    )
+    try:
+        for step in steps:
+            step()
+    finally:
+        story.close()

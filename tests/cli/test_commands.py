@@ -1,0 +1,208 @@
+"""The commands that speak to a running Roony: what they do, what they print, how they end."""
+
+from __future__ import annotations
+
+import json
+import socket
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from tests.cli.serving import ServedSimulation, run_roony
+
+Run = Callable[..., Result]
+RunJson = Callable[..., Any]
+
+SHOP = ("--category", "computer_software_stores", "--country", "US")
+
+
+def a_shop() -> str:
+    """A merchant nobody bought from before, so that no duplicate guard speaks up."""
+    letters = uuid.uuid4().hex.translate(str.maketrans("0123456789", "ghijklmnop"))
+    return f"Shop {letters[:12]}"
+
+
+@pytest.fixture
+def agent_key(roony_json: RunJson) -> str:
+    """The key of a fresh agent: 500.00 a month, a person decides over 100.00."""
+    made = roony_json(
+        "agent", "create", "cli agent", "--budget", "month=500.00", "--control", "approval_threshold=10000",
+        "--control", "allowed_countries=US", "--control", "tolerance_percent=0",
+    )  # fmt: skip
+    return str(made["key"])
+
+
+def test_a_purchase_that_is_ready_ends_with_0(roony: Run, roony_json: RunJson) -> None:
+    shop = a_shop()
+    asked = roony("purchase", "ask", "49.99", "--merchant", shop, *SHOP)
+    assert asked.exit_code == 0, asked.output
+    assert "49.99 USD" in asked.stdout
+    purchase_id = asked.stdout.split()[1]
+    assert f"roony purchase card {purchase_id}" in asked.stdout
+    shown = roony_json("purchase", "show", purchase_id)
+    assert (shown["id"], shown["status"], shown["amount"]) == (purchase_id, "ready", 4999)
+    assert "number" not in shown["card"]
+    card = roony_json("purchase", "card", purchase_id, "--purpose", "checkout")
+    assert card["number"].endswith(shown["card"]["last4"])
+    listed = roony("purchase", "list")
+    assert purchase_id in listed.stdout
+    canceled = roony_json("purchase", "cancel", purchase_id)
+    assert canceled["status"] == "canceled"
+    assert roony("purchase", "show", purchase_id).exit_code == 1
+
+
+def test_a_purchase_that_is_declined_ends_with_4(roony: Run) -> None:
+    asked = roony("purchase", "ask", "500.01", "--merchant", a_shop(), *SHOP)
+    assert asked.exit_code == 4
+    assert "OVER_PURCHASE_LIMIT" in asked.stdout
+
+
+def test_a_duplicate_ends_with_4_and_says_how_to_insist(roony: Run) -> None:
+    shop = a_shop()
+    assert roony("purchase", "ask", "5", "--merchant", shop, *SHOP).exit_code == 0
+    again = roony("purchase", "ask", "5", "--merchant", shop, *SHOP)
+    assert again.exit_code == 4
+    assert "--allow-duplicate" in again.stderr
+    insisted = roony("purchase", "ask", "5", "--merchant", shop, *SHOP, "--allow-duplicate")
+    assert insisted.exit_code == 3
+
+
+def test_the_same_key_never_buys_twice(roony_json: RunJson) -> None:
+    ask = ("purchase", "ask", "5", "--merchant", a_shop(), *SHOP, "--key", uuid.uuid4().hex)
+    assert roony_json(*ask)["id"] == roony_json(*ask)["id"]
+
+
+def test_a_person_approves(roony: Run, roony_json: RunJson, agent_key: str) -> None:
+    """Waiting ends with 3; after the yes the same purchase ends with 0."""
+    asked = roony("purchase", "ask", "150", "--merchant", a_shop(), *SHOP, "--json", ROONY_AGENT_KEY=agent_key)
+    assert asked.exit_code == 3
+    purchase = json.loads(asked.stdout)
+    approval_id = purchase["approval"]["id"]
+    assert approval_id in roony("approval", "list").stdout
+    approved = roony_json("approval", "approve", approval_id, "--note", "fine")
+    assert approved["status"] in ("issuing", "ready")
+    assert roony("purchase", "show", purchase["id"], "--wait", "10", ROONY_AGENT_KEY=agent_key).exit_code == 0
+    assert roony("approval", "approve", approval_id).exit_code == 1
+
+
+def test_a_person_denies(roony: Run, roony_json: RunJson, agent_key: str) -> None:
+    asked = roony("purchase", "ask", "151", "--merchant", a_shop(), *SHOP, "--json", ROONY_AGENT_KEY=agent_key)
+    purchase = json.loads(asked.stdout)
+    assert roony_json("approval", "deny", purchase["approval"]["id"])["status"] == "declined"
+    assert roony("purchase", "show", purchase["id"], ROONY_AGENT_KEY=agent_key).exit_code == 4
+
+
+def test_freeze_stops_an_agent_until_unfreeze(roony: Run, roony_json: RunJson) -> None:
+    made = roony_json("agent", "create", "to be frozen", "--budget", "month=100")
+    frozen = roony("freeze", made["id"])
+    assert frozen.exit_code == 0
+    assert f"roony unfreeze {made['id']}" in frozen.stdout
+    declined = roony("purchase", "ask", "5", "--merchant", a_shop(), *SHOP, ROONY_AGENT_KEY=made["key"])
+    assert declined.exit_code == 4
+    assert "AGENT_SUSPENDED" in declined.stdout
+    assert roony("unfreeze", made["id"]).exit_code == 0
+    assert roony("purchase", "ask", "5", "--merchant", a_shop(), *SHOP, ROONY_AGENT_KEY=made["key"]).exit_code == 0
+
+
+def test_budgets_and_controls_are_set_and_shown(roony: Run, roony_json: RunJson) -> None:
+    project = roony_json("project", "create", "research")
+    made = roony_json("agent", "create", "a reader", "--project-id", project["id"])
+    budget = roony_json("budget", "set", "day=12.50:eur", "--scope", made["id"])
+    assert (budget["limit"], budget["currency"], budget["period"]) == (1250, "eur", "day")
+    assert roony_json("budget", "set", "day=none:eur", "--scope", made["id"])["limit"] is None
+    assert "12.50" not in roony("budget", "list", made["id"]).stdout
+    roony_json("control", "set", "purchase_limit=700", "allowed_countries=US,CA", "--scope", made["id"])
+    roony_json("control", "set", "approve_new_merchants=yes", "purchase_limit=none", "--scope", made["id"])
+    shown = roony_json("control", "show", made["id"])
+    assert shown == {"allowed_countries": ["US", "CA"], "approve_new_merchants": True}
+    assert roony_json("control", "set", "velocity_count=3", "--replace", "--scope", made["id"])["controls"] == {
+        "velocity_count": 3
+    }
+    assert made["id"] in roony("agent", "list").stdout
+    assert project["id"] in roony("project", "list").stdout
+    assert roony_json("agent", "show", made["id"])["project_id"] == project["id"]
+    assert roony_json("agent", "key", made["id"])["key"].startswith("roony_agent_")
+
+
+def test_connections_events_and_discrepancies_are_listed(
+    served: ServedSimulation, roony: Run, roony_json: RunJson
+) -> None:
+    connections = roony_json("connection", "list")["data"]
+    assert served.ready["stripe_account"] in {row["stripe_account"] for row in connections}
+    link = roony("connection", "start")
+    assert f"{served.ready['url']}/connect/stripe?ticket=" in link.stdout
+    assert roony("events", "list").exit_code == 0
+    assert roony("discrepancy", "list").exit_code == 0
+    unknown = roony("discrepancy", "resolve", "dis_none", "--note", "nothing")
+    assert unknown.exit_code == 1
+    assert "dis_none" in unknown.stderr
+
+
+def test_the_audit_chain_is_exported_and_verified_offline(roony: Run, tmp_path: Path) -> None:
+    file = tmp_path / "audit.jsonl"
+    assert roony("audit", "export", "-o", str(file)).exit_code == 0
+    verified = run_roony("audit", "verify", str(file))
+    assert verified.returncode == 0, verified.stderr
+    assert "the chain is whole" in verified.stdout
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([*lines[:-2], lines[-1]]) + "\n")
+    assert run_roony("audit", "verify", str(file)).returncode == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("purchase", "ask", "49.999", "--merchant", "Figma"),
+        ("purchase", "ask", "-5", "--merchant", "Figma"),
+        ("purchase", "ask", "1e3", "--merchant", "Figma"),
+        ("purchase", "ask", "five", "--merchant", "Figma"),
+        ("purchase", "ask", "5"),
+        ("purchase", "ask", "5", "--merchant", "Figma", "--currency", "zzz"),
+        ("budget", "set", "month"),
+        ("budget", "set", "fortnight=5"),
+        ("budget", "set", "month=5", "--scope", "xyz_1"),
+        ("control", "set", "no_such_control=1"),
+        ("control", "set", "purchase_limit"),
+        ("no-such-command",),
+    ],
+)
+def test_wrong_use_ends_with_2(roony: Run, arguments: tuple[str, ...]) -> None:
+    assert roony(*arguments).exit_code == 2
+
+
+def test_without_a_key_the_command_says_where_to_get_one(roony: Run) -> None:
+    owner = roony("agent", "list", ROONY_ADMIN_KEY="")
+    assert (owner.exit_code, "ROONY_ADMIN_KEY" in owner.stderr) == (2, True)
+    agent = roony("purchase", "list", ROONY_AGENT_KEY="")
+    assert (agent.exit_code, "ROONY_AGENT_KEY" in agent.stderr) == (2, True)
+
+
+def test_a_key_of_the_wrong_kind_is_explained(served: ServedSimulation, roony: Run) -> None:
+    refused = roony("agent", "list", ROONY_ADMIN_KEY=served.ready["agent_key"])
+    assert (refused.exit_code, "another kind of key" in refused.stderr) == (1, True)
+    unknown = roony("agent", "list", ROONY_ADMIN_KEY="roony_admin_0000")
+    assert (unknown.exit_code, "Look at the key" in unknown.stderr) == (1, True)
+    assert "roony_admin_0000" not in unknown.output
+
+
+def test_when_nothing_answers_the_command_says_how_to_start_it(roony: Run) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        failed = roony("agent", "list", ROONY_URL=url)
+    assert (failed.exit_code, "roony serve" in failed.stderr) == (1, True)
+
+
+def test_commands_beside_the_database_need_no_key(served: ServedSimulation, roony: Run) -> None:
+    found = roony("agent", "list", ROONY_ADMIN_KEY="", ROONY_DATABASE_URL=f"sqlite:///{served.database}")
+    assert found.exit_code == 0
+    assert "demo agent" in found.stdout
+
+
+def test_another_tenants_purchase_is_not_found(roony: Run, agent_key: str) -> None:
+    shown = roony("purchase", "show", "pur_000000000000000000000000", ROONY_AGENT_KEY=agent_key)
+    assert (shown.exit_code, "pur_000000000000000000000000" in shown.stderr) == (1, True)

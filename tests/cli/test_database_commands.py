@@ -1,0 +1,99 @@
+"""`roony init`, `roony migrate` and `roony keys new`."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from roony.cli.commands import app
+from roony.flows.access_key import hash_key
+from roony.store.vault import Vault
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A database that is not there yet, named by the environment."""
+    path = tmp_path / "data" / "roony.db"
+    monkeypatch.setenv("ROONY_DATABASE_URL", f"sqlite:///{path}")
+    return path
+
+
+def run(*arguments: str) -> Result:
+    """One command in this process."""
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_init_makes_an_organization_and_shows_its_key_once(database: Path) -> None:
+    made = json.loads(run("init", "--name", "Acme", "--currency", "eur", "--json").stdout)
+    connection = sqlite3.connect(database)
+    try:
+        rows = connection.execute("SELECT id, name, currency FROM organizations WHERE id != 'installation'").fetchall()
+        assert rows == [(made["organization_id"], "Acme", "eur")]
+        hashes = connection.execute("SELECT hash, kind FROM access_keys").fetchall()
+        assert hashes == [(hash_key(made["admin_key"]), "admin")]
+    finally:
+        connection.close()
+    assert made["admin_key"].encode() not in database.read_bytes()
+    local = database.with_name("roony.db.admin-key")
+    assert local.read_text().strip() == made["admin_key"]
+    assert stat.S_IMODE(local.stat().st_mode) == 0o600
+
+
+def test_a_second_init_changes_nothing(database: Path) -> None:
+    assert run("init").exit_code == 0
+    key = database.with_name("roony.db.admin-key").read_text()
+    again = run("init", "--name", "Another")
+    assert (again.exit_code, "already has an organization" in again.stderr) == (1, True)
+    assert database.with_name("roony.db.admin-key").read_text() == key
+
+
+@pytest.mark.parametrize("wrong", [("--currency", "jpy"), ("--time-zone", "Mars/Base"), ("--delivery", "post")])
+def test_init_refuses_what_cannot_be(database: Path, wrong: tuple[str, str]) -> None:
+    refused = run("init", *wrong)
+    assert refused.exit_code == 2
+    assert wrong[0].removeprefix("--").replace("-", "_") in refused.stderr
+    assert run("init").exit_code == 0
+
+
+def test_init_prints_what_comes_next(database: Path) -> None:
+    printed = run("init").stdout
+    assert "roony_admin_" in printed
+    assert "shown this once" in printed
+    assert "Next: roony serve" in printed
+
+
+def test_migrate_runs_once(database: Path) -> None:
+    assert "Migrated to 0001" in run("migrate").stdout
+    assert "up to date" in run("migrate").stdout
+
+
+def test_migrate_names_a_wrong_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROONY_DATABASE_URL", "sqlite://")
+    refused = run("migrate")
+    assert (refused.exit_code, "ROONY_DATABASE_URL" in refused.stderr) == (2, True)
+
+
+def test_a_worker_needs_postgresql(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRIPE_SECRET_KEY", "sk_test_0123456789abcdef")
+    monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", "whsec_0123456789abcdef0123456789abcdef")
+    monkeypatch.setenv("ROONY_SECRET_KEYS", run("keys", "new").stdout.strip())
+    refused = run("worker")
+    assert (refused.exit_code, "PostgreSQL" in refused.stderr) == (2, True)
+
+
+def test_new_keys_are_good_and_all_different() -> None:
+    keys = {run("keys", "new").stdout.strip() for _ in range(5)}
+    assert len(keys) == 5
+    Vault.from_text(",".join(keys))
+
+
+def test_version_and_help() -> None:
+    assert run("--version").stdout.count(".") == 2
+    shown = run("--help").stdout
+    for command in ("demo", "serve", "purchase", "approval", "audit"):
+        assert command in shown
