@@ -8,7 +8,7 @@ import typer
 
 from roony.core.money import exponent
 
-_AMOUNT = re.compile(r"(\d{1,12})(?:\.(\d+))?")
+_AMOUNT = re.compile(r"(\d{1,12})(?:\.(\d+))?", re.ASCII)
 
 
 def minor_units(text: str, currency: str) -> int:

@@ -14,7 +14,8 @@ TABLES = """
     organizations projects agents connections controls budgets budget_periods
     known_merchants velocities kept_keys recent_purchases
     purchases holds entries approvals
-    cards authorizations authorization_decisions stripe_transactions discrepancies
+    cards authorizations authorization_decisions
+    stripe_transactions discrepancies
     audit_records inbox outbox
     access_keys account_routes connection_secrets start_tickets oauth_states
 """.split()
@@ -26,6 +27,7 @@ def upgrade() -> None:
     _make_counters()
     _make_purchases()
     _make_cards()
+    _make_settlement()
     _make_records()
     _make_access()
 
@@ -183,7 +185,7 @@ def _make_purchases() -> None:
 
 
 def _make_cards() -> None:
-    """Cards, and what the network and Stripe said about them."""
+    """Cards, and what the network asked for on them."""
     op.create_table(
         "cards",
         *_text("organization_id id purchase_id connection_id"),
@@ -225,6 +227,10 @@ def _make_cards() -> None:
         *_number("at"),
         _key("organization_id authorization_id ordinal amount"),
     )
+
+
+def _make_settlement() -> None:
+    """What Stripe said afterwards."""
     op.create_table(
         "stripe_transactions",
         *_text("organization_id id connection_id"),

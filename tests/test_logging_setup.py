@@ -1,0 +1,128 @@
+"""Logs: card numbers, keys, tokens and CVCs are taken out, whatever way they got in; everything else stays readable."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from roony.identifiers import new_id
+from roony.logging_setup import REDACTED, configure_logging, redact
+
+PAN = "4000009990000278"
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    """Where this test's logs go; everything is put back afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    yield stream
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        PAN,
+        "4000 0099 9000 0278",
+        "4000-0099-9000-0278",
+        "400000 9990000278",
+        "5555555555554444",
+        "378282246310005",
+        "6011111111111117",
+        "roony_agent_0123456789abcdef",
+        "roony_admin_0123456789abcdef",
+        "sk_test_51HxxPretend",
+        "sk_live_51HxxPretend",
+        "rk_live_51HxxPretend",
+        "whsec_0123456789abcdef",
+        "ek_test_YWNjdF8xTn",
+        "rt_0123456789abcdefgh",
+        "ac_0123456789abcdefgh",
+    ],
+)
+@pytest.mark.parametrize("around", ["{}", "card {} used", '{{"number": "{}"}}', "({})", "x={},y=1", "at 9 {} in 7"])
+def test_secrets_are_taken_out_of_text(secret: str, around: str) -> None:
+    text = around.format(secret)
+    assert secret not in redact(text)
+    assert redact(text).replace(REDACTED, secret) == text
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        "4000009990000279",  # the check digit is wrong
+        "1793000000000000",  # a time in microseconds
+        "2026-11-23T07:34:15.669996Z",
+        "acct_s2uLp9ULdtZqA84r",
+        "pur_vsylnu35mmedn4js2ktpis4j",
+        "12999 usd",
+        "pk_test_simulator",
+        "port 8000 8001 8002 8003",
+        "the cvc was checked",
+    ],
+)
+def test_the_rest_stays(harmless: str) -> None:
+    assert redact(harmless) == harmless
+
+
+def test_ids_are_never_taken_for_card_numbers() -> None:
+    for _ in range(2_000):
+        made = new_id("pur")
+        assert redact(made) == made
+
+
+def test_one_time_links_lose_their_secret() -> None:
+    assert redact("GET /connect/stripe?ticket=abc123 done") == f"GET /connect/stripe?ticket={REDACTED} done"
+    assert "xyz" not in redact("http://localhost/connect/stripe/callback?code=xyz1&state=xyz2")
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_secrets_are_taken_out_of_whatever_is_logged(stream: io.StringIO, log_format: str) -> None:
+    configure_logging(log_format, stream)
+    log = structlog.get_logger("test")
+    log.info(
+        "made", card={"number": "12", "cvc": "987", "last4": "0278"}, nested=[{"deep": (PAN, b"cvc=654")}],
+        Authorization="Bearer nothing-known", as_number=int(PAN), object=Holder(), password="open-sesame",
+    )  # fmt: skip
+    logging.getLogger("library").warning("key %s and %s", "sk_test_51HxxPretend", {"cvc": "321"})
+    try:
+        int(f"refused {PAN}")
+    except ValueError:
+        log.exception("failed")
+        logging.getLogger("library").exception("failed")
+    written = stream.getvalue()
+    for secret in (PAN, "987", "654", "321", "nothing-known", "open-sesame", "sk_test_51HxxPretend", "hidden-in-repr"):
+        assert secret not in written.replace("sk_test_51HxxPretend_", "")
+    assert "0278" in written
+    assert "'refused [redacted]'" in written
+
+
+class Holder:
+    """Shows a secret in its repr."""
+
+    def __repr__(self) -> str:
+        return "Holder(whsec_hidden-in-repr)".replace("-", "_") + " whsec_hidden-in-repr"
+
+
+def test_json_is_one_object_a_line(stream: io.StringIO) -> None:
+    configure_logging("json", stream)
+    structlog.get_logger("test").info("first", count=1)
+    logging.getLogger("library").info("second %s", "thing")
+    first, second = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert (first["event"], first["count"], first["logger"], first["level"]) == ("first", 1, "test", "info")
+    assert second["event"] == "second thing"
+    assert first["timestamp"].endswith("Z")
+
+
+def test_an_unknown_format_is_refused() -> None:
+    with pytest.raises(ValueError, match="text or json"):
+        configure_logging("xml")
