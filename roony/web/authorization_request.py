@@ -78,6 +78,8 @@ _object = msgspec.json.Decoder(_Object)
 
 # Ids are opaque text; facts section 7.4 says to keep them as text of 255.
 MAX_ID = 255
+# What a database integer holds. A number beyond it is refused here: at the till it would undo a whole batch.
+MAX_NUMBER = 2**63 - 1
 
 
 def read_envelope(body: bytes) -> Envelope | None:
@@ -87,6 +89,8 @@ def read_envelope(body: bytes) -> Envelope | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if not envelope.id or len(envelope.id) > MAX_ID or len(envelope.type) > MAX_ID:
+        return None
+    if not 0 <= envelope.created * 1_000_000 <= MAX_NUMBER:
         return None
     return envelope
 
@@ -103,8 +107,8 @@ def read_request(envelope: Envelope) -> AuthorizationRequest:
     """The request (facts section 2.3). Raises msgspec.DecodeError or ValueError when a field is not as Stripe says."""
     item = _authorization.decode(envelope.data.object)
     pending, merchant = item.pending_request, item.merchant_data
-    if pending.amount < 0 or item.amount < 0 or pending.merchant_amount < 0:
-        raise ValueError("authorization amounts are never negative")
+    if any(not 0 <= amount <= MAX_NUMBER for amount in (pending.amount, item.amount, pending.merchant_amount)):
+        raise ValueError("authorization amounts are never negative and fit into a database integer")
     if not item.id or len(item.id) > MAX_ID or len(item.card.id) > MAX_ID:
         raise ValueError("an id is missing or too long")
     code = merchant.category_code or category_code(merchant.category or "")

@@ -146,11 +146,12 @@ def test_a_request_that_cannot_be_placed_is_declined(
     assert roony.decisions(bought.id) == []
 
 
-@pytest.mark.parametrize("amount", [-1, 1.5, "5000", None, 2**70])
-def test_an_amount_that_is_none_is_declined(roony: Simulation, bought: Bought, amount: Any) -> None:
-    """No amount is guessed."""
-    answer = roony.post(roony.request_event(bought.stripe_card, 5_000, MERCHANT, pending={"amount": amount}))
-    assert not answer.approved
+@pytest.mark.parametrize("field", ["amount", "merchant_amount"])
+@pytest.mark.parametrize("amount", [-1, 1.5, "5000", None, True, 2**63, 2**70])
+def test_an_amount_that_is_none_is_declined(roony: Simulation, bought: Bought, field: str, amount: Any) -> None:
+    """No amount is guessed, and none that the database could not keep reaches the till."""
+    answer = roony.post(roony.request_event(bought.stripe_card, 5_000, MERCHANT, pending={field: amount}))
+    assert (answer.approved, answer.code) == (False, "UNREADABLE")
     assert roony.decisions(bought.id) == []
 
 
