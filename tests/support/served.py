@@ -323,9 +323,10 @@ def event(account: str | None, kind: str, thing: dict[str, Any], now: int) -> di
 def request_event(
     account: str, stripe_card: str, amount: int, merchant: str, now: int, **changes: Any
 ) -> dict[str, Any]:
-    """An `issuing_authorization.request` in the shape of facts section 2.3. `pending` changes what is asked for,
-    `merchant_data` the merchant, everything else the authorization itself.
-    """  # noqa: D205 - one sentence
+    """An `issuing_authorization.request` in the shape of facts section 2.3.
+
+    `pending` changes what is asked for, `merchant_data` the merchant, everything else the authorization itself.
+    """
     pending = {
         "amount": amount, "amount_details": None, "currency": "usd", "is_amount_controllable": False,
         "merchant_amount": amount, "merchant_currency": "usd", "network_risk_score": None, **changes.pop("pending", {}),

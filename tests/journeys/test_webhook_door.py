@@ -1,0 +1,183 @@
+"""What the door for webhooks refuses: bad signatures, bodies that are no event, too much; and nothing is written."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support.served import WEBHOOK, Simulation, event, sign, until
+
+MEBIBYTE = 1024 * 1024
+
+
+@pytest.fixture
+def posted(roony: Simulation) -> dict[str, Any]:
+    """An event of a type Roony handles, about nothing it knows."""
+    card = {"id": "ic_nobodys", "object": "issuing.card", "status": "active", "last4": "4242", "metadata": {}}
+    return event(roony.account, "issuing_card.updated", {**card, "exp_month": 1, "exp_year": 2031}, roony.now())
+
+
+@pytest.fixture(autouse=True)
+def quiet(roony: Simulation) -> None:
+    """Every event so far is handled, so that rows only change by what a test posts."""
+
+    def waiting() -> list[Any]:
+        rows = roony.owner.get("/api/v1/admin/events", params={"limit": 100})["data"]
+        return [row for row in rows if row["status"] == "received"]
+
+    until(waiting, [])
+    until(lambda: roony.control("state")["undelivered"], [])
+
+
+def refused(roony: Simulation, body: bytes, headers: dict[str, str], status: int = 400) -> dict[str, Any]:
+    """Posts what must be refused, and checks that no row was written."""
+    with roony.nothing_written():
+        answer = roony.post_raw(body, headers)
+        assert answer.status == status, answer
+    error: dict[str, Any] = answer.body["error"]
+    assert error["code"]
+    assert error["message"]
+    return error
+
+
+def test_a_signature_must_fit(roony: Simulation, posted: dict[str, Any]) -> None:
+    """Bad, missing, forged with another secret, of another body, or of another time."""
+    body, now, secret = json.dumps(posted).encode(), roony.now(), roony.ready["webhook_secret"]
+    good = sign(body, secret, now)
+    mark = good.partition(",v1=")[2]
+    for header in (
+        "", "t=", "v1=", "nonsense", f"t={now}", f"v1={mark}", f"t={now},v1=", f"t={now},v0={mark}",
+        f"t={now},v1={mark[:-1]}", f"t={now},v1={mark.upper()}", f"t={now + 1},v1={mark}", f"t=-{now},v1={mark}",
+        f"t={now}.0,v1={mark}", f"t= {now},v1={mark}", f"t={'9' * 30},v1={mark}", f"t={now},v1={'0' * 64}",
+        sign(body, "whsec_of_somebody_else", now), sign(body, "", now), sign(body + b" ", secret, now),
+        ",".join([f"t={now}", *[f"v1={'0' * 64}"] * 20, f"v1={mark}"]),
+    ):  # fmt: skip
+        assert refused(roony, body, {"Stripe-Signature": header})["code"] == "bad_signature", header
+    assert refused(roony, body, {})["code"] == "bad_signature"
+    assert roony.post_raw(body, {"Stripe-Signature": good}).status == 200
+
+
+@pytest.mark.parametrize("shift", [-301, -86_400, 301, 86_400])
+def test_an_old_or_future_signature_is_refused(roony: Simulation, posted: dict[str, Any], shift: int) -> None:
+    """Five minutes in either direction, on Roony's clock."""
+    body = json.dumps(posted).encode()
+    # One second more, since the second may turn between the two programs' looks at the clock.
+    at = roony.now() + shift + (1 if shift > 0 else -1)
+    assert refused(roony, body, {"Stripe-Signature": sign(body, roony.ready["webhook_secret"], at)})
+
+
+@pytest.mark.parametrize("shift", [-290, 290])
+def test_a_signature_a_little_off_is_taken(roony: Simulation, posted: dict[str, Any], shift: int) -> None:
+    """Clocks differ."""
+    assert roony.post(posted, at=roony.now() + shift).status == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"not json", b"[]", b"{}", b"null", b'"text"', b"\xff\xfe", b'{"id": "evt_1"}', b"[" * 100_000,
+        b'{"id": 5, "type": "x", "livemode": false, "created": 1, "data": {"object": {}}}',
+        b'{"id": "", "type": "x", "livemode": false, "created": 1, "data": {"object": {}}}',
+        b'{"id": "evt_1", "type": "x", "livemode": "false", "created": 1, "data": {"object": {}}}',
+        b'{"id": "evt_1", "type": "x", "livemode": false, "created": 99999999999999999, "data": {"object": {}}}',
+        b'{"id": "evt_1", "type": "x", "livemode": false, "created": 1, "data": {}}',
+        b'{"id": "evt_' + b"1" * 300 + b'", "type": "x", "livemode": false, "created": 1, "data": {"object": {}}}',
+    ],
+    ids=lambda body: body[:24].decode("latin-1"),
+)  # fmt: skip
+def test_a_signed_body_that_is_no_event_is_refused(roony: Simulation, body: bytes) -> None:
+    """Stripe never sends such a thing; sending it again would not help."""
+    header = sign(body, roony.ready["webhook_secret"], roony.now())
+    assert refused(roony, body, {"Stripe-Signature": header})["code"] == "unreadable"
+
+
+def test_a_type_roony_does_not_need_is_kept_as_ignored(roony: Simulation) -> None:
+    """Nothing that Stripe reported is dropped; its sender is told that it arrived."""
+    unknown = event(roony.account, "something.new_in_2027", {"id": "thing_1"}, roony.now())
+    before = roony.rows()["inbox"]
+    for _ in range(3):
+        assert roony.post(unknown).status == 200
+    assert roony.rows()["inbox"] == before + 1
+    # It changes no money, so no organization is looked up for it.
+    assert roony.post(event(None, "something.new_in_2027", {}, roony.now())).status == 200
+    assert roony.rows()["inbox"] == before + 2
+
+
+def test_an_event_of_nobodys_account_is_kept_as_ignored(roony: Simulation, posted: dict[str, Any]) -> None:
+    """It is not lost, and it reaches no organization."""
+    before = roony.rows()
+    for stranger in (
+        {**posted, "id": "evt_s1", "account": "acct_nobody"},
+        {**posted, "id": "evt_s2", "livemode": True},
+    ):
+        assert roony.post(stranger).status == 200
+    after = roony.rows()
+    assert after.pop("inbox") == before.pop("inbox") + 2
+    assert after == before
+
+
+def test_only_post_is_served(roony: Simulation) -> None:
+    """A browser that opens the address is told so."""
+    with roony.nothing_written():
+        for method in ("GET", "PUT", "DELETE", "HEAD", "OPTIONS"):
+            answer = roony.web.request(method, WEBHOOK)
+            assert (answer.status_code, answer.headers["allow"]) == (405, "POST"), method
+
+
+def conversation(roony: Simulation, *parts: bytes) -> bytes:
+    """Sends bytes and returns the answer, read until Roony hangs up or nothing more comes."""
+    address = urlsplit(roony.url)
+    assert address.hostname is not None
+    assert address.port is not None
+    with socket.create_connection((address.hostname, address.port), timeout=10) as wire:
+        for part in parts:
+            wire.sendall(part)
+        answer = b""
+        while b"\r\n\r\n" not in answer and (some := wire.recv(65_536)):
+            answer += some
+    return answer
+
+
+def head(*lines: str) -> bytes:
+    """The head of a POST to the door."""
+    return "\r\n".join([f"POST {WEBHOOK} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode()
+
+
+@pytest.mark.parametrize("length", [MEBIBYTE + 1, 10**12])
+def test_a_body_said_to_be_too_large_is_refused_without_reading_it(roony: Simulation, length: int) -> None:
+    """Answered while not one byte of the body was sent."""
+    with roony.nothing_written():
+        answer = conversation(roony, head(f"Content-Length: {length}"))
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"connection: close" in answer.lower()
+
+
+def test_a_chunked_body_is_refused_where_it_becomes_too_large(roony: Simulation) -> None:
+    """Answered although its end never comes."""
+    chunk = b"x" * 65_536
+    part = b"%x\r\n" % len(chunk) + chunk + b"\r\n"
+    with roony.nothing_written():
+        answer = conversation(roony, head("Transfer-Encoding: chunked"), part * 16, b"2\r\nxx\r\n")
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_body_that_does_not_arrive_is_not_waited_for(roony: Simulation) -> None:
+    """A trickle holds nothing up for longer than a second."""
+    with roony.nothing_written():
+        answer = conversation(roony, head("Content-Length: 1000"), b"{")
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_body_of_exactly_one_mebibyte_is_read(roony: Simulation, posted: dict[str, Any]) -> None:
+    """The limit itself is allowed; one byte more is not, though it is signed."""
+    secret = roony.ready["webhook_secret"]
+    body = json.dumps({**posted, "padding": ""}).encode()
+    padded = json.dumps({**posted, "padding": "x" * (MEBIBYTE - len(body))}).encode()
+    assert len(padded) == MEBIBYTE
+    assert roony.post(padded).status == 200
+    larger = padded + b" "
+    assert refused(roony, larger, {"Stripe-Signature": sign(larger, secret, roony.now())}, 413)["code"] == "too_large"
