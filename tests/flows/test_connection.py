@@ -424,7 +424,7 @@ class TestActivation:
     async def test_two_organizations_at_once_one_gets_it(
         self, scripted: FlowContext, books: Books, wire: LoopbackStripe
     ) -> None:
-        wire.script(Answer(GRANT), Answer(GRANT), Answer(ACCOUNT_9))
+        wire.script(Answer({**GRANT, **ACCOUNT_9}))  # whoever asks, and in whatever order
         trips = [(await opened(scripted, org))[1:] for org in (ORG, OTHER_ORG)]
 
         answers = await asyncio.gather(
@@ -482,6 +482,19 @@ class TestActivation:
         )
 
         assert code_of(books.run(late)) == "start_again"
+
+    async def test_an_attempt_that_is_over_resumes_nothing(self, context: FlowContext, books: Books) -> None:
+        """The owner ended it while the code was being exchanged."""
+        attempt, _ = await started(context)
+        books.run(flow.RevokeConnection(ORG, CONNECTION, "deauthorized", "stripe", "out_r"))
+        await flow.disconnect(context, ORG, attempt.id, "usr_1")
+
+        resuming = activation.ActivateConnection(
+            ORG, CONNECTION, attempt.id, ACCOUNT, False, None, "usd", "{}", (), None, "out_1", 1, "owner"
+        )
+
+        assert code_of(books.run(resuming)) == "start_again"
+        assert books.row(Connection, id=CONNECTION).status == "revoked"
 
     async def test_the_claim_of_an_ended_attempt_is_free_at_once(self, context: FlowContext, books: Books) -> None:
         pending, _ = await started(context)
@@ -676,7 +689,10 @@ class TestRevocation:
         for purchase in bought:
             row = books.row(Purchase, id=purchase.id)
             assert (row.status, row.held, row.ended_reason) == ("canceled", 0, "revoked")
-            assert books.row(Card, id=row.card_id).status == "canceled"
+            card = books.row(Card, id=row.card_id)
+            # What Stripe has not confirmed is not claimed; should the account come back, the cancel is still promised.
+            assert (card.status, card.stripe_status) == ("canceled", "active")
+            assert books.row(OutboxPromise, kind="set_card_status", subject=card.id).status == "promised"
         found = books.rows(Discrepancy)
         assert {row.kind for row in found} == {"card_left_open"}
         assert {row.purchase_id for row in found} == {purchase.id for purchase in bought}
