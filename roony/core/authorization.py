@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -202,10 +203,15 @@ def _currency_code(request: AuthorizationRequest, facts: AuthorizationFacts) -> 
     card = facts.card
     if card is None or request.currency != card.currency:
         return "CURRENCY_MISMATCH"
-    if request.merchant_currency == card.currency:
-        return None
-    allowed = [controls.foreign_currency for controls in facts.controls if controls.foreign_currency is not None]
-    return None if allowed and all(word == "allow" for word in allowed) else "CURRENCY_MISMATCH"
+    return None if currency_passes(facts.controls, request.merchant_currency, card.currency) else "CURRENCY_MISMATCH"
+
+
+def currency_passes(controls: Iterable[Controls], merchant_currency: str, card_currency: str) -> bool:
+    """True for a merchant in the card's currency, or in any where every scope that says something allows that."""
+    if merchant_currency == card_currency:
+        return True
+    said = [scoped.foreign_currency for scoped in controls if scoped.foreign_currency is not None]
+    return bool(said) and all(word == "allow" for word in said)
 
 
 def _place_code(request: AuthorizationRequest, facts: AuthorizationFacts) -> str | None:
@@ -226,17 +232,24 @@ def _is_blocked(request: AuthorizationRequest, controls: tuple[Controls, ...]) -
 
 
 def _merchant_fits(request: AuthorizationRequest, facts: AuthorizationFacts) -> bool:
-    """The descriptor names the approved merchant, or comes from a network id pinned to it (facts section 2.4)."""
-    approved = facts.approved_merchant
-    if approved is None:
+    if facts.approved_merchant is None:
         return False
-    if facts.pinned_network_ids:
-        if request.merchant.network_id in facts.pinned_network_ids:
+    places = tuple(word for word in (request.city, request.state, request.merchant.country) if word)
+    return is_approved_merchant(
+        facts.approved_merchant, facts.aliases, facts.pinned_network_ids, request.merchant, places
+    )
+
+
+def is_approved_merchant(
+    approved: Merchant, aliases: tuple[str, ...], pinned: frozenset[str], found: Merchant, places: tuple[str, ...]
+) -> bool:
+    """The descriptor names the approved merchant, or comes from a network id pinned to it (facts section 2.4)."""
+    if pinned:
+        if found.network_id in pinned:
             return True
         if approved.network_id is not None:
             return False
-    places = tuple(word for word in (request.city, request.state, request.merchant.country) if word)
-    return names_merchant((approved.name, *facts.aliases), request.merchant.name, places)
+    return names_merchant((approved.name, *aliases), found.name, places)
 
 
 @lru_cache(maxsize=16_384)

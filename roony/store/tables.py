@@ -215,7 +215,8 @@ authorizations = _table(
     Authorization,
     "organization_id id",
     Index("authorizations_by_purchase", "organization_id", "purchase_id"),
-    fixed="connection_id purchase_id card_id stripe_card_id currency created_at",
+    # Its purchase is not fixed: one answered before its card was recorded here is adopted later.
+    fixed="connection_id stripe_card_id currency created_at",
 )
 authorization_decisions = _table(
     "authorization_decisions",

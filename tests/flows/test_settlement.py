@@ -7,8 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.books import Books, open_books
-from tests.support.story import Story, neat
+from roony.core.agent import Organization
+from roony.core.authorization import Authorization
+from roony.core.merchant import Merchant
+from roony.core.purchase import Purchase
+from roony.core.settlement import Discrepancy, StripeTransaction
+from roony.flows.settlement import BookAuthorization, BookTransaction
+from roony.store.tables import InboxEvent
+from tests.support.books import AGENT, CONNECTION, ORG, PROJECT, Books, open_books
+from tests.support.story import FIGMA, Story, history, kept_event, neat, statement, transaction
 
 READY = """
 ask 10000                                       | 10000     0 issuing    creating
@@ -269,3 +276,164 @@ def test_life(name: str, books: Books) -> None:
     table = READY.strip() + "\n" + LIVES[name].strip()
     assert story.tell(table) == neat(table)
     assert story.flags() == FLAGS.get(name, [])
+
+
+def book(books: Books, said: object, event: InboxEvent | None = None) -> str:
+    """Books one statement, with an event of its own unless one is given."""
+    event = event or kept_event(books, "issuing", "object")
+    command = BookTransaction if hasattr(said, "type") else BookAuthorization
+    return books.run(command(ORG, CONNECTION, said, event))
+
+
+def test_a_card_nobody_knows_waits_a_minute_and_is_flagged_once(books: Books) -> None:
+    said = statement("iauth_1", "ic_nobody", "pending", 500, history("active", 500), 1)
+    event = kept_event(books, "issuing_authorization.created", "iauth_1")
+    for _ in range(3):
+        assert book(books, said, event) == "received"
+        assert books.row(InboxEvent, id=event.id).reason == "waiting for its card"
+        assert books.row(InboxEvent, id=event.id).due_at > books.clock()
+        books.clock.advance(19.9)
+    books.clock.advance(1)
+    assert book(books, said, event) == "applied"
+    again = kept_event(books, "issuing_transaction.created", "t1")
+    books.clock.advance(60)
+    assert book(books, transaction("t1", "capture", 500, "iauth_1", "ic_nobody", 2), again) == "applied"
+    found = books.row(Discrepancy)
+    assert (found.kind, found.subject, found.purchase_id) == ("unknown_card", "ic_nobody", None)
+    assert books.rows(Authorization) == []
+    assert books.rows(StripeTransaction) == []
+
+
+def test_an_authorization_on_a_card_in_the_making_waits_as_long_as_it_is_made(books: Books) -> None:
+    story = Story(books)
+    story.tell("ask 10000")
+    card = story.card
+    assert card is not None
+    said = statement(
+        "iauth_A", story.stripe_card, "pending", 10_000, history("active", 10_000), 1, roony_card_id=card.id
+    )
+    event = kept_event(books, "issuing_authorization.created", "iauth_A")
+    books.clock.advance(3_000)
+    assert book(books, said, event) == "received"
+    assert books.rows(Discrepancy) == []
+    table = "card | 10000 0 ready active"
+    assert story.tell(table) == neat(table)
+    assert book(books, said, event) == "applied"
+    assert (story.purchase.status, story.purchase.held) == ("authorized", 10_000)
+
+
+def test_an_authorization_answered_before_its_card_was_recorded_is_adopted(books: Books) -> None:
+    """Stripe asks between making the card and our commit of it, and the owner approves cards Roony does not know."""
+    books.put(books.row(Organization, id=ORG)._replace(unknown_cards="approve"))
+    books.reconfigure()
+    story = Story(books)
+    table = """
+ask 10000                                       | 10000     0 issuing    creating
+request A 10000 -> yes                          | 10000     0 issuing    creating
+card                                            | 10000     0 ready      active
+says A pending 10000 yes                        | 10000     0 authorized used
+request B 10000 -> CARD_USED                    | 10000     0 authorized used
+"""
+    assert story.tell(table) == neat(table)
+    assert books.row(Authorization, id="iauth_A").purchase_id == story.purchase_id
+
+
+def test_a_capture_adopts_it_just_as_well(books: Books) -> None:
+    books.put(books.row(Organization, id=ORG)._replace(unknown_cards="approve"))
+    books.reconfigure()
+    story = Story(books)
+    table = """
+ask 10000                                       | 10000     0 issuing    creating
+request A 10000 -> yes                          | 10000     0 issuing    creating
+card                                            | 10000     0 ready      active
+capture A t1 4000                               |  6000  4000 authorized used
+"""
+    assert story.tell(table) == neat(table)
+
+
+def test_an_event_told_twice_is_counted_once(books: Books) -> None:
+    story = Story(books)
+    story.tell("ask 10000\ncard\nrequest A 10000")
+    capture = transaction("t1", "capture", 4_000, "iauth_A", story.stripe_card, 5)
+    said = statement("iauth_A", story.stripe_card, "closed", 10_000, history("yes", 10_000), 5, (capture,))
+    for item in (capture, said, capture, said):
+        assert book(books, item) == "applied"
+    assert (story.purchase.captured, story.purchase.spent, story.purchase.held) == (4_000, 4_000, 0)
+    assert len(books.rows(StripeTransaction)) == 1
+
+
+MISMATCHES = {
+    "as approved": ({}, []),
+    "another merchant": ({"merchant": FIGMA._replace(name="EVIL")}, ["merchant_mismatch"]),
+    "another category": ({"merchant": FIGMA._replace(category="7995")}, ["category_mismatch"]),
+    "another country": ({"merchant": FIGMA._replace(country="FR")}, ["country_mismatch"]),
+    "another currency": ({"merchant_currency": "eur"}, ["currency_mismatch"]),
+}
+
+
+@pytest.mark.parametrize("name", MISMATCHES)
+def test_what_differs_from_what_was_approved_is_flagged(name: str, books: Books) -> None:
+    books.controls(AGENT, "agent", blocked_categories=["7995"], allowed_countries=["US"])
+    story = Story(books)
+    story.tell("ask 10000\ncard\nrequest A 10000")
+    fields, kinds = MISMATCHES[name]
+    book(books, statement("iauth_A", story.stripe_card, "pending", 10_000, history("yes", 10_000), 5, **fields))
+    assert story.flags() == kinds
+
+
+def test_nothing_is_compared_where_stripe_declined(books: Books) -> None:
+    story = Story(books)
+    story.tell("ask 10000\ncard")
+    evil = FIGMA._replace(name="EVIL")
+    book(books, statement("iauth_A", story.stripe_card, "closed", 10_000, history("no", 10_000), 5, merchant=evil))
+    assert story.flags() == []
+
+
+def test_a_foreign_currency_needs_every_scope_to_allow_it(books: Books) -> None:
+    """The flag follows the same rule as the answer."""
+    books.controls(AGENT, "agent", foreign_currency="allow")
+    books.controls(PROJECT, "project", foreign_currency="decline")
+    story = Story(books)
+    assert "-> CURRENCY_MISMATCH" in story.tell("ask 10000\ncard\nrequest A 10000 in eur")
+    story.tell("request B 10000")
+    entries = history("yes", 10_000)
+    book(books, statement("iauth_B", story.stripe_card, "pending", 10_000, entries, 5, merchant_currency="eur"))
+    assert story.flags() == ["currency_mismatch"]
+
+
+def test_a_merchant_known_by_its_network_id_is_no_mismatch(books: Books) -> None:
+    books.ask(10_000, about=Merchant("Figma", None, "5734", "US", "net_1"))
+    story = Story(books)
+    story.purchase_id = books.row(Purchase).id
+    story.tell("card")
+    assert "-> yes" in story.tell("request A 10000 at FGM*DESIGN")
+    renamed = FIGMA._replace(name="FGM*DESIGN")
+    book(books, statement("iauth_A", story.stripe_card, "pending", 10_000, history("yes", 10_000), 5, merchant=renamed))
+    assert story.flags() == []
+
+
+def test_an_older_statement_changes_nothing(books: Books) -> None:
+    story = Story(books)
+    story.tell("ask 10000\ncard\nrequest A 10000\nsays A reversed 0 yes")
+    before = (story.purchase, story.card, books.rows(Authorization))
+    book(books, statement("iauth_A", story.stripe_card, "pending", 10_000, history("yes", 10_000), 1))
+    assert (story.purchase._replace(updated_at=0), story.card, books.rows(Authorization)) == (
+        before[0]._replace(updated_at=0),
+        *before[1:],
+    )
+
+
+def test_a_late_statement_still_shows_that_it_was_no_card_check(books: Books) -> None:
+    """A check of 1.00 grew at Stripe and was reversed: the older statement arrives last and uses the card up."""
+    story = Story(books)
+    table = """
+ask 10000                                       | 10000     0 issuing    creating
+card                                            | 10000     0 ready      active
+request A 100 -> yes                            | 10000     0 ready      active
+says A reversed 0 yes:100                       | 10000     0 ready      active
+"""
+    assert story.tell(table) == neat(table)
+    book(books, statement("iauth_A", story.stripe_card, "pending", 10_000, history("yes:100", 100), 1))
+    card = story.card
+    assert card is not None
+    assert (story.purchase.held, story.purchase.status, card.status) == (0, "canceled", "used")

@@ -36,7 +36,6 @@ from roony.flows.settlement import BookAuthorization, BookTransaction
 from roony.store import inbox
 from roony.store.inbox import new_event
 from roony.store.tables import InboxEvent, OutboxPromise
-
 from tests.support.books import ACCOUNT, AGENT, CONNECTION, ORG, Books
 
 REASONS = {
