@@ -53,6 +53,11 @@ def derive_card_status(card: Card, authorizations: Iterable[Authorization]) -> s
     return "active" if card.status == "used" else card.status
 
 
+def wanted_at_stripe(card: Card) -> str | None:
+    """The status a card should have at Stripe now; None while that is not for us to say."""
+    return {"active": "active", "frozen": "inactive", "canceled": "canceled", "expired": "canceled"}.get(card.status)
+
+
 def is_weaker(wanted: dict[str, Any], found: dict[str, Any]) -> str | None:
     """Names the first control of `wanted` that Stripe's card does not carry, or None. Both are Stripe card objects."""
     controls = found.get("spending_controls") or {}

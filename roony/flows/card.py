@@ -6,13 +6,14 @@ import json
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from roony.core.agent import Agent, Organization, Project, frozen_scope
-from roony.core.card import MAX_DELIVERIES, Card
+from roony.core.agent import DELIVERIES, Agent, Organization, Project, chain, frozen_scope
+from roony.core.card import MAX_DELIVERIES, Card, wanted_at_stripe
 from roony.core.connection import Connection
 from roony.core.errors import Refusal, not_found
 from roony.core.purchase import Purchase
 from roony.flows.ending import end_card, promise_card_status
 from roony.flows.movement import ROONY, audit, follow
+from roony.flows.purchase import scoped_controls
 from roony.store.book import Book, PromiseOutcome
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -145,23 +146,30 @@ class FailCard(Command[Purchase]):
 
 @dataclass(frozen=True, slots=True)
 class RecordCardStatus(Command[Card]):
-    """What Stripe says a card's status is: after we set it, or from a card event."""
+    """What Stripe says a card's status is after we set it."""
 
     organization_id: str
     card_id: str
     stripe_status: str
-    promise: OutboxPromise | None = None
+    promise: OutboxPromise
+    next_promise_id: str
 
     def needs(self, now: int) -> Needs:
         """The card with its purchase."""
         return Needs(rows=((Card, self.organization_id, self.card_id),))
 
     def apply(self, book: Book, now: int) -> Card:
-        """Records it. `canceled` at Stripe is final and is never overwritten."""
+        """Records it; `canceled` at Stripe is final. What is wanted by now, if it differs, is promised again.
+
+        A freeze and an unfreeze on each other's heels may reach Stripe in either order: this is where that ends.
+        """
         card = book.need(Card, self.organization_id, self.card_id)
-        if self.promise is not None:
-            book.finish_promise(done(self.promise, now))
-        return note_stripe_status(book, card, self.stripe_status, now)
+        book.finish_promise(done(self.promise, now))
+        card = note_stripe_status(book, card, self.stripe_status, now)
+        wanted = wanted_at_stripe(card)
+        if wanted is not None and card.stripe_status not in (wanted, "canceled"):
+            promise_card_status(book, card, wanted, self.next_promise_id, now)
+        return card
 
 
 def note_stripe_status(book: Book, card: Card, stripe_status: str, now: int) -> Card:
@@ -224,13 +232,9 @@ class RecordDelivery(Command[Card | Refusal]):
                 "card_not_ready", f"The purchase is {purchase.status}; it has no card to hand out.", 409, id=purchase.id
             )
         organization = book.need(Organization, self.organization_id)
-        if organization.delivery != self.delivery:
-            return Refusal(
-                "delivery_not_allowed",
-                f"The organization delivers card details as {organization.delivery}.",
-                403,
-                "delivery",
-            )
+        allowed = self._allowed(book, organization, purchase)
+        if allowed != self.delivery:
+            return Refusal("delivery_not_allowed", f"Card details are delivered as {allowed} here.", 403, "delivery")
         if card.deliveries >= MAX_DELIVERIES:
             return Refusal(
                 "too_many_deliveries",
@@ -252,6 +256,12 @@ class RecordDelivery(Command[Card | Refusal]):
             count=card.deliveries,
         )
         return card
+
+    def _allowed(self, book: Book, organization: Organization, purchase: Purchase) -> str:
+        """The strictest of what the organization sets and the controls of the chain say."""
+        scopes = chain(self.organization_id, purchase.project_id, purchase.agent_id)
+        said = [scoped_controls(book, self.organization_id, scope_id).delivery for _, scope_id in scopes]
+        return min((organization.delivery, *(word for word in said if word)), key=DELIVERIES.index)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from sqlalchemy import select
 
-from roony.core.card import Card, is_weaker
+from roony.core.card import Card, is_weaker, wanted_at_stripe
 from roony.core.connection import Connection
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase
@@ -29,6 +29,7 @@ from roony.flows.card import (
 from roony.flows.connection import access_of, ensure_cardholder
 from roony.flows.context import FlowContext
 from roony.gateway import issuing
+from roony.gateway.client import ConnectionAccess
 from roony.gateway.errors import StripeCallFailed, StripeRefused, StripeUncertain
 from roony.gateway.issuing import CardDetails
 from roony.gateway.pool import GatewayBusy
@@ -131,35 +132,41 @@ async def keep_make_card(context: FlowContext, promise: OutboxPromise) -> Purcha
 
 
 async def keep_card_status(context: FlowContext, promise: OutboxPromise) -> None:
-    """Sets a card's status at Stripe as promised, and records it. A card already canceled there needs no more."""
+    """Sets a card's status at Stripe to what is wanted by now, and records it. A canceled card needs no more."""
     card = await _card(context, promise)
-    wanted = json.loads(promise.params)["status"]
+    wanted = wanted_at_stripe(card) or json.loads(promise.params)["status"]
     if card.stripe_card_id is None or card.stripe_status in ("canceled", wanted):
-        await context.till.submit(
-            RecordCardStatus(card.organization_id, card.id, card.stripe_status or wanted, promise)
-        )
+        await _record_status(context, promise, card.stripe_status or wanted)
         return
     connection = await _connection(context, card.organization_id, card.connection_id)
-    access = access_of(context, connection)
     try:
-        try:
-            if wanted == "canceled":
-                found = await context.pool.run(
-                    issuing.cancel_card, context.gateway, access, card.stripe_card_id, promise.key
-                )
-            else:
-                found = await context.pool.run(
-                    issuing.update_card_status, context.gateway, access, card.stripe_card_id, wanted, promise.key
-                )
-        except StripeRefused:
-            # Refused because of what the card already is: what it is decides.
-            found = await context.pool.run(issuing.retrieve_card, context.gateway, access, card.stripe_card_id)
-            if found["status"] not in (wanted, "canceled"):
-                raise
+        found = await _set_status(context, access_of(context, connection), card.stripe_card_id, wanted, promise.key)
     except (StripeCallFailed, GatewayBusy) as error:
         await _put_off(context, promise, error)
         return
-    await context.till.submit(RecordCardStatus(card.organization_id, card.id, found["status"], promise))
+    await _record_status(context, promise, found)
+
+
+async def _set_status(context: FlowContext, access: ConnectionAccess, card_id: str, wanted: str, key: str) -> str:
+    """The card's status at Stripe after setting it; refused because of what it already is, what it is decides."""
+    gateway, key = context.gateway, f"{key}:{wanted}"
+    try:
+        if wanted == "canceled":
+            found = await context.pool.run(issuing.cancel_card, gateway, access, card_id, key)
+        else:
+            status: Literal["active", "inactive"] = "active" if wanted == "active" else "inactive"
+            found = await context.pool.run(issuing.update_card_status, gateway, access, card_id, status, key)
+    except StripeRefused:
+        found = await context.pool.run(issuing.retrieve_card, gateway, access, card_id)
+        if found["status"] not in (wanted, "canceled"):
+            raise
+    return str(found["status"])
+
+
+async def _record_status(context: FlowContext, promise: OutboxPromise, status: str) -> None:
+    await context.till.submit(
+        RecordCardStatus(promise.organization_id, promise.subject, status, promise, context.new_id("out"))
+    )
 
 
 async def _find(

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from roony.core.decision import Decision, decide
+from roony.core.errors import Refusal
 from roony.flows.purchase import AskPurchase, facts_of
+from roony.flows.strictness import loosens
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 
 
 @dataclass(frozen=True, slots=True)
-class PreviewPurchase(Command[Decision]):
+class PreviewPurchase(Command[Decision | Refusal]):
     """Decides an ask without holding, counting or recording anything."""
 
     organization_id: str
@@ -22,8 +24,8 @@ class PreviewPurchase(Command[Decision]):
         """What the ask itself would need."""
         return self.asked.needs(now)
 
-    def apply(self, book: Book, now: int) -> Decision:
+    def apply(self, book: Book, now: int) -> Decision | Refusal:
         """The verdict of this instant; an ask a moment later may find less in its budgets."""
         asked = self.asked
         facts = facts_of(book, self.organization_id, asked.project_id, asked.agent_id, asked.ask, now)
-        return decide(asked.ask, facts, now)
+        return loosens(asked.ask, asked.project_id, facts) or decide(asked.ask, facts, now)

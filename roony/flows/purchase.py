@@ -19,6 +19,7 @@ from roony.core.errors import Refusal
 from roony.core.merchant import normalise
 from roony.core.purchase import HOUR, KeptKey, Purchase, RecentPurchase, Velocity, fingerprint
 from roony.flows.movement import audit, place_hold
+from roony.flows.strictness import loosens
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -83,11 +84,14 @@ class AskPurchase(Command[Asked | Refusal]):
         return fingerprint(self.ask.task_id, self.merchant_key, self.ask.amount, self.ask.currency)
 
     def apply(self, book: Book, now: int) -> Asked | Refusal:
-        """1 a key used before · 2 decide · 3 a duplicate leaves no purchase · 4 purchase, hold, card or approval."""
+        """1 a key used before · 2 nothing loosened · 3 decide · 4 a duplicate leaves no purchase · 5 hold and card."""
         kept = book.get(KeptKey, self.organization_id, self.agent_id, self.key) if self.key is not None else None
         if kept is not None:
             return self._replay(book, kept)
         facts = facts_of(book, self.organization_id, self.project_id, self.agent_id, self.ask, now)
+        loose = loosens(self.ask, self.project_id, facts)
+        if loose is not None:
+            return loose
         decision = decide(self.ask, facts, now)
         if decision.verdict == "declined" and decision.reasons[0].code == "POSSIBLE_DUPLICATE":
             book.record(

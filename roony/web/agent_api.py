@@ -15,9 +15,9 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
-from roony.core.agent import Agent, Organization, chain
+from roony.core.agent import Agent, Organization
 from roony.core.audit import canonical
-from roony.core.control import controls_of, strictest
+from roony.core.control import controls_of
 from roony.core.decision import Ask
 from roony.core.merchant import Merchant, category_code
 from roony.core.purchase import Purchase
@@ -92,7 +92,7 @@ async def ask_for_purchase(
 
     1 what only this door can check · 2 decide and hold · 3 where a card was promised, wait for it up to 10 s.
     """
-    command = await _command(context, agent, body, key)
+    command = _command(context, agent, body, key)
     asked = accepted(await context.till.submit(command, time.monotonic() + ASK_SECONDS))
     numbers = None
     if asked.promise is not None:
@@ -106,7 +106,7 @@ async def ask_for_purchase(
 @router.post("/purchase_intents/preview", response_model=None, responses={200: {"model": shapes.PreviewAnswer}})
 async def preview_purchase(body: AskBody, agent: AgentOf, context: ContextOf) -> dict[str, Any]:
     """What would be decided now; nothing is held, counted or written."""
-    command = await _command(context, agent, body, None)
+    command = _command(context, agent, body, None)
     preview = PreviewPurchase(agent.organization_id, command)
     decided = await context.till.submit(preview, time.monotonic() + ASK_SECONDS)
     decision = accepted(decided)
@@ -211,13 +211,9 @@ async def _own(context: FlowContext, agent: Agent, id: str) -> PurchaseView:
     return found(view, "purchase", id)
 
 
-async def _command(context: FlowContext, agent: Agent, body: AskBody, key: str | None) -> AskPurchase:
-    """The ask as a command. Raises Refused (422) for a project or a merchant lock the owner did not give this agent."""
+def _command(context: FlowContext, agent: Agent, body: AskBody, key: str | None) -> AskPurchase:
+    """The ask as a command."""
     project_id = body.project_id or agent.project_id
-    if project_id not in _projects(agent):
-        raise refuse(422, "This agent may not buy for that project.", field="project_id")
-    if body.merchant_lock == "monitor":
-        await _check_monitor(context, agent, project_id)
     merchant = Merchant(
         name=body.merchant.name, url=body.merchant.url, country=body.merchant.country,
         category=category_code(body.merchant.category) if body.merchant.category else None,
@@ -230,11 +226,3 @@ async def _command(context: FlowContext, agent: Agent, body: AskBody, key: str |
         body_hash=hashlib.sha256(canonical(body.model_dump()).encode()).hexdigest(),
         ids=AskIds(*(context.new_id(prefix) for prefix in ("pur", "hold", "apr", "crd", "out"))),
     )  # fmt: skip
-
-
-async def _check_monitor(context: FlowContext, agent: Agent, project_id: str) -> None:
-    """An ask can only make rules stricter; where no control says anything, the lock is strict."""
-    scope_ids = [scope_id for _, scope_id in chain(agent.organization_id, project_id, agent.id)]
-    rows = await run_in_threadpool(limits.controls_of, context.database, agent.organization_id, scope_ids)
-    if strictest([controls_of(row) for row in rows]).merchant_lock != "monitor":
-        raise refuse(422, "The rules ask for a strict merchant lock; an ask cannot loosen it.", field="merchant_lock")

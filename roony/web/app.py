@@ -55,4 +55,6 @@ def create_app(context: FlowContext, options: AppOptions, worker: Wakeable | Non
     app.router.routes.extend([*docs.routes(), *health.routes(), *oauth.routes(context)])
     app.add_middleware(RequestFrame, new_id=context.new_id, counts=counts)
     wake = worker.wake if worker is not None else lambda: None
-    return WebhookDoor(context, options.webhook_secrets, app, wake)
+    door = WebhookDoor(context, options.webhook_secrets, app, wake)
+    app.state.latency = door.latency
+    return door

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from roony.flows.context import FlowContext
 from roony.web.frame import RequestCounts
+from roony.web.latency import LatencyCounter
 
 log = structlog.get_logger("roony.web")
 
@@ -75,4 +76,6 @@ def _metrics(request: Request) -> Response:
         f'roony_http_requests_total{{method="{method}",status="{status}"}} {count}'
         for (method, status), count in sorted(counts.answered.items())
     ]
-    return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+    latency: LatencyCounter = request.app.state.latency
+    lines.append(latency.prometheus("roony_authorization_seconds"))
+    return PlainTextResponse("\n".join(lines), media_type="text/plain; version=0.0.4")
