@@ -95,7 +95,8 @@ class RecordCard(Command[Purchase]):
         )
         book.put(card)
         connection = book.need(Connection, self.organization_id, card.connection_id)
-        if purchase.ended_at is not None or connection.status != "active" or now >= card.expires_at:
+        over = connection.status in ("revoked", "expired")
+        if purchase.ended_at is not None or over or now >= card.expires_at:
             reason = purchase.ended_reason or ("expired" if now >= card.expires_at else "revoked")
             purchase = end_card(book, purchase, reason, self.cancel_promise_id, now)
         elif frozen_scope(
@@ -262,6 +263,23 @@ class RecordDelivery(Command[Card | Refusal]):
         scopes = chain(self.organization_id, purchase.project_id, purchase.agent_id)
         said = [scoped_controls(book, self.organization_id, scope_id).delivery for _, scope_id in scopes]
         return min((organization.delivery, *(word for word in said if word)), key=DELIVERIES.index)
+
+
+@dataclass(frozen=True, slots=True)
+class DropPromise(Command[None]):
+    """A promise that can never be kept, such as one about an account we may not act for any more."""
+
+    organization_id: str
+    promise: OutboxPromise
+    error: str
+
+    def needs(self, now: int) -> Needs:
+        """Nothing: the row is updated only for the holder of its lease."""
+        return Needs()
+
+    def apply(self, book: Book, now: int) -> None:
+        """Ends it, visible as dead."""
+        book.finish_promise(dead(self.promise, self.error, now))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from roony.core.connection import Connection
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase
 from roony.flows.card import (
+    DropPromise,
     FailCard,
     MadeCard,
     PutOff,
@@ -107,12 +108,15 @@ async def keep_make_card(context: FlowContext, promise: OutboxPromise) -> Purcha
     card = await _card(context, promise)
     connection = await _connection(context, promise.organization_id, card.connection_id)
     reach("after_hold")
+    if connection.status == "revoked":
+        return await _end(context, promise, "connection_revoked", "The Stripe account is no longer connected.", False)
     try:
         params = json.loads(promise.params)
         params["cardholder"] = await ensure_cardholder(context, connection)
         made = await _find(context, connection, promise, params["cardholder"])
         if made is None and promise.last_error == "look_up" and context.clock() >= card.expires_at:
-            return await _too_late(context, promise)
+            message = "Stripe did not make the card in time. Nothing was charged; ask again."
+            return await _end(context, promise, "card_not_made_in_time", message, True)
         if made is None:
             promise = _next_attempt(promise)
             reach("before_card_call")
@@ -139,6 +143,9 @@ async def keep_card_status(context: FlowContext, promise: OutboxPromise) -> None
         await _record_status(context, promise, card.stripe_status or wanted)
         return
     connection = await _connection(context, card.organization_id, card.connection_id)
+    if connection.status == "revoked":
+        await context.till.submit(DropPromise(promise.organization_id, promise, "connection_revoked"))
+        return
     try:
         found = await _set_status(context, access_of(context, connection), card.stripe_card_id, wanted, promise.key)
     except (StripeCallFailed, GatewayBusy) as error:
@@ -230,34 +237,8 @@ async def _record(context: FlowContext, promise: OutboxPromise, made: MadeCard) 
 async def _fail(context: FlowContext, promise: OutboxPromise, refused: StripeRefused) -> Purchase | None:
     failure = refused.failure
     log.error("card.refused", card=promise.subject, code=failure.code, request_id=failure.request_id)
-    answer = await context.till.submit(
-        FailCard(
-            promise.organization_id,
-            promise.subject,
-            failure.code or failure.kind.value,
-            f"Stripe refused the card: {failure.message} Nothing was charged.",
-            True,
-            promise,
-            context.new_id("out"),
-        )
-    )
-    return None if isinstance(answer, Refusal) else answer
-
-
-async def _too_late(context: FlowContext, promise: OutboxPromise) -> Purchase | None:
-    """The look-up found no card and its time is over: there is nothing left to make."""
-    answer = await context.till.submit(
-        FailCard(
-            promise.organization_id,
-            promise.subject,
-            "card_not_made_in_time",
-            "Stripe did not make the card in time. Nothing was charged; ask again.",
-            True,
-            promise,
-            context.new_id("out"),
-        )
-    )
-    return None if isinstance(answer, Refusal) else answer
+    message = f"Stripe refused the card: {failure.message} Nothing was charged."
+    return await _end(context, promise, failure.code or failure.kind.value, message, True)
 
 
 async def _refuse_weak(
@@ -265,24 +246,24 @@ async def _refuse_weak(
 ) -> Purchase | None:
     """A card that came back with less than was asked is never handed out: canceled at Stripe, the purchase fails."""
     log.error("card.weaker", card=promise.subject, control=weaker)
+    access = access_of(context, connection)
     try:
-        await context.pool.run(
-            issuing.cancel_card, context.gateway, access_of(context, connection), made["id"], f"{promise.key}:weak"
-        )
+        await context.pool.run(issuing.cancel_card, context.gateway, access, made["id"], f"{promise.key}:weak")
     except (StripeCallFailed, GatewayBusy) as error:
         await _put_off(context, promise, error)
         return None
-    answer = await context.till.submit(
-        FailCard(
-            promise.organization_id,
-            promise.subject,
-            "card_weaker",
-            f"Stripe made the card without {weaker}; it was canceled. Nothing was charged.",
-            False,
-            promise,
-            context.new_id("out"),
-        )
+    message = f"Stripe made the card without {weaker}; it was canceled. Nothing was charged."
+    return await _end(context, promise, "card_weaker", message, False)
+
+
+async def _end(
+    context: FlowContext, promise: OutboxPromise, code: str, message: str, retry_can_help: bool
+) -> Purchase | None:
+    """The card will not be made: the purchase fails, its hold is voided, and the agent is told why."""
+    failed = FailCard(
+        promise.organization_id, promise.subject, code, message, retry_can_help, promise, context.new_id("out")
     )
+    answer = await context.till.submit(failed)
     return None if isinstance(answer, Refusal) else answer
 
 

@@ -123,6 +123,7 @@ async def _revoke(context: FlowContext, route: AccountRoute, event: InboxEvent) 
             connection_id=route.connection_id,
             actor="stripe",
             reason="deauthorized at Stripe",
+            stated_at=event.created * 1_000_000,
             promise_id=context.new_id("out"),
         )
     )
