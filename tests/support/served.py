@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
@@ -357,3 +358,89 @@ def request_event(
         "verified_by_fraud_challenge": None, "wallet": None, **changes,
     }  # fmt: skip
     return event(account, "issuing_authorization.request", authorization, now)
+
+
+class Installation:
+    """A Roony set up by its environment, and a simulator of its own: two programs that know each other's address.
+
+    Everything lies in `folder`, which may be copied while both are stopped.
+    """
+
+    WEBHOOK_SECRET = "whsec_installation"
+    STRIPE_KEY = "sk_test_installation"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.simulator: Child | None = None
+        self.roony: Child | None = None
+        self._callers: list[Caller] = []
+
+    def environment(self) -> dict[str, str]:
+        """What `roony serve` is told; the simulator must have been started."""
+        assert self.simulator is not None
+        address = self.simulator.ready["url"]
+        return {
+            **self.database_environment(),
+            "STRIPE_SECRET_KEY": self.STRIPE_KEY,
+            "STRIPE_WEBHOOK_SECRET": self.WEBHOOK_SECRET,
+            "STRIPE_API_BASE": address,
+            "STRIPE_CONNECT_BASE": address,
+            "ROONY_SECRET_KEYS": base64.b64encode(hashlib.sha256(b"installation").digest()).decode(),
+        }
+
+    def database_environment(self) -> dict[str, str]:
+        """Where the books are."""
+        return {"ROONY_DATABASE_URL": f"sqlite:///{self.folder}/roony.db"}
+
+    def make(self) -> str:
+        """`roony init`; returns the owner's key."""
+        command = [*_ROONY, "init", "--name", "Acme Inc.", "--delivery", "raw", "--json"]
+        done = subprocess.run(
+            command, env=clean_environment(**self.database_environment()), capture_output=True, text=True, timeout=60,
+            check=True,
+        )  # fmt: skip
+        return str(json.loads(done.stdout)["admin_key"])
+
+    def start_simulator(self) -> None:
+        """The simulated Stripe; it knows Roony's address, whether or not Roony is there."""
+        self.simulator = Child(
+            ["simulator", "--port", "0", "--ready-json", "--state", f"{self.folder}/simulator.state",
+             "--webhook-url", f"{self.url}{WEBHOOK}", "--webhook-secret", self.WEBHOOK_SECRET,
+             "--secret-key", self.STRIPE_KEY],
+            self.folder / "simulator.log",
+        )  # fmt: skip
+
+    def start_roony(self, stop_at: str = "") -> None:
+        """Roony, always at the same address; with `stop_at` it will kill itself there."""
+        more = {"ROONY_STOP_AT": stop_at} if stop_at else {}
+        self.roony = Child(
+            ["serve", "--port", str(self.port), "--ready-json"], self.folder / "serve.log",
+            **self.environment(), **more,
+        )  # fmt: skip
+
+    def caller(self, key: str) -> Caller:
+        """Somebody with this key."""
+        made = Caller(self.url, key)
+        self._callers.append(made)
+        return made
+
+    def stripe(self) -> stripe.StripeClient:
+        """The official client with the key of the account itself."""
+        assert self.simulator is not None
+        return sdk(self.simulator.ready["url"], self.STRIPE_KEY, None)
+
+    def stop(self) -> None:
+        """Ends both programs."""
+        for caller in self._callers:
+            caller.close()
+        for child in (self.roony, self.simulator):
+            if child is not None:
+                child.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
