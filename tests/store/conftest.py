@@ -1,0 +1,44 @@
+"""Books for tests of the store: on SQLite, on PostgreSQL, or on both in turn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.books import Books, open_books
+from tests.support.tills import fresh_postgres
+
+SERVER = os.environ.get("ROONY_TEST_POSTGRES_URL", "")
+POSTGRES = [pytest.param("postgresql", marks=pytest.mark.postgres)] if SERVER else []
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """An empty PostgreSQL database. Tests that ask for it are skipped where there is no server (test_postgres.py)."""
+    with fresh_postgres(SERVER) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", *POSTGRES])
+def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
+    """Books on each database Roony runs on."""
+    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+    with open_books(tmp_path, url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sqlite_books(tmp_path: Path) -> Iterator[Books]:
+    """Books on a SQLite file, for what only SQLite does."""
+    with open_books(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def postgres_books(postgres_url: str, tmp_path: Path) -> Iterator[Books]:
+    """Books on PostgreSQL, for what only PostgreSQL does."""
+    with open_books(tmp_path, postgres_url) as opened:
+        yield opened
