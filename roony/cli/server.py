@@ -66,6 +66,7 @@ def make_server(app: Any) -> Server:
     """uvloop and httptools; no access log, since addresses carry tickets and states."""
     config = uvicorn.Config(
         app, http="httptools", ws="none", lifespan="off", access_log=False, log_config=None, server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=GRACEFUL_SECONDS, backlog=BACKLOG,
     )  # fmt: skip
     return Server(config)

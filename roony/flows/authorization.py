@@ -94,7 +94,7 @@ class AnswerAuthorization(Command[Answered]):
             now,
         )
         book.put(decision)
-        book.put(self.event._replace(organization_id=self.organization_id, status="applied", finished_at=now))
+        book.put(self.event)
         if verdict.code != "STALE":
             book.put(self._known(facts, verdict, now))
         if purchase is not None:

@@ -125,3 +125,14 @@ def ignore(event: InboxEvent, reason: str, now: int) -> Callable[[Writer], None]
         )
 
     return work
+
+
+def answered_event(
+    id: str, account: str | None, livemode: bool, kind: str, organization_id: str, object_id: str, created: int,
+    payload: bytes, now: int,
+) -> InboxEvent:  # fmt: skip
+    """A row for a real-time request, written with its answer; `created` in seconds, `now` in microseconds."""
+    return InboxEvent(
+        id, account, int(livemode), kind, organization_id, object_id, "applied", None, 0, now, 0, 0, created, now, now,
+        payload,
+    )  # fmt: skip

@@ -67,8 +67,6 @@ class Till:
         self._stopping = False
         self._cache = ConfigCache()
         self._writer: Writer | None = None
-        self._begun = False
-        self._skipped = False
         self._seconds_each = 0.0002
         self._counts = dict.fromkeys(Counters._fields, 0)
         self._thread = threading.Thread(target=self._serve, name="till", daemon=True)
@@ -174,6 +172,7 @@ class Till:
         return commands, work
 
     def _run(self, commands: list[Ticket], work: list[Ticket]) -> None:
+        began = time.monotonic()
         try:
             answered, unlocked = self._commit(commands, work)
         except ConnectionLost:
@@ -182,17 +181,14 @@ class Till:
         except Exception as error:  # Anything the write raised: nothing was committed.
             log.error("till.write_failed", error=type(error).__name__, commands=len(commands))
             self._counts["failed_batches"] += 1
-            if self._begun:
-                self._one_by_one(commands, work)
-            else:
-                self._refuse([*commands, *work], error)
+            self._one_by_one(commands, work)
             return
+        if commands:
+            each = (time.monotonic() - began) / len(commands)
+            self._seconds_each += (each - self._seconds_each) * 0.1
         if unlocked:
-            # Who is late anyway must not keep a place that others could use.
-            late = [ticket for ticket in unlocked if self._is_late(ticket)]
-            answered += late
             with self._wake:
-                for ticket in reversed([ticket for ticket in unlocked if ticket not in late]):
+                for ticket in reversed(unlocked):
                     lane = self._urgent if ticket.command is not None and ticket.command.urgent else self._ordinary
                     lane.appendleft(ticket)
         self._answer(answered)
@@ -202,11 +198,8 @@ class Till:
         writer = self._writer
         if writer is None:
             raise BrokenCaller("the till was not started")
-        self._begun = False
+        organizations = self._begin(writer, sorted({_command(t).organization_id for t in commands}))
         try:
-            organizations = self._begin(writer, sorted({_command(t).organization_id for t in commands}))
-            self._begun = True
-            began = time.monotonic()
             book = Book(self._new_version)
             present = [t for t in commands if _command(t).organization_id in organizations or not self._skipped]
             unlocked = [t for t in commands if t not in present] if self._skipped else []
@@ -216,16 +209,13 @@ class Till:
                 FactLoader(writer, self._cache).load(book, organizations.values(), needs, clocks)
                 self._apply(book, present, organizations, clocks)
                 book.write(writer, clocks)
-                # Waiting for locks and for the disk costs a batch the same whatever its size: it is not counted.
-                each = (time.monotonic() - began) / len(present)
-                self._seconds_each += (each - self._seconds_each) * 0.1
             for ticket in work:
                 self._do_work(writer, ticket)
             reach("before_commit")
-            writer.commit()
         except BaseException:
             writer.rollback()
             raise
+        writer.commit()
         reach("after_commit")
         self._counts["commits"] += 1
         self._counts["commands"] += len(present)
@@ -254,7 +244,9 @@ class Till:
     ) -> None:
         for ticket in tickets:
             command = _command(ticket)
-            if self._is_late(ticket):
+            if ticket.given_up or (ticket.deadline is not None and time.monotonic() > ticket.deadline - COMMIT_MARGIN):
+                ticket.answer = LATE
+                self._counts["refused_late"] += 1
                 continue
             if command.organization_id not in organizations:
                 ticket.answer = Refusal("not_found", "No such organization.", 404)
@@ -266,15 +258,6 @@ class Till:
                 book.undo_command()
                 log.exception("till.command_failed", command=type(command).__name__)
                 ticket.answer = error
-
-    def _is_late(self, ticket: Ticket) -> bool:
-        """True, with its answer, for a command whose caller is gone or would be before its commit."""
-        in_time = ticket.deadline is None or time.monotonic() <= ticket.deadline - COMMIT_MARGIN
-        if in_time and not ticket.given_up:
-            return False
-        ticket.answer = LATE
-        self._counts["refused_late"] += 1
-        return True
 
     def _do_work(self, writer: Writer, ticket: Ticket) -> None:
         writer.run("SAVEPOINT work")
@@ -295,7 +278,7 @@ class Till:
             ([], [ticket]) for ticket in work
         ]
         singles.sort(key=lambda single: not (single[0] and _command(single[0][0]).urgent))
-        for place, (one_command, one_work) in enumerate(singles):
+        for one_command, one_work in singles:
             ticket = (one_command or one_work)[0]
             try:
                 answered, unlocked = self._commit(one_command, one_work)
@@ -305,20 +288,11 @@ class Till:
             except Exception as error:
                 log.error("till.command_not_written", error=type(error).__name__, command=type(ticket.command).__name__)
                 self._cache.drop()
-                if not self._begun:
-                    self._refuse([left for single in singles[place:] for lane in single for left in lane], error)
-                    return
-                self._refuse([ticket], error)
-                continue
+                ticket.answer = FAILED if ticket.command is not None else error
+                answered, unlocked = [ticket], []
             for left in unlocked:
                 left.answer = BUSY
             self._answer([*answered, *unlocked])
-
-    def _refuse(self, tickets: list[Ticket], error: Exception) -> None:
-        """Says of each that it changed nothing. Where not even a begin was possible, none of them is to blame."""
-        for ticket in tickets:
-            ticket.answer = FAILED if ticket.command is not None else error
-        self._answer(tickets)
 
     def _after_lost_connection(self, commands: list[Ticket], work: list[Ticket]) -> None:
         """Whether the batch was committed is unknown: nobody is told yes, and what may have committed is withdrawn."""
@@ -348,7 +322,7 @@ class Till:
         loops: dict[asyncio.AbstractEventLoop, list[Ticket]] = {}
         for ticket in tickets:
             if ticket.loop is None:
-                self._resolve_all([ticket])
+                ticket.resolve()
             else:
                 loops.setdefault(ticket.loop, []).append(ticket)
         for loop, waiting in loops.items():
@@ -361,11 +335,9 @@ class Till:
 
     def _resolve_all(self, tickets: list[Ticket]) -> None:
         for ticket in tickets:
-            ticket.resolve()
-            # After resolving: a caller that gives up meanwhile on another thread sees either the answer or this check.
-            # A cancelled caller never saw the answer, even if it comes to say so only later.
-            if ticket.given_up or ticket.future.cancelled():
+            if ticket.given_up:
                 self._take_back(ticket)
+            ticket.resolve()
 
     def _take_back(self, ticket: Ticket) -> None:
         """Queues the compensation of an answer that its caller could not use, ahead of everything else."""

@@ -23,7 +23,7 @@ from roony.flows.connection import route_of
 from roony.flows.context import FlowContext
 from roony.flows.inbox import HANDLED_TYPES
 from roony.store import inbox
-from roony.store.command import TillClosed
+from roony.store.command import LATE, TillClosed
 from roony.store.tables import AccountRoute, InboxEvent
 from roony.web.authorization_request import REQUEST_TYPE, Envelope, read_envelope, read_object_id, read_request
 from roony.web.latency import LatencyCounter
@@ -122,8 +122,7 @@ class WebhookDoor:
     async def _answer(self, envelope: Envelope, body: bytes, began: float) -> bytes:
         """Always a well-formed answer: whatever goes wrong is a decline with its code (P11)."""
         try:
-            async with asyncio.timeout(began + ANSWER_SECONDS - time.monotonic()):
-                return await self._decide(envelope, body, began + ANSWER_SECONDS)
+            return await self._decide(envelope, body, began + ANSWER_SECONDS)
         except TimeoutError:
             log.error("authorization.late", event=envelope.id)
             return _decline("LATE")
@@ -132,33 +131,51 @@ class WebhookDoor:
             return _decline("UNREADABLE")
 
     async def _decide(self, envelope: Envelope, body: bytes, deadline: float) -> bytes:
+        """Raises TimeoutError when the account's route, or keeping a request of nobody, takes too long."""
         context = self._context
-        event = self._event(envelope, body)
         try:
             request = read_request(envelope)
         except (msgspec.DecodeError, ValueError):
-            await self._keep_ignored(event, "unreadable authorization request")
+            await self._keep_ignored(envelope, body, "unreadable authorization request", deadline)
             return _decline("UNREADABLE")
-        event = event._replace(object_id=request.authorization_id)
-        route = await self._route(envelope.account, envelope.livemode)
+        route = await self._route(envelope.account, envelope.livemode, deadline)
         if route is None:
-            await self._keep_ignored(event, "unknown account")
+            await self._keep_ignored(envelope, body, "unknown account", deadline)
             return _decline("CONNECTION_INACTIVE")
+        event = inbox.answered_event(
+            envelope.id, envelope.account, envelope.livemode, envelope.type, route.organization_id,
+            request.authorization_id, envelope.created, body, context.clock(),
+        )  # fmt: skip
         command = AnswerAuthorization(route.organization_id, route.connection_id, request, context.new_id("dec"), event)
-        ticket = context.till.enqueue(command, deadline, asyncio.get_running_loop())
-        try:
-            answer = await ticket.future
-        except asyncio.CancelledError:
-            # The deadline passed: what is sent is a decline, and the book must come to know it.
-            context.till.give_up(ticket)
-            raise
+        answer = await self._ask_till(command, deadline)
         if isinstance(answer, Refusal):
+            log.error("authorization.not_decided", event=envelope.id, code=answer.code)
             return _decline("LATE" if answer.code == "late" else "BUSY")
         return _answer_body(answer)
 
-    async def _keep_ignored(self, event: InboxEvent, reason: str) -> None:
+    async def _ask_till(self, command: AnswerAuthorization, deadline: float) -> Answered | Refusal:
+        """The till's answer, or LATE at the deadline: then a decline is sent, and the book comes to know it (P5)."""
+        till, loop = self._context.till, asyncio.get_running_loop()
+        ticket = till.enqueue(command, deadline, loop)
+        timer = loop.call_at(loop.time() + deadline - time.monotonic(), till.expire, ticket)
+        try:
+            answer: Answered | Refusal = await ticket.future
+        except asyncio.CancelledError:
+            till.give_up(ticket)
+            raise
+        finally:
+            timer.cancel()
+        if time.monotonic() > deadline and not isinstance(answer, Refusal):
+            # The answer was there in time but this loop was not: what would be sent now is late all the same.
+            till.give_up(ticket)
+            return LATE
+        return answer
+
+    async def _keep_ignored(self, envelope: Envelope, body: bytes, reason: str, deadline: float) -> None:
+        event = self._event(envelope, body)
         kept = event._replace(status="ignored", reason=reason, finished_at=event.received_at)
-        await self._context.till.write(inbox.keep(kept))
+        async with asyncio.timeout(deadline - time.monotonic()):
+            await self._context.till.write(inbox.keep(kept))
 
     # Every other event
 
@@ -192,14 +209,15 @@ class WebhookDoor:
             self._context.clock(),
         )
 
-    async def _route(self, account: str | None, livemode: bool) -> AccountRoute | None:
+    async def _route(self, account: str | None, livemode: bool, deadline: float) -> AccountRoute | None:
         key = (account, livemode)
         kept = self._routes.get(key)
         now = time.monotonic()
         if kept is not None and now < kept[0]:
             return kept[1]
         loop = asyncio.get_running_loop()
-        route = await loop.run_in_executor(self._reader, route_of, self._context, account, livemode)
+        async with asyncio.timeout(deadline - now):
+            route = await loop.run_in_executor(self._reader, route_of, self._context, account, livemode)
         if len(self._routes) >= MAX_ROUTES:
             self._routes.clear()
         if route is not None:

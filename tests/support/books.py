@@ -25,7 +25,7 @@ from roony.flows.card import MadeCard, RecordCard
 from roony.flows.purchase import AskIds, AskPurchase
 from roony.store import tables
 from roony.store.database import INSTALLATION_ROW, Database
-from roony.store.inbox import new_event
+from roony.store.inbox import answered_event
 from roony.store.statements import write_row
 from roony.store.tables import TABLE_OF, AccountRoute
 from roony.store.till import Till
@@ -149,16 +149,10 @@ class Books:
             "created": NOW // 1_000_000,
         }
         fields.update(more)
-        event = new_event(
-            f"evt_{uuid.uuid4().hex}",
-            ACCOUNT,
-            False,
-            "issuing_authorization.request",
-            fields["authorization_id"],
-            NOW // 1_000_000,
-            b"{}",
-            self.clock(),
-        )
+        event = answered_event(
+            f"evt_{uuid.uuid4().hex}", ACCOUNT, False, "issuing_authorization.request", ORG, fields["authorization_id"],
+            NOW // 1_000_000, b"{}", self.clock(),
+        )  # fmt: skip
         return AnswerAuthorization(ORG, CONNECTION, AuthorizationRequest(**fields), self.new_id("dec"), event)
 
     def freeze(self, row: type = Agent) -> None:
