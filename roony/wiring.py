@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
 
 from roony.clock import Clock, FollowedClock
@@ -20,11 +21,12 @@ from roony.flows.context import FlowContext
 from roony.gateway.client import StripeGateway
 from roony.gateway.pool import GatewayPool
 from roony.identifiers import new_id, new_version
-from roony.store import stop_points
+from roony.store import stop_points, tables
 from roony.store.database import Database
 from roony.store.migrations import migrate, pending_revisions
 from roony.store.till import Till
 from roony.store.vault import Vault
+from roony.store.writer import Writer
 from roony.web.app import AppOptions, create_app
 from roony.worker import Worker
 
@@ -52,10 +54,15 @@ class Roony:
     _working: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """1 lock · 2 schema · 3 till · 4 worker. Raises DatabaseLocked, DatabaseUnusable, SchemaTooNew."""
+        """1 lock · 2 schema · 3 till · 4 what was left half done · 5 worker.
+
+        Raises DatabaseLocked, DatabaseUnusable, SchemaTooNew.
+        """
         stop_points.arm(self.settings.roony_stop_at)
         open_database(self.database)
         self.context.till.start()
+        if self.database.is_sqlite:
+            await self.context.till.write(_free_leases)
         self._working = asyncio.create_task(self.worker.run(self._stopping), name="worker")
 
     @property
@@ -105,6 +112,16 @@ def build(settings: Settings, public_url: str, clock: Clock | None = None) -> Ro
     worker = Worker(context, clock)
     app = create_app(context, AppOptions(settings.webhook_secrets, simulate=isinstance(clock, FollowedClock)), worker)
     return Roony(settings, clock, database, context, worker, app)
+
+
+def _free_leases(writer: Writer) -> None:
+    """Takes up at once what the last process was doing when it died.
+
+    Only on SQLite: its lock says that no other process holds a lease. Fencing by generation stays as it is.
+    """
+    for table, waiting in ((tables.outbox, ("promised",)), (tables.inbox, ("received", "failed"))):
+        held = update(table).where(table.c.status.in_(waiting), table.c.lease_until > 0)
+        writer.execute(held.values(lease_until=0))
 
 
 def open_database(database: Database) -> None:

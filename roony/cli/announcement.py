@@ -19,13 +19,14 @@ _KEYS = (
 
 
 class Announced(NamedTuple):
-    """What answers now; the last three only with --simulate."""
+    """What answers now; the last three only with --simulate. `empty`: there is no organization yet."""
 
     url: str
     settings: Settings
     demo: DemoCompany | None
     simulator: dict[str, Any] | None
     files: SimulationFiles | None
+    empty: bool
 
 
 def announce(what: Announced, ready_json: bool) -> None:
@@ -67,4 +68,6 @@ def _for_people(what: Announced) -> str:
             f"  export ROONY_AGENT_KEY={what.demo.agent_key}",
             "  roony purchase ask 49.99 --merchant Figma --category software --country US",
         ]
+    if what.empty:
+        lines += ["There is no organization yet. Stop this, then: roony init"]
     return "\n".join([*lines, "", "Stop it with Ctrl-C.", ""])

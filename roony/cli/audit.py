@@ -138,6 +138,7 @@ def _read_head(value: Any, number: int) -> tuple[int, str]:
 def export(
     output: Path | None = typer.Option(None, "--output", "-o", help="File to write; standard output if not given."),
     url: str = UrlOption,
+    as_json: bool = JsonOption,
 ) -> None:
     """Export the whole chain as lines of JSON, ending with its head."""
     with owner(url).session() as http:
@@ -150,6 +151,9 @@ def export(
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         fail(f"{output} cannot be written ({error.strerror}): choose another --output.", FAILED)
+    if as_json:
+        print_json({"file": str(output), "records": len(lines) - 1})
+        return
     typer.echo(f"{len(lines) - 1} records written. Next: roony audit verify {output}")
 
 

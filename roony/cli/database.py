@@ -41,12 +41,15 @@ def _opened() -> Iterator[Database]:
         database.close()
 
 
-def migrate() -> None:
+def migrate(as_json: bool = JsonOption) -> None:
     """Bring the database to the newest schema. Run it before a newer Roony starts on PostgreSQL."""
     from roony.store import migrations
 
     with _opened() as database:
         done = migrations.migrate(database)
+    if as_json:
+        print_json({"revisions": done})
+        return
     typer.echo(f"Migrated to {done[-1]}." if done else "The schema is up to date; nothing was changed.")
 
 
@@ -79,23 +82,28 @@ class NotMade(Exception):
         self.code = code
 
 
+def has_organization(database: Database) -> bool:
+    """Whether anybody can do anything here yet."""
+    from sqlalchemy import select
+
+    from roony.core.audit import INSTALLATION
+    from roony.store.tables import organizations
+
+    return bool(database.read(select(organizations.c.id).where(organizations.c.id != INSTALLATION).limit(1)))
+
+
 def make_first_organization(database: Database, wish: OrganizationWish) -> FirstOrganization:
     """Migrates an acquired database and makes its first organization. Raises NotMade when there is one already."""
-    from sqlalchemy import func, select
-
     from roony.clock import Clock
-    from roony.core.audit import INSTALLATION
     from roony.core.errors import Refusal
     from roony.flows.access_key import new_key
     from roony.flows.organization import NewOrganization, create_organization
     from roony.identifiers import new_id, new_version
-    from roony.store import migrations, tables
+    from roony.store import migrations
     from roony.store.till import Till
 
     migrations.migrate(database)
-    organizations = tables.organizations
-    present = select(func.count()).select_from(organizations).where(organizations.c.id != INSTALLATION)
-    if database.read(present)[0][0]:
+    if has_organization(database):
         raise NotMade("This database already has an organization; nothing was changed. Next: roony serve", FAILED)
     key = new_key("admin", new_id("key"), "first admin key")
     new = NewOrganization(

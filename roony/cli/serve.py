@@ -113,6 +113,7 @@ async def _run(
     child: SimulatorChild | None = None, files: SimulationFiles | None = None,
 ) -> int:  # fmt: skip
     from roony.cli.announcement import Announced, announce
+    from roony.cli.database import has_organization
     from roony.cli.server import address_of, make_server
     from roony.wiring import build
 
@@ -136,7 +137,8 @@ async def _run(
             demo = await ensure_demo_company(roony, address_of(listener))
         if stop.is_set():
             return 0
-        announce(Announced(url, settings, demo, child.ready if child else None, files), options.ready_json)
+        empty = not await asyncio.to_thread(has_organization, roony.database)
+        announce(Announced(url, settings, demo, child.ready if child else None, files, empty), options.ready_json)
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         return 0 if stop.is_set() else _ended_by_itself(ends)
     finally:

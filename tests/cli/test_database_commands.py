@@ -70,6 +70,7 @@ def test_init_prints_what_comes_next(database: Path) -> None:
 def test_migrate_runs_once(database: Path) -> None:
     assert "Migrated to 0001" in run("migrate").stdout
     assert "up to date" in run("migrate").stdout
+    assert json.loads(run("migrate", "--json").stdout) == {"revisions": []}
 
 
 def test_migrate_names_a_wrong_address(monkeypatch: pytest.MonkeyPatch) -> None:
