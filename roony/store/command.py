@@ -61,7 +61,7 @@ class Counters(NamedTuple):
 class Ticket:
     """One waiting command or write, and the place its answer goes to."""
 
-    __slots__ = ("answer", "command", "deadline", "future", "given_up", "loop", "work")
+    __slots__ = ("answer", "command", "deadline", "future", "given_up", "loop", "taken_back", "work")
 
     def __init__(
         self,
@@ -76,7 +76,13 @@ class Ticket:
         self.loop = loop
         self.future: Any = loop.create_future() if loop else Future()
         self.given_up = False
+        self.taken_back = False
         self.answer: Any = None
+
+    @property
+    def is_abandoned(self) -> bool:
+        """True when the caller left without its answer; a cancelled one comes to say so only later."""
+        return self.given_up or bool(self.future.cancelled())
 
     def resolve(self) -> None:
         """Hands the answer over; runs on the waiting loop, or on the till's thread for waiting threads."""

@@ -67,6 +67,8 @@ class Till:
         self._stopping = False
         self._cache = ConfigCache()
         self._writer: Writer | None = None
+        self._begun = False
+        self._skipped = False
         self._seconds_each = 0.0002
         self._counts = dict.fromkeys(Counters._fields, 0)
         self._thread = threading.Thread(target=self._serve, name="till", daemon=True)
@@ -134,6 +136,12 @@ class Till:
         if ticket.future.done() and not ticket.future.cancelled():
             self._take_back(ticket)
 
+    def expire(self, ticket: Ticket) -> None:
+        """The caller's patience is over: answered LATE; what still commits is taken back. On its loop only."""
+        ticket.given_up = True
+        if not ticket.future.done():
+            ticket.future.set_result(LATE)
+
     def _enqueue_work(self, work: Callable[[Writer], Any], loop: asyncio.AbstractEventLoop | None) -> Ticket:
         ticket = Ticket(None, work, None, loop)
         with self._wake:
@@ -172,7 +180,6 @@ class Till:
         return commands, work
 
     def _run(self, commands: list[Ticket], work: list[Ticket]) -> None:
-        began = time.monotonic()
         try:
             answered, unlocked = self._commit(commands, work)
         except ConnectionLost:
@@ -181,14 +188,17 @@ class Till:
         except Exception as error:  # Anything the write raised: nothing was committed.
             log.error("till.write_failed", error=type(error).__name__, commands=len(commands))
             self._counts["failed_batches"] += 1
-            self._one_by_one(commands, work)
+            if self._begun:
+                self._one_by_one(commands, work)
+            else:
+                self._refuse([*commands, *work], error)
             return
-        if commands:
-            each = (time.monotonic() - began) / len(commands)
-            self._seconds_each += (each - self._seconds_each) * 0.1
         if unlocked:
+            # Who is late anyway must not keep a place that others could use.
+            late = [ticket for ticket in unlocked if self._is_late(ticket)]
+            answered += late
             with self._wake:
-                for ticket in reversed(unlocked):
+                for ticket in reversed([ticket for ticket in unlocked if ticket not in late]):
                     lane = self._urgent if ticket.command is not None and ticket.command.urgent else self._ordinary
                     lane.appendleft(ticket)
         self._answer(answered)
@@ -198,8 +208,11 @@ class Till:
         writer = self._writer
         if writer is None:
             raise BrokenCaller("the till was not started")
-        organizations = self._begin(writer, sorted({_command(t).organization_id for t in commands}))
+        self._begun = False
         try:
+            organizations = self._begin(writer, sorted({_command(t).organization_id for t in commands}))
+            self._begun = True
+            began = time.monotonic()
             book = Book(self._new_version)
             present = [t for t in commands if _command(t).organization_id in organizations or not self._skipped]
             unlocked = [t for t in commands if t not in present] if self._skipped else []
@@ -209,13 +222,16 @@ class Till:
                 FactLoader(writer, self._cache).load(book, organizations.values(), needs, clocks)
                 self._apply(book, present, organizations, clocks)
                 book.write(writer, clocks)
+                # Waiting for locks and for the disk costs a batch the same whatever its size: it is not counted.
+                each = (time.monotonic() - began) / len(present)
+                self._seconds_each += (each - self._seconds_each) * 0.1
             for ticket in work:
                 self._do_work(writer, ticket)
             reach("before_commit")
+            writer.commit()
         except BaseException:
             writer.rollback()
             raise
-        writer.commit()
         reach("after_commit")
         self._counts["commits"] += 1
         self._counts["commands"] += len(present)
@@ -244,9 +260,7 @@ class Till:
     ) -> None:
         for ticket in tickets:
             command = _command(ticket)
-            if ticket.given_up or (ticket.deadline is not None and time.monotonic() > ticket.deadline - COMMIT_MARGIN):
-                ticket.answer = LATE
-                self._counts["refused_late"] += 1
+            if self._is_late(ticket):
                 continue
             if command.organization_id not in organizations:
                 ticket.answer = Refusal("not_found", "No such organization.", 404)
@@ -258,6 +272,15 @@ class Till:
                 book.undo_command()
                 log.exception("till.command_failed", command=type(command).__name__)
                 ticket.answer = error
+
+    def _is_late(self, ticket: Ticket) -> bool:
+        """True, with its answer, for a command whose caller is gone or would be before its commit."""
+        in_time = ticket.deadline is None or time.monotonic() <= ticket.deadline - COMMIT_MARGIN
+        if in_time and not ticket.given_up:
+            return False
+        ticket.answer = LATE
+        self._counts["refused_late"] += 1
+        return True
 
     def _do_work(self, writer: Writer, ticket: Ticket) -> None:
         writer.run("SAVEPOINT work")
@@ -278,7 +301,7 @@ class Till:
             ([], [ticket]) for ticket in work
         ]
         singles.sort(key=lambda single: not (single[0] and _command(single[0][0]).urgent))
-        for one_command, one_work in singles:
+        for place, (one_command, one_work) in enumerate(singles):
             ticket = (one_command or one_work)[0]
             try:
                 answered, unlocked = self._commit(one_command, one_work)
@@ -288,11 +311,20 @@ class Till:
             except Exception as error:
                 log.error("till.command_not_written", error=type(error).__name__, command=type(ticket.command).__name__)
                 self._cache.drop()
-                ticket.answer = FAILED if ticket.command is not None else error
-                answered, unlocked = [ticket], []
+                if not self._begun:
+                    self._refuse([left for single in singles[place:] for lane in single for left in lane], error)
+                    return
+                self._refuse([ticket], error)
+                continue
             for left in unlocked:
                 left.answer = BUSY
             self._answer([*answered, *unlocked])
+
+    def _refuse(self, tickets: list[Ticket], error: Exception) -> None:
+        """Says of each that it changed nothing. Where not even a begin was possible, none of them is to blame."""
+        for ticket in tickets:
+            ticket.answer = FAILED if ticket.command is not None else error
+        self._answer(tickets)
 
     def _after_lost_connection(self, commands: list[Ticket], work: list[Ticket]) -> None:
         """Whether the batch was committed is unknown: nobody is told yes, and what may have committed is withdrawn."""
@@ -321,8 +353,11 @@ class Till:
         """Tells every caller, each event loop with one call."""
         loops: dict[asyncio.AbstractEventLoop, list[Ticket]] = {}
         for ticket in tickets:
+            if ticket.is_abandoned:
+                # Now, not when its loop comes to it: a loop that ends never does.
+                self._take_back(ticket)
             if ticket.loop is None:
-                ticket.resolve()
+                self._resolve_all([ticket])
             else:
                 loops.setdefault(ticket.loop, []).append(ticket)
         for loop, waiting in loops.items():
@@ -335,14 +370,16 @@ class Till:
 
     def _resolve_all(self, tickets: list[Ticket]) -> None:
         for ticket in tickets:
-            if ticket.given_up:
-                self._take_back(ticket)
             ticket.resolve()
+            # After resolving: a caller that gives up meanwhile on another thread sees either the answer or this check.
+            if ticket.is_abandoned:
+                self._take_back(ticket)
 
     def _take_back(self, ticket: Ticket) -> None:
         """Queues the compensation of an answer that its caller could not use, ahead of everything else."""
-        if ticket.command is None or isinstance(ticket.answer, (BaseException, Refusal)):
+        if ticket.command is None or ticket.taken_back or isinstance(ticket.answer, (BaseException, Refusal)):
             return
+        ticket.taken_back = True
         command = ticket.command.compensation(ticket.answer)
         if command is None:
             return
