@@ -33,7 +33,6 @@ from roony.flows.card_event import BookCard
 from roony.flows.ending import CancelPurchase
 from roony.flows.freeze import Freeze, SetCardFrozen, Unfreeze
 from roony.flows.settlement import BookAuthorization, BookTransaction
-from roony.store import inbox
 from roony.store.inbox import new_event
 from roony.store.tables import InboxEvent, OutboxPromise
 from tests.support.books import ACCOUNT, AGENT, CONNECTION, ORG, Books
@@ -53,7 +52,7 @@ def kept_event(books: Books, kind: str, object_id: str) -> InboxEvent:
     """A Stripe event as the webhook keeps it."""
     created = books.clock() // 1_000_000
     event = new_event(books.new_id("evt"), ACCOUNT, False, kind, object_id, created, b"{}", books.clock())
-    books.till.write_and_wait(inbox.keep(event))
+    books.put(event)
     return event
 
 

@@ -1,0 +1,271 @@
+"""Stripe's statements in any order, any number of times: the same books in the end, enough held on the way (P3, P8).
+
+What happens at Stripe is a script; every script is delivered in its own order first and then in many others.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from roony.core.authorization import Authorization
+from roony.core.budget import BudgetPeriod
+from roony.core.settlement import StripeTransaction
+from tests.support.books import Books
+from tests.support.memory import MemoryBooks
+from tests.support.network import Network, Said, deliver
+from tests.support.promises import all_is_well
+from tests.support.story import Story
+
+HOLD = 10_000
+
+# A step is one happening: (word, …). `wait` delivers all that is on its way.
+Step = tuple[Any, ...]
+
+SCRIPTS: dict[str, list[Step]] = {
+    "captured in full": [("request", "A", 10_000), ("canceled",), ("capture", "A", 10_000, True)],
+    "over-captured, then refunded": [("request", "A", 9_000), ("capture", "A", 12_000, True), ("refund", 12_000)],
+    "two captures and a refund": [
+        ("request", "A", 10_000),
+        ("capture", "A", 4_000, False),
+        ("capture", "A", 5_000, True),
+        ("refund", 2_000),
+    ],
+    "reversed in part, then captured": [
+        ("request", "A", 10_000),
+        ("reverse", "A", 7_000),
+        ("capture", "A", 3_000, True),
+    ],
+    "reversed in full": [("request", "A", 10_000), ("canceled",), ("reverse", "A", None)],
+    "expired, captured late": [("request", "A", 10_000), ("expire", "A"), ("capture", "A", 10_000, True)],
+    "raised, and refused a raise": [
+        ("request", "A", 5_000),
+        ("raise", "A", 3_000, "yes"),
+        ("raise", "A", 9_000, "no"),
+        ("capture", "A", 8_000, True),
+    ],
+    "not honoured": [("request", "A", 10_000, "timeout"), ("canceled",)],
+    "approved without Roony": [("alone", "A", 10_000, "active"), ("canceled",), ("capture", "A", 9_000, True)],
+    "approved without Roony beyond the hold, reversed": [("alone", "A", 15_000, "active"), ("reverse", "A", None)],
+    "declined by Stripe, force captured": [("alone", "A", 10_000, "controls"), ("force", 700), ("refund", 900)],
+    "refunds before anything": [("refund", 500), ("request", "A", 10_000), ("capture", "A", 400, True)],
+    "a check captured": [("request", "A", 100), ("capture", "A", 100, True)],
+    "a check that grew": [("request", "A", 100), ("raise", "A", 4_000, "active"), ("reverse", "A", None)],
+    "a check, then the purchase": [
+        ("request", "A", 0),
+        ("reverse", "A", None),
+        ("wait",),
+        ("request", "B", 10_000),
+        ("capture", "B", 10_000, True),
+    ],
+}
+
+
+class Run:
+    """One script on fresh books; `pick` chooses what is delivered next, and whether it comes again later."""
+
+    def __init__(self) -> None:
+        self.books: Books = MemoryBooks()
+        self.story = Story(self.books)
+        self.story.tell(f"ask {HOLD}\ncard")
+        self.network = Network(self.story.stripe_card)
+        self.way: list[Said] = []
+
+    def happen(self, step: Step) -> None:
+        """One step of the script; what Stripe says about it is on its way then."""
+        self.network.now += 1
+        word, *rest = step
+        if word == "request":
+            self._request(*rest)
+        elif word == "alone":
+            self.way += self.network.ask(*rest)
+        elif word == "raise":
+            self._raise(*rest)
+        elif word == "force":
+            self.way += self.network.capture(None, *rest)
+        elif word == "canceled":
+            self.way += self.network.card_canceled()
+        else:
+            self.way += getattr(self.network, word)(*rest)
+        self.check()
+
+    def deliver(self, said: Said) -> None:
+        deliver(self.books, said)
+        self.check()
+
+    def check(self) -> None:
+        """Everything that must hold at every step; also against what Stripe knows and we do not yet."""
+        all_is_well(self.books)
+        captured = {known.id: known.captured for known in self.books.rows(Authorization)}
+        waiting = sum(
+            max(0, min(truth.amount, truth.granted) - captured.get(f"iauth_{truth.name}", 0))
+            for truth in self.network.truths.values()
+            if truth.status == "pending"
+        )
+        assert self.story.purchase.held >= waiting
+
+    def result(self) -> dict[str, Any]:
+        """The books as they are, without the times at which they changed."""
+        card = self.story.card
+        assert card is not None
+        purchase = self.story.purchase
+        return {
+            "purchase": purchase._replace(updated_at=0, entry_count=0),
+            "card": (card.status, card.stripe_status),
+            "authorizations": [
+                known._replace(created_at=0, updated_at=0, merchant_amount=0, merchant="")
+                for known in self.books.rows(Authorization)
+            ],
+            "transactions": [found._replace(booked_at=0) for found in self.books.rows(StripeTransaction)],
+            "periods": self.books.rows(BudgetPeriod),
+        }
+
+    def _request(self, name: str, amount: int, word: str = "yes") -> None:
+        assert self.story._request(name, str(amount)) == "yes"
+        self.way += self.network.ask(name, amount, word, granted=amount if word == "yes" else 0)
+
+    def _raise(self, name: str, amount: int, word: str) -> None:
+        if word in ("yes", "no"):
+            truth = self.network.truths[name]
+            more = ("on", str(truth.amount), f"#{len(truth.history)}")
+            assert self.story._request(name, str(amount), *more) == ("yes" if word == "yes" else "OVER_HOLD")
+        self.way += self.network.raise_amount(name, amount, word)
+
+
+def in_order(script: Iterable[Step]) -> Run:
+    """Everything delivered at once, in the order in which it happened."""
+    run = Run()
+    for step in script:
+        if step[0] != "wait":
+            run.happen(step)
+        while run.way:
+            run.deliver(run.way.pop(0))
+    return run
+
+
+def shuffled(script: Iterable[Step], random: Random) -> Run:
+    """Delivered at random times in random order, some of it twice."""
+    run, again = Run(), []
+    for step in [*script, ("wait",)]:
+        if step[0] != "wait":
+            run.happen(step)
+        left = 0 if step[0] == "wait" else random.randint(0, len(run.way))
+        while len(run.way) > left:
+            said = run.way.pop(random.randrange(len(run.way)))
+            run.deliver(said)
+            if random.random() < 0.4:
+                again.append(said)
+    random.shuffle(again)
+    for said in again:
+        run.deliver(said)
+    return run
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_order_of_what_stripe_says_ends_in_the_same_books(name: str) -> None:
+    """Every permutation of all that one script makes Stripe say, after the requests were answered."""
+    script = SCRIPTS[name]
+    expected = in_order(script).result()
+    if any(step[0] == "wait" for step in script):
+        runs = (shuffled(script, Random(seed)) for seed in range(100))
+        assert all(run.result() == expected for run in runs)
+        return
+    told = Run()
+    for step in script:
+        told.happen(step)
+    orders = list(itertools.permutations(range(len(told.way))))
+    assert len(orders) >= 2
+    # All orders of up to six statements; of more, every seventh.
+    for order in orders[:: 1 if len(orders) <= 720 else 7]:
+        run = Run()
+        for step in script:
+            run.happen(step)
+        for place in order:
+            run.deliver(run.way[place])
+        assert run.result() == expected, order
+        run.deliver(run.way[order[0]])
+        assert run.result() == expected, order
+
+
+@settings(derandomize=True, deadline=None, max_examples=40)
+@given(seed=st.integers(0, 2**32))
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_statements_between_the_steps_and_twice(name: str, seed: int) -> None:
+    assert shuffled(SCRIPTS[name], Random(seed)).result() == in_order(SCRIPTS[name]).result()
+
+
+def random_script(random: Random) -> list[Step]:
+    """What may happen to one card: one authorization or a check before it, and whatever the merchant does then."""
+    script: list[Step] = []
+    state: dict[str, tuple[str, int]] = {}
+    if random.random() < 0.3:
+        script += [("request", "C", random.choice([0, 50, 100])), ("reverse", "C", None), ("wait",)]
+    amount = random.randint(200, HOLD)
+    first: Callable[[], Step] = random.choice(
+        [
+            lambda: ("request", "A", amount),
+            lambda: ("request", "A", amount, "timeout"),
+            lambda: ("alone", "A", random.randint(200, 14_000), random.choice(["active", "controls"])),
+        ]
+    )
+    step = first()
+    script.append(step)
+    pending = step[-1] not in ("timeout", "controls")
+    state["A"] = ("pending" if pending else "closed", step[2])
+    raised = pending
+    for _ in range(random.randint(1, 5)):
+        status, amount = state["A"]
+        words = ["force", "refund", "canceled"]
+        if status == "pending":
+            words += ["capture", "capture", "reverse", "expire"] + (["raise"] if raised else [])
+        if status == "expired":
+            words.append("capture")
+        word = random.choice(words)
+        if word == "force":
+            script.append(("force", random.randint(1, 3_000)))
+        elif word == "refund":
+            script.append(("refund", random.randint(1, 4_000), random.choice([None, "A"])))
+        elif word == "canceled":
+            script.append(("canceled",))
+        elif word == "capture":
+            close = status == "expired" or random.random() < 0.5
+            script.append(("capture", "A", random.randint(1, amount + 500), close))
+            state["A"] = ("closed" if close else "pending", amount)
+            raised = False
+        elif word == "reverse":
+            part = random.choice([None, amount // 3])
+            script.append(("reverse", "A", part))
+            state["A"] = ("reversed", 0) if part is None else ("pending", amount - part)
+            raised = False
+        elif word == "expire":
+            script.append(("expire", "A"))
+            state["A"] = ("expired", amount)
+        else:
+            more = random.randint(1, 500)
+            script.append(("raise", "A", more, "active"))
+            state["A"] = ("pending", amount + more)
+    return script
+
+
+@settings(derandomize=True, deadline=None, max_examples=600)
+@given(seed=st.integers(0, 2**32))
+def test_random_histories_end_in_the_same_books(seed: int) -> None:
+    random = Random(seed)
+    script = random_script(random)
+    expected = in_order(script).result()
+    for _ in range(4):
+        assert shuffled(script, random).result() == expected, script
+
+
+def test_the_checks_would_see_a_difference() -> None:
+    """A lost capture shows."""
+    script = SCRIPTS["captured in full"]
+    complete, short = in_order(script).result(), in_order(script[:-1]).result()
+    assert complete != short
+    assert complete["purchase"].spent == HOLD

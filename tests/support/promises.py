@@ -1,0 +1,106 @@
+"""What must be true of the books after every step, whatever happened (design section 12)."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import Any
+
+from roony.core.agent import Organization
+from roony.core.approval import Approval
+from roony.core.audit import AuditRecord, verify
+from roony.core.authorization import Authorization, AuthorizationDecision
+from roony.core.budget import Budget, BudgetPeriod
+from roony.core.card import Card
+from roony.core.ledger import Entry, Hold
+from roony.core.purchase import Purchase
+from roony.core.settlement import Discrepancy, StripeTransaction
+from roony.store.tables import OutboxPromise
+from tests.support.books import ORG, Books
+
+MONEY = (
+    Approval,
+    Authorization,
+    AuthorizationDecision,
+    BudgetPeriod,
+    Card,
+    Discrepancy,
+    Entry,
+    Hold,
+    Purchase,
+    StripeTransaction,
+)
+
+
+def sums_are_right(books: Books) -> None:
+    """P8: entries sum to purchases and, through their holds, to budget periods; nothing held is negative."""
+    holds = {hold.id: hold for hold in books.rows(Hold)}
+    by_purchase: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    by_period: dict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0])
+    for entry in books.rows(Entry):
+        keys: list[Any] = [by_purchase[entry.purchase_id]]
+        keys += [by_period[(budget, start)] for budget, start in json.loads(holds[entry.hold_id].periods)]
+        for sums in keys:
+            sums[0] += entry.held
+            sums[1] += entry.spent
+    for purchase in books.rows(Purchase):
+        assert [purchase.held, purchase.spent] == by_purchase[purchase.id], purchase
+        assert purchase.held >= 0, purchase
+        assert purchase.spent >= 0, purchase
+    kept = {(row.budget_id, row.period_start): [row.held, row.spent] for row in books.rows(BudgetPeriod)}
+    assert kept == by_period
+    assert all(held >= 0 for held, _ in kept.values())
+
+
+def open_money_is_held(books: Books) -> None:
+    """P8: a purchase holds what its pending approved authorizations have not yet captured."""
+    waiting: dict[str, int] = defaultdict(int)
+    for known in books.rows(Authorization):
+        if known.approved and known.status == "pending" and known.purchase_id is not None:
+            waiting[known.purchase_id] += max(0, known.amount - known.captured)
+    for purchase in books.rows(Purchase):
+        assert purchase.held >= waiting[purchase.id], (purchase, waiting[purchase.id])
+
+
+def one_card_each(books: Books) -> None:
+    """P2: one card and one promise to make it for each purchase that has one, never two."""
+    purchases = {purchase.id: purchase for purchase in books.rows(Purchase)}
+    cards = books.rows(Card)
+    assert len({card.purchase_id for card in cards}) == len(cards)
+    for card in cards:
+        assert purchases[card.purchase_id].card_id == card.id
+    made = [promise.subject for promise in books.rows(OutboxPromise) if promise.kind == "make_card"]
+    assert sorted(made) == sorted(card.id for card in cards)
+
+
+def chain_is_whole(books: Books) -> None:
+    """P9: the audit chain verifies up to the head on the organization's row."""
+    organization = books.row(Organization, id=ORG)
+    assert verify(books.rows(AuditRecord), (organization.audit_sequence, organization.audit_hash)) is None
+
+
+def money_rows(books: Books) -> dict[str, list[Any]]:
+    """All rows that money depends on; times of the last change left out."""
+    return {
+        row.__name__: [
+            item._replace(updated_at=0) if "updated_at" in item._fields else item for item in books.rows(row)
+        ]
+        for row in MONEY
+    }
+
+
+def within_limits(books: Books) -> bool:
+    """True while every budget period is within its limit."""
+    limits = {budget.id: budget.limit_amount for budget in books.rows(Budget)}
+    return all(
+        limits[row.budget_id] is None or row.held + row.spent <= limits[row.budget_id]
+        for row in books.rows(BudgetPeriod)
+    )
+
+
+def all_is_well(books: Books) -> None:
+    """Everything above that must always be true."""
+    sums_are_right(books)
+    open_money_is_held(books)
+    one_card_each(books)
+    chain_is_whole(books)
