@@ -37,7 +37,9 @@ def tokens_at_stripe(folder: Path) -> dict[str, str]:
     codes = [record for collection, record in records if collection == "codes"]
     assert {"secret", "access", "refresh"} <= {key["kind"] for key in keys}
     assert codes
-    return {f"{key['kind']} key": key["id"] for key in keys} | {"OAuth code": code["id"] for code in codes}
+    return {f"{key['kind']} key": key["id"] for key in keys} | {
+        f"OAuth code {place}": code["id"] for place, code in enumerate(codes)
+    }
 
 
 def play(buyer: Buyer, place: int) -> dict[str, Any]:
