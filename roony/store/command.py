@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from roony.core.errors import Refusal
+from roony.core.errors import BrokenCaller, Refusal
 from roony.store.book import Book
 from roony.store.facts import Needs
 from roony.store.writer import Writer
@@ -61,7 +61,7 @@ class Counters(NamedTuple):
 class Ticket:
     """One waiting command or write, and the place its answer goes to."""
 
-    __slots__ = ("answer", "command", "deadline", "future", "given_up", "loop", "taken_back", "work")
+    __slots__ = ("answer", "command", "deadline", "future", "given_up", "loop", "taken_back", "tries", "work")
 
     def __init__(
         self,
@@ -69,15 +69,25 @@ class Ticket:
         work: Callable[[Writer], Any] | None,
         deadline: float | None,
         loop: asyncio.AbstractEventLoop | None,
+        tries: int = 0,
     ) -> None:
+        """`tries`: how often the till tries again by itself; only for a compensation, for which nobody waits."""
         self.command = command
         self.work = work
         self.deadline = deadline
         self.loop = loop
         self.future: Any = loop.create_future() if loop else Future()
+        self.tries = tries
         self.given_up = False
         self.taken_back = False
         self.answer: Any = None
+
+    @property
+    def asked(self) -> Command[Any]:
+        """The command of a ticket in a lane. Raises BrokenCaller for one that carries a write."""
+        if self.command is None:
+            raise BrokenCaller("this ticket carries a write, not a command")
+        return self.command
 
     @property
     def is_abandoned(self) -> bool:

@@ -43,6 +43,8 @@ MAX_BATCH_SECONDS = 0.020
 COMMIT_MARGIN = 0.300
 MAX_WAITING = 4_096
 MAX_RECONNECTS = 3
+# How often a compensation that could not be committed is tried again.
+MAX_COMPENSATION_TRIES = 10
 
 
 class Till:
@@ -59,7 +61,7 @@ class Till:
         self._open_writer = open_writer
         self._clock = clock
         self._new_version = new_version
-        self._on_dead = on_dead or _end_process
+        self._on_dead = on_dead or (lambda _error: os._exit(70))
         self._urgent: deque[Ticket] = deque()
         self._ordinary: deque[Ticket] = deque()
         self._work: deque[Ticket] = deque()
@@ -118,7 +120,7 @@ class Till:
     def enqueue(self, command: Command[Any], deadline: float | None, loop: asyncio.AbstractEventLoop | None) -> Ticket:
         """Puts a command into its lane and returns its ticket; the queue being full resolves it with BUSY at once."""
         ticket = Ticket(command, None, deadline, loop)
-        lane = self._urgent if command.urgent else self._ordinary
+        lane = self._lane(command)
         with self._wake:
             if self._stopping or len(lane) >= MAX_WAITING:
                 ticket.answer = CLOSING if self._stopping else BUSY
@@ -193,15 +195,10 @@ class Till:
             else:
                 self._refuse([*commands, *work], error)
             return
-        if unlocked:
-            # Who is late anyway must not keep a place that others could use.
-            late = [ticket for ticket in unlocked if self._is_late(ticket)]
-            answered += late
-            with self._wake:
-                for ticket in reversed([ticket for ticket in unlocked if ticket not in late]):
-                    lane = self._urgent if ticket.command is not None and ticket.command.urgent else self._ordinary
-                    lane.appendleft(ticket)
-        self._answer(answered)
+        # Who is late anyway must not keep a place that others could use.
+        late = [ticket for ticket in unlocked if self._is_late(ticket)]
+        self._put_back([ticket for ticket in unlocked if ticket not in late])
+        self._answer([*answered, *late])
 
     def _commit(self, commands: list[Ticket], work: list[Ticket]) -> tuple[list[Ticket], list[Ticket]]:
         """One transaction. Returns the tickets that have their answer, and those whose organization was not free."""
@@ -210,15 +207,15 @@ class Till:
             raise BrokenCaller("the till was not started")
         self._begun = False
         try:
-            organizations = self._begin(writer, sorted({_command(t).organization_id for t in commands}))
+            organizations = self._begin(writer, sorted({t.asked.organization_id for t in commands}))
             self._begun = True
             began = time.monotonic()
             book = Book(self._new_version)
-            present = [t for t in commands if _command(t).organization_id in organizations or not self._skipped]
+            present = [t for t in commands if t.asked.organization_id in organizations or not self._skipped]
             unlocked = [t for t in commands if t not in present] if self._skipped else []
             clocks = self._clocks(writer, organizations)
             if present:
-                needs = [_command(t).needs(clocks.get(_command(t).organization_id, 0)) for t in present]
+                needs = [t.asked.needs(clocks.get(t.asked.organization_id, 0)) for t in present]
                 FactLoader(writer, self._cache).load(book, organizations.values(), needs, clocks)
                 self._apply(book, present, organizations, clocks)
                 book.write(writer, clocks)
@@ -235,7 +232,7 @@ class Till:
         reach("after_commit")
         self._counts["commits"] += 1
         self._counts["commands"] += len(present)
-        self._counts["authorizations"] += sum(1 for t in present if _command(t).urgent)
+        self._counts["authorizations"] += sum(1 for t in present if t.asked.urgent)
         return [*present, *work], unlocked
 
     def _begin(self, writer: Writer, ids: list[str]) -> dict[str, Organization]:
@@ -259,7 +256,7 @@ class Till:
         self, book: Book, tickets: list[Ticket], organizations: dict[str, Organization], clocks: dict[str, int]
     ) -> None:
         for ticket in tickets:
-            command = _command(ticket)
+            command = ticket.asked
             if self._is_late(ticket):
                 continue
             if command.organization_id not in organizations:
@@ -297,34 +294,47 @@ class Till:
     def _one_by_one(self, commands: list[Ticket], work: list[Ticket]) -> None:
         """After a failed write: each ticket once more in a transaction of its own; who fails alone is refused."""
         self._cache.drop()
-        singles: list[tuple[list[Ticket], list[Ticket]]] = [([ticket], []) for ticket in commands] + [
-            ([], [ticket]) for ticket in work
-        ]
-        singles.sort(key=lambda single: not (single[0] and _command(single[0][0]).urgent))
-        for place, (one_command, one_work) in enumerate(singles):
-            ticket = (one_command or one_work)[0]
+        tickets = sorted([*commands, *work], key=lambda t: t.command is None or not t.command.urgent)
+        for place, ticket in enumerate(tickets):
+            alone = ([], [ticket]) if ticket.command is None else ([ticket], [])
             try:
-                answered, unlocked = self._commit(one_command, one_work)
+                answered, unlocked = self._commit(*alone)
             except ConnectionLost:
-                self._after_lost_connection(one_command, one_work)
+                self._after_lost_connection(*alone)
                 continue
             except Exception as error:
                 log.error("till.command_not_written", error=type(error).__name__, command=type(ticket.command).__name__)
                 self._cache.drop()
                 if not self._begun:
-                    self._refuse([left for single in singles[place:] for lane in single for left in lane], error)
+                    self._refuse(tickets[place:], error)
                     return
                 self._refuse([ticket], error)
                 continue
-            for left in unlocked:
-                left.answer = BUSY
-            self._answer([*answered, *unlocked])
+            self._put_back(unlocked)
+            self._answer(answered)
 
     def _refuse(self, tickets: list[Ticket], error: Exception) -> None:
         """Says of each that it changed nothing. Where not even a begin was possible, none of them is to blame."""
         for ticket in tickets:
             ticket.answer = FAILED if ticket.command is not None else error
-        self._answer(tickets)
+        self._answer(self._without_owed(tickets))
+
+    def _without_owed(self, tickets: list[Ticket]) -> list[Ticket]:
+        """Compensations are tried again, each a few times; returns the tickets that somebody waits for."""
+        owed = [ticket for ticket in tickets if ticket.tries]
+        for ticket in owed:
+            ticket.tries -= 1
+        self._put_back(owed)
+        return [ticket for ticket in tickets if ticket not in owed]
+
+    def _put_back(self, tickets: list[Ticket]) -> None:
+        """Gives commands that were not applied their places at the head of their lanes again."""
+        with self._wake:
+            for ticket in reversed(tickets):
+                self._lane(ticket.asked).appendleft(ticket)
+
+    def _lane(self, command: Command[Any]) -> deque[Ticket]:
+        return self._urgent if command.urgent else self._ordinary
 
     def _after_lost_connection(self, commands: list[Ticket], work: list[Ticket]) -> None:
         """Whether the batch was committed is unknown: nobody is told yes, and what may have committed is withdrawn."""
@@ -335,7 +345,7 @@ class Till:
             if ticket.command is not None and ticket.answer is not None:
                 self._take_back(ticket)
             ticket.answer = UNKNOWN_OUTCOME if ticket.command is not None else ConnectionLost("outcome unknown")
-        self._answer([*commands, *work])
+        self._answer(self._without_owed([*commands, *work]))
         self._reconnect()
 
     def _reconnect(self) -> None:
@@ -385,15 +395,5 @@ class Till:
             return
         with self._wake:
             self._counts["withdrawn"] += 1
-            self._urgent.appendleft(Ticket(command, None, None, None))
+            self._urgent.appendleft(Ticket(command, None, None, None, tries=MAX_COMPENSATION_TRIES))
             self._wake.notify()
-
-
-def _command(ticket: Ticket) -> Command[Any]:
-    if ticket.command is None:
-        raise BrokenCaller("this ticket carries a write, not a command")
-    return ticket.command
-
-
-def _end_process(_error: BaseException) -> None:
-    os._exit(70)
