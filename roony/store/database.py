@@ -87,6 +87,8 @@ class Database:
         handle.write(f"process {os.getpid()}")
         handle.flush()
         self._lock = handle
+        # Before SQLite makes the file with everybody's rights; its WAL takes over the rights of the file.
+        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
 
     def read(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Any]:
         """Rows of one cold read, in a connection of its own. Never called on the event loop or under the till."""

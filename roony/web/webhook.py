@@ -73,25 +73,33 @@ class WebhookDoor:
             return
         began = time.monotonic()
         if scope["method"] != "POST":
-            await _reply(
-                send, 405, _problem("method_not_allowed", "Stripe posts its events here."), [(b"allow", b"POST")]
-            )
+            await self._refuse(send, 405, "method_not_allowed", "Stripe posts its events here.", (b"allow", b"POST"))
             return
         body = await _read_body(scope, receive)
         if not isinstance(body, bytes):
-            await _reply(send, body.status, _problem(body.code, body.message), [(b"connection", b"close")])
+            await self._refuse(send, body.status, body.code, body.message, (b"connection", b"close"))
             return
         if not self._is_signed(scope["headers"], body):
-            await _reply(send, 400, _problem("bad_signature", "The Stripe-Signature does not fit this body."))
+            await self._refuse(send, 400, "bad_signature", "The Stripe-Signature does not fit this body.")
             return
         envelope = read_envelope(body)
         if envelope is None:
-            await _reply(send, 400, _problem("unreadable", "This is not a Stripe event."))
+            await self._refuse(send, 400, "unreadable", "This is not a Stripe event.")
         elif envelope.type == REQUEST_TYPE:
             await _reply(send, 200, await self._answer(envelope, body, began))
             self.latency.count(time.monotonic() - began)
         else:
             await self._keep(send, envelope, body)
+
+    async def _refuse(
+        self, send: Send, status: int, code: str, message: str, header: tuple[bytes, bytes] | None = None
+    ) -> None:
+        """An answer that is no decision, in the shape of every error of Roony."""
+        request_id = self._context.new_id("req")
+        error = {"code": code, "message": message, "request_id": request_id}
+        more = [(b"request-id", request_id.encode()), *([header] if header else [])]
+        log.info("webhook.refused", status=status, code=code, request_id=request_id)
+        await _reply(send, status, msgspec.json.encode({"error": error}), more)
 
     # Signature
 
@@ -187,11 +195,11 @@ class WebhookDoor:
         try:
             new = await self._context.till.write(inbox.keep(event))
         except TillClosed as closed:
-            await _reply(send, 503, _problem("busy", str(closed)), [(b"retry-after", b"5")])
+            await self._refuse(send, 503, "busy", str(closed), (b"retry-after", b"5"))
             return
         except Exception as error:
             log.exception("event.not_kept", event=envelope.id, error=type(error).__name__)
-            await _reply(send, 503, _problem("not_kept", "The event could not be kept. Send it again."))
+            await self._refuse(send, 503, "not_kept", "The event could not be kept. Send it again.")
             return
         if new:
             self._on_kept()
@@ -238,10 +246,6 @@ def _answer_body(answer: Answered) -> bytes:
 
 def _decline(code: str) -> bytes:
     return f'{{"approved":false,"metadata":{{"code":"{code}"}}}}'.encode()
-
-
-def _problem(code: str, message: str) -> bytes:
-    return msgspec.json.encode({"error": {"code": code, "message": message}})
 
 
 async def _reply(send: Send, status: int, body: bytes, more: Sequence[tuple[bytes, bytes]] = ()) -> None:
