@@ -149,6 +149,11 @@ def merge(known: Authorization, statement: AuthorizationStatement, now: int) -> 
     )
 
 
+def with_history(known: Authorization, older: AuthorizationStatement) -> Authorization:
+    """What an older statement adds: one that once was for more than a card check never was one."""
+    return known._replace(card_check=0) if older.approved and not older.small else known
+
+
 def honoured(approved: bool, entry: HistoryEntry) -> bool:
     """True if Stripe recorded what we answered."""
     return approved == entry.approved

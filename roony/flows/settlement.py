@@ -22,6 +22,7 @@ from roony.core.settlement import (
     honoured,
     is_newer,
     merge,
+    with_history,
 )
 from roony.flows.discrepancy import discrepancy_id, flag
 from roony.flows.movement import STRIPE, audit, follow
@@ -100,11 +101,14 @@ class BookAuthorization(Command[str]):
         )
         for transaction in said.transactions:
             purchase = book_transaction(book, self.connection_id, purchase, transaction, now)
-        if is_newer(said, known):
-            after = merge(book.need(Authorization, org, said.id), said, now)
-            book.put(after)
+        newer = is_newer(said, known)
+        after = book.need(Authorization, org, said.id)
+        after = merge(after, said, now) if newer else with_history(after, said)
+        book.put(after)
+        if newer:
             self._compare(book, purchase, after, now)
-            purchase = follow(book, purchase, "statement", now)
+        purchase = follow(book, purchase, "statement", now)
+        if after != known:
             audit(
                 book,
                 purchase,
@@ -116,11 +120,9 @@ class BookAuthorization(Command[str]):
                 approved=said.approved,
                 amount=said.amount,
                 captured=after.captured,
+                newer=newer,
                 event=self.event.id,
             )
-        else:
-            _unmask_check(book, org, said)
-            purchase = follow(book, purchase, "statement", now)
         compare_captures(book, purchase, book.need(Authorization, org, said.id), now)
         book.finish_event(finished(self.event, org, "applied", None, now))
         return "applied"
@@ -231,10 +233,3 @@ def _without_card(
     )
     book.finish_event(finished(event, org, "applied", "unknown card", now))
     return "applied"
-
-
-def _unmask_check(book: Book, org: str, said: AuthorizationStatement) -> None:
-    """An older statement adds history: an authorization that once was for more than a card check never was one."""
-    known = book.need(Authorization, org, said.id)
-    if known.card_check and said.approved and not said.small:
-        book.put(known._replace(card_check=0))

@@ -75,7 +75,7 @@ class Network:
         self._count += 1
         self.captured += amount
         authorization = f"iauth_{name}" if name else None
-        said = transaction(f"ipi_{self._count}", "capture", amount, authorization, self.card, self.now)
+        said = transaction(f"ipi_{self._count}_{self.card}", "capture", amount, authorization, self.card, self.now)
         if name is None:
             return [said]
         truth = self.truths[name]
@@ -90,7 +90,7 @@ class Network:
         self._count += 1
         self.refunded += amount
         authorization = f"iauth_{name}" if name else None
-        said = transaction(f"ipi_{self._count}", "refund", amount, authorization, self.card, self.now)
+        said = transaction(f"ipi_{self._count}_{self.card}", "refund", amount, authorization, self.card, self.now)
         if name is None:
             return [said]
         self.truths[name].transactions.append(said)

@@ -89,13 +89,12 @@ def money_rows(books: Books) -> dict[str, list[Any]]:
     }
 
 
-def within_limits(books: Books) -> bool:
-    """True while every budget period is within its limit."""
+def hold_fits(books: Books, purchase: Purchase) -> None:
+    """P1: the hold just placed for this purchase goes beyond no limit."""
     limits = {budget.id: budget.limit_amount for budget in books.rows(Budget)}
-    return all(
-        limits[row.budget_id] is None or row.held + row.spent <= limits[row.budget_id]
-        for row in books.rows(BudgetPeriod)
-    )
+    periods = {(row.budget_id, row.period_start): row.held + row.spent for row in books.rows(BudgetPeriod)}
+    for budget, start in json.loads(books.row(Hold, id=purchase.hold_id).periods):
+        assert limits[budget] is None or periods[(budget, start)] <= limits[budget], (purchase.id, budget)
 
 
 def all_is_well(books: Books) -> None:
