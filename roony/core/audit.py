@@ -57,8 +57,13 @@ def canonical(value: Any) -> str:
 def link(
     previous_hash: str, organization_id: str, sequence: int, at: int, actor: str, action: str, subject: str, body: str
 ) -> str:
-    """The hash of one record over its predecessor's hash and all of its own fields, lower-case hex SHA-256."""
+    """The hash of one record over its predecessor's hash and all of its own fields, lower-case hex SHA-256.
+
+    Raises ValueError for a field with a line break: it could pass for the end of the field.
+    """
     text = "\n".join((previous_hash, organization_id, str(sequence), str(at), actor, action, subject, body))
+    if text.count("\n") != 7:
+        raise ValueError("a field of an audit record must be one line")
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -107,16 +112,19 @@ def _problem(record: AuditRecord, sequence: int, previous: str, organization_id:
         return f"follows record {sequence}: records are missing or out of order"
     if record.previous_hash != previous:
         return "does not name the hash of the record before it"
-    digest = link(
-        previous,
-        record.organization_id,
-        record.sequence,
-        record.at,
-        record.actor,
-        record.action,
-        record.subject,
-        record.body,
-    )
+    try:
+        digest = link(
+            previous,
+            record.organization_id,
+            record.sequence,
+            record.at,
+            record.actor,
+            record.action,
+            record.subject,
+            record.body,
+        )
+    except ValueError:
+        return "was changed: one of its fields holds a line break"
     if digest != record.hash:
         return "was changed: its hash does not fit its content"
     if record.id != f"aud_{digest[:24]}":
