@@ -166,7 +166,8 @@ def _connection(case: _Case) -> Iterator[Reason]:
 def _currency(case: _Case) -> Iterator[Reason]:
     if not case.same_currency:
         card = _card_currency(case.facts).upper()
-        message = f"Cards here are in {card}, not {case.ask.currency.upper()}. Ask for the price in {card}."
+        amount = case.money(case.ask.amount)
+        message = f"{amount} cannot be paid: cards here are in {card}. Ask for the price in {card}."
         yield Reason("CURRENCY_NOT_SUPPORTED", message)
 
 

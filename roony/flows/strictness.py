@@ -13,10 +13,10 @@ def loosens(ask: Ask, project_id: str, facts: Facts) -> Refusal | None:
     """The refusal of an ask for a project the owner did not give, or a merchant lock looser than the rules; or None."""
     agent = facts.agent
     if agent is not None and project_id != agent.project_id and project_id not in json.loads(agent.project_ids):
-        return Refusal("invalid_request", "This agent may not buy for that project.", 422, "project_id")
+        return Refusal("invalid", "This agent may not buy for that project.", 422, "project_id")
     rules = strictest([scoped for _, scoped in facts.controls])
     # Where no control says anything, the lock is strict.
     if ask.merchant_lock == "monitor" and rules.merchant_lock != "monitor":
         message = "The rules ask for a strict merchant lock; an ask cannot loosen it."
-        return Refusal("invalid_request", message, 422, "merchant_lock")
+        return Refusal("invalid", message, 422, "merchant_lock")
     return None
