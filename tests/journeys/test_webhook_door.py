@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.served import WEBHOOK, Simulation, event, sign, until
+from tests.support.served import WEBHOOK, Simulation, event, sign
 
 MEBIBYTE = 1024 * 1024
 
@@ -19,18 +19,6 @@ def posted(roony: Simulation) -> dict[str, Any]:
     """An event of a type Roony handles, about nothing it knows."""
     card = {"id": "ic_nobodys", "object": "issuing.card", "status": "active", "last4": "4242", "metadata": {}}
     return event(roony.account, "issuing_card.updated", {**card, "exp_month": 1, "exp_year": 2031}, roony.now())
-
-
-@pytest.fixture(autouse=True)
-def quiet(roony: Simulation) -> None:
-    """Every event so far is handled, so that rows only change by what a test posts."""
-
-    def waiting() -> list[Any]:
-        rows = roony.owner.get("/api/v1/admin/events", params={"limit": 100})["data"]
-        return [row for row in rows if row["status"] == "received"]
-
-    until(waiting, [])
-    until(lambda: roony.control("state")["undelivered"], [])
 
 
 def refused(roony: Simulation, body: bytes, headers: dict[str, str], status: int = 400) -> dict[str, Any]:
@@ -98,6 +86,7 @@ def test_a_signed_body_that_is_no_event_is_refused(roony: Simulation, body: byte
 def test_a_type_roony_does_not_need_is_kept_as_ignored(roony: Simulation) -> None:
     """Nothing that Stripe reported is dropped; its sender is told that it arrived."""
     unknown = event(roony.account, "something.new_in_2027", {"id": "thing_1"}, roony.now())
+    roony.settle()
     before = roony.rows()["inbox"]
     for _ in range(3):
         assert roony.post(unknown).status == 200
@@ -109,6 +98,7 @@ def test_a_type_roony_does_not_need_is_kept_as_ignored(roony: Simulation) -> Non
 
 def test_an_event_of_nobodys_account_is_kept_as_ignored(roony: Simulation, posted: dict[str, Any]) -> None:
     """It is not lost, and it reaches no organization."""
+    roony.settle()
     before = roony.rows()
     for stranger in (
         {**posted, "id": "evt_s1", "account": "acct_nobody"},

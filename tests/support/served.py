@@ -245,9 +245,23 @@ class Simulation:
             tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             return {name: database.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}  # noqa: S608 - names from the database itself
 
+    def settle(self) -> None:
+        """Waits until every event was delivered and handled, and every promise kept."""
+        until(lambda: self.control("state")["undelivered"], [])
+        until(self._unfinished, [0, 0])
+
+    def _unfinished(self) -> list[int]:
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as database:
+            waiting = (
+                "SELECT count(*) FROM inbox WHERE status IN ('received', 'failed')",
+                "SELECT count(*) FROM outbox WHERE status = 'promised'",
+            )
+            return [database.execute(query).fetchone()[0] for query in waiting]
+
     @contextmanager
     def nothing_written(self) -> Iterator[None]:
-        """Fails if any table has more or fewer rows after the block than before it."""
+        """Fails if any table has more or fewer rows after the block than before it, once all is quiet."""
+        self.settle()
         before = self.rows()
         yield
         assert self.rows() == before
