@@ -38,7 +38,7 @@ def exponent(currency: str) -> int:
 
 
 def format_amount(amount: int, currency: str) -> str:
-    """`12999, "usd"` → `"129.99 USD"`; `5000, "jpy"` → `"5000 JPY"`. Exact; works on negative amounts."""
+    """`12999, "usd"` → `"129.99 USD"`; `5000, "jpy"` → `"5,000 JPY"`. Exact; works on negative amounts."""
     places = exponent(currency)
     sign = "-" if amount < 0 else ""
     whole, part = divmod(abs(amount), 10**places)
