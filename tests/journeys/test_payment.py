@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.served import Buyer, Simulation, unique, until
+from tests.support.served import Buyer, Simulation, event, unique, until
 from tests.support.simulator import new_card
 
 
@@ -148,3 +148,41 @@ def test_a_card_that_roony_did_not_make_is_declined_and_flagged(roony: Simulatio
     assert about_the_card() == []
     roony.advance(61)
     until(about_the_card, [card.id])
+
+
+def test_money_the_account_takes_in_is_no_agents_spend(roony: Simulation, buyer: Buyer) -> None:
+    """`charge.succeeded` is recorded as what it is, even where it names a card that Roony made."""
+    bought = buyer.buy(5_000, unique("Figma"))
+    before = buyer.standings()
+    charge = {"id": "ch_1", "object": "charge", "amount": 5_000, "currency": "usd", "card": bought.stripe_card}
+    told = event(roony.account, "charge.succeeded", charge, roony.now())
+    assert roony.post(told).status == 200
+    until(lambda: roony.owner.get(f"/api/v1/admin/events/{told['id']}")["status"], "applied")
+    assert roony.owner.get(f"/api/v1/admin/events/{told['id']}")["reason"] == "acquiring side: not agent spend"
+    assert buyer.standings() == before
+    assert roony.purchase(bought.id)["captured_amount"] == 0
+
+
+def test_events_in_any_order_and_number_end_in_the_same_books(roony: Simulation, buyer: Buyer) -> None:
+    """Each event is delivered three times, all of them shuffled."""
+    before = buyer.standings()
+    roony.control("delivery", {"duplicate": 2, "shuffle": True, "seed": 7})
+    try:
+        paid = [authorize(buyer, amount) for amount in (1_000, 2_000, 3_000, 4_000)]
+        helpers = roony.stripe.v1.test_helpers.issuing
+        whole, parts, reversed_, refunded = (authorization.id for _, authorization in paid)
+        helpers.authorizations.capture(whole)
+        helpers.authorizations.capture(parts, {"capture_amount": 500, "close_authorization": False})
+        helpers.authorizations.capture(parts, {"capture_amount": 700})
+        helpers.authorizations.reverse(reversed_)
+        captured = helpers.authorizations.capture(refunded)
+        helpers.transactions.refund(captured.transactions[0].id, {"refund_amount": 1_500})
+        roony.settle()
+    finally:
+        roony.control("delivery", {})
+    states = [roony.purchase(bought.id) for bought, _ in paid]
+    assert [state["captured_amount"] for state in states] == [1_000, 1_200, 0, 4_000]
+    assert [state["refunded_amount"] for state in states] == [0, 0, 0, 1_500]
+    assert [state["status"] for state in states] == ["settled", "settled", "canceled", "settled"]
+    assert buyer.standings() == moved(before, 0, 1_000 + 1_200 + 2_500)
+    assert [roony.discrepancies(purchase_id=state["id"]) for state in states] == [[]] * 4
