@@ -1,0 +1,270 @@
+"""Answering an authorization: every check with its code, and which one speaks first (design section 7)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from roony.core.agent import Organization
+from roony.core.authorization import (
+    CODES,
+    Authorization,
+    AuthorizationFacts,
+    AuthorizationRequest,
+    Verdict,
+    is_card_check,
+    judge,
+)
+from roony.core.card import Card
+from roony.core.control import parse_controls
+from roony.core.merchant import Merchant
+from roony.core.purchase import Purchase
+from tests.core.rows import AGENT, CONNECTION, ORGANIZATION, PROJECT, row
+
+NOW = 1_795_392_000_000_000
+FIGMA = Merchant("FIGMA", None, "5734", "US", "net_1")
+PURCHASE = row(Purchase, id="pur_1", amount=10_000, hold_amount=10_500, merchant_lock="strict", currency="usd")
+CARD = row(Card, id="crd_1", status="active", currency="usd", expires_at=NOW + 1)
+KNOWN = row(Authorization, id="iauth_1", status="pending", approved=1, amount=6_000, history_length=1)
+
+
+def request(**more: Any) -> AuthorizationRequest:
+    """A first ask for 10,000 at the approved merchant."""
+    fields: dict[str, Any] = {
+        "authorization_id": "iauth_1",
+        "stripe_card_id": "ic_1",
+        "ordinal": 0,
+        "amount": 10_000,
+        "granted": 0,
+        "currency": "usd",
+        "merchant_amount": 10_000,
+        "merchant_currency": "usd",
+        "merchant": FIGMA,
+        "city": None,
+        "state": None,
+        "network_transaction_id": None,
+        "controllable": False,
+        "cashback_amount": 0,
+        "created": NOW // 1_000_000,
+    }
+    return AuthorizationRequest(**{**fields, **more})
+
+
+def facts(**more: Any) -> AuthorizationFacts:
+    """All as it should be: the request above is approved."""
+    fields: dict[str, Any] = {
+        "organization": ORGANIZATION,
+        "project": PROJECT,
+        "agent": AGENT,
+        "connection": CONNECTION,
+        "controls": (),
+        "card": CARD,
+        "purchase": PURCHASE,
+        "known": None,
+        "committed_elsewhere": 0,
+        "approved_merchant": Merchant("Figma"),
+        "aliases": (),
+        "pinned_network_ids": frozenset(),
+    }
+    return AuthorizationFacts(**{**fields, **more})
+
+
+def controls(**fields: Any) -> tuple[Any, ...]:
+    return (parse_controls(fields),)
+
+
+# Each line: what is wrong, as (changes of the request, changes of the facts), and the code. In the order of the checks.
+WRONG: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
+    ("a longer history is known", {}, {"known": KNOWN}, "STALE"),
+    ("no such card", {}, {"card": None}, "CARD_UNKNOWN"),
+    ("agent frozen", {}, {"agent": AGENT._replace(frozen_at=1)}, "FROZEN"),
+    ("connection revoked", {}, {"connection": CONNECTION._replace(status="revoked")}, "CONNECTION_INACTIVE"),
+    ("card canceled", {}, {"card": CARD._replace(status="canceled")}, "CARD_NOT_ACTIVE"),
+    ("past its time", {}, {"card": CARD._replace(expires_at=NOW)}, "CARD_EXPIRED"),
+    ("purchase ended", {}, {"purchase": PURCHASE._replace(ended_at=1)}, "CARD_NOT_ACTIVE"),
+    ("single use spent", {}, {"card": CARD._replace(status="used")}, "CARD_USED"),
+    ("foreign currency", {"merchant_currency": "eur"}, {}, "CURRENCY_MISMATCH"),
+    ("blocked category", {}, {"controls": controls(blocked_categories=["5734"])}, "CATEGORY_MISMATCH"),
+    ("country not allowed", {}, {"controls": controls(allowed_countries=["FR"])}, "COUNTRY_MISMATCH"),
+    ("another merchant", {}, {"approved_merchant": Merchant("Notion")}, "MERCHANT_MISMATCH"),
+    ("more than the hold", {}, {"committed_elsewhere": 501}, "OVER_HOLD"),
+]
+
+
+def test_as_approved() -> None:
+    assert judge(request(), facts(), NOW) == Verdict(True, 10_000, None)
+
+
+@pytest.mark.parametrize(("wrong", "code"), [(line, line[3]) for line in WRONG], ids=[line[0] for line in WRONG])
+def test_each_check_has_its_code(wrong: tuple[Any, ...], code: str) -> None:
+    _, asked, known, _ = wrong
+    assert judge(request(**asked), facts(**known), NOW) == Verdict(False, 0, code)
+    assert code in CODES
+
+
+# Pairs that change the same fact cannot both be wrong at once.
+PAIRS = [
+    (first, second)
+    for place, first in enumerate(WRONG)
+    for second in WRONG[place + 1 :]
+    if not (first[2].keys() & second[2].keys())
+]
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS, ids=[f"{a[0]}, {b[0]}" for a, b in PAIRS])
+def test_the_first_check_speaks(first: tuple[Any, ...], second: tuple[Any, ...]) -> None:
+    verdict = judge(request(**first[1], **second[1]), facts(**first[2], **second[2]), NOW)
+    assert verdict.code == first[3]
+
+
+@pytest.mark.parametrize("status", ["creating", "frozen", "canceled"])
+def test_only_an_active_card_pays(status: str) -> None:
+    assert judge(request(), facts(card=CARD._replace(status=status)), NOW).code == "CARD_NOT_ACTIVE"
+
+
+def test_a_card_that_stripe_canceled_unused_pays_nothing() -> None:
+    assert judge(request(), facts(card=CARD._replace(stripe_status="canceled")), NOW).code == "CARD_NOT_ACTIVE"
+
+
+@pytest.mark.parametrize("scope", ["organization", "project", "agent"])
+def test_any_frozen_scope_stops_it(scope: str) -> None:
+    frozen = {"organization": ORGANIZATION, "project": PROJECT, "agent": AGENT}[scope]._replace(frozen_at=1)
+    assert judge(request(), facts(**{scope: frozen}), NOW).code == "FROZEN"
+
+
+@pytest.mark.parametrize(
+    ("choice", "frozen_at", "approved"),
+    [
+        ("decline", None, False),
+        ("approve", None, True),
+        ("approve", 1, True),
+        ("approve_while_unfrozen", None, True),
+        ("approve_while_unfrozen", 1, False),
+    ],
+)
+def test_a_card_of_somebody_else_is_the_owners_choice(choice: str, frozen_at: int | None, approved: bool) -> None:
+    organization: Organization = ORGANIZATION._replace(unknown_cards=choice, frozen_at=frozen_at)
+    verdict = judge(request(), facts(card=None, purchase=None, organization=organization), NOW)
+    assert verdict == (Verdict(True, 10_000, None) if approved else Verdict(False, 0, "CARD_UNKNOWN"))
+
+
+# (card status, amount, approved): a check passes what single use would decline, and nothing else.
+CHECKS = [("used", 0, True), ("used", 100, True), ("used", 101, False), ("canceled", 0, False), ("active", 100, True)]
+
+
+@pytest.mark.parametrize(("status", "amount", "approved"), CHECKS)
+def test_card_checks(status: str, amount: int, approved: bool) -> None:
+    assert judge(request(amount=amount), facts(card=CARD._replace(status=status)), NOW).approved is approved
+
+
+@pytest.mark.parametrize(
+    ("amount", "price", "is_check"), [(0, 1, True), (100, 101, True), (100, 100, False), (101, 500, False)]
+)
+def test_what_a_card_check_is(amount: int, price: int, is_check: bool) -> None:
+    assert is_card_check(request(amount=amount), PURCHASE._replace(amount=price)) is is_check
+
+
+def test_a_check_goes_through_every_other_check() -> None:
+    for _, asked, known, code in WRONG:
+        if code not in ("CARD_USED", "OVER_HOLD"):
+            assert judge(request(amount=0, **asked), facts(**known), NOW).code == code
+
+
+def test_an_increment_skips_card_and_merchant() -> None:
+    """The merchant raises what was approved: its card is used by itself, and may be past its time."""
+    card = CARD._replace(status="used", expires_at=0)
+    asked = request(ordinal=1, amount=4_500, granted=6_000, merchant=FIGMA._replace(name="EVIL"))
+    assert judge(asked, facts(known=KNOWN, card=card), NOW) == Verdict(True, 4_500, None)
+    assert judge(asked._replace(amount=4_501), facts(known=KNOWN, card=card), NOW).code == "OVER_HOLD"
+
+
+def test_an_increment_is_stopped_by_freezes_and_a_lost_connection() -> None:
+    asked = request(ordinal=1, amount=100, granted=6_000)
+    assert judge(asked, facts(known=KNOWN, agent=AGENT._replace(frozen_at=1)), NOW).code == "FROZEN"
+    gone = CONNECTION._replace(status="revoked")
+    assert judge(asked, facts(known=KNOWN, connection=gone), NOW).code == "CONNECTION_INACTIVE"
+
+
+def test_asking_again_after_a_decline_is_no_increment() -> None:
+    declined = KNOWN._replace(approved=0, amount=0)
+    assert judge(request(ordinal=1), facts(known=declined, card=CARD._replace(status="used")), NOW).code == "CARD_USED"
+
+
+# (hold left by others, granted per request, known amount, known captured, asked, controllable, cashback) → verdict
+ROOM = [
+    ("exactly the hold", 0, 0, None, 0, 10_500, False, 0, 10_500),
+    ("one more", 0, 0, None, 0, 10_501, False, 0, None),
+    ("beside others", 4_000, 0, None, 0, 6_500, False, 0, 6_500),
+    ("our record is larger than the request says", 0, 2_000, 6_000, 0, 4_501, False, 0, None),
+    ("the request says more than our record", 0, 7_000, 6_000, 0, 3_501, False, 0, None),
+    ("more was captured than either", 0, 0, 6_000, 9_000, 1_501, False, 0, None),
+    ("in part", 4_000, 0, None, 0, 8_000, True, 0, 6_500),
+    ("in part, down to the cashback", 4_000, 0, None, 0, 8_000, True, 6_500, 6_500),
+    ("in part, but the cashback does not fit", 4_000, 0, None, 0, 8_000, True, 6_501, None),
+    ("in part, but nothing is left", 10_500, 0, None, 0, 8_000, True, 0, None),
+    ("in part, and more than nothing is owed", 11_000, 0, None, 0, 8_000, True, 0, None),
+    ("an increment never in part", 0, 6_000, 6_000, 0, 8_000, True, 0, None),
+]
+
+
+@pytest.mark.parametrize("line", ROOM, ids=[line[0] for line in ROOM])
+def test_room(line: tuple[Any, ...]) -> None:
+    _, elsewhere, granted, amount, captured, asked, controllable, cashback, approved = line
+    known = None if amount is None else KNOWN._replace(amount=amount, captured=captured)
+    wish = request(
+        ordinal=int(known is not None),
+        amount=asked,
+        granted=granted,
+        controllable=controllable,
+        cashback_amount=cashback,
+    )
+    verdict = judge(wish, facts(known=known, committed_elsewhere=elsewhere), NOW)
+    expected = Verdict(False, 0, "OVER_HOLD") if approved is None else Verdict(True, approved, None)
+    assert verdict == expected
+
+
+def test_monitoring_lets_another_merchant_by_and_says_so() -> None:
+    watched = PURCHASE._replace(merchant_lock="monitor")
+    asked = request(merchant=FIGMA._replace(name="EVIL"))
+    assert judge(asked, facts(purchase=watched), NOW) == Verdict(True, 10_000, None, ("merchant_mismatch",))
+
+
+def test_a_blocked_merchant_stays_blocked_while_monitoring() -> None:
+    watched = PURCHASE._replace(merchant_lock="monitor")
+    asked = request(merchant=FIGMA._replace(name="EVIL CASINO"))
+    blocked = controls(blocked_merchants=["Evil Casino"])
+    assert judge(asked, facts(purchase=watched, controls=blocked), NOW).code == "MERCHANT_MISMATCH"
+
+
+@pytest.mark.parametrize(
+    ("approved", "pinned", "descriptor", "network_id", "fits"),
+    [
+        ("Figma", set(), "FIGMA MONTHLY RENEWAL", "net_9", True),
+        ("Figma", {"net_1"}, "FGM*DESIGN", "net_1", True),
+        ("Figma", {"net_1"}, "FIGMA", "net_9", False),
+        ("Figma", set(), "FIGMATIVE", "net_9", False),
+    ],
+)
+def test_merchants_by_name_and_network_id(
+    approved: str, pinned: set[str], descriptor: str, network_id: str, fits: bool
+) -> None:
+    wanted = Merchant(approved, network_id=next(iter(pinned), None))
+    asked = request(merchant=FIGMA._replace(name=descriptor, network_id=network_id))
+    known = facts(approved_merchant=wanted, pinned_network_ids=frozenset(pinned))
+    assert judge(asked, known, NOW).approved is fits
+
+
+@pytest.mark.parametrize(
+    ("said", "approved"),
+    [([], False), (["allow"], True), (["decline"], False), (["allow", "decline"], False), (["allow", "allow"], True)],
+)
+def test_a_foreign_currency_needs_every_scope_that_speaks(said: list[str], approved: bool) -> None:
+    scopes = tuple(parse_controls({"foreign_currency": word}) for word in said)
+    verdict = judge(request(merchant_currency="eur"), facts(controls=scopes), NOW)
+    assert verdict.approved is approved
+
+
+def test_the_card_currency_itself_must_fit() -> None:
+    allowed = controls(foreign_currency="allow")
+    assert judge(request(currency="gbp"), facts(controls=allowed), NOW).code == "CURRENCY_MISMATCH"
