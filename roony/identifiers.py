@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
 import time
 
-# 48 bits of milliseconds and 72 random bits, which base32 writes as exactly 24 characters without padding.
-TIME_BYTES = 6
-RANDOM_BYTES = 9
+# 64 random bits behind the millisecond: nobody meets the same one, and an id alone opens nothing.
+RANDOM_BYTES = 8
 
 
 def new_id(prefix: str) -> str:
@@ -16,8 +14,7 @@ def new_id(prefix: str) -> str:
 
     Ids sort by the millisecond they were made in: rows of one moment then lie on few pages, which makes commits cheap.
     """
-    stamp = (time.time_ns() // 1_000_000).to_bytes(TIME_BYTES, "big")
-    return f"{prefix}_{base64.b32hexencode(stamp + secrets.token_bytes(RANDOM_BYTES)).decode().lower()}"
+    return f"{prefix}_{time.time_ns() // 1_000_000:011x}{secrets.token_hex(RANDOM_BYTES)}"
 
 
 def new_version() -> str:

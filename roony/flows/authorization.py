@@ -22,6 +22,7 @@ from roony.core.authorization import (
 )
 from roony.core.card import Card
 from roony.core.connection import Connection
+from roony.core.control import EMPTY
 from roony.core.ledger import committed_on
 from roony.core.merchant import Merchant
 from roony.core.purchase import Purchase
@@ -159,8 +160,9 @@ class AnswerAuthorization(Command[Answered]):
             agent=book.get(Agent, org, purchase.agent_id),
             connection=connection,
             controls=tuple(
-                scoped_controls(book, org, scope_id)
+                controls
                 for _, scope_id in chain(org, purchase.project_id, purchase.agent_id)
+                if (controls := scoped_controls(book, org, scope_id)) is not EMPTY
             ),
             card=card,
             purchase=purchase,
