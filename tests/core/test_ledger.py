@@ -34,7 +34,7 @@ def known(status: str, amount: int, captured: int = 0, approved: int = 1, **more
     return row(Authorization, status=status, amount=amount, captured=captured, approved=approved, **more)
 
 
-# (case, purchase, card, authorizations, held, spent)
+# In each line: the case, purchase, card, authorizations, what is held and what is spent.
 CASES: list[tuple[str, Purchase, str | None, list[Authorization], int, int]] = [
     ("asked, no card yet", purchase(), None, [], 1_000, 0),
     ("a person must decide", purchase(status="awaiting_approval"), None, [], 1_000, 0),

@@ -30,7 +30,7 @@ def purchase(
 
 
 CHECK, CAPTURED_CHECK = known("pending", 100, check=1), known("closed", 100, 100, check=1)
-# (case, purchase, card, authorizations, status)
+# In each line: the case, purchase, card, authorizations and the state that follows.
 STATES: list[tuple[str, Purchase, str | None, list[Authorization], str]] = [
     ("declined stays declined", purchase("declined", captured=5, card=None), None, [], "declined"),
     ("waits for a person", purchase("awaiting_approval", card=None), None, [], "awaiting_approval"),
