@@ -92,6 +92,8 @@ class Approve(Command[Approved | Refusal]):
         # From here the approval must succeed: only writes below.
         book.put(approval._replace(status="approved", decided_by=self.actor, decided_at=now, note=self.note))
         purchase = purchase._replace(
+            # The account may be another one than at the ask; decide() looked at the one of now.
+            connection_id=facts.connection.id if facts.connection else purchase.connection_id,
             amount=self._amount,
             hold_amount=decision.hold_amount,
             fingerprint=fingerprint(purchase.task_id, purchase.merchant_key, self._amount, purchase.currency),

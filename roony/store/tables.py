@@ -180,7 +180,7 @@ purchases = _table(
     "organization_id id",
     Index("purchases_by_agent", "organization_id", "agent_id", "created_at"),
     Index("purchases_by_time", "organization_id", "created_at"),
-    fixed="agent_id project_id task_id connection_id currency merchant_key merchant description metadata created_at",
+    fixed="agent_id project_id task_id currency merchant_key merchant description metadata created_at",
 )
 holds = _table("holds", Hold, "organization_id id", Index("holds_by_purchase", "organization_id", "purchase_id"))
 entries = _table("entries", Entry, "organization_id purchase_id sequence")

@@ -1,0 +1,249 @@
+"""A person decides: yes with the rules checked again, another amount, no, too late, and never twice (section 5)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from roony.core.agent import Organization
+from roony.core.approval import Approval
+from roony.core.audit import AuditRecord
+from roony.core.budget import BudgetPeriod
+from roony.core.card import Card
+from roony.core.connection import Connection
+from roony.core.errors import Refusal
+from roony.core.ledger import Entry, Hold
+from roony.core.purchase import Purchase
+from roony.flows.approval import Approve, ApproveIds, Deny, ExpireApproval, shown
+from roony.store.tables import OutboxPromise
+from tests.support.books import AGENT, CONNECTION, ORG, Books, open_books
+from tests.support.memory import MemoryBooks
+from tests.support.promises import all_is_well, money_rows
+from tests.support.story import Story, neat
+
+
+@pytest.fixture(params=["till", "memory"])
+def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
+    """A person decides over 50.00; on the real till, and without any database."""
+    if request.param == "memory":
+        books: Books = MemoryBooks()
+        books.controls(AGENT, "agent", approval_threshold=5_000)
+        yield books
+        all_is_well(books)
+        return
+    with open_books(tmp_path) as books:
+        books.controls(AGENT, "agent", approval_threshold=5_000)
+        yield books
+        all_is_well(books)
+
+
+def approve(books: Books, purchase: Purchase, amount: int | None = None, note: str = "") -> Any:
+    ids = ApproveIds(*(books.new_id(prefix) for prefix in ("hold", "crd", "out")))
+    return books.run(Approve(ORG, purchase.approval_id or "", purchase, "usr_1", note, ids, amount))
+
+
+def deny(books: Books, purchase: Purchase) -> Any:
+    return books.run(Deny(ORG, purchase.approval_id or "", "usr_1", "too dear", books.new_id("out")))
+
+
+def expire(books: Books, purchase: Purchase) -> Any:
+    return books.run(ExpireApproval(ORG, purchase.approval_id or "", books.new_id("out")))
+
+
+def held(books: Books, budget: str = "bud_agent_month") -> int:
+    return sum(row.held for row in books.rows(BudgetPeriod, budget_id=budget))
+
+
+LIVES = {
+    "yes, and bought": """
+ask 10000                                       | 10000     0 awaiting_approval -
+approve                                         | 10000     0 issuing    creating
+card                                            | 10000     0 ready      active
+request A 10000 -> yes                          | 10000     0 authorized used
+""",
+    "yes for more": """
+ask 10000                                       | 10000     0 awaiting_approval -
+approve 12000                                   | 12000     0 issuing    creating
+card                                            | 12000     0 ready      active
+request A 12001 -> OVER_HOLD                    | 12000     0 ready      active
+request B 12000 -> yes                          | 12000     0 authorized used
+""",
+    "yes for less": """
+ask 10000                                       | 10000     0 awaiting_approval -
+approve 4000                                    |  4000     0 issuing    creating
+""",
+    "no": """
+ask 10000                                       | 10000     0 awaiting_approval -
+deny                                            |     0     0 declined   -
+approve -> approval_closed                      |     0     0 declined   -
+cancel -> not_cancelable                        |     0     0 declined   -
+""",
+    "twice": """
+ask 10000                                       | 10000     0 awaiting_approval -
+approve                                         | 10000     0 issuing    creating
+approve -> approval_closed                      | 10000     0 issuing    creating
+""",
+    "too late, worker or not": """
+ask 10000                                       | 10000     0 awaiting_approval -
+wait 1800                                       | 10000     0 awaiting_approval -
+approve -> approval_closed                      | 10000     0 awaiting_approval -
+""",
+    "canceled by its agent meanwhile": """
+ask 10000                                       | 10000     0 awaiting_approval -
+cancel                                          |     0     0 canceled   -
+approve -> approval_closed                      |     0     0 canceled   -
+""",
+}
+
+
+@pytest.mark.parametrize("name", LIVES)
+def test_life(name: str, books: Books) -> None:
+    assert Story(books).tell(LIVES[name]) == neat(LIVES[name])
+
+
+def test_the_snapshot_is_what_the_person_saw(books: Books) -> None:
+    purchase = books.ask(10_000).purchase
+    approval = books.row(Approval)
+    seen = shown(approval)
+    assert (seen["amount"], seen["agent"], seen["project"]) == (10_000, "Buyer", "Research")
+    assert [reason["code"] for reason in seen["reasons"]] == ["APPROVAL_OVER_THRESHOLD"]
+    budgets = [(budget["scope"], budget["period"], budget["available_after"]) for budget in seen["budgets"]]
+    assert budgets == [("agent", "month", 490_000)]
+    approve(books, purchase, note="go")
+    after = books.row(Approval)
+    assert (after.snapshot, after.status, after.decided_by, after.note) == (
+        approval.snapshot,
+        "approved",
+        "usr_1",
+        "go",
+    )
+
+
+def test_the_old_hold_is_voided_and_the_new_one_placed_in_one_commit(books: Books) -> None:
+    purchase = books.ask(10_000).purchase
+    approve(books, purchase, 12_000)
+    assert [(entry.kind, entry.held) for entry in books.rows(Entry)] == [
+        ("hold", 10_000),
+        ("void", -10_000),
+        ("hold", 12_000),
+    ]
+    assert len(books.rows(Hold)) == 2
+    assert held(books) == 12_000
+    assert books.row(Card).hard_limit == 12_000
+
+
+def test_the_new_hold_falls_in_the_periods_of_the_yes(books: Books) -> None:
+    """Asked before midnight, approved after it."""
+    books.clock.now = 1_795_478_400_000_000 - 60_000_000
+    purchase = books.ask(10_000).purchase
+    books.clock.advance(120)
+    approve(books, purchase)
+    days = [(row.period_start, row.held) for row in books.rows(BudgetPeriod, budget_id="bud_agent_day")]
+    assert days == [(1_795_392_000_000_000, 0), (1_795_478_400_000_000, 10_000)]
+    assert held(books) == 10_000
+
+
+def test_its_own_hold_count_and_fingerprint_are_left_out(books: Books) -> None:
+    """A purchase that fills its budget and is the last of its hour can still be approved, for the very same amount."""
+    books.controls(AGENT, "agent", approval_threshold=5_000, velocity_count=1, velocity_amount=10_000)
+    books.limit(AGENT, "day", 10_000)
+    purchase = books.ask(10_000).purchase
+    assert approve(books, purchase).purchase.status == "issuing"
+
+
+def test_the_rules_of_now_count(books: Books) -> None:
+    """The budget was lowered meanwhile: the yes is refused by the rules, and the hold is given back."""
+    purchase = books.ask(10_000).purchase
+    books.limit(AGENT, "day", 9_999)
+    answer = approve(books, purchase)
+    assert (answer.purchase.status, answer.purchase.held, answer.promise) == ("declined", 0, None)
+    assert [r["code"] for r in json.loads(answer.purchase.decision)["reasons"]] == ["BUDGET_EXCEEDED"]
+    assert books.row(Approval).status == "denied"
+    assert books.rows(OutboxPromise) == []
+    assert books.rows(AuditRecord)[-1].action == "approval.refused_by_rules"
+    assert held(books) == 0
+    assert isinstance(approve(books, purchase), Refusal)
+
+
+def test_others_took_the_budget_meanwhile(books: Books) -> None:
+    """Its own hold was given up at the limit's end of the day; a higher amount finds no room."""
+    books.limit(AGENT, "day", 14_000)
+    purchase = books.ask(10_000).purchase
+    assert books.ask(4_000, "Notion").purchase.status == "issuing"
+    assert approve(books, purchase, 10_001).purchase.status == "declined"
+    assert held(books) == 4_000
+
+
+@pytest.mark.parametrize("row", [Organization, Connection])
+def test_no_yes_while_frozen_or_disconnected(row: type, books: Books) -> None:
+    purchase = books.ask(10_000).purchase
+    id, change = (ORG, {"frozen_at": 1}) if row is Organization else (CONNECTION, {"status": "revoked"})
+    books.put(books.row(row, id=id)._replace(**change))
+    books.reconfigure()
+    assert approve(books, purchase).purchase.status == "declined"
+
+
+def test_a_changed_amount_may_repeat_another_purchase(books: Books) -> None:
+    """The person said yes to it, so that the duplicate guard only asks what was just answered."""
+    books.ask(4_000)
+    purchase = books.ask(10_000).purchase
+    assert approve(books, purchase, 4_000).purchase.status == "issuing"
+
+
+def test_the_card_is_made_where_the_organization_is_connected_now(books: Books) -> None:
+    """Another Stripe account was connected between the ask and the yes."""
+    purchase = books.ask(10_000).purchase
+    books.put(
+        books.row(Connection)._replace(status="revoked"),
+        books.row(Connection)._replace(id="con_2", stripe_account="acct_2"),
+        books.row(Organization, id=ORG)._replace(connection_id="con_2"),
+    )
+    books.reconfigure()
+    answer = approve(books, purchase)
+    assert answer.purchase.connection_id == "con_2"
+    assert books.row(Purchase).connection_id == "con_2"
+    assert books.row(Card).connection_id == "con_2"
+
+
+def test_nobody_decides(books: Books) -> None:
+    purchase = books.ask(10_000).purchase
+    before = money_rows(books)
+    books.clock.advance(1_799)
+    assert expire(books, purchase) is None
+    assert money_rows(books) == before
+    books.clock.advance(1)
+    ended = expire(books, purchase)
+    assert (ended.status, ended.held) == ("expired", 0)
+    assert books.row(Approval).status == "expired"
+    assert expire(books, purchase) is None
+
+
+def test_a_no_in_the_last_second_and_a_no_too_late(books: Books) -> None:
+    first, second = books.ask(10_000).purchase, books.ask(11_000).purchase
+    books.clock.advance(1_799)
+    assert deny(books, first).status == "declined"
+    books.clock.advance(1)
+    refused = deny(books, second)
+    assert isinstance(refused, Refusal)
+    assert (refused.code, books.row(Purchase, id=second.id).held) == ("approval_closed", 11_000)
+
+
+def test_a_refused_decision_leaves_no_trace(books: Books) -> None:
+    purchase = books.ask(10_000).purchase
+    deny(books, purchase)
+    before, records = money_rows(books), books.rows(AuditRecord)
+    for again in (approve(books, purchase), deny(books, purchase), approve(books, purchase, 20_000)):
+        assert isinstance(again, Refusal)
+    assert (money_rows(books), books.rows(AuditRecord)) == (before, records)
+
+
+def test_an_approval_of_another_purchase_is_not_found(books: Books) -> None:
+    one, other = books.ask(10_000).purchase, books.ask(11_000).purchase
+    crossed = approve(books, one._replace(approval_id=other.approval_id))
+    assert isinstance(crossed, Refusal)
+    assert crossed.status == 404
+    assert isinstance(deny(books, one._replace(approval_id="apr_none")), Refusal)
