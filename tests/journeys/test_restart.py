@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import httpx2
+import pytest
 
 from tests.support.served import SOFTWARE, Simulation, until
 
@@ -64,3 +69,38 @@ def test_the_demo_agent_has_its_limits(tmp_path: Path) -> None:
         assert [answer["status"] for answer in answers] == ["ready"] * 10 + ["declined"] * 2
         over = roony.agent.send("POST", ASK, {**wish, "amount": 50_001}, 201)
         assert over["decision"]["reasons"][0]["code"] == "OVER_PURCHASE_LIMIT"
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_an_end_in_the_middle_of_asks_loses_and_doubles_nothing(tmp_path: Path, end: signal.Signals) -> None:
+    """Asked again with the same keys after the restart: every wish has one purchase, one card and one hold."""
+    places = range(24)
+
+    def ask(url: str, key: str, place: int) -> int:
+        body = {**WISH, "amount": 1_000 + place, "merchant": {"name": f"Shop {place}", **SOFTWARE}}
+        headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": f"wish {place}"}
+        try:
+            answer = httpx2.post(f"{url}{ASK}", json=body, headers=headers, timeout=20, trust_env=False, verify=False)
+        except httpx2.TransportError:
+            return 0
+        return answer.status_code
+
+    with Simulation(tmp_path) as first, ThreadPoolExecutor(len(places)) as threads:
+        first.control("faults", [{"endpoint": "POST /v1/issuing/cards", "kind": "slow", "seconds": 0.5, "count": 12}])
+        key = first.ready["agent_key"]
+        under_way = [threads.submit(ask, first.url, key, place) for place in places]
+        until(lambda: len(first.agent.get(ASK, params={"limit": 100})["data"]) > len(places) // 2, True)
+        first.child.process.send_signal(end)
+        first.child.wait_for_end()
+        assert {done.result() for done in under_way} <= {0, 201, 503}
+    with Simulation(tmp_path) as second:
+        assert {ask(second.url, key, place) for place in places} <= {200, 201}
+
+        def states() -> list[str]:
+            return [row["status"] for row in second.agent.get(ASK, params={"limit": 100})["data"]]
+
+        until(states, ["ready"] * len(places), 40)
+        cards = second.stripe_cards(roony_agent=second.ready["agent_id"])
+        purchases = second.agent.get(ASK, params={"limit": 100})["data"]
+        assert sorted(card.metadata["roony_purchase"] for card in cards) == sorted(row["id"] for row in purchases)
+        assert second.standing(second.ready["agent_id"]) == (sum(1_000 + place for place in places), 0)
