@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from roony.core.authorization import AuthorizationRequest
@@ -93,6 +95,15 @@ def read_envelope(body: bytes) -> Envelope | None:
     if not 0 <= envelope.created * 1_000_000 <= MAX_NUMBER:
         return None
     return envelope
+
+
+# An event whose envelope cannot be read may still say what it is.
+_SAYS_REQUEST = re.compile(rb'"type"\s*:\s*"%s"' % re.escape(REQUEST_TYPE).encode())
+
+
+def seems_request(body: bytes) -> bool:
+    """True when a body that could not be read was meant as a real-time request: it is owed an answer all the same."""
+    return _SAYS_REQUEST.search(body) is not None
 
 
 def read_object_id(envelope: Envelope) -> str | None:

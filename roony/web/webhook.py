@@ -25,7 +25,14 @@ from roony.flows.inbox import HANDLED_TYPES
 from roony.store import inbox
 from roony.store.command import LATE, TillClosed
 from roony.store.tables import AccountRoute, InboxEvent
-from roony.web.authorization_request import REQUEST_TYPE, Envelope, read_envelope, read_object_id, read_request
+from roony.web.authorization_request import (
+    REQUEST_TYPE,
+    Envelope,
+    read_envelope,
+    read_object_id,
+    read_request,
+    seems_request,
+)
 from roony.web.latency import LatencyCounter
 
 log = structlog.get_logger("roony.webhook")
@@ -83,7 +90,11 @@ class WebhookDoor:
             await self._refuse(send, 400, "bad_signature", "The Stripe-Signature does not fit this body.")
             return
         envelope = read_envelope(body)
-        if envelope is None:
+        if envelope is None and seems_request(body):
+            # Anything but a 200 would leave the answer to a setting at Stripe.
+            log.error("authorization.unreadable")
+            await _reply(send, 200, _decline("UNREADABLE"))
+        elif envelope is None:
             await self._refuse(send, 400, "unreadable", "This is not a Stripe event.")
         elif envelope.type == REQUEST_TYPE:
             await _reply(send, 200, await self._answer(envelope, body, began))

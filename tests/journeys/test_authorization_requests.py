@@ -146,6 +146,21 @@ def test_a_request_that_cannot_be_placed_is_declined(
     assert roony.decisions(bought.id) == []
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"type": "issuing_authorization.request"}',
+        b'{"id": "evt_1", "type":"issuing_authorization.request", "livemode": false, "created": "now", "data": {}}',
+        b'{"id": "evt_1", "type" : "issuing_authorization.request", "data": {"object": {"name": "half \\ud800"}}}',
+    ],
+)
+def test_a_request_that_is_no_event_is_declined(roony: Simulation, body: bytes) -> None:
+    """It says what it is, so it is owed an answer; without one a setting at Stripe would decide."""
+    with roony.nothing_written():
+        answer = roony.post(body)
+    assert (answer.approved, answer.code) == (False, "UNREADABLE")
+
+
 @pytest.mark.parametrize("field", ["amount", "merchant_amount"])
 @pytest.mark.parametrize("amount", [-1, 1.5, "5000", None, True, 2**63, 2**70])
 def test_an_amount_that_is_none_is_declined(roony: Simulation, bought: Bought, field: str, amount: Any) -> None:
