@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.books import Books, open_books
-from tests.support.tills import fresh_postgres
-
-SERVER = os.environ.get("ROONY_TEST_POSTGRES_URL", "")
-POSTGRES = [pytest.param("postgresql", marks=pytest.mark.postgres)] if SERVER else []
+from tests.support.tills import DATABASES, POSTGRES_SERVER, fresh_postgres
 
 
 @pytest.fixture
 def postgres_url() -> Iterator[str]:
     """An empty PostgreSQL database. Tests that ask for it are skipped where there is no server (test_postgres.py)."""
-    with fresh_postgres(SERVER) as url:
+    with fresh_postgres(POSTGRES_SERVER) as url:
         yield url
 
 
-@pytest.fixture(params=["sqlite", *POSTGRES])
+@pytest.fixture(params=DATABASES)
 def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
     """Books on each database Roony runs on."""
     url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None

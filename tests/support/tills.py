@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+import pytest
 from sqlalchemy.engine import make_url
 
 from roony.store.book import Book
@@ -22,6 +24,9 @@ from tests.support.books import NOW, ORG
 
 PATIENCE = 30.0  # seconds after which a test that waits has failed
 NOTHING = Needs()
+# Where the PostgreSQL server is that tests may make databases on; without one they run on SQLite alone.
+POSTGRES_SERVER = os.environ.get("ROONY_TEST_POSTGRES_URL", "")
+DATABASES = ["sqlite", *([pytest.param("postgresql", marks=pytest.mark.postgres)] if POSTGRES_SERVER else [])]
 
 
 @dataclass(frozen=True)
