@@ -40,7 +40,8 @@ class BookCard(Command[str]):
             book.finish_event(finished(self.event, org, "applied", None, now))
             return "applied"
         named = book.get(Card, org, self.roony_card_id) if self.roony_card_id else None
-        if named is not None and named.status == "creating" and named.connection_id == self.connection_id:
+        # Also one that was given up here: recording it promises its cancel, so that no live card is left behind.
+        if named is not None and named.stripe_card_id is None and named.connection_id == self.connection_id:
             RecordCard(org, named.id, self.made, self.cancel_promise_id).apply(book, now)
             book.finish_event(finished(self.event, org, "applied", "adopted", now))
             return "applied"
