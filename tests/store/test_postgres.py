@@ -1,0 +1,270 @@
+"""What only PostgreSQL does: row locks of other processes, connections that break, and several tills at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from roony.core.agent import Organization
+from roony.core.audit import AuditRecord, verify
+from roony.core.authorization import AuthorizationDecision
+from roony.core.budget import BudgetPeriod
+from roony.core.purchase import Purchase
+from roony.store import inbox
+from roony.store.book import Book
+from roony.store.command import LATE, UNKNOWN_OUTCOME
+from roony.store.database import Database
+from roony.store.tables import InboxEvent, KnownMerchant
+from roony.store.till import COMMIT_MARGIN, Till
+from roony.store.writer import ConnectionLost, PostgresWriter
+from tests.support.books import AGENT, NOW, ORG, Books, Clock
+from tests.support.tills import PATIENCE, POSTGRES_SERVER, Do, answers, at_once, held, note
+
+pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.skipif(not POSTGRES_SERVER, reason="ROONY_TEST_POSTGRES_URL names no PostgreSQL server to test with."),
+]
+OTHER = "org_2"
+
+
+@pytest.fixture
+def books(postgres_books: Books) -> Books:
+    """Books with a second organization."""
+    postgres_books.put(postgres_books.row(Organization, id=ORG)._replace(id=OTHER))
+    return postgres_books
+
+
+def address(books: Books) -> str:
+    """How to connect to the database."""
+    return books.database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def kill(books: Books, backend: int) -> None:
+    """Ends a connection as a server's failure does, and waits until it is gone."""
+    with psycopg.connect(address(books), autocommit=True) as connection:
+        connection.execute("SELECT pg_terminate_backend(%s, 10000)", (backend,))
+
+
+@contextmanager
+def locked(books: Books, organization_id: str = ORG) -> Iterator[None]:
+    """Another process holds the organization's row."""
+    with psycopg.connect(address(books)) as connection:
+        connection.execute("SELECT 1 FROM organizations WHERE id = %s FOR UPDATE", (organization_id,))
+        yield
+
+
+@contextmanager
+def another_till(books: Books, writer: type[PostgresWriter] = PostgresWriter) -> Iterator[Books]:
+    """A till as another process has one, on a connection of its own."""
+    died: list[BaseException] = []
+    clock = Clock()
+    till = Till(lambda: writer(address(books)), clock, lambda: uuid.uuid4().hex, died.append)
+    till.start()
+    other = Books(books.database, till, clock)
+    other._numbers = dict.fromkeys(("pur", "hold", "apr", "crd", "out", "dec"), 1_000)
+    try:
+        yield other
+    finally:
+        till.stop()
+        assert not died
+
+
+class TestLocks:
+    """Organizations that another process holds wait; the others do not."""
+
+    def test_the_free_ones_go_on_and_the_held_one_follows(self, books: Books) -> None:
+        with locked(books):
+            with held(books.till):
+                waits = [books.till.enqueue(note(f"w{n}"), None, None) for n in range(3)]
+                free = [books.till.enqueue(note(f"f{n}", organization_id=OTHER), None, None) for n in range(3)]
+            assert answers(free) == ["f0", "f1", "f2"]
+            assert not any(ticket.future.done() for ticket in waits)
+        assert answers(waits) == ["w0", "w1", "w2"]
+        assert [record.subject for record in books.rows(AuditRecord, organization_id=ORG)] == ["w0", "w1", "w2"]
+        assert books.till.counters().failed_batches == 0
+
+    def test_a_waiting_command_is_late_at_its_deadline(self, books: Books) -> None:
+        """It neither waits for the lock for ever nor keeps a place that others could use."""
+        with locked(books):
+            ticket = books.till.enqueue(note("late"), time.monotonic() + COMMIT_MARGIN + 0.2, None)
+            assert answers([ticket]) == [LATE]
+        assert books.rows(KnownMerchant) == []
+
+    def test_all_lock_waits_together_are_limited_too(self, books: Books) -> None:
+        writer = PostgresWriter(address(books))
+        writer.run("SET lock_timeout = 0")
+        writer.run("SET statement_timeout = 100")
+        with locked(books), pytest.raises(TimeoutError):
+            writer.begin([ORG])
+        writer.rollback()
+        assert [row.id for row in writer.begin([ORG])] == [ORG]
+        writer.rollback()
+        writer.close()
+
+    def test_an_error_at_the_begin_does_not_stay(self, books: Books) -> None:
+        """A transaction that failed at its first statement is ended; the next one begins."""
+        broken = Do(lambda book, now: None, organization_id="\x00")  # no text of PostgreSQL
+        assert getattr(books.run(broken), "code", None) == "not_written"
+        assert books.run(note("after")) == "after"
+
+
+class TestCommit:
+    """A commit is only what the server calls a commit."""
+
+    def test_a_rollback_in_answer_to_commit_raises(self, books: Books) -> None:
+        writer = PostgresWriter(address(books))
+        writer.begin([])
+        with pytest.raises(psycopg.Error):
+            writer.run("SELECT no_such_column FROM organizations")
+        with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+            writer.commit()
+        writer.begin([])
+        writer.commit()
+        writer.close()
+
+
+class CommitsThenBreaks(PostgresWriter):
+    """Its next commit happens, and then the connection breaks before anybody could be told."""
+
+    armed = threading.Event()
+
+    def commit(self) -> None:
+        super().commit()
+        if self.armed.is_set():
+            self.armed.clear()
+            backend = self._connection.info.backend_pid
+            with psycopg.connect(self._connection.info.dsn, autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s, 10000)", (backend,))
+            self.run("SELECT 1")
+
+
+class TestBrokenConnection:
+    """Nobody is told yes when the outcome is unknown, and what may have been committed is withdrawn."""
+
+    def test_broken_between_batches(self, books: Books) -> None:
+        kill(books, books.till._writer._connection.info.backend_pid)
+        assert books.run(note("a")) == UNKNOWN_OUTCOME
+        assert books.run(note("b")) == "b"
+        assert [row.merchant_key for row in books.rows(KnownMerchant)] == ["b"]
+
+    def test_broken_within_a_batch(self, books: Books) -> None:
+        def cut(book: Book, now: int) -> None:
+            kill(books, books.till._writer._connection.info.backend_pid)
+
+        with held(books.till):
+            tickets = [books.till.enqueue(command, None, None) for command in (note("a"), Do(cut), note("b"))]
+        assert answers(tickets) == [UNKNOWN_OUTCOME] * 3
+        assert books.run(note("after")) == "after"
+        assert [row.merchant_key for row in books.rows(KnownMerchant)] == ["after"]
+        assert verify(books.rows(AuditRecord)) is None
+
+    def test_a_write_hears_that_its_outcome_is_unknown(self, books: Books) -> None:
+        kill(books, books.till._writer._connection.info.backend_pid)
+        with pytest.raises(ConnectionLost):
+            books.till.write_and_wait(lambda writer: None)
+        assert books.till.write_and_wait(lambda writer: 1) == 1
+
+    def test_an_approval_committed_as_the_connection_broke_is_withdrawn(self, books: Books) -> None:
+        purchase = books.ready()
+        with another_till(books, CommitsThenBreaks) as other:
+            CommitsThenBreaks.armed.set()
+            assert other.run(books.authorization_command(purchase)) == UNKNOWN_OUTCOME
+            other.run(note("after"))
+            assert books.row(AuthorizationDecision).answered == "declined"
+            assert books.row(Purchase).held == purchase.held
+            assert other.till.counters().withdrawn == 1
+        assert verify(books.rows(AuditRecord)) is None
+
+    def test_a_withdrawal_that_meets_a_broken_connection_is_tried_again(self, books: Books) -> None:
+        purchase = books.ready()
+        ticket = books.till.enqueue(books.authorization_command(purchase), None, None)
+        assert answers([ticket])[0].approved
+        kill(books, books.till._writer._connection.info.backend_pid)
+        books.till.give_up(ticket)
+        books.run(note("after"))
+        books.run(note("and after"))
+        assert books.row(AuthorizationDecision).answered == "declined"
+        assert books.row(Purchase).held == purchase.held
+
+    def test_an_ask_committed_as_the_connection_broke_is_found_by_its_key(self, books: Books) -> None:
+        with another_till(books, CommitsThenBreaks) as other:
+            CommitsThenBreaks.armed.set()
+            assert other.ask(key="once") == UNKNOWN_OUTCOME
+            again = other.ask(key="once")
+        assert again.replayed
+        assert len(books.rows(Purchase)) == 1
+
+
+class TestSeveralTills:
+    """Any number of processes: one lock for each organization, no shared memory."""
+
+    def test_two_tills_share_one_budget(self, books: Books) -> None:
+        books.limit(AGENT, "month", 50_000)
+        with another_till(books) as other:
+            found = at_once(
+                [lambda n=n: (books, other)[n % 2].ask(10_000, f"Shop {n}") for n in range(40)]  # type: ignore[misc]
+            )
+        assert [asked.purchase.status for asked in found].count("issuing") == 5
+        month = {row.budget_id: row.held for row in books.rows(BudgetPeriod) if row.budget_id.endswith("_month")}
+        assert set(month.values()) == {50_000}
+        assert verify(books.rows(AuditRecord)) is None
+
+    def test_two_tills_one_key_one_purchase(self, books: Books) -> None:
+        with another_till(books) as other:
+            found = at_once([lambda n=n: (books, other)[n % 2].ask(key="once") for n in range(20)])  # type: ignore[misc]
+        assert len({asked.purchase.id for asked in found}) == 1
+        assert len(books.rows(Purchase)) == 1
+
+    def test_two_tills_claim_each_event_once(self, books: Books) -> None:
+        for number in range(60):
+            books.till.write_and_wait(inbox.keep(inbox.new_event(f"evt_{number}", None, False, "x", None, 1, b"", NOW)))
+        with another_till(books) as other:
+            claims = at_once([lambda t=t: t.till.write_and_wait(inbox.claim(NOW)) for t in (books, other)])  # type: ignore[misc]
+        taken = [event.id for claim in claims if isinstance(claim, list) for event in claim]
+        assert len(taken) == len(set(taken))
+        rest = books.till.write_and_wait(inbox.claim(NOW))
+        assert len(taken) + len(rest) == 60
+
+    def test_an_event_finished_by_its_holder_is_not_claimed_by_who_read_it_before(self, books: Books) -> None:
+        event = inbox.new_event("evt_1", None, False, "x", None, 1, b"", NOW)
+        books.till.write_and_wait(inbox.keep(event))
+        claimer = PostgresWriter(address(books))
+        claimer.run("SET lock_timeout = '20s'")
+        claimer.run("SET statement_timeout = '20s'")
+        with psycopg.connect(address(books)) as holder, psycopg.connect(address(books), autocommit=True) as watcher:
+            holder.execute("UPDATE inbox SET status = 'applied' WHERE id = 'evt_1'")
+            claimer.begin([])
+            claims: list[list[InboxEvent]] = []
+            thread = threading.Thread(target=lambda: claims.append(inbox.claim(NOW)(claimer)))
+            thread.start()
+            waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid = %s"
+            until = time.monotonic() + PATIENCE
+            while watcher.execute(waiting, (claimer._connection.info.backend_pid,)).fetchone() is None:
+                assert time.monotonic() < until
+            holder.commit()
+            thread.join(PATIENCE)
+        claimer.commit()
+        claimer.close()
+        assert claims == [[]]
+        assert books.row(InboxEvent).generation == 0
+
+
+def test_the_database_says_what_time_it_is(books: Books) -> None:
+    """Several processes need one clock: a till whose own clock is wrong agrees with the others."""
+    books.clock.now = 5
+    seen = books.run(Do(lambda book, now: now))
+    with psycopg.connect(address(books)) as connection:
+        [now] = connection.execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint").fetchone() or [0]
+    assert abs(now - seen) < 60_000_000
+
+
+def test_an_address_of_a_server_that_is_not_there(books: Books) -> None:
+    url = books.database.url.set(port=1).render_as_string(hide_password=False)
+    with pytest.raises(psycopg.OperationalError):
+        Database(url).open_writer()
