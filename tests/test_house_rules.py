@@ -62,9 +62,7 @@ def expect_none(findings: list[str], rule: str) -> None:
 
 def test_files_stay_short() -> None:
     """A noun that outgrows its file becomes a folder of the same name."""
-    lengths = {
-        path: len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in python_files("roony")
-    }
+    lengths = {path: len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in python_files("roony")}
     expect_none(
         [f"{path}: {lines} lines" for path, lines in lengths.items() if lines >= FILE_LINES],
         f"A file stays under {FILE_LINES} lines; split it by what it does:",
@@ -143,9 +141,7 @@ def test_the_locks_are_pinned_and_name_no_host() -> None:
     for lock in sorted((ROOT / "requirements").glob("*.txt")):
         pinned = re.sub(r"\\\n\s*", "", lock.read_text(encoding="utf-8")).splitlines()
         findings += [
-            f"{lock.name}: {line[:60]}"
-            for line in pinned
-            if not re.match(r"[\w.-]+==\S+ .*--hash=sha256:", line)
+            f"{lock.name}: {line[:60]}" for line in pinned if not re.match(r"[\w.-]+==\S+ .*--hash=sha256:", line)
         ]
         findings += [f"{lock.name}: {line[:60]}" for line in pinned if "://" in line]
     expect_none(findings, "A lock holds name==version with hashes and no address:")
