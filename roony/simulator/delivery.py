@@ -112,7 +112,9 @@ class Delivery:
                 task.add_done_callback(self._tasks.discard)
             pause = min(self._queue[0][0] - now, _LONGEST_SLEEP_SECONDS) if self._queue else _LONGEST_SLEEP_SECONDS
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause)
+                # Not wait_for: on Python 3.11 it swallows a cancel that comes together with the wake, for ever.
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
 
     async def close(self) -> None:
         """Stop sending; what was not taken stays promised."""
