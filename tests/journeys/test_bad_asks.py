@@ -1,4 +1,4 @@
-"""Asks that are no asks: refused with code, field and message, and nothing is written."""
+"""Asks that are no asks, refused with code, field and message while nothing is written; and asks over a limit."""
 
 from __future__ import annotations
 
@@ -185,3 +185,21 @@ def test_an_amount_is_shown_in_its_own_units(roony: Simulation, buyer: Buyer, cu
     assert currency.upper() in message
     assert shown in message.replace(",", "")
     assert buyer.standings()[:2] == [(0, 0), (0, 0)]
+
+
+def test_the_demo_agent_has_its_limits(roony: Simulation) -> None:
+    """Software at any merchant in the US, up to 500.00 a purchase and 5,000.00 a month, tolerance 0."""
+    [control] = roony.agent.get("/api/v1/controls")["data"]
+    assert control["controls"]["purchase_limit"] == 50_000
+    assert control["controls"]["tolerance_amount"] == 0
+    assert control["controls"]["allowed_countries"] == ["US"]
+    [month] = [row for row in roony.agent.get("/api/v1/budgets")["data"] if row["limit"] is not None]
+    assert (month["scope"], month["period"], month["limit"]) == ("agent", "month", 500_000)
+    answers = []
+    for place in range(12):
+        body = {**GOOD, "amount": 50_000, "merchant": {"name": f"Shop {place}", **SOFTWARE}}
+        answers.append(roony.agent.send("POST", ASK, body, 201))
+    assert [answer["status"] for answer in answers] == ["ready"] * 10 + ["declined"] * 2
+    assert answers[-1]["decision"]["reasons"][0]["code"] == "BUDGET_EXCEEDED"
+    over = roony.agent.send("POST", ASK, {**GOOD, "amount": 50_001}, 201)
+    assert over["decision"]["reasons"][0]["code"] == "OVER_PURCHASE_LIMIT"

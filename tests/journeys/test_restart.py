@@ -52,25 +52,6 @@ def test_a_restart_finds_everything_again(tmp_path: Path) -> None:
         assert second.standing(before["agent_id"]) == (0, 4_900)
 
 
-def test_the_demo_agent_has_its_limits(tmp_path: Path) -> None:
-    """Software at any merchant in the US, up to 500.00 a purchase and 5,000.00 a month, tolerance 0."""
-    with Simulation(tmp_path) as roony:
-        [control] = roony.agent.get("/api/v1/controls")["data"]
-        assert control["controls"]["purchase_limit"] == 50_000
-        assert control["controls"]["tolerance_amount"] == 0
-        assert control["controls"]["allowed_countries"] == ["US"]
-        [month] = [row for row in roony.agent.get("/api/v1/budgets")["data"] if row["limit"] is not None]
-        assert (month["scope"], month["period"], month["limit"]) == ("agent", "month", 500_000)
-        wish = {**WISH, "amount": 50_000}
-        answers = []
-        for place in range(12):
-            body = {**wish, "merchant": {"name": f"Shop {place}", **SOFTWARE}}
-            answers.append(roony.agent.send("POST", ASK, body, 201))
-        assert [answer["status"] for answer in answers] == ["ready"] * 10 + ["declined"] * 2
-        over = roony.agent.send("POST", ASK, {**wish, "amount": 50_001}, 201)
-        assert over["decision"]["reasons"][0]["code"] == "OVER_PURCHASE_LIMIT"
-
-
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_an_end_in_the_middle_of_asks_loses_and_doubles_nothing(tmp_path: Path, end: signal.Signals) -> None:
     """Asked again with the same keys after the restart: every wish has one purchase, one card and one hold."""
