@@ -11,11 +11,13 @@ from sqlalchemy import bindparam, select
 
 from roony.flows.approval import ExpireApproval
 from roony.flows.card import ExpireCard
-from roony.flows.card_making import keep_card_status, keep_make_card
+from roony.flows.card_making import keep_make_card
+from roony.flows.card_status import keep_cancel_card, keep_card_status
 from roony.flows.connection import keep_end_cards, keep_make_cardholder
 from roony.flows.context import FlowContext
 from roony.flows.freeze import keep_freeze_cards
 from roony.flows.inbox import handle_event
+from roony.flows.promise import put_off
 from roony.store import inbox, outbox, tables
 from roony.store.command import Command
 from roony.store.tables import OutboxPromise
@@ -27,6 +29,8 @@ IDLE_SECONDS = 0.25
 # Passes of one round: what one pass does may make the next one due.
 MAX_PASSES = 20
 DUTY_LIMIT = 100
+# Promises kept at the same time; beyond the first few they wait for a thread of the gateway's pool.
+MAX_KEEPING = 64
 
 _DUE_EVENT = (
     select(tables.inbox.c.id)
@@ -78,9 +82,11 @@ class Worker:
         self._context = context
         self._clock = clock
         self._wake = asyncio.Event()
+        self._keeping: set[asyncio.Task[None]] = set()
         self._keepers: dict[str, Callable[[FlowContext, OutboxPromise], Awaitable[Any]]] = {
             "make_card": keep_make_card,
             "set_card_status": keep_card_status,
+            "cancel_card": keep_cancel_card,
             "make_cardholder": keep_make_cardholder,
             "end_cards_of_connection": keep_end_cards,
             "freeze_cards": keep_freeze_cards,
@@ -92,35 +98,47 @@ class Worker:
         self._wake.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Works until `stop` is set; a round that fails is logged and followed by the next."""
+        """Works until `stop` is set; a pass that fails is logged and followed by the next."""
         while not stop.is_set():
             try:
-                await self.round()
+                await self._work_off()
             except Exception as error:
                 log.exception("worker.round_failed", error=type(error).__name__)
             await self._pause()
+        if self._keeping:
+            await asyncio.wait(self._keeping)
 
     async def round(self) -> int:
-        """Works until nothing is due, at most `MAX_PASSES` times; returns how many things were done."""
+        """Works until nothing is due and no promise is being kept; returns how many things were done."""
+        total = await self._work_off()
+        while self._keeping:
+            await asyncio.wait(self._keeping, return_when=asyncio.FIRST_COMPLETED)
+            total += await self._work_off()
+        return total
+
+    async def _work_off(self) -> int:
+        """Passes until nothing is due, at most `MAX_PASSES`. Promises being kept are not waited for."""
         generation = self._clock.generation() if self._clock else 0
-        total = 0
+        total, quiet = 0, False
         for _ in range(MAX_PASSES):
             done = await self._pass()
             total += done
-            if not done:
+            quiet = not done
+            if quiet:
                 break
-        if self._clock:
+        if self._clock and quiet and not self._keeping:
             self._clock.acknowledge(generation)
         return total
 
     async def _pass(self) -> int:
+        """Events and timed duties, finished together; promises only begun, since Stripe may be slow."""
         now = self._context.clock()
-        jobs = [*await self._duties(now), *await self._events(now), *await self._promises(now)]
+        jobs = [*await self._duties(now), *await self._events(now)]
         results = await asyncio.gather(*jobs, return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 log.error("worker.job_failed", error=type(result).__name__, detail=str(result)[:300])
-        return len(jobs)
+        return len(jobs) + await self._begin_promises(now)
 
     async def _due(self, statement: Any, now: int) -> list[Any]:
         return list(await asyncio.to_thread(self._context.database.read, statement, {"now": now}))
@@ -131,18 +149,30 @@ class Worker:
         claimed = await self._context.till.write(inbox.claim(now))
         return [handle_event(self._context, event) for event in claimed]
 
-    async def _promises(self, now: int) -> list[Coroutine[Any, Any, Any]]:
-        if not await self._due(_DUE_PROMISE, now):
-            return []
+    async def _begin_promises(self, now: int) -> int:
+        if len(self._keeping) >= MAX_KEEPING or not await self._due(_DUE_PROMISE, now):
+            return 0
         claimed = await self._context.till.write(outbox.claim(now))
-        return [self._keep(promise) for promise in claimed]
+        for promise in claimed:
+            task = asyncio.create_task(self._keep(promise), name=f"promise {promise.id}")
+            self._keeping.add(task)
+            task.add_done_callback(self._kept)
+        return len(claimed)
+
+    def _kept(self, task: asyncio.Task[None]) -> None:
+        self._keeping.discard(task)
+        self.wake()
 
     async def _keep(self, promise: OutboxPromise) -> None:
-        keeper = self._keepers.get(promise.kind)
-        if keeper is None:
-            log.error("promise.unknown_kind", promise=promise.id, kind=promise.kind)
-            return
-        await keeper(self._context, promise)
+        """Whatever goes wrong leaves a word on the row and a later try; nothing spins unseen."""
+        try:
+            keeper = self._keepers.get(promise.kind)
+            if keeper is None:
+                raise LookupError(f"nothing keeps promises of the kind {promise.kind}")
+            await keeper(self._context, promise)
+        except Exception as error:
+            log.exception("promise.failed", promise=promise.id, kind=promise.kind, error=type(error).__name__)
+            await put_off(self._context, promise, error, effect=True)
 
     async def _duties(self, now: int) -> list[Coroutine[Any, Any, Any]]:
         till, new_id = self._context.till, self._context.new_id

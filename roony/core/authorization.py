@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # The version our answers are written for; Stripe reads an answer without one as webhook_error (facts section 2.2).
 STRIPE_VERSION = "2026-10-28.endive"
+# An authorization in any other state, also one unknown here, is pending: states are added (facts section 10, trap 28).
+FINAL_STATUSES = frozenset({"closed", "reversed", "expired"})
 # Requests up to this many minor units are card checks when the purchase is for more (design section 7, facts 1.5).
 CARD_CHECK_LIMIT = 100
 
@@ -142,7 +144,15 @@ class AuthorizationFacts(NamedTuple):
 
 def is_card_check(request: AuthorizationRequest, purchase: Purchase) -> bool:
     """A merchant looking whether the card is good: at most 1.00 and less than the purchase is for."""
-    return request.amount <= CARD_CHECK_LIMIT and request.amount < purchase.amount
+    asked = request.granted + request.amount
+    return asked <= CARD_CHECK_LIMIT and asked < purchase.amount
+
+
+def is_increment(request: AuthorizationRequest, known: Authorization | None) -> bool:
+    """More on an authorization we approved and that is still pending. A card check that grows into a payment is not."""
+    if known is None or not known.approved or known.status in FINAL_STATUSES or request.ordinal == 0:
+        return False
+    return not known.card_check or max(known.amount, request.granted) + request.amount <= CARD_CHECK_LIMIT
 
 
 def judge(request: AuthorizationRequest, facts: AuthorizationFacts, now: int) -> Verdict:
@@ -155,7 +165,7 @@ def judge(request: AuthorizationRequest, facts: AuthorizationFacts, now: int) ->
         return _decline("FROZEN")
     if facts.connection is None or facts.connection.status != "active":
         return _decline("CONNECTION_INACTIVE")
-    increment = facts.known is not None and bool(facts.known.approved) and request.ordinal > 0
+    increment = is_increment(request, facts.known)
     flags: tuple[str, ...] = ()
     if not increment:
         code = _card_code(request, facts, now) or _currency_code(request, facts) or _place_code(request, facts)
@@ -267,6 +277,9 @@ def _room(request: AuthorizationRequest, facts: AuthorizationFacts, increment: b
         mine = max(mine, facts.known.captured)
         if facts.known.approved:
             mine = max(mine, facts.known.amount)
+    if facts.purchase.held + facts.purchase.captured < facts.purchase.hold_amount:
+        # The hold was given back, and others may have taken it: no answer takes it again, however small.
+        return _decline("OVER_HOLD")
     room = facts.purchase.hold_amount - facts.committed_elsewhere - mine
     if request.amount <= room:
         return Verdict(True, request.amount, None, flags)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from roony.core.authorization import Authorization
+from roony.core.authorization import FINAL_STATUSES, Authorization
 from roony.core.purchase import Purchase, is_open, may_still_authorize
 
 
@@ -50,7 +50,7 @@ def committed_on(authorization: Authorization) -> int:
     """One authorization's part: its amount while money is on its way, else what was captured on it."""
     if not authorization.approved:
         return authorization.captured
-    if authorization.status == "pending":
+    if authorization.status not in FINAL_STATUSES:
         return max(authorization.amount, authorization.captured)
     if authorization.status == "closed" and authorization.captured == 0:
         return authorization.amount

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from roony.core.authorization import Authorization
+from roony.core.authorization import FINAL_STATUSES, Authorization
 
 
 class Purchase(NamedTuple):
@@ -143,7 +142,7 @@ def is_open(authorization: Authorization) -> bool:
         return False
     if authorization.status == "closed":
         return authorization.captured == 0 and authorization.amount > 0
-    return authorization.status == "pending"
+    return authorization.status not in FINAL_STATUSES
 
 
 def _ended_status(reason: str | None) -> str:

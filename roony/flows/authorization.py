@@ -136,10 +136,13 @@ class AnswerAuthorization(Command[Answered]):
         return _answer(decision, request)
 
     def compensation(self, answer: Answered) -> Command[None] | None:
-        """An approval that was not sent is taken back."""
-        if not answer.approved:
+        """An approval that was not sent is taken back, by the command that gave it; a repeat takes nothing back."""
+        if not answer.approved or answer.decision_id != self.decision_id:
             return None
-        return Withdraw(self.organization_id, self.request.authorization_id, self.request.ordinal, self.request.amount)
+        request = self.request
+        return Withdraw(
+            self.organization_id, request.authorization_id, request.ordinal, request.amount, self.decision_id
+        )
 
     def _facts(self, book: Book) -> AuthorizationFacts:
         org, request = self.organization_id, self.request
@@ -205,6 +208,9 @@ class AnswerAuthorization(Command[Answered]):
                 created_at=now,
                 updated_at=now,
             )
+        elif before.purchase_id is None and purchase is not None and facts.card is not None:
+            # Answered before its card was recorded here: from now on it belongs to the purchase.
+            before = before._replace(purchase_id=purchase.id, card_id=facts.card.id)
         after = before._replace(history_length=request.ordinal + 1, provisional=1, updated_at=now)
         if not verdict.approved:
             return after
@@ -226,6 +232,7 @@ class Withdraw(Command[None]):
     authorization_id: str
     ordinal: int
     amount: int
+    decision_id: str
     urgent: bool = True
 
     def needs(self, now: int) -> Needs:
@@ -237,7 +244,7 @@ class Withdraw(Command[None]):
         """Nothing if the decision never committed, was taken back before, or Stripe already said what happened."""
         key = (self.organization_id, self.authorization_id)
         decision = book.get(AuthorizationDecision, *key, self.ordinal, self.amount)
-        if decision is None or decision.answered == "declined":
+        if decision is None or decision.id != self.decision_id or decision.answered == "declined":
             return
         book.put(decision._replace(answered="declined"))
         known = book.need(Authorization, *key)

@@ -11,12 +11,14 @@ from roony.core.card import MAX_DELIVERIES, Card, wanted_at_stripe
 from roony.core.connection import Connection
 from roony.core.errors import Refusal, not_found
 from roony.core.purchase import Purchase
+from roony.flows.discrepancy import flag
 from roony.flows.ending import end_card, promise_card_status
 from roony.flows.movement import ROONY, audit, follow
 from roony.flows.purchase import scoped_controls
 from roony.store.book import Book, PromiseOutcome
 from roony.store.command import Command
 from roony.store.facts import Needs
+from roony.store.outbox import new_promise
 from roony.store.tables import OutboxPromise
 
 
@@ -83,6 +85,8 @@ class RecordCard(Command[Purchase]):
         if self.promise is not None:
             book.finish_promise(done(self.promise, now))
         if card.stripe_card_id is not None:
+            if card.stripe_card_id != self.made.stripe_card_id:
+                self._end_twin(book, purchase, card, now)
             return purchase
         card = card._replace(
             stripe_card_id=self.made.stripe_card_id,
@@ -113,6 +117,15 @@ class RecordCard(Command[Purchase]):
         audit(book, purchase, ROONY, "card.made", now, card=card.id, stripe_card=card.stripe_card_id, last4=card.last4)
         return purchase
 
+    def _end_twin(self, book: Book, purchase: Purchase, card: Card, now: int) -> None:
+        """A second card at Stripe for the same purchase (P2): canceled there, and a person is told."""
+        twin = {"stripe_card_id": self.made.stripe_card_id, "connection_id": card.connection_id}
+        book.promise(new_promise(self.organization_id, self.cancel_promise_id, "cancel_card", card.id, twin, now))
+        flag(
+            book, self.organization_id, "card_left_open", self.made.stripe_card_id, purchase,
+            f"{card.stripe_card_id} alone", self.made.stripe_card_id, now,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class FailCard(Command[Purchase]):
@@ -125,6 +138,7 @@ class FailCard(Command[Purchase]):
     retry_can_help: bool
     promise: OutboxPromise
     cancel_promise_id: str
+    maybe_made: bool = False
 
     def needs(self, now: int) -> Needs:
         """The card with its purchase."""
@@ -138,6 +152,11 @@ class FailCard(Command[Purchase]):
         if card.status != "creating":
             return purchase
         book.put(card._replace(status="canceled", updated_at=now))
+        if self.maybe_made:
+            flag(
+                book, self.organization_id, "card_left_open", card.id, purchase, "no card",
+                "Stripe may have made one; the account can no longer be asked", now,
+            )  # fmt: skip
         failure = {"code": self.code, "message": self.message, "retry_can_help": self.retry_can_help}
         purchase = purchase._replace(failure=json.dumps(failure))
         purchase = end_card(book, purchase, "failed", self.cancel_promise_id, now)
@@ -228,7 +247,7 @@ class RecordDelivery(Command[Card | Refusal]):
         if purchase is None:
             return not_found("purchase", self.purchase_id)
         card = book.get(Card, self.organization_id, purchase.card_id) if purchase.card_id else None
-        if card is None or card.stripe_card_id is None or card.status not in ("active", "used"):
+        if card is None or not self._is_live(book, purchase, card, now):
             return Refusal(
                 "card_not_ready", f"The purchase is {purchase.status}; it has no card to hand out.", 409, id=purchase.id
             )
@@ -258,6 +277,18 @@ class RecordDelivery(Command[Card | Refusal]):
         )
         return card
 
+    def _is_live(self, book: Book, purchase: Purchase, card: Card, now: int) -> bool:
+        """True while the card can still pay: recorded, unused, in time, and nobody above it frozen or cut off."""
+        org = self.organization_id
+        connection = book.need(Connection, org, card.connection_id)
+        frozen = frozen_scope(
+            book.need(Organization, org),
+            book.get(Project, org, purchase.project_id),
+            book.get(Agent, org, purchase.agent_id),
+        )
+        good = card.stripe_card_id is not None and card.status == "active" and card.stripe_status == "active"
+        return good and now < card.expires_at and frozen is None and connection.status == "active"
+
     def _allowed(self, book: Book, organization: Organization, purchase: Purchase) -> str:
         """The strictest of what the organization sets and the controls of the chain say."""
         scopes = chain(self.organization_id, purchase.project_id, purchase.agent_id)
@@ -266,20 +297,43 @@ class RecordDelivery(Command[Card | Refusal]):
 
 
 @dataclass(frozen=True, slots=True)
-class DropPromise(Command[None]):
-    """A promise that can never be kept, such as one about an account we may not act for any more."""
+class FinishPromise(Command[None]):
+    """A promise with nothing else to record: kept, or with `error` one that never can be."""
 
     organization_id: str
     promise: OutboxPromise
-    error: str
+    error: str | None = None
 
     def needs(self, now: int) -> Needs:
         """Nothing: the row is updated only for the holder of its lease."""
         return Needs()
 
     def apply(self, book: Book, now: int) -> None:
-        """Ends it, visible as dead."""
-        book.finish_promise(dead(self.promise, self.error, now))
+        """Ends it, as done or visibly as dead."""
+        book.finish_promise(dead(self.promise, self.error, now) if self.error else done(self.promise, now))
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveCardOpen(Command[None]):
+    """A card that could not be ended at Stripe, because we may no longer act for its account: a person is told."""
+
+    organization_id: str
+    card_id: str
+    promise: OutboxPromise
+
+    def needs(self, now: int) -> Needs:
+        """The card with its purchase."""
+        return Needs(rows=((Card, self.organization_id, self.card_id),))
+
+    def apply(self, book: Book, now: int) -> None:
+        """Ends the promise as dead and flags the card."""
+        card = book.need(Card, self.organization_id, self.card_id)
+        purchase = book.need(Purchase, self.organization_id, card.purchase_id)
+        book.finish_promise(dead(self.promise, "connection_revoked", now))
+        flag(
+            book, self.organization_id, "card_left_open", card.id, purchase, wanted_at_stripe(card) or "canceled",
+            card.stripe_status or "unknown", now,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

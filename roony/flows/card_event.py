@@ -1,4 +1,4 @@
-"""A card as Stripe tells it: its status recorded, and one that names a card still in the making adopted."""
+"""A card as Stripe tells it: its status recorded, and one that was given up here adopted to be canceled."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from roony.core.card import Card
 from roony.flows.card import MadeCard, RecordCard, note_stripe_status
-from roony.flows.settlement import finished
+from roony.flows.settlement import finished, later
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs, StripeCardNeed
@@ -16,7 +16,7 @@ from roony.store.tables import InboxEvent
 
 @dataclass(frozen=True, slots=True)
 class BookCard(Command[str]):
-    """A card as Stripe tells it. One that names a card of ours still in the making is adopted (section 8)."""
+    """A card as Stripe tells it. One that names a card of ours still in the making waits for its promise."""
 
     organization_id: str
     connection_id: str
@@ -40,7 +40,11 @@ class BookCard(Command[str]):
             book.finish_event(finished(self.event, org, "applied", None, now))
             return "applied"
         named = book.get(Card, org, self.roony_card_id) if self.roony_card_id else None
-        # Also one that was given up here: recording it promises its cancel, so that no live card is left behind.
+        if named is not None and named.status == "creating":
+            # Its promise records it, after comparing what Stripe made with what was asked for.
+            book.finish_event(later(self.event, org, now))
+            return "received"
+        # One that was given up here: recording it promises its cancel, so that no live card is left behind.
         if named is not None and named.stripe_card_id is None and named.connection_id == self.connection_id:
             RecordCard(org, named.id, self.made, self.cancel_promise_id).apply(book, now)
             book.finish_event(finished(self.event, org, "applied", "adopted", now))

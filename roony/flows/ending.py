@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from roony.core.approval import Approval
@@ -13,7 +12,7 @@ from roony.flows.movement import audit, card_of, follow
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
-from roony.store.tables import OutboxPromise
+from roony.store.outbox import new_promise
 
 
 def end_card(book: Book, purchase: Purchase, reason: str, promise_id: str, now: int) -> Purchase:
@@ -43,25 +42,8 @@ def promise_card_status(book: Book, card: Card, status: str, promise_id: str, no
 
     The key is derived from the promise, so that a repeat after a crash is the same call.
     """
-    book.promise(
-        OutboxPromise(
-            card.organization_id,
-            promise_id,
-            "set_card_status",
-            card.id,
-            json.dumps({"status": status}),
-            f"{promise_id}:1",
-            1,
-            "promised",
-            0,
-            now,
-            0,
-            0,
-            None,
-            now,
-            None,
-        )
-    )
+    params = {"status": status}
+    book.promise(new_promise(card.organization_id, promise_id, "set_card_status", card.id, params, now))
 
 
 @dataclass(frozen=True, slots=True)

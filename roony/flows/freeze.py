@@ -16,7 +16,7 @@ from roony.core.agent import Agent, Organization, Project, frozen_scope
 from roony.core.card import Card
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase
-from roony.flows.card import PutOff, done
+from roony.flows.card import FinishPromise, PutOff
 from roony.flows.context import FlowContext
 from roony.flows.ending import promise_card_status
 from roony.flows.movement import ROONY, audit, follow
@@ -24,6 +24,7 @@ from roony.flows.scope import scope_needs, scope_row
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
+from roony.store.outbox import new_promise
 from roony.store.queries.cards import cards_of_scope
 from roony.store.tables import OutboxPromise
 
@@ -92,25 +93,8 @@ def _set_frozen(book: Book, command: Freeze | Unfreeze, now: int) -> Frozen | Re
     book.put(row._replace(frozen_at=frozen_at))
     book.reconfigure(organization_id)
     kind = "freeze_cards" if freeze else "unfreeze_cards"
-    book.promise(
-        OutboxPromise(
-            organization_id,
-            command.promise_id,
-            kind,
-            f"{scope}:{scope_id}",
-            "{}",
-            f"{command.promise_id}:1",
-            1,
-            "promised",
-            0,
-            now,
-            0,
-            0,
-            None,
-            now,
-            None,
-        )
-    )
+    subject = f"{scope}:{scope_id}"
+    book.promise(new_promise(organization_id, command.promise_id, kind, subject, {}, now))
     book.record(
         organization_id,
         command.actor,
@@ -159,22 +143,6 @@ class SetCardFrozen(Command[bool]):
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class FinishFreeze(Command[None]):
-    """All cards of the scope were looked at: the promise is kept."""
-
-    organization_id: str
-    promise: OutboxPromise
-
-    def needs(self, now: int) -> Needs:
-        """Nothing: the row is updated only for the holder of its lease."""
-        return Needs()
-
-    def apply(self, book: Book, now: int) -> None:
-        """Ends the promise."""
-        book.finish_promise(done(self.promise, now))
-
-
 async def keep_freeze_cards(context: FlowContext, promise: OutboxPromise) -> int:
     """Keeps a promise to freeze or unfreeze the cards of a scope; returns how many cards changed.
 
@@ -206,7 +174,7 @@ async def keep_freeze_cards(context: FlowContext, promise: OutboxPromise) -> int
         if len(ids) < PAGE:
             break
         after = ids[-1]
-    await context.till.submit(FinishFreeze(promise.organization_id, promise))
+    await context.till.submit(FinishPromise(promise.organization_id, promise))
     return changed
 
 

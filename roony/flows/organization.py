@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.dialects import postgresql, sqlite
 
 from roony.core.agent import DELIVERIES, UNKNOWN_CARDS, Agent, Organization, Project
-from roony.core.audit import GENESIS, AuditDraft, AuditRecord, chain_record
+from roony.core.audit import GENESIS, AuditDraft, AuditRecord, canonical, chain_record
 from roony.core.budget import is_time_zone
 from roony.core.control import Control
 from roony.core.errors import Refusal
@@ -154,12 +154,27 @@ def settings_of(organization: Organization) -> dict[str, Any]:
         "unknown_cards": organization.unknown_cards,
         "delivery": organization.delivery,
         "unbudgeted": bool(organization.unbudgeted),
+        "cardholder": cardholder_of(organization),
     }
+
+
+def cardholder_of(organization: Organization) -> dict[str, Any] | None:
+    """What the owner set of the cardholder in whose name cards are made; None when nothing is set."""
+    given: dict[str, Any] | None = json.loads(organization.settings).get("cardholder")
+    return given
+
+
+def _with_cardholder(settings: str, cardholder: Mapping[str, Any]) -> str:
+    """The settings with this cardholder in place of any before, whole."""
+    return canonical({**json.loads(settings), "cardholder": cardholder})
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateOrganization(Command[Organization | Refusal]):
-    """Changes settings of an organization; None leaves one as it is. Currency and time zone are fixed."""
+    """Changes settings of an organization; None leaves one as it is. Currency and time zone are fixed.
+
+    A `cardholder` (parameters of Stripe's, already checked) counts for cardholders that are made from then on.
+    """
 
     organization_id: str
     actor: str
@@ -167,6 +182,7 @@ class UpdateOrganization(Command[Organization | Refusal]):
     unknown_cards: str | None = None
     delivery: str | None = None
     unbudgeted: bool | None = None
+    cardholder: Mapping[str, Any] | None = None
 
     def needs(self, now: int) -> Needs:
         """Nothing but the organization, which is always there."""
@@ -180,6 +196,7 @@ class UpdateOrganization(Command[Organization | Refusal]):
             "unknown_cards": self.unknown_cards,
             "delivery": self.delivery,
             "unbudgeted": None if self.unbudgeted is None else int(self.unbudgeted),
+            "settings": None if self.cardholder is None else _with_cardholder(before.settings, self.cardholder),
         }
         after = before._replace(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
         wrong = _check_settings(after.unknown_cards, after.delivery)

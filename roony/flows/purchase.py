@@ -23,6 +23,7 @@ from roony.flows.strictness import loosens
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
+from roony.store.outbox import new_promise
 from roony.store.tables import KnownMerchant, OutboxPromise
 
 # The process that committed a promise holds its first lease and does it at once (design section 3), in microseconds.
@@ -297,23 +298,11 @@ def promise_card(
         now,
     )
     purchase = purchase._replace(card_id=card_id, status="issuing")
-    promise = OutboxPromise(
-        purchase.organization_id,
-        promise_id,
-        "make_card",
-        card_id,
-        json.dumps(compile_card(purchase, card_id, controls)),
-        f"{purchase.id}:1",
-        1,
-        "promised",
-        0,
-        now,
-        now + FIRST_LEASE,
-        1,
-        None,
-        now,
-        None,
-    )
+    params = compile_card(purchase, card_id, controls)
+    promise = new_promise(
+        purchase.organization_id, promise_id, "make_card", card_id, params, now, key=f"{purchase.id}:1",
+        lease=FIRST_LEASE,
+    )  # fmt: skip
     book.put(card)
     book.put(purchase)
     book.promise(promise)

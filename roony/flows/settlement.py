@@ -54,7 +54,7 @@ def finished(event: InboxEvent, organization_id: str, status: str, reason: str |
     return EventOutcome(status, reason, organization_id, 0, now, now, event.id, event.generation)
 
 
-def _later(event: InboxEvent, organization_id: str, now: int) -> EventOutcome:
+def later(event: InboxEvent, organization_id: str, now: int) -> EventOutcome:
     """Looked at again soon, until the patience for an unknown card is over; not a failure."""
     due_at = now + UNKNOWN_CARD_PATIENCE // 20
     return EventOutcome(
@@ -162,7 +162,7 @@ class BookAuthorization(Command[str]):
 
     def _compare_answers(self, book: Book, purchase: Purchase, now: int) -> None:
         org, said = self.organization_id, self.statement
-        ours = {d.ordinal: d for d in book.group(AuthorizationDecision, org, said.id)}
+        ours = {d.ordinal: d for d in book.group(AuthorizationDecision, org, said.id) if d.code != "STALE"}
         for ordinal, entry in enumerate(said.history):
             decision = ours.get(ordinal)
             if decision is None:
@@ -219,7 +219,7 @@ def _without_card(
     """
     event, org = command.event, command.organization_id
     if now < event.received_at + UNKNOWN_CARD_PATIENCE or (named is not None and named.status == "creating"):
-        book.finish_event(_later(event, org, now))
+        book.finish_event(later(event, org, now))
         return "received"
     flag(
         book,

@@ -15,7 +15,7 @@ from roony.gateway.client import ConnectionAccess, PlainObject, StripeGateway, r
 from roony.gateway.errors import FailureKind, StripeFailure, StripeRefused
 from roony.gateway.paging import created_since, walk
 
-FIND_CARDS_MAX_PAGES = 10
+FIND_CARDS_MAX_PAGES = 50
 FIND_CARDS_CLOCK_MARGIN_SECONDS = 300
 """How far Stripe's clock may be behind ours before the look-up would miss a card."""
 
@@ -69,9 +69,9 @@ def retrieve_card(gateway: StripeGateway, access: ConnectionAccess, card_id: str
 
 
 def find_cards(
-    gateway: StripeGateway, access: ConnectionAccess, cardholder: str, created_gte: int
+    gateway: StripeGateway, access: ConnectionAccess, cardholder: str, created_gte: int, created_lte: int | None = None
 ) -> list[PlainObject]:
-    """Every card of `cardholder` made since `created_gte` (Unix seconds): the look-up after an unsure create.
+    """Every card of `cardholder` made between two moments (Unix seconds): the look-up after an unsure create.
 
     Stripe cannot filter by metadata (section 1.2), so the caller compares it. Raises PageLimitReached rather
     than return a part: "none found" permits making another card (promise P2). For the same reason it looks
@@ -80,7 +80,15 @@ def find_cards(
     """
     require_id("cardholder", cardholder)
     since = created_gte - FIND_CARDS_CLOCK_MARGIN_SECONDS
-    return list(list_cards(gateway, access, cardholder=cardholder, created_gte=since, max_pages=FIND_CARDS_MAX_PAGES))
+    found = list_cards(
+        gateway,
+        access,
+        cardholder=cardholder,
+        created_gte=since,
+        created_lte=created_lte,
+        max_pages=FIND_CARDS_MAX_PAGES,
+    )
+    return list(found)
 
 
 def list_cards(
@@ -90,11 +98,12 @@ def list_cards(
     cardholder: str | None = None,
     status: str | None = None,
     created_gte: int | None = None,
+    created_lte: int | None = None,
     max_pages: int = LIST_CARDS_MAX_PAGES,
     starting_after: str | None = None,
 ) -> Iterator[PlainObject]:
-    """Cards, newest first; `created_gte` in Unix seconds. Raises PageLimitReached when there is more."""
-    filters = {"cardholder": cardholder, "status": status, "created": created_since(created_gte)}
+    """Cards, newest first; `created_…` in Unix seconds. Raises PageLimitReached when there is more."""
+    filters = {"cardholder": cardholder, "status": status, "created": created_since(created_gte, created_lte)}
     options = gateway.options(access)
 
     def fetch(page: Any) -> PlainObject:

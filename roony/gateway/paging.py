@@ -59,6 +59,7 @@ def walk(
     raise PageLimitReached(what, max_pages, str(last_id))
 
 
-def created_since(seconds: int | None) -> dict[str, int] | None:
-    """The `created` filter for objects made at or after `seconds` (Unix time), None for no filter."""
-    return None if seconds is None else {"gte": seconds}
+def created_since(seconds: int | None, until: int | None = None) -> dict[str, int] | None:
+    """The `created` filter for objects made from `seconds` to `until` (Unix time), None for no filter."""
+    bounds = {"gte": seconds, "lte": until}
+    return {name: bound for name, bound in bounds.items() if bound is not None} or None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
@@ -53,3 +55,18 @@ def claim(now: int) -> Callable[[Writer], list[OutboxPromise]]:
         return claimed
 
     return work
+
+
+def new_promise(
+    organization_id: str, id: str, kind: str, subject: str, params: Mapping[str, Any], now: int, *,
+    key: str | None = None, lease: int = 0,
+) -> OutboxPromise:  # fmt: skip
+    """A promise that is due at once; `key` is derived from its id unless given.
+
+    With a `lease` in microseconds the process that commits it holds it first. "At once" is written as 0 and not as
+    `now`: an organization's time may have run ahead of the worker's clock, and work must not wait for that.
+    """
+    return OutboxPromise(
+        organization_id, id, kind, subject, json.dumps(params), key or f"{id}:1", 1, "promised", 0, 0,
+        now + lease if lease else 0, 1 if lease else 0, None, now, None,
+    )  # fmt: skip

@@ -270,13 +270,9 @@ async def _read_body(scope: Scope, receive: Receive) -> bytes | Refusal:
     for name, value in scope["headers"]:
         if name == b"content-length" and (not value.isdigit() or int(value) > MAX_BODY):
             return Refusal("too_large", f"The body is larger than {MAX_BODY} bytes.", 413)
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body"):
-        body: bytes = message.get("body", b"")
-        return body if len(body) <= MAX_BODY else Refusal("too_large", "The body is too large.", 413)
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            return await _read_on(message, receive)
+            return await _read_on(await receive(), receive)
     except TimeoutError:
         return Refusal("too_slow", "The body did not arrive in time.", 408)
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from roony.core.audit import AuditRecord
 from roony.core.purchase import Purchase
 from roony.core.settlement import StripeTransaction
-from roony.flows.card_making import keep_card_status
+from roony.flows.card_status import keep_card_status
 from roony.store.tables import OutboxPromise
 from roony.web import shapes
 from tests.support.serving import Caller, Company, ServedRoony
@@ -97,6 +97,11 @@ def test_numbers_stay_out_where_delivery_is_not_raw(connected: ServedRoony) -> N
     assert {"number", "cvc", "billing_zip"}.isdisjoint(made["card"])
     error = agent.refused(403, "POST", f"{ASK}/{made['id']}/card", {"delivery": "raw"})
     assert error["code"] == "delivery_not_allowed"
+    assert 'An owner can allow it: PATCH /api/v1/admin/organization {"delivery":"raw"}' in error["message"]
+    company.owner.send("PATCH", f"{ADMIN}/organization", {"delivery": "raw"})
+    assert agent.send("POST", f"{ASK}/{made['id']}/card")["number"]
+    company.owner.send("PUT", f"{ADMIN}/controls", {"scope": "organization", "controls": {"delivery": "sealed"}})
+    assert "PUT /api/v1/admin/controls" in agent.refused(403, "POST", f"{ASK}/{made['id']}/card")["message"]
 
 
 def test_card_details_again_five_times_at_most(shop: Company, agent: Caller) -> None:

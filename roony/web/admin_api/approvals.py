@@ -10,15 +10,18 @@ from sqlalchemy import ColumnElement, and_, or_
 from roony.core.approval import Approval
 from roony.core.purchase import Purchase
 from roony.flows.approval import Approve, ApproveIds, Deny
+from roony.flows.card_making import make_card
 from roony.store.tables import approvals
 from roony.web import answers
-from roony.web.admin_api.card_making import make_card
 from roony.web.admin_api.lists import get_row, list_rows
 from roony.web.admin_api.purchases import show_purchase
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted
 from roony.web.requests import KeyedRoute
 from roony.web.schemas import ApproveBody, DenyBody, ListQuery
+
+# How long an approver waits to see the card made, in seconds. The work goes on without them.
+CARD_SECONDS = 10.0
 
 router = APIRouter(route_class=KeyedRoute, tags=["Approvals"])
 
@@ -58,7 +61,7 @@ async def approve(id: str, caller: CallerOf, context: ContextOf, body: ApproveBo
     command = Approve(caller.organization_id, id, purchase, caller.actor, body.note, ids, body.amount)
     approved = accepted(await context.till.submit(command))
     if approved.promise is not None:
-        await make_card(context, approved.promise)
+        await make_card(context, approved.promise, CARD_SECONDS)
     return await show_purchase(context, caller.organization_id, row.purchase_id)
 
 

@@ -1,0 +1,74 @@
+"""Promises about the status of a card at Stripe: frozen, brought back, canceled."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+from roony.core.card import wanted_at_stripe
+from roony.flows.card import FinishPromise, LeaveCardOpen, RecordCardStatus
+from roony.flows.connection import access_of
+from roony.flows.context import FlowContext
+from roony.flows.promise import connection_of, put_off, read_card, revoke_if_cut_off
+from roony.gateway import issuing
+from roony.gateway.client import ConnectionAccess
+from roony.gateway.errors import StripeCallFailed, StripeForbidden, StripeRefused, StripeUnauthorized
+from roony.gateway.pool import GatewayBusy
+from roony.store.tables import OutboxPromise
+
+
+async def keep_card_status(context: FlowContext, promise: OutboxPromise) -> None:
+    """Sets a card's status at Stripe to what is wanted by now, and records it. A canceled card needs no more.
+
+    It is set even where we believe it to be so already: what we know may be an old event.
+    """
+    card = await read_card(context, promise)
+    wanted = wanted_at_stripe(card) or json.loads(promise.params)["status"]
+    if card.stripe_card_id is None or card.stripe_status == "canceled":
+        await _record_status(context, promise, card.stripe_status or wanted)
+        return
+    connection = await connection_of(context, card.organization_id, card.connection_id)
+    try:
+        found = await _set_status(context, access_of(context, connection), card.stripe_card_id, wanted, promise.key)
+    except (StripeCallFailed, GatewayBusy) as error:
+        if connection.status == "revoked" and isinstance(error, (StripeForbidden, StripeUnauthorized)):
+            await context.till.submit(LeaveCardOpen(promise.organization_id, card.id, promise))
+            return
+        await put_off(context, promise, error)
+        await revoke_if_cut_off(context, connection, error)
+        return
+    await _record_status(context, promise, found)
+
+
+async def keep_cancel_card(context: FlowContext, promise: OutboxPromise) -> None:
+    """Cancels a card at Stripe that should not be there, beside the one we recorded."""
+    params = json.loads(promise.params)
+    connection = await connection_of(context, promise.organization_id, params["connection_id"])
+    try:
+        await _set_status(context, access_of(context, connection), params["stripe_card_id"], "canceled", promise.key)
+    except (StripeCallFailed, GatewayBusy) as error:
+        await put_off(context, promise, error)
+        return
+    await context.till.submit(FinishPromise(promise.organization_id, promise))
+
+
+async def _set_status(context: FlowContext, access: ConnectionAccess, card_id: str, wanted: str, key: str) -> str:
+    """The card's status at Stripe after setting it; refused because of what it already is, what it is decides."""
+    gateway, key = context.gateway, f"{key}:{wanted}"
+    try:
+        if wanted == "canceled":
+            found = await context.pool.run(issuing.cancel_card, gateway, access, card_id, key)
+        else:
+            status: Literal["active", "inactive"] = "active" if wanted == "active" else "inactive"
+            found = await context.pool.run(issuing.update_card_status, gateway, access, card_id, status, key)
+    except StripeRefused:
+        found = await context.pool.run(issuing.retrieve_card, gateway, access, card_id)
+        if found["status"] not in (wanted, "canceled"):
+            raise
+    return str(found["status"])
+
+
+async def _record_status(context: FlowContext, promise: OutboxPromise, status: str) -> None:
+    await context.till.submit(
+        RecordCardStatus(promise.organization_id, promise.subject, status, promise, context.new_id("out"))
+    )
