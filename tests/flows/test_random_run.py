@@ -23,7 +23,6 @@ from roony.core.card import Card
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase
 from roony.flows.approval import Approve, Approved, ApproveIds, Deny, ExpireApproval
-from roony.flows.authorization import Withdraw
 from roony.flows.card import ExpireCard, FailCard, MadeCard, RecordCard
 from roony.flows.ending import CancelPurchase
 from roony.flows.freeze import Freeze, SetCardFrozen, Unfreeze
@@ -33,6 +32,7 @@ from tests.support.books import AGENT, ORG, PROJECT, Books, open_books
 from tests.support.memory import MemoryBooks
 from tests.support.network import Network, Said, deliver
 from tests.support.promises import all_is_well, hold_fits, money_rows
+from tests.support.story import withdraw
 
 SEED = int(os.environ.get("ROONY_TEST_SEED", "20261122"))
 WORDS = {
@@ -178,7 +178,7 @@ class Company:
         """Our newest yes left too late; Stripe may have approved all the same."""
         if self.requests:
             _, amount, fields, _ = self.requests[-1]
-            self.books.run(Withdraw(ORG, fields["authorization_id"], fields.get("ordinal", 0), amount))
+            withdraw(self.books, fields["authorization_id"], fields.get("ordinal", 0), amount)
 
     def _alone(self) -> None:
         if self.networks:
