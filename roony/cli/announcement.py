@@ -66,7 +66,12 @@ def _for_people(what: Announced) -> str:
             f"  export ROONY_URL={what.url}",
             f"  export ROONY_ADMIN_KEY={what.demo.admin_key}",
             f"  export ROONY_AGENT_KEY={what.demo.agent_key}",
-            "  roony purchase ask 49.99 --merchant Figma --category software --country US",
+            "  roony purchase ask 49.99 --merchant Figma --category computer_software_stores --country US",
+            "",
+            "To speak to the simulated Stripe, as a merchant does:",
+            f"  export STRIPE={what.simulator['url']}",
+            f"  export STRIPE_KEY={plain(what.settings.stripe_secret_key)}",
+            f"  export ACCOUNT={what.demo.stripe_account}",
         ]
     if what.empty:
         lines += ["There is no organization yet. Stop this, then: roony init"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from roony.cli.output import JsonOption, print_json, print_one
+from roony.cli.output import JsonOption, print_json, print_list, print_one
 from roony.cli.remote import Remote, UrlOption, owner
 
 app = typer.Typer(help="Spending controls.", no_args_is_help=True)
@@ -49,6 +49,18 @@ def _controls_of(remote: Remote, scope: dict[str, str]) -> dict[str, Any]:
     """What is set on a scope now; the organization's row is the one of scope `organization`."""
     rows = remote.get(_CONTROLS, **scope)["data"]
     return dict(rows[0]["controls"]) if rows else {}
+
+
+@app.command("list")
+def list_controls(
+    cursor: str | None = typer.Option(None, help="Where the last page ended."),
+    url: str = UrlOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """List every scope that has controls, with what is set on it."""
+    answer = owner(url).get(_CONTROLS, cursor=cursor)
+    empty = "No controls are set anywhere. Next: roony control set purchase_limit=50000 --scope agt_…"
+    print_list(answer, ("scope", "scope_id", "version", "controls"), as_json, empty)
 
 
 @app.command()

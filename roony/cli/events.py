@@ -29,5 +29,5 @@ def list_events(
 
 @app.command()
 def replay(event_id: str = typer.Argument(help="evt_…"), url: str = UrlOption, as_json: bool = JsonOption) -> None:
-    """Handle an event once more. Booking the same event again changes nothing."""
+    """Handle an event once more that failed or is dead; one that was applied or ignored is refused."""
     print_one(owner(url).post(f"{_EVENTS}/{event_id}/replay"), as_json)

@@ -16,15 +16,16 @@ from roony.core.money import format_amount
 
 DONE, FAILED, WRONG_USE, WAITING, DECLINED = 0, 1, 2, 3, 4
 
-# Narrower than most terminals, and the same in a log file.
-WIDTH = 118
+# Wider than any table: in a file or a pipe every row is one line, so that no id is cut in two.
+PIPED_WIDTH = 10_000
 
 JsonOption = typer.Option(False, "--json", help="Print JSON instead of text.")
 
 
 def console() -> Console:
     """Where results go."""
-    return Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, soft_wrap=not sys.stdout.isatty())
+    terminal = sys.stdout.isatty()
+    return Console(width=None if terminal else PIPED_WIDTH, highlight=False, soft_wrap=not terminal)
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:

@@ -53,7 +53,8 @@ def ask(
         error = response.json()["error"]
         if as_json:
             print_json(error)
-        typer.echo(f"{error['message']} See {error['id']}; to buy it again: --allow-duplicate", err=True)
+        # The message names the purchase and how to insist; here that is an option.
+        typer.echo(error["message"].replace("allow_duplicate", "--allow-duplicate"), err=True)
         raise typer.Exit(DECLINED)
     _tell(remote.accepted(response), as_json)
 

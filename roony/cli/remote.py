@@ -18,10 +18,11 @@ TIMEOUT_SECONDS = 70.0
 
 UrlOption = typer.Option(DEFAULT_URL, "--url", envvar="ROONY_URL", help="Where Roony answers.")
 
-# What to do about an answer, by its status.
-_NEXT = {
+# What to do about an answer, by its code or else its status.
+_NEXT: dict[str | int, str] = {
+    "wrong_kind_of_key": "This needs another kind of key.",
+    "billing_address_missing": 'PATCH /api/v1/admin/organization {"cardholder":…}; docs/stripe-setup.md has the lines.',
     401: "Look at the key: it may be mistyped or revoked.",
-    403: "This needs another kind of key.",
     429: "Wait a moment, then try again.",
     503: "Wait a moment, then try again.",
 }
@@ -87,8 +88,9 @@ def refused(response: httpx2.Response) -> NoReturn:
     parts = [f"{error['field']}: {message}" if error.get("field") else message]
     if error.get("id") and error["id"] not in message:
         parts.append(f"See {error['id']}.")
-    if response.status_code in _NEXT:
-        parts.append(_NEXT[response.status_code])
+    hint = _NEXT.get(str(error.get("code"))) or _NEXT.get(response.status_code)
+    if hint is not None:
+        parts.append(hint)
     # What the schema refuses was written wrongly by whoever typed it.
     fail(" ".join(parts), WRONG_USE if response.status_code == 422 else FAILED)
 

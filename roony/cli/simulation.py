@@ -145,13 +145,8 @@ class SimulatorChild:
             with contextlib.suppress(TimeoutError):
                 line = await asyncio.wait_for(process.stdout.readline(), READY_SECONDS)
         if not line:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-            raise SimulatorFailed(
-                f"The simulator did not start; its own words are above. If port {port} is taken, choose another with"
-                " --simulator-port, or 0 for a free one."
-            )
+            await cls(process, {}).stop()
+            raise SimulatorFailed(_why(process.returncode, port))
         return cls(process, json.loads(line))
 
     async def ended(self) -> None:
@@ -168,3 +163,15 @@ class SimulatorChild:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             await self._process.wait()
+
+
+def _why(code: int | None, port: int) -> str:
+    """Why the simulator did not start."""
+    from roony.simulator.server import CANNOT_LISTEN
+
+    if code == CANNOT_LISTEN:
+        return (
+            f"The simulator cannot listen on port {port}, which may be taken: choose another with --simulator-port,"
+            " or 0 for a free one."
+        )
+    return "The simulator did not start; its own words are above."

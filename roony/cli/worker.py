@@ -13,17 +13,18 @@ def worker() -> None:
     """Run a worker of its own beside the servers. Needs PostgreSQL."""
     import uvloop
 
-    from roony.config import WrongSettings, load_settings
+    from roony.config import WrongSettings, load_database_settings, load_settings
     from roony.logging_setup import configure_logging
     from roony.store.migrations import SchemaTooNew
     from roony.wiring import DatabaseUnusable
 
     try:
+        # First of all, so that nobody is asked for secrets on a database that cannot have a worker.
+        if load_database_settings().roony_database_url.startswith("sqlite"):
+            fail("A worker needs PostgreSQL: SQLite serves one process, and `roony serve` works in it.", WRONG_USE)
         settings = load_settings()
     except WrongSettings as error:
         fail(str(error), WRONG_USE)
-    if settings.roony_database_url.startswith("sqlite"):
-        fail("SQLite serves one process only, and `roony serve` has a worker: use a PostgreSQL database.", WRONG_USE)
     configure_logging(settings.roony_log_format)
 
     async def work() -> int:

@@ -8,9 +8,10 @@ import ipaddress
 import json
 import logging
 import os
+import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import uvicorn
@@ -33,6 +34,8 @@ from roony.simulator.stripe_api.endpoints import new_endpoint
 from roony.simulator.world import CLIENT_ID, World, new_secret
 
 NOTICE = "roony-simulator (a simulation of Stripe, not Stripe)"
+# Exit code for whoever holds the pipe: it knows the option's name and says what to do.
+CANNOT_LISTEN = 98
 _HOST = "127.0.0.1"
 
 
@@ -124,11 +127,17 @@ def run(
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     for noisy in ("httpx2", "httpcore2"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        listener = listen(_HOST, port)
+    except OSError as error:
+        if parent_pipe:
+            raise SystemExit(CANNOT_LISTEN) from None
+        sys.stderr.write(f"Cannot listen on {_HOST}:{port} ({error.strerror}): choose another --port.\n")
+        raise SystemExit(1) from None
     world = World(Clock(clock_file), secret_key, state)
     secret = _secret(world, webhook_secret)
     if webhook_url is not None:
         register_webhooks(world, webhook_url, secret)
-    listener = listen(_HOST, port)
     url = f"http://{_HOST}:{listener.getsockname()[1]}"
     ready = {
         "url": url,
@@ -150,8 +159,12 @@ def listen(host: str, port: int) -> socket.socket:
     # With the protocol named, asyncio switches Nagle's delay off; without it each answer waits 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
-    listener.listen(1024)
+    try:
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 
@@ -171,9 +184,22 @@ def _config(app: Simulator) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """Says on stdout, in one line, when it answers."""
+    """Says on stdout, in one line, when it answers; a signal ends it with exit code 0."""
 
     ready: dict[str, Any] | None = None
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn does, but without raising the signal again once everything is closed: a stop is no failure."""
+        loop = asyncio.get_running_loop()
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        for number in numbers:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then print the ready line if one is wanted."""

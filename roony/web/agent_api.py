@@ -19,6 +19,7 @@ from roony.core.agent import Agent, Organization
 from roony.core.audit import canonical
 from roony.core.control import controls_of
 from roony.core.decision import Ask
+from roony.core.errors import Refusal
 from roony.core.merchant import Merchant, category_code
 from roony.core.purchase import Purchase
 from roony.flows.card_making import deliver_card, make_card_now
@@ -157,9 +158,11 @@ async def get_card(id: str, agent: AgentOf, context: ContextOf, body: CardBody |
     """The card's credentials once more: audited with the purpose, at most 5 times a purchase."""
     view = await _own(context, agent, id)
     purpose = body.purpose if body is not None else None
-    return answers.card_details(
-        accepted(await deliver_card(context, view.purchase, purpose or "asked again", agent.id))
-    )
+    details = await deliver_card(context, view.purchase, purpose or "asked again", agent.id)
+    if isinstance(details, Refusal) and details.code == "delivery_not_allowed":
+        organization = await run_in_threadpool(find_organization, context.database, agent.organization_id)
+        details = _delivery_refusal(details, organization)
+    return answers.card_details(accepted(details))
 
 
 @router.get("/budgets", response_model=None, responses={200: {"model": shapes.BudgetList}})
@@ -191,6 +194,15 @@ async def list_transactions(agent: AgentOf, context: ContextOf, query: Annotated
         Slice(query.limit, query.cursor),
     )  # fmt: skip
     return answers.listed(page, answers.stripe_transaction)
+
+
+def _delivery_refusal(refusal: Refusal, organization: Organization) -> Refusal:
+    """The refusal with what an owner can do; an agent cannot change it, but it can pass the message on."""
+    way = 'PATCH /api/v1/admin/organization {"delivery":"raw"}'
+    if organization.delivery == "raw":
+        way = "a control of the agent, its project or the organization sets `delivery`; PUT /api/v1/admin/controls"
+    message = f"{refusal.message} Only raw delivery works yet. An owner can allow it: {way}"
+    return refusal._replace(message=message)
 
 
 def _projects(agent: Agent) -> list[str]:

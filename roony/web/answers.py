@@ -16,6 +16,7 @@ from roony.core.card import Card
 from roony.core.connection import Connection
 from roony.core.control import Control
 from roony.core.settlement import Discrepancy, StripeTransaction
+from roony.flows.organization import cardholder_of
 from roony.gateway.issuing import CardDetails
 from roony.store.queries.limits import Standing
 from roony.store.queries.paging import Page
@@ -96,7 +97,7 @@ def organization(row: Organization) -> Json:
     return {
         "id": row.id, "name": row.name, "currency": row.currency, "time_zone": row.time_zone,
         "connection_id": row.connection_id, "frozen_at": time(row.frozen_at), "unknown_cards": row.unknown_cards,
-        "delivery": row.delivery, "unbudgeted": bool(row.unbudgeted),
+        "delivery": row.delivery, "unbudgeted": bool(row.unbudgeted), "cardholder": cardholder_of(row),
         "audit_head": {"sequence": row.audit_sequence, "hash": row.audit_hash}, "created_at": time(row.created_at),
     }  # fmt: skip
 

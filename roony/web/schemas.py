@@ -64,6 +64,24 @@ def _url(text: str) -> str:
     return text
 
 
+def _card_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]+( [A-Za-z]+)*", text):
+        raise PydanticCustomError("card_name", "It must be letters A to Z with single spaces, as printed on a card")
+    return text
+
+
+def _phone(text: str) -> str:
+    if not re.fullmatch(r"\+[1-9][0-9]{5,14}", text):
+        raise PydanticCustomError("phone", "It must be a number like +420123456789, with its country code")
+    return text
+
+
+def _email(text: str) -> str:
+    if not (text.isascii() and re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s.]+", text) and is_clean(text)):
+        raise PydanticCustomError("email", "It must be an e-mail address")
+    return text
+
+
 def _id(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_]{1,64}", text):
         raise PydanticCustomError("id", "It must be an id")
@@ -73,6 +91,7 @@ def _id(text: str) -> str:
 Amount = Annotated[int, Field(ge=1, le=MAX_AMOUNT, description="Minor units, as in 12999 for 129.99")]
 LimitAmount = Annotated[int, Field(ge=0, le=MAX_AMOUNT, description="Minor units; null = tracked, not limited")]
 Currency = Annotated[str, Field(min_length=3, max_length=3), AfterValidator(_currency)]
+Country = Annotated[str, Field(min_length=2, max_length=2), AfterValidator(_country)]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
 ShortText = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_one_line)]
 LongText = Annotated[str, Field(max_length=2_000), AfterValidator(_lines)]
@@ -110,7 +129,7 @@ class MerchantBody(Body):
     name: Name
     url: Annotated[str, Field(max_length=500), AfterValidator(_one_line), AfterValidator(_url)] | None = None
     category: Annotated[str, Field(max_length=100), AfterValidator(_category)] | None = None
-    country: Annotated[str, Field(min_length=2, max_length=2), AfterValidator(_country)] | None = None
+    country: Country | None = None
     network_id: Annotated[str, Field(max_length=64), AfterValidator(_one_line)] | None = None
 
 
@@ -155,6 +174,32 @@ class LimitBody(Body):
     currency: Currency
 
 
+class AddressBody(Body):
+    """The billing address of cards, which merchants check."""
+
+    line1: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+    line2: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)] | None = None
+    city: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)]
+    state: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)] | None = None
+    postal_code: Annotated[str, Field(min_length=1, max_length=20), AfterValidator(_one_line)]
+    country: Country
+
+
+class BillingBody(Body):
+    """Where cards are billed."""
+
+    address: AddressBody
+
+
+class CardholderBody(Body):
+    """In whose name cards are made. Without a name it is the organization's, as far as it can be printed on a card."""
+
+    name: Annotated[str, Field(max_length=24), AfterValidator(_card_name)] | None = None
+    phone_number: Annotated[str, Field(max_length=16), AfterValidator(_phone)] | None = None
+    email: Annotated[str, Field(max_length=254), AfterValidator(_email)] | None = None
+    billing: BillingBody
+
+
 class OrganizationPatch(Body):
     """Settings to change; what is left out stays. Currency and time zone are fixed."""
 
@@ -162,6 +207,7 @@ class OrganizationPatch(Body):
     unknown_cards: Literal["decline", "approve", "approve_while_unfrozen"] | None = None
     delivery: Literal["sealed", "reveal", "raw"] | None = None
     unbudgeted: bool | None = None
+    cardholder: CardholderBody | None = None
 
     @model_validator(mode="before")
     @classmethod

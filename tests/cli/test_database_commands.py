@@ -67,6 +67,22 @@ def test_init_prints_what_comes_next(database: Path) -> None:
     assert "Next: roony serve" in printed
 
 
+@pytest.mark.parametrize("delivery", ["sealed", "reveal"])
+def test_init_says_when_no_card_can_be_handed_out(database: Path, delivery: str) -> None:
+    assert "--delivery raw" in run("init", "--delivery", delivery).output
+
+
+def test_init_is_silent_about_delivery_that_works(database: Path) -> None:
+    assert "--delivery" not in run("init", "--delivery", "raw").output
+
+
+def test_the_default_delivery_stays_the_safe_one(database: Path) -> None:
+    made = run("init", "--json")
+    assert json.loads(made.stdout)["organization_id"]
+    assert "Delivery is sealed, which is not built yet" in made.stderr
+    assert '{"delivery":"raw"}' in made.stderr
+
+
 def test_migrate_runs_once(database: Path) -> None:
     assert "Migrated to 0001" in run("migrate").stdout
     assert "up to date" in run("migrate").stdout
@@ -79,12 +95,13 @@ def test_migrate_names_a_wrong_address(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (refused.exit_code, "ROONY_DATABASE_URL" in refused.stderr) == (2, True)
 
 
-def test_a_worker_needs_postgresql(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STRIPE_SECRET_KEY", "sk_test_0123456789abcdef")
-    monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", "whsec_0123456789abcdef0123456789abcdef")
-    monkeypatch.setenv("ROONY_SECRET_KEYS", run("keys", "new").stdout.strip())
+def test_a_worker_needs_postgresql_before_anything_else(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refused = run("worker")
     assert (refused.exit_code, "PostgreSQL" in refused.stderr) == (2, True)
+    assert "STRIPE_SECRET_KEY" not in refused.stderr
+    monkeypatch.setenv("ROONY_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/x")
+    without = run("worker")
+    assert (without.exit_code, "STRIPE_SECRET_KEY is missing" in without.stderr) == (2, True)
 
 
 def test_new_keys_are_good_and_all_different() -> None:

@@ -32,7 +32,7 @@ def simulator(tmp_path: Path) -> Iterator[dict[str, Any]]:
     process, ready = start(tmp_path / "simulator.log", clean_environment(), "simulator", "--port", "0", "--ready-json")
     yield ready
     process.terminate()
-    process.wait(20)
+    assert process.wait(20) == 0
 
 
 @pytest.fixture
@@ -56,6 +56,36 @@ def ask(url: str, key: str) -> dict[str, Any]:
         json={"amount": 1_000, "currency": "usd", "description": "a test", "merchant": {"name": "Figma"}},
     )  # fmt: skip
     return dict(answer.json())
+
+
+def test_a_taken_port_is_one_sentence(simulator: dict[str, Any], tmp_path: Path) -> None:
+    port = simulator["url"].rpartition(":")[2]
+    alone = run_roony("simulator", "--port", port)
+    assert (alone.returncode, alone.stdout) == (1, "")
+    assert alone.stderr == f"Cannot listen on 127.0.0.1:{port} (Address already in use): choose another --port.\n"
+    given = {"ROONY_DATABASE_URL": f"sqlite:///{tmp_path}/other.db"}
+    served = run_roony("serve", "--simulate", "--port", "0", "--simulator-port", port, **given)
+    assert (served.returncode, served.stdout) == (1, "")
+    [line] = served.stderr.splitlines()
+    assert line.startswith(f"The simulator cannot listen on port {port}")
+    assert "--simulator-port" in line
+
+
+def test_sealed_delivery_tells_the_agent_what_its_owner_can_do(tmp_path: Path, environment: dict[str, str]) -> None:
+    owner = json.loads(run_roony("init", "--json", **environment).stdout)
+    process, ready = start(tmp_path / "serve.log", environment, "serve", "--port", "0", "--ready-json")
+    try:
+        as_owner = {"ROONY_URL": ready["url"], "ROONY_ADMIN_KEY": owner["admin_key"]}
+        assert run_roony("connection", "start", "direct", **as_owner).returncode == 0
+        agent = json.loads(run_roony("agent", "create", "buyer", "--budget", "month=50", "--json", **as_owner).stdout)
+        purchase = ask(ready["url"], agent["key"])
+        refused = run_roony("purchase", "card", purchase["id"], ROONY_URL=ready["url"], ROONY_AGENT_KEY=agent["key"])
+        assert refused.returncode == 1
+        assert 'An owner can allow it: PATCH /api/v1/admin/organization {"delivery":"raw"}' in refused.stderr
+        assert "another kind of key" not in refused.stderr
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
 
 
 def test_a_direct_connection_and_a_crash_that_is_taken_up_at_once(

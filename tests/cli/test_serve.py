@@ -232,6 +232,10 @@ def test_people_are_told_where_to_look(tmp_path: Path) -> None:
     (folder,) = [path for path in tmp_path.iterdir() if path.is_dir()]
     for part in (str(folder), "export ROONY_ADMIN_KEY=roony_admin_", "export ROONY_AGENT_KEY=roony_agent_", "/docs"):
         assert part in text
+    secrets = json.loads((folder / "roony.db.secrets").read_text())
+    assert f"export STRIPE_KEY={secrets['stripe_secret_key']}\n" in text
+    assert "export ACCOUNT=acct_" in text
+    assert "--category computer_software_stores" in text
     assert (folder / "roony.db").exists()
 
 

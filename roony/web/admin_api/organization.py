@@ -29,9 +29,10 @@ async def get_organization(caller: CallerOf, context: ContextOf) -> dict[str, An
 
 @router.patch("/organization", response_model=None)
 async def update_organization(body: OrganizationPatch, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
-    """Change settings; what is left out stays."""
+    """Change settings; what is left out stays. Set the cardholder, whole, before an account is connected."""
+    cardholder = body.cardholder.model_dump(exclude_none=True) if body.cardholder is not None else None
     command = UpdateOrganization(
-        caller.organization_id, caller.actor, body.name, body.unknown_cards, body.delivery, body.unbudgeted
+        caller.organization_id, caller.actor, body.name, body.unknown_cards, body.delivery, body.unbudgeted, cardholder
     )
     accepted(await context.till.submit(command))
     # Read again: the head of the audit chain moves when the batch is written.
