@@ -24,7 +24,9 @@ from tests.core.rows import AGENT, CONNECTION, ORGANIZATION, PROJECT, row
 
 NOW = 1_795_392_000_000_000
 FIGMA = Merchant("FIGMA", None, "5734", "US", "net_1")
-PURCHASE = row(Purchase, id="pur_1", amount=10_000, hold_amount=10_500, merchant_lock="strict", currency="usd")
+PURCHASE = row(
+    Purchase, id="pur_1", amount=10_000, hold_amount=10_500, held=10_500, merchant_lock="strict", currency="usd"
+)
 CARD = row(Card, id="crd_1", status="active", currency="usd", expires_at=NOW + 1)
 KNOWN = row(Authorization, id="iauth_1", status="pending", approved=1, amount=6_000, history_length=1)
 
@@ -163,6 +165,38 @@ def test_card_checks(status: str, amount: int, approved: bool) -> None:
 )
 def test_what_a_card_check_is(amount: int, price: int, is_check: bool) -> None:
     assert is_card_check(request(amount=amount), PURCHASE._replace(amount=price)) is is_check
+
+
+# (held, captured, asked, approved): what was given back, others may have taken.
+RELEASED = [
+    (0, 0, 0, False),
+    (0, 9_000, 100, False),
+    (1_500, 9_000, 100, True),
+    (0, 10_500, 0, True),
+    (10_499, 0, 1, False),
+]
+
+
+@pytest.mark.parametrize(("held", "captured", "asked", "approved"), RELEASED)
+def test_a_hold_that_was_given_back_is_never_taken_again(held: int, captured: int, asked: int, approved: bool) -> None:
+    about = PURCHASE._replace(held=held, captured=captured)
+    verdict = judge(request(amount=asked), facts(purchase=about, committed_elsewhere=captured), NOW)
+    assert verdict == (Verdict(True, asked, None) if approved else Verdict(False, 0, "OVER_HOLD"))
+
+
+@pytest.mark.parametrize(
+    ("known", "code"),
+    [
+        (KNOWN, None),
+        (KNOWN._replace(status="some_new_word"), None),
+        (KNOWN._replace(status="reversed", amount=0), "CARD_USED"),
+        (KNOWN._replace(card_check=1, amount=100), "CARD_USED"),
+    ],
+)
+def test_what_counts_as_an_increment(known: Authorization, code: str | None) -> None:
+    """More on what is still pending; a card check that grows into a payment is judged as one."""
+    asked = request(ordinal=1, amount=3_000, granted=known.amount)
+    assert judge(asked, facts(known=known, card=CARD._replace(status="used")), NOW).code == code
 
 
 def test_a_check_goes_through_every_other_check() -> None:
