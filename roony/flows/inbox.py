@@ -128,7 +128,10 @@ async def _revoke(context: FlowContext, route: AccountRoute, event: InboxEvent) 
         )
     )
     _demand(answer)
-    await context.till.submit(FinishEvent(route.organization_id, event, "applied", None))
+    status, reason = "applied", None
+    if isinstance(answer, Refusal) and answer.code == "already_reconnected":
+        status, reason = "ignored", "before the connection became active"
+    await context.till.submit(FinishEvent(route.organization_id, event, status, reason))
 
 
 async def _failed(context: FlowContext, event: InboxEvent, error: Exception) -> None:

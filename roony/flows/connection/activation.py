@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 
@@ -9,7 +10,14 @@ from roony.core.agent import Organization
 from roony.core.connection import Connection
 from roony.core.errors import Refusal, not_found
 from roony.flows.connection.cardholder import KIND, cardholder_key, cardholder_params, next_attempt
-from roony.flows.connection.routing import PENDING_LIFETIME, claim_route, read_connection, read_organization
+from roony.flows.connection.end_cards import promise_cards_end
+from roony.flows.connection.routing import (
+    PENDING_LIFETIME,
+    claim_route,
+    direct_connections,
+    read_connection,
+    read_organization,
+)
 from roony.flows.context import FlowContext
 from roony.store.book import Book
 from roony.store.command import Command
@@ -17,7 +25,6 @@ from roony.store.facts import Needs
 from roony.store.tables import AccountRoute, ConnectionSecret, OutboxPromise
 from roony.store.vault import row_name
 
-TOKENS = ("access_token", "refresh_token")
 # Link and state last 10 minutes each. Well below PENDING_LIFETIME, after which another organization may take the
 # claim of a pending connection over: the two can then never meet.
 OPEN_FOR = PENDING_LIFETIME // 2
@@ -33,7 +40,8 @@ class ActivateConnection(Command[Connection | Refusal]):
     the account was connected before, another one that ends here while the earlier connection is resumed.
 
     `secrets` are (name, sealed token). `replaces` is a dead default connection that this one takes the place of.
-    `cardholder` is JSON; `attempt` None means that a promise to make it is open already.
+    `cardholder` is JSON; `attempt` None means that a promise to make it is open already. `ends` are other direct
+    connections, each with the id of a new promise, that end because the installation's key is of this account now.
     """
 
     organization_id: str
@@ -49,10 +57,11 @@ class ActivateConnection(Command[Connection | Refusal]):
     promise_id: str
     attempt: int | None
     actor: str
+    ends: tuple[tuple[str, str], ...] = ()
 
     def needs(self, now: int) -> Needs:
         """The connections involved and the route that was claimed."""
-        ids = {self.connection_id, self.started_id, self.replaces} - {None}
+        ids = {self.connection_id, self.started_id, self.replaces, *(id for id, _ in self.ends)} - {None}
         rows = [(Connection, self.organization_id, id) for id in sorted(filter(None, ids))]
         return Needs(rows=(*rows, (AccountRoute, self.stripe_account, int(self.livemode))))
 
@@ -88,6 +97,8 @@ class ActivateConnection(Command[Connection | Refusal]):
             book.put(ConnectionSecret(self.organization_id, connection.id, name, sealed, now))
         connection = self._promise_cardholder(book, connection, now)
         book.put(connection)
+        for other_id, promise_id in self.ends:
+            self._end_other(book, other_id, promise_id, now)
         is_default = self._set_default(book)
         book.record(
             self.organization_id,
@@ -130,6 +141,17 @@ class ActivateConnection(Command[Connection | Refusal]):
             )
         )
         return connection._replace(cardholder=self.cardholder)
+
+    def _end_other(self, book: Book, other_id: str, promise_id: str, now: int) -> None:
+        """Its account can no longer be asked: our key is another one's. Its cards end, those left open are flagged."""
+        other = book.need(Connection, self.organization_id, other_id)
+        if other.status not in ("active", "restricted") or other.stripe_account == self.stripe_account:
+            return
+        reason = f"our key is of {self.stripe_account} now"
+        book.put(other._replace(status="expired", status_reason=reason, updated_at=now))
+        promise_cards_end(book, other, False, promise_id, now)
+        body = {"reason": reason, "was": other.status, "stripe_account": other.stripe_account}
+        book.record(self.organization_id, self.actor, "connection.expired", other.id, body, now)
 
     def _set_default(self, book: Book) -> bool:
         """The connection cards are made on: the first one, or the one that follows a dead one."""
@@ -237,6 +259,7 @@ async def _submit(
     )
     started_id = started.id if started.status == "pending" else None
     attempt = await next_attempt(context, organization.id, target.id)
+    others = await others_of_key(context, organization.id, account, livemode) if target.kind == "direct" else []
     return await context.till.submit(
         ActivateConnection(
             organization.id,
@@ -252,8 +275,21 @@ async def _submit(
             context.new_id("out"),
             attempt,
             actor,
+            tuple((other.id, context.new_id("out")) for other in others),
         )
     )
+
+
+async def others_of_key(context: FlowContext, organization_id: str, account: str, livemode: bool) -> list[Connection]:
+    """Direct connections of the organization to other accounts: the installation's key was theirs before."""
+    directs = await asyncio.to_thread(direct_connections, context, livemode)
+    return [
+        direct
+        for direct in directs
+        if direct.organization_id == organization_id
+        and direct.stripe_account != account
+        and direct.status in ("active", "restricted")
+    ]
 
 
 def card_currency(account: dict[str, object], fallback: str) -> str:

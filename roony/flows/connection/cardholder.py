@@ -123,8 +123,9 @@ async def ensure_cardholder(context: FlowContext, connection: Connection) -> str
 async def keep_make_cardholder(context: FlowContext, promise: OutboxPromise) -> None:
     """Keeps the promise of an activation. A card maker may have been faster; then there is nothing left to do."""
     connection = await read_connection(context, promise.organization_id, promise.subject)
-    if connection is None or connection.status == "revoked":
-        await context.till.submit(DropCardholder(promise.organization_id, promise.subject, promise, "revoked", False))
+    if connection is None or connection.status in ("revoked", "expired"):
+        code = connection.status if connection is not None else "unknown"
+        await context.till.submit(DropCardholder(promise.organization_id, promise.subject, promise, code, False))
         return
     if connection.stripe_cardholder_id is not None:
         await context.till.submit(

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import structlog
 
+from roony.core.agent import Organization
 from roony.core.connection import Connection
 from roony.core.errors import Refusal, not_found
-from roony.flows.connection.activation import activate, card_currency
+from roony.flows.connection.activation import ACCOUNT_TAKEN, activate, card_currency, others_of_key
 from roony.flows.connection.cardholder import cardholder_params
-from roony.flows.connection.routing import read_connection, read_organization, route_of
+from roony.flows.connection.routing import direct_connections, read_connection, read_organization, route_of
 from roony.flows.context import FlowContext
 from roony.gateway import issuing
 from roony.gateway.client import ConnectionAccess
@@ -25,6 +26,13 @@ from roony.store.facts import Needs
 log = structlog.get_logger("roony.connections")
 
 STRIPE_UNAVAILABLE = Refusal("stripe_unavailable", "Stripe did not answer. Try again in a moment.", 502)
+DIRECT_TAKEN = Refusal(
+    "direct_taken",
+    "Another organization is connected directly: the key of an installation is one organization's. Disconnect it there"
+    " first, or connect this one with Connect.",
+    409,
+    "kind",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +58,9 @@ class StartDirect(Command[Connection]):
 async def connect_direct(context: FlowContext, organization_id: str, actor: str) -> Connection | Refusal:
     """Connects the account of our own key; asked again for the same organization, it resumes or changes nothing.
 
-    1 ask Stripe whose key it is · 2 a connection that holds it already is taken up · 3 else one is begun · 4 claim the
-    account and activate.
+    1 ask Stripe whose key it is · 2 refuse while another organization is connected directly · 3 a connection that
+    holds the account already is taken up, else one is begun · 4 claim the account and activate; direct connections to
+    other accounts, whose key it was before, end.
     """
     organization = await read_organization(context, organization_id)
     if organization is None:
@@ -64,35 +73,50 @@ async def connect_direct(context: FlowContext, organization_id: str, actor: str)
     except (StripeCallFailed, GatewayBusy) as error:
         log.warning("connection.account_not_read", error=str(error)[:300])
         return STRIPE_UNAVAILABLE
-    route = await asyncio.to_thread(route_of, context, str(account["id"]), livemode)
-    held = None
-    if route is not None and route.organization_id == organization_id:
-        held = await read_connection(context, organization_id, route.connection_id)
-    if held is not None and held.kind == "direct" and held.status == "active":
+    id = str(account["id"])
+    for direct in await asyncio.to_thread(direct_connections, context, livemode):
+        if direct.status == "active" and direct.organization_id != organization_id:
+            return ACCOUNT_TAKEN if direct.stripe_account == id else DIRECT_TAKEN
+    held = await _held(context, organization_id, id, livemode)
+    others = await others_of_key(context, organization_id, id, livemode)
+    if held is not None and held.status == "active" and not others:
         return held
-    if held is None or held.kind != "direct" or held.stripe_account is None:
-        id = context.new_id("con")
-        params = cardholder_params(organization, id, livemode)
-        if isinstance(params, Refusal):
-            return params
-        pending = Connection(
-            organization_id,
-            id,
-            "direct",
-            "pending",
-            None,
-            int(livemode),
-            None,
-            organization.currency,
-            json.dumps(params),
-            None,
-            None,
-            0,
-            0,
-        )
-        begun = await context.till.submit(StartDirect(organization_id, pending, actor))
+    if held is None:
+        begun = await _begin(context, organization, livemode, actor)
         if isinstance(begun, Refusal):
             return begun
         held = begun
     currency = card_currency(account, organization.currency)
-    return await activate(context, held, str(account["id"]), livemode, None, currency, {}, actor)
+    return await activate(context, held, id, livemode, None, currency, {}, actor)
+
+
+async def _held(context: FlowContext, organization_id: str, account: str, livemode: bool) -> Connection | None:
+    """The organization's direct connection that holds this account already, whatever became of it."""
+    route = await asyncio.to_thread(route_of, context, account, livemode)
+    if route is None or route.organization_id != organization_id:
+        return None
+    held = await read_connection(context, organization_id, route.connection_id)
+    return held if held is not None and held.kind == "direct" and held.stripe_account is not None else None
+
+
+async def _begin(context: FlowContext, organization: Organization, livemode: bool, actor: str) -> Connection | Refusal:
+    id = context.new_id("con")
+    params = cardholder_params(organization, id, livemode)
+    if isinstance(params, Refusal):
+        return params
+    pending = Connection(
+        organization.id,
+        id,
+        "direct",
+        "pending",
+        None,
+        int(livemode),
+        None,
+        organization.currency,
+        json.dumps(params),
+        None,
+        None,
+        0,
+        0,
+    )
+    return await context.till.submit(StartDirect(organization.id, pending, actor))

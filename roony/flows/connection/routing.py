@@ -22,16 +22,17 @@ PENDING_LIFETIME = 3_600_000_000
 _ROUTE = select(account_routes).where(
     account_routes.c.stripe_account == bindparam("account"), account_routes.c.livemode == bindparam("mode")
 )
-# Events of the key's own account carry no `account`: they belong to the connection that uses that key directly.
-_DIRECT = (
+# Events of the key's own account carry no `account`: they belong to the connection that uses that key directly. One
+# that is expired is not: the key was its account's before.
+_DIRECTS = (
     select(connections)
     .where(
         connections.c.kind == "direct",
         connections.c.livemode == bindparam("mode"),
         connections.c.stripe_account.is_not(None),
+        connections.c.status.in_(("active", "restricted", "revoked")),
     )
-    .order_by((connections.c.status == "active").desc(), connections.c.updated_at.desc())
-    .limit(1)
+    .order_by(connections.c.created_at.desc(), connections.c.organization_id, connections.c.id)
 )
 _CONNECTION = select(connections).where(
     connections.c.organization_id == bindparam("org"), connections.c.id == bindparam("connection")
@@ -62,8 +63,7 @@ _TAKE_OVER = (
 def route_of(context: FlowContext, account: str | None, livemode: bool) -> AccountRoute | None:
     """Whose account this is, or None. `account` None means the account of our own key. Blocks: a cold read."""
     if account is None:
-        rows = context.database.read(_DIRECT, {"mode": int(livemode)})
-        return _direct_route(Connection(*rows[0])) if rows else None
+        return _direct_route(direct_connections(context, livemode))
     rows = context.database.read(_ROUTE, {"account": account, "mode": int(livemode)})
     return AccountRoute(*rows[0]) if rows else None
 
@@ -81,8 +81,18 @@ def all_routes(context: FlowContext) -> dict[tuple[str | None, int], AccountRout
     return routes
 
 
-def _direct_route(connection: Connection) -> AccountRoute:
-    return AccountRoute(connection.stripe_account or "", connection.livemode, connection.organization_id, connection.id)
+def direct_connections(context: FlowContext, livemode: bool) -> list[Connection]:
+    """The direct connections of the installation that are not expired, newest first. Blocks: a cold read."""
+    return [Connection(*row) for row in context.database.read(_DIRECTS, {"mode": int(livemode)})]
+
+
+def _direct_route(directs: list[Connection]) -> AccountRoute | None:
+    """The active one. While there is none, one that alone is left still gets what Stripe says of its last cards."""
+    active = [connection for connection in directs if connection.status == "active"]
+    if not active and len(directs) != 1:
+        return None
+    found = (active or directs)[0]
+    return AccountRoute(found.stripe_account or "", found.livemode, found.organization_id, found.id)
 
 
 def access_of(context: FlowContext, connection: Connection) -> ConnectionAccess:  # noqa: ARG001 - see below

@@ -1,0 +1,184 @@
+"""The key of the installation belongs to one account at a time, and so to one organization."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from roony.core.agent import Organization
+from roony.core.audit import AuditRecord
+from roony.core.connection import Connection
+from roony.core.errors import Refusal
+from roony.core.purchase import Purchase
+from roony.core.settlement import Discrepancy
+from roony.flows import connection as flow
+from roony.flows.context import FlowContext
+from roony.store import outbox
+from roony.store.tables import OutboxPromise
+from tests.gateway.loopback import Answer, LoopbackStripe
+from tests.support.books import ORG, Books, open_books
+from tests.support.connecting import OTHER_ORG, open_context, stripe_gateway
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def books(tmp_path: Path) -> Iterator[Books]:
+    with open_books(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def wire() -> Iterator[LoopbackStripe]:
+    with LoopbackStripe() as server:
+        yield server
+
+
+@pytest.fixture
+def context(books: Books, wire: LoopbackStripe) -> Iterator[FlowContext]:
+    with open_context(books, stripe_gateway(wire.url, read_timeout=2.0)) as made:
+        yield made
+
+
+@pytest.fixture
+def key_of(wire: LoopbackStripe) -> Any:
+    """Puts a key of another account in place."""
+
+    def change(account: str) -> None:
+        wire.script(Answer({"id": account, "object": "account", "country": "US"}))
+
+    return change
+
+
+async def direct(context: FlowContext, organization_id: str = ORG) -> Connection:
+    answer = await flow.connect_direct(context, organization_id, "usr_1")
+    assert isinstance(answer, Connection), answer
+    return answer
+
+
+async def keep(context: FlowContext) -> None:
+    for promise in await context.till.write(outbox.claim(context.clock())):
+        if promise.kind == "end_cards_of_connection":
+            await flow.keep_end_cards(context, promise)
+        elif promise.kind == "make_cardholder":
+            await flow.keep_make_cardholder(context, promise)
+
+
+def own_route(context: FlowContext) -> str | None:
+    """The connection that events without an account belong to."""
+    route = flow.route_of(context, None, livemode=False)
+    return route.connection_id if route else None
+
+
+class TestKeySwap:
+    """Connected again with a key of another account."""
+
+    async def test_the_connection_before_ends(self, context: FlowContext, books: Books, key_of: Any) -> None:
+        key_of("acct_a")
+        first = await direct(context)
+        key_of("acct_b")
+
+        second = await direct(context)
+
+        row = books.row(Connection, id=first.id)
+        assert (row.status, row.status_reason) == ("expired", "our key is of acct_b now")
+        assert second.status == "active"
+        assert own_route(context) == second.id
+        assert books.row(Organization, id=ORG).connection_id == second.id
+        records = books.rows(AuditRecord, organization_id=ORG, action="connection.expired")
+        assert [record.subject for record in records] == [first.id]
+
+    async def test_and_back(self, context: FlowContext, books: Books, key_of: Any) -> None:
+        key_of("acct_a")
+        first = await direct(context)
+        key_of("acct_b")
+        second = await direct(context)
+        key_of("acct_a")
+
+        assert (await direct(context)).id == first.id
+
+        assert books.row(Connection, id=second.id).status == "expired"
+        assert own_route(context) == first.id
+
+    async def test_two_that_are_active_from_before_are_put_right(
+        self, context: FlowContext, books: Books, key_of: Any
+    ) -> None:
+        key_of("acct_a")
+        first = await direct(context)
+        key_of("acct_b")
+        second = await direct(context)
+        books.put(books.row(Connection, id=first.id)._replace(status="active", status_reason=None))
+        books.reconfigure()
+
+        assert (await direct(context)).id == second.id
+
+        assert books.row(Connection, id=first.id).status == "expired"
+
+    async def test_its_cards_end_and_what_is_left_open_is_flagged(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe, key_of: Any
+    ) -> None:
+        key_of("acct_a")
+        await direct(context)
+        bought = books.ready(1_000)
+        key_of("acct_b")
+        await direct(context)
+        wire.received.clear()
+
+        await keep(context)
+
+        purchase = books.row(Purchase, id=bought.id)
+        assert (purchase.status, purchase.held) == ("canceled", 0)
+        assert books.row(Discrepancy).kind == "card_left_open"
+        assert not any("/cards" in received.path for received in wire.received)
+        # Nor is a cardholder made for it with a key of another account.
+        assert [received.path for received in wire.received] == ["/v1/issuing/cardholders"]
+        assert sorted(row.status for row in books.rows(OutboxPromise, kind="make_cardholder")) == ["dead", "done"]
+
+
+class TestOneForEachInstallation:
+    """Whose events without an account are."""
+
+    async def test_another_organization_is_refused_clearly(
+        self, context: FlowContext, books: Books, key_of: Any
+    ) -> None:
+        key_of("acct_a")
+        first = await direct(context)
+        key_of("acct_b")
+
+        answer = await flow.connect_direct(context, OTHER_ORG, "usr_2")
+
+        assert isinstance(answer, Refusal)
+        assert (answer.code, answer.status) == ("direct_taken", 409)
+        assert books.rows(Connection, organization_id=OTHER_ORG) == []
+        assert own_route(context) == first.id
+
+    async def test_until_the_first_one_has_ended(self, context: FlowContext, books: Books, key_of: Any) -> None:
+        key_of("acct_a")
+        first = await direct(context)
+        await flow.disconnect(context, ORG, first.id, "usr_1")
+        key_of("acct_b")
+
+        second = await direct(context, OTHER_ORG)
+
+        # Whatever is written to the first one later.
+        books.clock.advance(60)
+        books.put(books.row(Connection, id=first.id)._replace(updated_at=books.clock()))
+        assert own_route(context) == second.id
+
+    async def test_one_that_is_left_alone_still_hears_of_its_last_cards(
+        self, context: FlowContext, books: Books, key_of: Any
+    ) -> None:
+        key_of("acct_a")
+        first = await direct(context)
+        await flow.disconnect(context, ORG, first.id, "usr_1")
+        assert own_route(context) == first.id
+        key_of("acct_b")
+        second = await direct(context, OTHER_ORG)
+
+        await flow.disconnect(context, OTHER_ORG, second.id, "usr_2")
+
+        # Of two that are over, nobody can say whose it is.
+        assert own_route(context) is None
