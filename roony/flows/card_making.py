@@ -119,6 +119,9 @@ async def keep_make_card(context: FlowContext, promise: OutboxPromise) -> Purcha
     over = _is_over(context, connection, card)
     if over is not None and not is_unsure(promise):
         return await _end(context, promise, over)
+    if connection.status == "expired":
+        # Our key is another account's by now: there is nobody left to ask.
+        return await _end(context, promise, _REVOKED, maybe_made=True)
     try:
         params = json.loads(promise.params)
         params["cardholder"] = await ensure_cardholder(context, connection)
@@ -160,7 +163,7 @@ _TOO_LATE = Ending(
 
 def _is_over(context: FlowContext, connection: Connection, card: Card) -> Ending | None:
     """Why no card may be made any more, or None. A card past its time is never made, only found."""
-    if connection.status == "revoked":
+    if connection.status in ("revoked", "expired"):
         return _REVOKED
     return _TOO_LATE if context.clock() >= card.expires_at else None
 

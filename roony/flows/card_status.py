@@ -28,6 +28,10 @@ async def keep_card_status(context: FlowContext, promise: OutboxPromise) -> None
         await _record_status(context, promise, card.stripe_status or wanted)
         return
     connection = await connection_of(context, card.organization_id, card.connection_id)
+    if connection.status == "expired":
+        # Our key is another account's by now: there is nobody left to tell.
+        await context.till.submit(LeaveCardOpen(promise.organization_id, card.id, promise))
+        return
     try:
         found = await _set_status(context, access_of(context, connection), card.stripe_card_id, wanted, promise.key)
     except (StripeCallFailed, GatewayBusy) as error:
@@ -44,6 +48,10 @@ async def keep_cancel_card(context: FlowContext, promise: OutboxPromise) -> None
     """Cancels a card at Stripe that should not be there, beside the one we recorded."""
     params = json.loads(promise.params)
     connection = await connection_of(context, promise.organization_id, params["connection_id"])
+    if connection.status == "expired":
+        # The card was flagged when it was found.
+        await context.till.submit(FinishPromise(promise.organization_id, promise, "connection_expired"))
+        return
     try:
         await _set_status(context, access_of(context, connection), params["stripe_card_id"], "canceled", promise.key)
     except (StripeCallFailed, GatewayBusy) as error:
