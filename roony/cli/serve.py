@@ -114,9 +114,11 @@ async def _run(
 ) -> int:  # fmt: skip
     from roony.cli.announcement import Announced, announce
     from roony.cli.database import has_organization
-    from roony.cli.server import address_of, make_server
+    from roony.cli.server import address_of, make_server, stay_on_one_core
     from roony.wiring import build
 
+    # Before the till's thread is made, and after the simulator, which keeps all cores.
+    stay_on_one_core()
     roony = build(settings, url, _clock(files))
     try:
         await roony.start()

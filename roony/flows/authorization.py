@@ -67,6 +67,8 @@ class AnswerAuthorization(Command[Answered]):
                 (Connection, org, self.connection_id),
             ),
             stripe_cards=(StripeCardNeed(org, self.connection_id, request.stripe_card_id),),
+            # An answer fits into the hold and never moves it; should it ever seem to, there is no row and it declines.
+            holds=False,
         )
 
     def apply(self, book: Book, now: int) -> Answered:
@@ -211,12 +213,13 @@ class AnswerAuthorization(Command[Answered]):
         elif before.purchase_id is None and purchase is not None and facts.card is not None:
             # Answered before its card was recorded here: from now on it belongs to the purchase.
             before = before._replace(purchase_id=purchase.id, card_id=facts.card.id)
-        after = before._replace(history_length=request.ordinal + 1, provisional=1, updated_at=now)
         if not verdict.approved:
-            return after
-        granted = max(request.granted, before.amount if before.approved else 0)
-        amount = granted + verdict.amount
-        return after._replace(
+            return before._replace(history_length=request.ordinal + 1, provisional=1, updated_at=now)
+        amount = max(request.granted, before.amount if before.approved else 0) + verdict.amount
+        return before._replace(
+            history_length=request.ordinal + 1,
+            provisional=1,
+            updated_at=now,
             approved=1,
             status="pending",
             amount=amount,

@@ -67,8 +67,9 @@ def follow(book: Book, purchase: Purchase, kind: str, now: int) -> Purchase:
             book.put(card)
     card_status = card.status if card is not None else None
     target = position(purchase, card_status, authorizations)
-    hold = _hold_of(book, purchase)
-    if hold is not None and (target.held, target.spent) != (purchase.held, purchase.spent):
+    moved = (target.held, target.spent) != (purchase.held, purchase.spent)
+    hold = _hold_of(book, purchase) if moved else None
+    if hold is not None:
         purchase = _enter(book, purchase, hold, kind, target.held - purchase.held, target.spent - purchase.spent, now)
     purchase = purchase._replace(status=derive_status(purchase, card_status, authorizations), updated_at=now)
     book.put(purchase)

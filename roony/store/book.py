@@ -89,8 +89,8 @@ class Book:
         self._rows: dict[type, dict[Any, Any]] = {row: {} for row in TABLE_OF}
         self._groups: dict[type, dict[Any, dict[Any, Any]]] = {row: {} for row in GROUPED_BY}
         self._changed: dict[type, dict[Any, Any]] = {row: {} for row in TABLE_OF}
-        # Keys of rows that were loaded, and so are updated instead of inserted.
-        self._there: dict[type, set[Any]] = {row: set() for row in TABLE_OF}
+        # Rows as they were loaded: these are updated instead of inserted, and only where they differ.
+        self._there: dict[type, dict[Any, Any]] = {row: {} for row in TABLE_OF}
         self._moves: dict[tuple[str, str, int], tuple[int, int]] = {}
         self._journal: list[tuple[dict[Any, Any], Any, Any]] = []
         self._records: list[AuditDraft] = []
@@ -190,13 +190,13 @@ class Book:
         """Keeps a loaded row, or that there is none; what a command already changed stays."""
         self._rows[row].setdefault(key, item)
         if item is not None:
-            self._there[row].add(key)
+            self._there[row].setdefault(key, item)
 
     def take_group(self, row: type, key: Any, items: Iterable[Any]) -> None:
         """Keeps a loaded group."""
         members = {_KEY_OF[row](item): item for item in items}
-        self._there[row].update(members)
         for member, item in members.items():
+            self._there[row].setdefault(member, item)
             self._rows[row].setdefault(member, item)
         self._groups[row].setdefault(key, {member: self._rows[row][member] for member in members})
 
@@ -230,11 +230,10 @@ class Book:
                 continue
             there = self._there[row]
             new = [item for key, item in changed.items() if key not in there]
-            old = [item for key, item in changed.items() if key in there]
             if new:
                 writer.write_rows(TABLE_OF[row], new)
-            if old:
-                writer.update_rows(TABLE_OF[row], old)
+            for places, items in _by_difference(there, changed).items():
+                writer.update_rows(TABLE_OF[row], places, items)
         moves = [(*key, *delta) for key, delta in self._moves.items() if delta != (0, 0)]
         if moves:
             # Sorted, so that two processes touch the rows in the same order.
@@ -266,6 +265,18 @@ class Book:
     def _set(self, where: dict[Any, Any], key: Any, value: Any) -> None:
         self._journal.append((where, key, where.get(key, _MISSING)))
         where[key] = value
+
+
+def _by_difference(there: dict[Any, Any], changed: dict[Any, Any]) -> dict[tuple[int, ...], list[Any]]:
+    """The loaded rows that changed, by the places of the columns in which they did: each such set is one statement."""
+    found: dict[tuple[int, ...], list[Any]] = {}
+    for key, item in changed.items():
+        before = there.get(key)
+        if before is not None:
+            places = tuple([at for at, (old, new) in enumerate(zip(before, item, strict=True)) if old != new])
+            if places:
+                found.setdefault(places, []).append(item)
+    return found
 
 
 def key_of(row: type, item: tuple[Any, ...]) -> tuple[Any, ...]:

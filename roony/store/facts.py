@@ -33,13 +33,15 @@ class Needs(NamedTuple):
     `rows` are (row type, key…); naming a purchase, or a card, approval, authorization, kept key or recent purchase
     that leads to one, also brings its card, approval, hold, authorizations, agent, project, connection, controls and
     budgets. `chains` are (organization, project, agent) whose budgets with their current periods are wanted.
-    `groups` are (row type, organization, value), see `book.GROUPED_BY`.
+    `groups` are (row type, organization, value), see `book.GROUPED_BY`. Without `holds` the command never moves what
+    a purchase holds, and the hold's row is only there if another command of the batch wants it.
     """
 
     rows: tuple[tuple[Any, ...], ...] = ()
     stripe_cards: tuple[StripeCardNeed, ...] = ()
     chains: tuple[tuple[str, str, str], ...] = ()
     groups: tuple[tuple[type, str, str], ...] = ()
+    holds: bool = True
 
 
 # Rows that lead to a purchase.
@@ -99,7 +101,7 @@ class FactLoader:
         for row in _LEADS:
             purchases |= self._purchases_of(self._load(book, row, wanted.pop(row, set())))
         purchases |= self._load_stripe_cards(book, {card for need in needs for card in need.stripe_cards})
-        self._load_purchases(book, purchases)
+        self._load_purchases(book, purchases, any(need.holds for need in needs))
         for row, keys in wanted.items():
             self._load(book, row, keys)
         for row in GROUPED_BY:
@@ -172,14 +174,15 @@ class FactLoader:
             book.stripe_cards[need] = found[need].id if need in found else None
         return self._purchases_of(cards)
 
-    def _load_purchases(self, book: Book, keys: set[Any]) -> None:
+    def _load_purchases(self, book: Book, keys: set[Any], holds: bool) -> None:
         """Purchases with their cards, approvals, holds, authorizations, and the people and rules above them."""
         if not keys:
             return
         found: list[Purchase] = self._load(book, Purchase, keys)
         self._load(book, Card, {(p.organization_id, p.card_id) for p in found if p.card_id})
         self._load(book, Approval, {(p.organization_id, p.approval_id) for p in found if p.approval_id})
-        self._load(book, Hold, {(p.organization_id, p.hold_id) for p in found if p.hold_id})
+        if holds:
+            self._load(book, Hold, {(p.organization_id, p.hold_id) for p in found if p.hold_id})
         self._load_group(book, Authorization, "purchase_id", {(p.organization_id, p.id) for p in found})
         self._load(book, Agent, {(p.organization_id, p.agent_id) for p in found})
         self._load(book, Project, {(p.organization_id, p.project_id) for p in found})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from sqlalchemy import BigInteger, Table
+from sqlalchemy import BigInteger, LargeBinary, Table
 
 from roony.store import tables
 
@@ -18,11 +18,18 @@ def _columns(table: Table, prefix: str = "") -> str:
     return ", ".join(f"{prefix}{column.name}" for column in table.columns)
 
 
+def _has_bytes(table: Table) -> bool:
+    return any(isinstance(column.type, LargeBinary) for column in table.columns)
+
+
 @cache
 def select_by(table: Table, by: tuple[str, ...], backend: str) -> str:
     """Selects whole rows by a list of keys of the `by` columns: one parameter on SQLite, else one for each column."""
     select = f"SELECT {_columns(table, 't.')}"
     if backend == "sqlite":
+        if not _has_bytes(table):
+            # All rows as one JSON text, so that the driver is entered once and not for each row (writer.py).
+            select = f"SELECT json_group_array(json_array({_columns(table, 't.')}))"
         match = " AND ".join(f"t.{name} = json_extract(k.value, '$[{place}]')" for place, name in enumerate(by))
         # CROSS JOIN pins the order: the keys drive, the index answers.
         return f"{select} FROM json_each(?) AS k CROSS JOIN {table.name} AS t ON {match}"
@@ -35,11 +42,11 @@ def select_by(table: Table, by: tuple[str, ...], backend: str) -> str:
 
 
 @cache
-def write_row(table: Table, backend: str) -> str:
-    """Writes one whole row: inserts it, or replaces every column but the key where the table allows that."""
+def write_row(table: Table, backend: str, count: int = 1) -> str:
+    """Writes `count` whole rows: inserts them, or replaces every column but the key where the table allows that."""
     mark = "?" if backend == "sqlite" else "%s"
-    marks = ", ".join(mark for _ in table.columns)
-    insert = f"INSERT INTO {table.name} ({_columns(table)}) VALUES ({marks})"
+    marks = _marks(mark, len(table.columns), count)
+    insert = f"INSERT INTO {table.name} ({_columns(table)}) VALUES {marks}"
     if table in APPEND_ONLY:
         return insert
     key = ", ".join(table.info["key"])
@@ -55,17 +62,30 @@ def write_row(table: Table, backend: str) -> str:
     return f"{insert} ON CONFLICT ({key}) DO UPDATE SET {changes}"
 
 
+def _marks(mark: str, columns: int, count: int) -> str:
+    one = "(" + ", ".join([mark] * columns) + ")"
+    return ", ".join([one] * count)
+
+
 @cache
-def update_row(table: Table, backend: str) -> tuple[str, tuple[int, ...]]:
-    """Updates a row that is known to be there: the statement, and the places of a row's values in its order."""
-    mark = "?" if backend == "sqlite" else "%s"
+def update_rows(table: Table, places: tuple[int, ...], backend: str, count: int = 1) -> str:
+    """Updates the columns at `places` of `count` rows known to be there; values in that order, then the key."""
     names = [column.name for column in table.columns]
     key = table.info["key"]
-    changing = [name for name in names if name not in key and name not in table.info["fixed"]]
-    changes = ", ".join(f"{name} = {mark}" for name in changing)
-    where = " AND ".join(f"{name} = {mark}" for name in key)
-    places = tuple(names.index(name) for name in (*changing, *key))
-    return f"UPDATE {table.name} SET {changes} WHERE {where}", places
+    if backend != "sqlite":
+        changes = ", ".join(f"{names[place]} = %s" for place in places)
+        return f"UPDATE {table.name} SET {changes} WHERE {' AND '.join(f'{name} = %s' for name in key)}"
+    changes = ", ".join(f"{names[place]} = v.column{at}" for at, place in enumerate(places, 1))
+    where = " AND ".join(f"t.{name} = v.column{at}" for at, name in enumerate(key, len(places) + 1))
+    marks = _marks("?", len(places) + len(key), count)
+    return f"UPDATE {table.name} AS t SET {changes} FROM (VALUES {marks}) AS v WHERE {where}"
+
+
+@cache
+def key_places(table: Table) -> tuple[int, ...]:
+    """Where a row's key lies among its columns."""
+    names = [column.name for column in table.columns]
+    return tuple(names.index(name) for name in table.info["key"])
 
 
 def finish_event(backend: str) -> str:

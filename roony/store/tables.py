@@ -143,8 +143,7 @@ class OAuthState(NamedTuple):
     consumed_at: int | None
 
 
-def _table(name: str, row: type, key: str, *more: Index, fixed: str = "") -> Table:
-    """`fixed` names columns that never change once written: updates leave them, and their indexes, alone."""
+def _table(name: str, row: type, key: str, *more: Index) -> Table:
     keys = key.split()
     columns: list[Column[Any]] = []
     for column, hint in get_type_hints(row).items():
@@ -153,7 +152,6 @@ def _table(name: str, row: type, key: str, *more: Index, fixed: str = "") -> Tab
     table: Table = Table(name, metadata, *columns, *more)
     table.info["row"] = row
     table.info["key"] = keys
-    table.info["fixed"] = frozenset(fixed.split())
     return table
 
 
@@ -180,7 +178,6 @@ purchases = _table(
     "organization_id id",
     Index("purchases_by_agent", "organization_id", "agent_id", "created_at"),
     Index("purchases_by_time", "organization_id", "created_at"),
-    fixed="agent_id project_id task_id currency merchant_key merchant description metadata created_at",
 )
 holds = _table("holds", Hold, "organization_id id", Index("holds_by_purchase", "organization_id", "purchase_id"))
 entries = _table("entries", Entry, "organization_id purchase_id sequence")
@@ -208,15 +205,12 @@ cards = _table(
         sqlite_where=text("status IN ('active', 'frozen')"),
         postgresql_where=text("status IN ('active', 'frozen')"),
     ),
-    fixed="purchase_id connection_id currency created_at",
 )
 authorizations = _table(
     "authorizations",
     Authorization,
     "organization_id id",
     Index("authorizations_by_purchase", "organization_id", "purchase_id"),
-    # Its purchase is not fixed: one answered before its card was recorded here is adopted later.
-    fixed="connection_id stripe_card_id currency created_at",
 )
 authorization_decisions = _table(
     "authorization_decisions",

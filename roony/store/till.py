@@ -19,18 +19,9 @@ import structlog
 from roony.core.agent import Organization
 from roony.core.errors import BrokenCaller, Refusal
 from roony.store.book import Book
-from roony.store.command import (
-    BUSY,
-    CLOSING,
-    FAILED,
-    LATE,
-    UNKNOWN_OUTCOME,
-    Command,
-    Counters,
-    Ticket,
-    TillClosed,
-)
+from roony.store.command import BUSY, CLOSING, FAILED, LATE, UNKNOWN_OUTCOME, Command, Counters, Ticket, TillClosed
 from roony.store.facts import ConfigCache, FactLoader
+from roony.store.filling import let_it_fill
 from roony.store.stop_points import reach
 from roony.store.writer import ConnectionLost, Writer
 
@@ -72,6 +63,7 @@ class Till:
         self._begun = False
         self._skipped = False
         self._seconds_each = 0.0002
+        self._last_batch = 0
         self._counts = dict.fromkeys(Counters._fields, 0)
         self._thread = threading.Thread(target=self._serve, name="till", daemon=True)
 
@@ -173,12 +165,15 @@ class Till:
         with self._wake:
             while not (self._urgent or self._ordinary or self._work or self._stopping):
                 self._wake.wait()
+        let_it_fill(lambda: len(self._urgent) + len(self._ordinary), self._last_batch, MAX_BATCH)
+        with self._wake:
             room = max(1, min(MAX_BATCH, int(MAX_BATCH_SECONDS / self._seconds_each)))
             commands: list[Ticket] = []
             for lane in (self._urgent, self._ordinary):
                 while lane and len(commands) < room:
                     commands.append(lane.popleft())
             work = [self._work.popleft() for _ in range(min(len(self._work), MAX_BATCH))]
+        self._last_batch = len(commands)
         return commands, work
 
     def _run(self, commands: list[Ticket], work: list[Ticket]) -> None:

@@ -40,10 +40,6 @@ class TestEveryTable:
         assert [column.name for column in table.primary_key.columns] == table.info["key"]
         assert not any(column.nullable for column in table.primary_key.columns)
 
-    def test_its_fixed_columns_exist_and_are_not_its_key(self, table: Table) -> None:
-        assert table.info["fixed"] <= {column.name for column in table.columns}
-        assert not table.info["fixed"] & set(table.info["key"])
-
 
 @pytest.mark.parametrize("table", MONEY)
 def test_the_organization_comes_first_in_every_unique_constraint(table: Table) -> None:

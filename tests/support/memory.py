@@ -42,12 +42,12 @@ class MemoryWriter:
             else:
                 self.rows[row][key] = row(*item)
 
-    def update_rows(self, table: Table, rows: Iterable[Any]) -> None:
-        row, fixed = row_type(table), table.info["fixed"]
+    def update_rows(self, table: Table, places: tuple[int, ...], rows: Iterable[Any]) -> None:
+        row = row_type(table)
+        names = [row._fields[place] for place in places]
         for item in rows:
             key = key_of(row, item)
-            before = self.rows[row][key]
-            self.rows[row][key] = item._replace(**{name: getattr(before, name) for name in fixed})
+            self.rows[row][key] = self.rows[row][key]._replace(**{name: getattr(item, name) for name in names})
 
     def run_many(self, sql: str, rows: Iterable[Any]) -> None:
         """Outcomes of events and promises are not kept here."""
