@@ -184,11 +184,12 @@ class FactLoader:
         if holds:
             self._load(book, Hold, {(p.organization_id, p.hold_id) for p in found if p.hold_id})
         self._load_group(book, Authorization, "purchase_id", {(p.organization_id, p.id) for p in found})
-        self._load(book, Agent, {(p.organization_id, p.agent_id) for p in found})
-        self._load(book, Project, {(p.organization_id, p.project_id) for p in found})
-        self._load(book, Connection, {(p.organization_id, p.connection_id) for p in found})
-        scopes = {(p.organization_id, scope) for p in found for scope in (p.agent_id, p.project_id, p.organization_id)}
-        self._load(book, Control, scopes)
+        # Few chains stand above many purchases: each is looked at once.
+        above = {(p.organization_id, p.project_id, p.agent_id, p.connection_id) for p in found}
+        self._load(book, Agent, {(org, agent) for org, _, agent, _ in above})
+        self._load(book, Project, {(org, project) for org, project, _, _ in above})
+        self._load(book, Connection, {(org, connection) for org, _, _, connection in above})
+        self._load(book, Control, {(org, scope) for org, project, agent, _ in above for scope in (agent, project, org)})
 
     def _load_chains(self, book: Book, chains: set[tuple[str, str, str]], clocks: dict[str, int]) -> None:
         """For asks: agent, project, connection, controls and budgets of each chain, with the periods of now."""

@@ -20,7 +20,7 @@ from roony.flows.connection import Callback, finish, open_ticket
 from roony.flows.context import FlowContext
 from roony.store.command import TillClosed
 from roony.store.writer import ConnectionLost
-from roony.web.connect_pages import HEADERS, render, style_sheet
+from roony.web.pages import HEADERS, render, style_sheet
 
 log = structlog.get_logger("roony.oauth")
 
