@@ -68,3 +68,14 @@ def pytest_unconfigure() -> None:
 def anyio_backend() -> str:
     """Async tests (`@pytest.mark.anyio`) run on asyncio, as Roony does."""
     return "asyncio"
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how many of Stripe's published operations the simulator passes, and which it fails."""
+    for kind in ("passed", "failed"):
+        for report in terminalreporter.getreports(kind):
+            told = dict(getattr(report, "user_properties", ()))
+            if "conformance" in told:
+                terminalreporter.section("conformance of the simulator")
+                for line in (told["conformance"], *told["conformance failed"]):
+                    terminalreporter.write_line(line)

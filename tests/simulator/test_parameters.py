@@ -57,10 +57,17 @@ def _one(field: Field, schema: dict[str, Any], where: str) -> Iterator[str]:
             yield f"{where}: published as a map"
     elif not isinstance(field, KINDS[str(kind)]):
         yield f"{where}: published as {kind}, here {type(field).__name__}"
-    elif isinstance(field, Text) and schema.get("enum") and set(field.choices) != set(schema["enum"]):
-        yield f"{where}: choices differ by {sorted(set(field.choices) ^ set(schema['enum']))[:5]}"
+    elif isinstance(field, Text) and schema.get("enum"):
+        yield from _choices(field, set(schema["enum"]), where)
     elif isinstance(field, Text) and field.choices and not schema.get("enum"):
         yield f"{where}: published without choices"
+
+
+def _choices(field: Text, published: set[str], where: str) -> Iterator[str]:
+    if set(field.choices) != published - {""}:
+        yield f"{where}: choices differ by {sorted(set(field.choices) ^ (published - {''}))[:5]}"
+    if "" in published and not field.clearable:
+        yield f"{where}: can be unset with an empty string"
 
 
 def group_differences(fields: Any, schema: dict[str, Any], where: str) -> Iterator[str]:
