@@ -10,6 +10,7 @@ import hmac
 import json
 import logging
 import random
+import time
 from typing import Any
 
 import httpx2
@@ -46,6 +47,7 @@ class Delivery:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.log = world.delivery_log
         self._queue: list[tuple[float, int, bool, str]] = []  # due, order, copy, id
         self._seen = 0
         self._wake = asyncio.Event()
@@ -135,11 +137,22 @@ class Delivery:
                 self.world.deliveries.remove(identifier)
                 return
             view = event_view(event, connected=endpoint["connect"])
-            taken = await self._post(encode(view), endpoint)
+            begun = time.monotonic()
+            outcome = await self._post(encode(view), endpoint)
+            self.log.add(
+                event=event_id,
+                kind=event["type"],
+                endpoint=endpoint_id,
+                url=endpoint["body"]["url"],
+                outcome=outcome,
+                tries=1 + (promised["tries"] if promised else 0),
+                seconds=time.monotonic() - begun,
+            )
+            taken = isinstance(outcome, int) and 200 <= outcome < 300
             if promised is not None and not copy:
                 self._note(promised, event, endpoint, taken)
 
-    async def _post(self, body: bytes, endpoint: Record) -> bool:
+    async def _post(self, body: bytes, endpoint: Record) -> int | str:
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "Stripe/1.0 (simulated; roony simulator)",
@@ -151,8 +164,8 @@ class Delivery:
                 answer = await self._client.post(endpoint["body"]["url"], content=body, headers=headers)
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, TimeoutError) as error:
             log.info("webhook to %s failed: %s", endpoint["body"]["url"], type(error).__name__)
-            return False
-        return 200 <= answer.status_code < 300
+            return type(error).__name__
+        return answer.status_code
 
     def _note(self, promised: Record, event: Record, endpoint: Record, taken: bool) -> None:
         if self.world.deliveries.get(promised["id"]) is None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from roony.simulator.accounts import new_account
 from roony.simulator.clock import Clock
+from roony.simulator.delivery_log import DeliveryLog
 from roony.simulator.identifiers import new_id
 from roony.simulator.keeping import StateFile
 from roony.simulator.records import Collection, Record
@@ -39,6 +40,7 @@ class World:
 
     def __init__(self, clock: Clock, secret_key: str, state: str | None = None) -> None:
         self.clock = clock
+        self.delivery_log = DeliveryLog(clock)
         self.secret_key = secret_key
         self._file = StateFile(state) if state else None
         self._changes: set[tuple[str, str]] = set()
@@ -122,6 +124,7 @@ class World:
             for record in collection:
                 self._changed(name, record["id"])
         self._make_collections()
+        self.delivery_log.clear()
         self.accounts.add({**account, "issuing": {"usd": FUNDED}})
         self.settings.add(kept)
         self.add_key(self.secret_key, self.platform, "secret")
