@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,17 +25,29 @@ _LONGEST_ANSWER = 64 * 1024
 
 @dataclass(frozen=True)
 class Verdict:
-    """Yes or no to one request, with Stripe's reason and, if yes, the amount in minor units."""
+    """Yes or no to one request, with Stripe's reason and, if yes, the amount in minor units.
+
+    `metadata` is merged into the authorization's, None clears it; `challenge` asks for a fraud challenge by SMS.
+    """
 
     approved: bool
     reason: str
     amount: int
     message: str | None = None
-    metadata: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] | None = field(default_factory=dict)
+    challenge: bool = False
 
 
 class BadAnswer(Exception):
     """The endpoint answered, but not in the way Stripe requires: `webhook_error`."""
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What waits for the deprecated calls: their verdict, and the moment it has become part of the authorization."""
+
+    decision: asyncio.Future[Verdict]
+    concluded: asyncio.Event
 
 
 class Asking:
@@ -42,12 +55,17 @@ class Asking:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self._decisions: dict[str, asyncio.Future[Verdict]] = {}
+        self._open: dict[str, _Question] = {}
+        self._left: set[asyncio.Task[Verdict]] = set()  # requests whose answer counts no more
         limits = httpx2.Limits(max_connections=200, max_keepalive_connections=100)
-        self._client = httpx2.AsyncClient(timeout=BUDGET_SECONDS, limits=limits, trust_env=False)
+        self._client = httpx2.AsyncClient(
+            timeout=BUDGET_SECONDS, limits=limits, trust_env=False, follow_redirects=False
+        )
 
     async def close(self) -> None:
         """Close the connections kept open."""
+        for task in self._left:
+            task.cancel()
         await self._client.aclose()
 
     def wanted(self, account: str) -> bool:
@@ -59,47 +77,98 @@ class Asking:
         wanting = (one for one in listening(self.world, account) if REQUEST in one["body"]["enabled_events"])
         return next(wanting, None)
 
-    def decide(self, authorization: str, verdict: Verdict) -> bool:
-        """Take an answer by the (deprecated) approve or decline call; it wins over the body of the webhook."""
-        waiting = self._decisions.get(authorization)
-        if waiting is None or waiting.done():
+    async def decide(self, authorization: str, verdict: Verdict) -> bool:
+        """Take an answer by the (deprecated) approve or decline call and wait until it is part of the authorization.
+
+        It wins over the body of the webhook (facts 2.2); False if nothing is being asked.
+        """
+        question = self._open.get(authorization)
+        if question is None or question.decision.done():
             return False
-        waiting.set_result(verdict)
+        question.decision.set_result(verdict)
+        await question.concluded.wait()
         return True
 
+    def conclude(self, authorization: str) -> None:
+        """Say that the verdict is recorded: whoever gave it by a call gets an answer."""
+        question = self._open.pop(authorization, None)
+        if question is not None:
+            question.concluded.set()
+
     async def ask(self, record: Record) -> Verdict:
-        """Return the verdict, at the latest 2.0 s after the request was sent."""
+        """Return the verdict, at the latest 2.0 s after the request was sent; `conclude` must follow."""
         endpoint = self._endpoint(record["account"])
         request = record["body"]["pending_request"]
         if endpoint is None:
             return Verdict(True, "card_active", request["amount"])
         decision: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-        self._decisions[record["id"]] = decision
+        self._open[record["id"]] = _Question(decision, asyncio.Event())
         event = emit(self.world, record["account"], REQUEST, authorization_view(self.world, record))
         body = encode(event_view(event, connected=endpoint["connect"], waiting=1))
+        started = time.monotonic()
+        answering = asyncio.create_task(self._answer(body, endpoint, request))
+        self._left.add(answering)
+        answering.add_done_callback(self._forget)
         try:
-            async with asyncio.timeout(BUDGET_SECONDS):
-                answer = await self._post(body, endpoint)
-                verdict = read_answer(answer.status_code, answer.headers, answer.content, request)
-        except TimeoutError:
-            verdict = self._fallen(record, "webhook_timeout", "No answer within 2 seconds.")
-        except httpx2.TimeoutException:
-            verdict = self._fallen(record, "webhook_timeout", "No answer within 2 seconds.")
-        except (BadAnswer, httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-            verdict = self._fallen(record, "webhook_error", str(error) or type(error).__name__)
+            await asyncio.wait({answering, decision}, timeout=BUDGET_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._decisions.pop(record["id"], None)
-        return decision.result() if decision.done() else verdict
+            # After a call the webhook may still finish its own answer; too late, it is hung up on.
+            if not answering.done() and not decision.done():
+                answering.cancel()
+        verdict = decision.result() if decision.done() else self._read(record, answering)
+        self._note(event, endpoint, verdict, time.monotonic() - started)
+        return verdict
 
-    async def _post(self, body: bytes, endpoint: Record) -> httpx2.Response:
+    def _forget(self, answering: asyncio.Task[Verdict]) -> None:
+        self._left.discard(answering)
+        if not answering.cancelled():
+            answering.exception()  # looked at, so that no warning is printed about it
+
+    def _note(self, event: Record, endpoint: Record, verdict: Verdict, seconds: float) -> None:
+        """Tell those who look at the log what came of the request."""
+        self.world.delivery_log.add(
+            event=event["id"],
+            kind=REQUEST,
+            endpoint=endpoint["id"],
+            url=endpoint["body"]["url"],
+            outcome=f"{verdict.reason}: {verdict.message}" if verdict.message else verdict.reason,
+            tries=1,
+            seconds=seconds,
+        )
+
+    def _read(self, record: Record, answering: asyncio.Task[Verdict]) -> Verdict:
+        """Return the verdict of an answer that came, or what stands for one that did not."""
+        if not answering.done() or answering.cancelled():
+            return self._fallen(record, "webhook_timeout", None)
+        error = answering.exception()
+        if error is None:
+            return answering.result()
+        if isinstance(error, TimeoutError | httpx2.TimeoutException):
+            return self._fallen(record, "webhook_timeout", None)
+        if isinstance(error, BadAnswer | httpx2.HTTPError | httpx2.InvalidURL | OSError):
+            return self._fallen(record, "webhook_error", str(error) or type(error).__name__)
+        raise error
+
+    async def _answer(self, body: bytes, endpoint: Record, request: dict[str, Any]) -> Verdict:
+        """Send the request and read its answer, no more of it than an answer may be long."""
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "Stripe/1.0 (simulated; roony simulator)",
             "Stripe-Signature": sign(body, endpoint["secrets"], self.world.clock.now()),
         }
-        return await self._client.post(endpoint["body"]["url"], content=body, headers=headers)
+        content = bytearray()
+        url = endpoint["body"]["url"]
+        async with (
+            asyncio.timeout(BUDGET_SECONDS),
+            self._client.stream("POST", url, content=body, headers=headers) as answer,
+        ):
+            async for part in answer.aiter_bytes():
+                content += part
+                if len(content) > _LONGEST_ANSWER:
+                    raise BadAnswer("The answer is too long.")
+        return read_answer(answer.status_code, answer.headers, bytes(content), request)
 
-    def _fallen(self, record: Record, reason: str, message: str) -> Verdict:
+    def _fallen(self, record: Record, reason: str, message: str | None) -> Verdict:
         """Without a usable answer the account's timeout setting decides, for errors too (facts 2.2)."""
         approved = self.world.accounts[record["account"]]["timeout_action"] == "approve"
         amount = record["body"]["pending_request"]["amount"]
@@ -114,8 +183,6 @@ def read_answer(status: int, headers: Mapping[str, str], content: bytes, request
         raise BadAnswer("The answer has no valid Stripe-Version header.")
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise BadAnswer("The answer is not application/json.")
-    if len(content) > _LONGEST_ANSWER:
-        raise BadAnswer("The answer is too long.")
     try:
         answer = json.loads(content)
     except (ValueError, RecursionError):
@@ -124,7 +191,8 @@ def read_answer(status: int, headers: Mapping[str, str], content: bytes, request
         raise BadAnswer("The answer has no boolean `approved`.")
     metadata = _metadata(answer.get("metadata"))
     if not answer["approved"]:
-        return Verdict(False, "webhook_declined", 0, None, metadata)
+        challenge = _challenge(answer.get("send_fraud_challenges"))
+        return Verdict(False, "webhook_declined", 0, None, metadata, challenge)
     return Verdict(True, "webhook_approved", _amount(answer.get("amount"), request), None, metadata)
 
 
@@ -136,6 +204,15 @@ def _metadata(value: Any) -> dict[str, str]:
     if not all(isinstance(entry, str) and len(entry) <= 500 and len(key) <= 40 for key, entry in value.items()):
         raise BadAnswer("`metadata` is not a hash of strings of the allowed length.")
     return value
+
+
+def _challenge(value: Any) -> bool:
+    """Return whether the answer asks for a challenge; SMS is the one way there is (facts 2.2)."""
+    if value is None:
+        return False
+    if not isinstance(value, list) or not all(way == "sms" for way in value):
+        raise BadAnswer("`send_fraud_challenges` is not a list of `sms`.")
+    return bool(value)
 
 
 def _amount(value: Any, request: dict[str, Any]) -> int:

@@ -10,11 +10,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from roony.simulator import standing
+from roony.simulator.browsers import read_json, refuse_foreign
 from roony.simulator.events import emit, event_view
 from roony.simulator.pages import page
 from roony.simulator.refusals import Refusal, invalid, no_such
 from roony.simulator.settlement import expire_due
 from roony.simulator.stripe_api.door import Door, read_body
+from roony.simulator.topups import settle_due
 from roony.simulator.views import (
     authorization_view,
     body_view,
@@ -68,7 +71,8 @@ class ControlApi:
         """Say what this is."""
         rows = {"API": f"{request.base_url}v1", "Client id": CLIENT_ID, "Account": self.world.platform}
         table = "".join(f"<tr><th>{name}</th><td><code>{value}</code></td></tr>" for name, value in rows.items())
-        return HTMLResponse(page("Stripe simulator", f"<table>{table}</table>"))
+        terminal = '<p><a class="main" href="/_simulator/">Open the merchant terminal</a></p>'
+        return HTMLResponse(page("Stripe simulator", f"{terminal}<table>{table}</table>"))
 
     def guarded(
         self, handler: Callable[[Request, Any], Awaitable[dict[str, Any]]]
@@ -77,8 +81,9 @@ class ControlApi:
 
         async def endpoint(request: Request) -> Response:
             try:
+                refuse_foreign(request)
                 raw = await read_body(request)
-                answer, status = await handler(request, _read(raw)), 200
+                answer, status = await handler(request, read_json(raw)), 200
             except Refusal as refusal:
                 answer, status = refusal.body, refusal.status
             finally:
@@ -128,6 +133,7 @@ class ControlApi:
         self.world.settings.touch(self.world.kept)
         acknowledged = await self.door.world.clock.advance(seconds)
         expire_due(self.world)
+        settle_due(self.world)
         return {"now": self.world.clock.now(), "acknowledged": acknowledged}
 
     async def now(self, _request: Request, _body: Any) -> dict[str, Any]:
@@ -144,7 +150,7 @@ class ControlApi:
         return {"uris": uris}
 
     async def account(self, request: Request, body: Any) -> dict[str, Any]:
-        """Set what the Dashboard would: the timeout action, the capability, the Issuing balance."""
+        """Set what the Dashboard would: timeout action, capability, Issuing balance, and how long top-ups take."""
         record, wish = self.world.accounts.get(request.path_params["account"]), _object(body)
         if record is None:
             raise no_such("account", request.path_params["account"], "account")
@@ -155,15 +161,16 @@ class ControlApi:
         balance = _object(wish.get("issuing_balance", {}))
         if not all(isinstance(amount, int) and len(code) == 3 for code, amount in balance.items()):
             raise invalid("`issuing_balance` maps a currency to minor units.", "issuing_balance")
-        before = frozen(record["body"])
+        delay = wish.get("topup_delay", record["topup_delay"])
+        if not isinstance(delay, int) or isinstance(delay, bool) or not 0 <= delay <= _MOST_SECONDS:
+            raise invalid("`topup_delay` is a whole number of seconds, not negative.", "topup_delay")
+        record["topup_delay"] = delay
         record["timeout_action"] = wish.get("timeout_action", record["timeout_action"])
         record["issuing"].update(balance)
         if "card_issuing" in wish:
-            record["body"]["capabilities"]["card_issuing"] = wish["card_issuing"]
+            with standing.telling(self.world, record):
+                standing.set_capability(self.world, record, "card_issuing", wish["card_issuing"])
         self.world.accounts.touch(record)
-        if record["body"] != before:
-            changed = previous_attributes(before, record["body"])
-            emit(self.world, record["id"], "account.updated", record["body"], changed)
         return {"id": record["id"], "timeout_action": record["timeout_action"], "issuing": record["issuing"]}
 
     async def cardholder(self, request: Request, body: Any) -> dict[str, Any]:
@@ -188,13 +195,14 @@ class ControlApi:
     async def state(self, _request: Request, _body: Any) -> dict[str, Any]:
         """Return every object there is; card numbers, keys and secrets are left out."""
         world = self.world
-        plain = ("cardholders", "transactions", "balance_transactions", "topups")
+        plain = ("cardholders", "transactions", "balance_transactions", "topups", "persons", "external_accounts")
         return {
             "now": world.clock.now(),
             "platform": world.platform,
             "accounts": [
                 {**record["body"], "connected": record["connected"], "issuing": record["issuing"]}
                 for record in world.accounts
+                if not record["deleted"]
             ],
             **{name: [body_view(world, record) for record in world.collections[name]] for name in plain},
             "cards": [card_view(world, record) for record in world.cards],
@@ -207,13 +215,6 @@ class ControlApi:
                 {key: record[key] for key in ("event", "endpoint", "tries", "due")} for record in world.deliveries
             ],
         }
-
-
-def _read(raw: bytes) -> Any:
-    try:
-        return json.loads(raw) if raw.strip() else {}
-    except (ValueError, RecursionError):
-        raise invalid("The body is not JSON.") from None
 
 
 def _object(body: Any) -> dict[str, Any]:

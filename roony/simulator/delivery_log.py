@@ -15,8 +15,8 @@ MAX_ENTRIES = 500
 class Sending:
     """One try to hand one event to one endpoint.
 
-    `outcome` is the HTTP status, or what went wrong instead of one; `tries` counts this one; `at` is Unix seconds of
-    the simulated clock, when the try ended.
+    `outcome` is the HTTP status, or what went wrong instead of one, or the reason a real-time request led to; `tries`
+    counts this one; `at` is Unix seconds of the simulated clock, when the try ended.
     """
 
     event: str

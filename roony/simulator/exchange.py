@@ -37,6 +37,16 @@ def check_currency(currency: str, param: str) -> str:
     return lowered
 
 
+def currencies() -> list[str]:
+    """Return the known currencies in alphabetical order."""
+    return sorted(_RATES)
+
+
+def digits_of(currency: str) -> int:
+    """Return how many digits a known currency has after the point."""
+    return _RATES[currency][1]
+
+
 def convert(amount: int, source: str, target: str) -> int:
     """Return `amount` minor units of one currency in minor units of another, rounded half up."""
     if source == target:

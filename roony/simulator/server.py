@@ -31,6 +31,7 @@ from roony.simulator.events import REQUEST
 from roony.simulator.faults import Faults
 from roony.simulator.stripe_api.door import Door
 from roony.simulator.stripe_api.endpoints import new_endpoint
+from roony.simulator.terminal.routes import routes as terminal_routes
 from roony.simulator.world import CLIENT_ID, World, new_secret
 
 NOTICE = "roony-simulator (a simulation of Stripe, not Stripe)"
@@ -61,6 +62,7 @@ class Simulator:
             *stripe_api.routes(self.door),
             *oauth_pages.routes(self.door),
             *control_api.routes(self.door),
+            *terminal_routes(self.door),
         ]
         self._app = Starlette(
             routes=routes, lifespan=self._lifespan, exception_handlers={HTTPException: self._unserved}

@@ -1,0 +1,1 @@
+"""The merchant terminal: a page under /_simulator/ where a person plays the merchant, and what that page asks for."""
