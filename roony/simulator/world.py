@@ -14,7 +14,9 @@ from roony.simulator.refusals import no_such
 
 API_VERSION = "2026-10-28.endive"
 CLIENT_ID = "ca_simulator"
-FUNDED = 10_000_000  # minor units of usd: what a new account finds in its Issuing balance
+PUBLISHABLE_KEY = "pk_test_simulator"
+_PLATFORM_NAME = "Simulated platform"
+FUNDED = 10_000_000  # minor units of its currency: what a new account finds in its Issuing balance
 _INDEXES: dict[str, tuple[str, ...]] = {
     "accounts": ("every",),
     "keys": ("account",),
@@ -26,6 +28,8 @@ _INDEXES: dict[str, tuple[str, ...]] = {
     "balance_transactions": ("account",),
     "spending": (),
     "topups": ("account",),
+    "external_accounts": ("account",),
+    "persons": ("account",),
     "events": ("account",),
     "deliveries": ("event",),
     "endpoints": ("account",),
@@ -60,6 +64,8 @@ class World:
         self.balance_transactions = self.collections["balance_transactions"]
         self.spending = self.collections["spending"]
         self.topups = self.collections["topups"]
+        self.external_accounts = self.collections["external_accounts"]
+        self.persons = self.collections["persons"]
         self.events = self.collections["events"]
         self.deliveries = self.collections["deliveries"]
         self.endpoints = self.collections["endpoints"]
@@ -67,6 +73,7 @@ class World:
         self.idempotency = self.collections["idempotency"]
         self.settings = self.collections["settings"]
         self.pending: set[str] = set()  # ids of authorizations with status pending
+        self.coming: set[str] = set()  # ids of top-ups with status pending
 
     def _changed(self, collection: str, identifier: str) -> None:
         if self._file is not None:
@@ -83,19 +90,24 @@ class World:
         for record in self.authorizations:
             if record["body"]["status"] == "pending":
                 self.pending.add(record["id"])
+        self.coming = {record["id"] for record in self.topups if record["body"]["status"] == "pending"}
 
     def _begin(self) -> None:
         """Find the own account, or make it; its key may be another one than in the last run."""
         kept = self.settings.get("world")
         if kept is None:
-            account = self.add_account("Simulated platform", "US", "standard", connected=False)
+            account = self.add_account(_PLATFORM_NAME, "US", "standard", connected=False)
             kept = self.settings.add({"id": "world", "account": account["id"], "offset": 0, "redirect_uris": []})
         elif kept["offset"]:
             self.clock.restore(kept["offset"])
         self.platform: str = kept["account"]
-        if self.keys.get(self.secret_key) is None:
-            self.add_key(self.secret_key, self.platform, "secret")
+        self._add_own_keys()
         self.save()
+
+    def _add_own_keys(self) -> None:
+        for key, kind in ((self.secret_key, "secret"), (PUBLISHABLE_KEY, "publishable")):
+            if self.keys.get(key) is None:
+                self.add_key(key, self.platform, kind)
 
     @property
     def kept(self) -> Record:
@@ -125,21 +137,25 @@ class World:
                 self._changed(name, record["id"])
         self._make_collections()
         self.delivery_log.clear()
-        self.accounts.add({**account, "issuing": {"usd": FUNDED}})
+        fresh = self.add_account(_PLATFORM_NAME, "US", "standard", connected=False, identifier=self.platform)
+        fresh["body"]["created"] = account["body"]["created"]
         self.settings.add(kept)
-        self.add_key(self.secret_key, self.platform, "secret")
+        self._add_own_keys()
         for endpoint in endpoints:
             self.endpoints.add(endpoint)
         self.save()
 
-    def add_account(self, name: str, country: str, kind: str, *, connected: bool, scope: str = "read_write") -> Record:
-        """Add a business with active card issuing and 100,000.00 USD to issue from."""
+    def add_account(
+        self, name: str, country: str, kind: str, *, connected: bool, identifier: str | None = None
+    ) -> Record:
+        """Add a business with active card issuing and 100,000.00 of its card currency to issue from."""
+        account = new_account(name, country, kind, self.clock.now(), identifier)
         return self.accounts.add(
             {
-                **new_account(name, country, kind, self.clock.now()),
+                **account,
                 "connected": connected,
-                "scope": scope,
-                "issuing": {"usd": FUNDED},
+                "scope": "read_write",
+                "issuing": {account["body"]["default_currency"]: FUNDED},
                 "reserved": {},
                 "timeout_action": "decline",
             }

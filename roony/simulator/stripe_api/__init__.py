@@ -11,10 +11,14 @@ from starlette.routing import Route
 from roony.simulator.stripe_api import (
     accounts,
     authorizations,
+    capabilities,
     cardholders,
     cards,
     endpoints,
+    external_accounts,
     merchant_side,
+    persons,
+    topups,
     transactions,
 )
 from roony.simulator.stripe_api.door import Door
@@ -27,6 +31,10 @@ OPERATIONS: tuple[Operation, ...] = (
     *transactions.OPERATIONS,
     *merchant_side.OPERATIONS,
     *accounts.OPERATIONS,
+    *capabilities.OPERATIONS,
+    *external_accounts.OPERATIONS,
+    *persons.OPERATIONS,
+    *topups.OPERATIONS,
     *endpoints.OPERATIONS,
 )
 _METHODS = ["GET", "POST", "DELETE", "PUT", "PATCH"]

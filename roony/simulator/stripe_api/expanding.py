@@ -24,6 +24,7 @@ def _finders(world: World) -> dict[str, tuple[Any, Callable[[World, Any], View]]
         "ipi_": (world.transactions, body_view),
         "txn_": (world.balance_transactions, body_view),
         "tu_": (world.topups, body_view),
+        "acct_": (world.accounts, body_view),
     }
 
 

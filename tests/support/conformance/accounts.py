@@ -23,7 +23,7 @@ def accounts(drive: Drive) -> None:
     typed = service.create({"type": "custom", "country": "US", "capabilities": {"card_issuing": {"requested": True}}})
     read_back(record, typed, service.retrieve, service.list)
     service.login_links.create(service.create({"type": "express"}).id)
-    read_back(record, service.reject(typed.id, {"reason": "fraud"}), service.retrieve, service.list)
+    read_back(record, service.reject(typed.id, {"reason": "fraud_other"}), service.retrieve, service.list)
     read_back(record, service.unreject(typed.id), service.retrieve, service.list)
     service.list({"limit": 3, "created": {"gte": 1}})
     service.delete(typed.id)
@@ -96,7 +96,8 @@ def persons(drive: Drive) -> None:
     changed = service.update(account, made.id, drive.full(f"{operation}/{{person}}", ("person_token", "documents")))
     record.equal(changed, service.retrieve(account, made.id), "retrieve")
     record.equal(changed, service.list(account, {"relationship": {"owner": True}}).data[0], "list")
-    service.delete(account, made.id)
+    # The representative of an account cannot be deleted; anyone else can.
+    service.delete(account, service.create(account, {"first_name": "Jane", "relationship": {"owner": True}}).id)
 
 
 def topups(drive: Drive) -> None:

@@ -42,6 +42,11 @@ class Drive:
         params = sample(self.record.spec.parameters(operation), (*without, *given))
         return {**params, **given}
 
+    def pending_topup(self) -> Any:
+        """Return a top-up that has not arrived yet."""
+        self.simulator.control(f"accounts/{self.simulator.account}", {"topup_delay": 86_400})
+        return self.client.v1.topups.create({"amount": 1000, "currency": "usd"})
+
 
 def cardholders(drive: Drive) -> None:
     """Every operation of cardholders, with every parameter."""

@@ -25,6 +25,7 @@ TEXTS = {
     "merchant_currency": "eur",
     "name": "Jenny Rosen",
     "nationality": "US",
+    "number": "4000056655665556",
     "phone": "+15555550123",
     "phone_number": "+15555550123",
     "postal_code": "94107",
