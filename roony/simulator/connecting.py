@@ -32,7 +32,7 @@ def give_code(world: World, account: str, scope: str) -> str:
 def exchange_code(world: World, code: str) -> dict[str, Any]:
     """Turn a code into a connection; a code presented twice revokes it instead."""
     record = world.codes.get(code)
-    if record is None:
+    if record is None or world.accounts[record["account"]]["deleted"]:
         raise OAuthRefusal("invalid_grant", f"Authorization code does not exist: {code[:60]}")
     if record["used"]:
         revoke(world, record["account"])

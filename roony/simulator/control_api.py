@@ -13,6 +13,7 @@ from starlette.routing import Route
 from roony.simulator import standing
 from roony.simulator.browsers import read_json, refuse_foreign
 from roony.simulator.events import emit, event_view
+from roony.simulator.forcing import force
 from roony.simulator.pages import page
 from roony.simulator.refusals import Refusal, invalid, no_such
 from roony.simulator.settlement import expire_due
@@ -50,6 +51,7 @@ def routes(door: Door) -> list[Route]:
         ("redirect_uris", controls.redirect_uris),
         ("accounts/{account}", controls.account),
         ("cardholders/{cardholder}", controls.cardholder),
+        ("cards/{card}", controls.card),
     ]
     return [
         Route("/", controls.root),
@@ -152,7 +154,7 @@ class ControlApi:
     async def account(self, request: Request, body: Any) -> dict[str, Any]:
         """Set what the Dashboard would: timeout action, capability, Issuing balance, and how long top-ups take."""
         record, wish = self.world.accounts.get(request.path_params["account"]), _object(body)
-        if record is None:
+        if record is None or record["deleted"]:
             raise no_such("account", request.path_params["account"], "account")
         if wish.get("timeout_action", "decline") not in ("approve", "decline"):
             raise invalid("`timeout_action` is approve or decline.", "timeout_action")
@@ -165,6 +167,10 @@ class ControlApi:
         if not isinstance(delay, int) or isinstance(delay, bool) or not 0 <= delay <= _MOST_SECONDS:
             raise invalid("`topup_delay` is a whole number of seconds, not negative.", "topup_delay")
         record["topup_delay"] = delay
+        challenged = wish.get("fraud_challenges", bool(record.get("fraud_challenges")))
+        if not isinstance(challenged, bool):
+            raise invalid("`fraud_challenges` is true or false.", "fraud_challenges")
+        record["fraud_challenges"] = challenged
         record["timeout_action"] = wish.get("timeout_action", record["timeout_action"])
         record["issuing"].update(balance)
         if "card_issuing" in wish:
@@ -172,6 +178,13 @@ class ControlApi:
                 standing.set_capability(self.world, record, "card_issuing", wish["card_issuing"])
         self.world.accounts.touch(record)
         return {"id": record["id"], "timeout_action": record["timeout_action"], "issuing": record["issuing"]}
+
+    async def card(self, request: Request, body: Any) -> dict[str, Any]:
+        """Force the reason of a card's next request."""
+        record = self.world.cards.get(request.path_params["card"])
+        if record is None:
+            raise no_such("issuing card", request.path_params["card"], "card")
+        return force(self.world, record, _object(body))
 
     async def cardholder(self, request: Request, body: Any) -> dict[str, Any]:
         """Set what only Stripe can: block a cardholder, or require something of it."""

@@ -107,7 +107,7 @@ class OAuthPages:
             name = form.get("business_name", "").strip()[:_LONGEST_NAME] or "Simulated business"
             return str(self.world.add_account(name, "US", "standard", connected=False)["id"])
         record = self.world.accounts.get(chosen)
-        if record is None or chosen == self.world.platform:
+        if record is None or record["deleted"] or chosen == self.world.platform:
             raise OAuthRefusal("invalid_request", f"There is no simulated business {chosen[:60]}.")
         return chosen
 
@@ -190,7 +190,7 @@ def _page(world: World, asked: dict[str, str]) -> str:
         f'<label><input type="radio" name="account" value="{record["id"]}"> '
         f"{escape(str(record['body']['business_profile']['name']))} <code>{record['id']}</code></label>"
         for record in world.accounts
-        if record["id"] != world.platform
+        if record["id"] != world.platform and not record["deleted"]
     )
     scope = escape(asked.get("scope", "read_only"))
     return page(

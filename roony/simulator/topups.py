@@ -13,7 +13,7 @@ from roony.simulator import ledger
 from roony.simulator.events import emit
 from roony.simulator.records import Record
 from roony.simulator.refusals import invalid, no_such
-from roony.simulator.views import View, frozen, previous_attributes
+from roony.simulator.views import View
 from roony.simulator.world import World
 
 _TOKEN = "btok_"
@@ -39,7 +39,7 @@ def start(world: World, account: str, body: View, source: str | None) -> Record:
     body["expected_availability_date"] = due
     record = world.topups.add({"id": body["id"], "account": account, "body": body, "source": source, "due": due})
     world.coming.add(record["id"])
-    emit(world, account, "topup.created", frozen(body))
+    emit(world, account, "topup.created", body)
     settle_due(world)
     return record
 
@@ -66,9 +66,7 @@ def cancel(world: World, record: Record) -> None:
 
 
 def _end(world: World, record: Record, status: str, **more: Any) -> None:
-    before = frozen(record["body"])
     record["body"].update(status=status, **more)
     world.coming.discard(record["id"])
     world.topups.touch(record)
-    changed = previous_attributes(before, record["body"])
-    emit(world, record["account"], f"topup.{status}", record["body"], changed)
+    emit(world, record["account"], f"topup.{status}", record["body"])

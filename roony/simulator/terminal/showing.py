@@ -36,7 +36,9 @@ def overview(world: World, asking: Asking, account: str | None) -> dict[str, Any
     if account is not None and world.accounts.get(account) is None:
         raise no_such("account", account, "account")
     accounts = [world.accounts[world.platform]]
-    accounts += [one for one in world.accounts.newest_first("every", None) if one["id"] != world.platform]
+    accounts += [
+        one for one in world.accounts.newest_first("every", None) if one["id"] != world.platform and not one["deleted"]
+    ]
     return {
         "now": world.clock.now(),
         "offset": world.clock.offset // 1_000_000,
