@@ -215,12 +215,18 @@ def _challenge(value: Any) -> bool:
     return bool(value)
 
 
+def least_part(request: dict[str, Any]) -> int:
+    """Return the smallest part of a request that may be approved: the cash paid out with it cannot be less."""
+    cash: int = (request["amount_details"] or {}).get("cashback_amount") or 0
+    return max(1, cash)
+
+
 def _amount(value: Any, request: dict[str, Any]) -> int:
     """Return the approved amount: less than asked only where the merchant can take less (facts 2.6)."""
     asked: int = request["amount"]
     if value is None or not request["is_amount_controllable"]:
         return asked  # documented for fuel: an amount that cannot be controlled is ignored
-    least = max(1, (request["amount_details"] or {}).get("cashback_amount") or 0)
+    least = least_part(request)
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= asked:
         raise BadAnswer(f"`amount` must be a whole number from {least} to {asked}.")
     return value

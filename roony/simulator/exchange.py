@@ -47,6 +47,11 @@ def digits_of(currency: str) -> int:
     return _RATES[currency][1]
 
 
+def share(part: int, whole: int, other: int) -> int:
+    """Return what `part` of `whole` is worth where the whole is worth `other`, rounded half up."""
+    return other if part == whole else (2 * part * other + whole) // (2 * whole)
+
+
 def convert(amount: int, source: str, target: str) -> int:
     """Return `amount` minor units of one currency in minor units of another, rounded half up."""
     if source == target:

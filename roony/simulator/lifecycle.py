@@ -41,6 +41,15 @@ def change_status(world: World, card: Record, status: str) -> None:
     emit(world, card["account"], "issuing_card.updated", after, previous_attributes(before, after))
 
 
+def mark_as_fraud(world: World, card: Record) -> None:
+    """Warn of a card whose holder called a payment fraud; told by `issuing_card.updated` (facts 1.3)."""
+    before = frozen(card_view(world, card))
+    card["body"]["latest_fraud_warning"] = {"started_at": world.clock.now(), "type": "user_indicated_fraud"}
+    world.cards.touch(card)
+    after = card_view(world, card)
+    emit(world, card["account"], "issuing_card.updated", after, previous_attributes(before, after))
+
+
 def past_its_date(world: World, card: Record) -> bool:
     """Whether the printed month is over."""
     now = datetime.fromtimestamp(world.clock.now(), UTC)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from roony.simulator import ledger, spending
+from roony.simulator import fraud_challenges, ledger, spending
 from roony.simulator.events import emit
-from roony.simulator.exchange import convert
+from roony.simulator.exchange import convert, share
 from roony.simulator.identifiers import new_id
 from roony.simulator.lifecycle import count_authorization, count_payment
 from roony.simulator.records import Record
@@ -20,6 +21,14 @@ LODGING_EXPIRES_SECONDS = 31 * 24 * 3600
 _LODGING = ("hotels_motels_and_resorts", "car_rental_agencies", "cruise_lines", "timeshares")
 
 
+@dataclass(frozen=True)
+class Money:
+    """What a transaction moves, in minor units of the card's and of the merchant's currency, with the same sign."""
+
+    amount: int
+    merchant_amount: int
+
+
 def capture(world: World, record: Record, amount: int | None, *, close: bool, details: Any = None) -> Record:
     """Settle an approved authorization: all of it, a part, more than it, again, or late after it expired."""
     body = record["body"]
@@ -27,12 +36,14 @@ def capture(world: World, record: Record, amount: int | None, *, close: bool, de
         raise invalid("This authorization was declined and cannot be captured.")
     if body["status"] == "reversed":
         raise invalid("This authorization was reversed and cannot be captured.")
+    _check_undisturbed(body)
     before = frozen(authorization_view(world, record))
     captured = amount if amount is not None else max(body["amount"] - record["captured"], 0)
     if captured <= 0:
         raise invalid("There is nothing left to capture.", "capture_amount")
     ledger.hold(world, record, 0 if close else max(record["held"] - captured, 0))
-    transaction = _transaction(world, record["card"], -captured, "capture", body, details, record)
+    money = Money(-captured, -merchant_share(body, captured))
+    transaction = _transaction(world, record["card"], "capture", money, body, details, record)
     record["captured"] += captured
     record["transactions"].append(transaction["id"])
     if close or body["status"] == "expired":
@@ -92,7 +103,8 @@ def finalize_amount(world: World, record: Record, amount: int, changes: dict[str
 
 def force_capture(world: World, card: Record, amount: int, origin: dict[str, Any], details: Any) -> Record:
     """Book a purchase nobody was asked for: no authorization, no rule applies (facts 3.1)."""
-    transaction = _transaction(world, card["id"], -amount, "capture", origin, details)
+    money = Money(-amount, -origin["merchant_amount"])
+    transaction = _transaction(world, card["id"], "capture", money, origin, details)
     spending.add(world, card, origin["merchant_data"]["category"], amount, world.clock.now())
     emit(world, card["account"], "issuing_transaction.created", transaction["body"])
     count_payment(world, card)
@@ -101,7 +113,8 @@ def force_capture(world: World, card: Record, amount: int, origin: dict[str, Any
 
 def unlinked_refund(world: World, card: Record, amount: int, origin: dict[str, Any], details: Any) -> Record:
     """Book money that came back without a purchase it belongs to."""
-    transaction = _transaction(world, card["id"], amount, "refund", origin, details)
+    money = Money(amount, origin["merchant_amount"])
+    transaction = _transaction(world, card["id"], "refund", money, origin, details)
     emit(world, card["account"], "issuing_transaction.created", transaction["body"])
     return transaction
 
@@ -116,7 +129,8 @@ def refund(world: World, purchase: Record, amount: int | None) -> Record:
     if wanted <= 0 or wanted > left:
         raise invalid(f"The refund can be at most {left}.", "refund_amount")
     authorization = world.authorizations.get(body["authorization"]) if body["authorization"] else None
-    transaction = _transaction(world, purchase["card"], wanted, "refund", body, None, authorization)
+    money = Money(wanted, share(wanted, -body["amount"], -body["merchant_amount"]))
+    transaction = _transaction(world, purchase["card"], "refund", money, body, None, authorization)
     purchase["refunded"] += wanted
     world.transactions.touch(purchase)
     if authorization is not None:
@@ -129,7 +143,8 @@ def refund(world: World, purchase: Record, amount: int | None) -> Record:
 
 
 def expire_due(world: World) -> None:
-    """Expire what is older than 7 days, 31 for lodging, by the simulated clock (facts 2.6)."""
+    """Expire what is older than 7 days, 31 for lodging, and unanswered challenges, by the clock (facts 2.6)."""
+    fraud_challenges.expire_due(world)
     now = world.clock.now()
     for identifier in list(world.pending):
         record = world.authorizations[identifier]
@@ -144,15 +159,27 @@ def _open(record: Record) -> dict[str, Any]:
     body: dict[str, Any] = record["body"]
     if body["status"] != "pending" or not body["approved"]:
         raise invalid(f"This authorization is {body['status']} and can no longer be changed.")
+    _check_undisturbed(body)
+    return body
+
+
+def _check_undisturbed(body: dict[str, Any]) -> None:
     if body["pending_request"] is not None:
         raise invalid("This authorization is being decided at this moment.")
-    return body
+
+
+def merchant_share(authorization: dict[str, Any], amount: int) -> int:
+    """Return an amount in the merchant's currency, at the rate of the authorization's first request."""
+    first = authorization["request_history"][0]
+    if first["amount"] == 0:
+        return convert(amount, authorization["currency"], authorization["merchant_currency"])
+    return share(amount, first["amount"], first["merchant_amount"])
 
 
 def _resize(record: Record, amount: int) -> None:
     """Set the authorized amount, and the merchant's amount with it in its own currency."""
     body = record["body"]
-    body["merchant_amount"] = convert(amount, body["currency"], body["merchant_currency"])
+    body["merchant_amount"] = merchant_share(body, amount)
     body["amount"] = amount
 
 
@@ -170,57 +197,54 @@ def _updated(world: World, record: Record, before: dict[str, Any]) -> None:
 def _transaction(
     world: World,
     card: str,
-    amount: int,
     kind: str,
+    money: Money,
     origin: dict[str, Any],
     details: Any,
     authorization: Record | None = None,
 ) -> Record:
     """Book one issuing transaction: negative for spend, positive for money back (facts 3.1)."""
-    holder, now = world.cards[card], world.clock.now()
-    currency, merchant_currency = holder["body"]["currency"], origin["merchant_currency"]
-    merchant_amount = convert(abs(amount), currency, merchant_currency)
-    history = authorization["body"]["request_history"] if authorization else []
-    codes = [entry["authorization_code"] for entry in history if entry["authorization_code"]]
-    network = authorization["body"]["network_data"] if authorization else origin.get("network_data")
+    holder = world.cards[card]
+    currency = holder["body"]["currency"]
     identifier = new_id("ipi")
-    moved = ledger.move(world, holder["account"], currency, amount, "issuing_transaction", identifier)
+    moved = ledger.move(world, holder["account"], currency, money.amount, "issuing_transaction", identifier)
+    asked = authorization["body"] if authorization else {}
     body = {
         "id": identifier,
         "object": "issuing.transaction",
-        "amount": amount,
-        "amount_details": None,
+        "amount": money.amount,
+        "amount_details": asked.get("amount_details") if kind == "capture" else None,
         "authorization": authorization["id"] if authorization else None,
         "balance_transaction": moved["id"],
         "card": card,
         "cardholder": holder["cardholder"],
-        "created": now,
+        "created": world.clock.now(),
         "currency": currency,
         "dispute": None,
         "livemode": False,
-        "merchant_amount": merchant_amount if amount > 0 else -merchant_amount,
-        "merchant_currency": merchant_currency,
+        "merchant_amount": money.merchant_amount,
+        "merchant_currency": origin["merchant_currency"],
         "merchant_data": dict(origin["merchant_data"]),
         "metadata": {},
-        "network_data": {
-            "authorization_code": codes[-1] if codes else None,
-            "processing_date": datetime.fromtimestamp(now, UTC).date().isoformat(),
-            "transaction_id": network["transaction_id"] if network else None,
-        },
+        "network_data": _network_data(world, origin, asked),
         "purchase_details": details,
-        "token": None,
+        "token": asked.get("token"),
         "treasury": None,
         "type": kind,
-        "wallet": authorization["body"]["wallet"] if authorization else None,
+        "wallet": asked.get("wallet"),
     }
+    links = {"card": card, "cardholder": holder["cardholder"], "authorization": body["authorization"]}
     return world.transactions.add(
-        {
-            "id": identifier,
-            "account": holder["account"],
-            "card": card,
-            "cardholder": holder["cardholder"],
-            "authorization": body["authorization"],
-            "body": body,
-            "refunded": 0,
-        }
+        {"id": identifier, "account": holder["account"], **links, "body": body, "refunded": 0}
     )
+
+
+def _network_data(world: World, origin: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
+    """Return how the network knows a transaction: the last approval's code, today, the authorization's number."""
+    codes = [entry["authorization_code"] for entry in asked.get("request_history", ()) if entry["authorization_code"]]
+    network = (asked or origin).get("network_data")
+    return {
+        "authorization_code": codes[-1] if codes else None,
+        "processing_date": datetime.fromtimestamp(world.clock.now(), UTC).date().isoformat(),
+        "transaction_id": network["transaction_id"] if network else None,
+    }

@@ -12,58 +12,51 @@ CAP_PER_AUTHORIZATION = 1_000_000  # minor units: 10,000.00, whatever the contro
 HIDDEN_DAILY_LIMIT = 50_000  # minor units: 500.00 a day when a card has no limits of its own
 
 
-def refusal(world: World, card: Record, authorization: dict[str, Any], ask: int) -> str | None:
-    """Return in words why the controls of card or cardholder refuse `ask` more minor units, or None."""
-    prior = authorization["amount"]
-    if prior + ask > CAP_PER_AUTHORIZATION:
-        return "The authorization is over 10,000.00."
+def allows(world: World, card: Record, authorization: dict[str, Any], ask: int) -> bool:
+    """Whether the cap and the controls of card and cardholder, the strictest of them, allow `ask` more minor units."""
+    if authorization["amount"] + ask > CAP_PER_AUTHORIZATION:
+        return False
     cardholder = world.cardholders[card["cardholder"]]
-    scopes = (
-        ("card", card["spending_scope"], card["body"]["spending_controls"]),
-        ("cardholder", cardholder["id"], cardholder["body"]["spending_controls"] or {}),
+    of_card, of_holder = card["body"]["spending_controls"], cardholder["body"]["spending_controls"] or {}
+    # A card without limits of its own has the hidden one.
+    limits = of_card["spending_limits"] or [{"amount": HIDDEN_DAILY_LIMIT, "interval": "daily", "categories": None}]
+    return (
+        _lists_allow(of_card, authorization)
+        and _lists_allow(of_holder, authorization)
+        and _limits_allow(world, card["spending_scope"], limits, authorization, ask)
+        and _limits_allow(world, cardholder["id"], of_holder.get("spending_limits") or [], authorization, ask)
     )
-    for name, scope, controls in scopes:
-        reason = _lists(controls, authorization) or _limits(world, scope, controls, authorization, prior, ask)
-        if reason is None and name == "card" and not controls.get("spending_limits"):
-            hidden = {"spending_limits": [{"amount": HIDDEN_DAILY_LIMIT, "interval": "daily", "categories": None}]}
-            reason = _limits(world, scope, hidden, authorization, prior, ask)
-        if reason is not None:
-            return f"{reason} ({name})"
-    return None
 
 
-def _lists(controls: dict[str, Any], authorization: dict[str, Any]) -> str | None:
+def _lists_allow(controls: dict[str, Any], authorization: dict[str, Any]) -> bool:
     merchant = authorization["merchant_data"]
     checks = (
-        ("categories", merchant["category"], "category"),
-        ("merchant_countries", merchant["country"], "country"),
-        ("card_presences", authorization["card_presence"], "card presence"),
+        ("categories", merchant["category"]),
+        ("merchant_countries", merchant["country"]),
+        ("card_presences", authorization["card_presence"]),
     )
-    for field, value, word in checks:
+    for field, value in checks:
         allowed, blocked = controls.get(f"allowed_{field}"), controls.get(f"blocked_{field}")
-        if allowed and value not in allowed:
-            return f"The {word} {value} is not allowed."
-        if blocked and value in blocked:
-            return f"The {word} {value} is blocked."
-    return None
+        if (allowed and value not in allowed) or (blocked and value in blocked):
+            return False
+    return True
 
 
-def _limits(
-    world: World, scope: str, controls: dict[str, Any], authorization: dict[str, Any], prior: int, ask: int
-) -> str | None:
-    category = authorization["merchant_data"]["category"]
-    today = _day(world.clock.now())
-    for limit in controls.get("spending_limits") or ():
+def _limits_allow(
+    world: World, scope: str, limits: list[dict[str, Any]], authorization: dict[str, Any], ask: int
+) -> bool:
+    category, today = authorization["merchant_data"]["category"], _day(world.clock.now())
+    for limit in limits:
         categories = limit["categories"]
         if categories and category not in categories:
             continue  # a limit restricts its own categories only
         if limit["interval"] == "per_authorization":
-            spent = prior
+            spent = authorization["amount"]
         else:
             spent = _spent(world, scope, _since(limit["interval"], today), categories)
         if spent + ask > limit["amount"]:
-            return f"The {limit['interval']} limit of {limit['amount']} would be passed."
-    return None
+            return False
+    return True
 
 
 def count(world: World, authorization: Record, target: int) -> None:

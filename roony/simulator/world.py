@@ -25,6 +25,8 @@ _INDEXES: dict[str, tuple[str, ...]] = {
     "cards": ("account", "cardholder"),
     "authorizations": ("account", "card", "cardholder"),
     "transactions": ("account", "card", "cardholder", "authorization"),
+    "tokens": ("account", "card"),
+    "challenges": ("card",),
     "balance_transactions": ("account",),
     "spending": (),
     "topups": ("account",),
@@ -61,6 +63,8 @@ class World:
         self.cards = self.collections["cards"]
         self.authorizations = self.collections["authorizations"]
         self.transactions = self.collections["transactions"]
+        self.tokens = self.collections["tokens"]
+        self.challenges = self.collections["challenges"]
         self.balance_transactions = self.collections["balance_transactions"]
         self.spending = self.collections["spending"]
         self.topups = self.collections["topups"]

@@ -19,6 +19,7 @@ from roony.simulator.stripe_api import (
     merchant_side,
     persons,
     topups,
+    tokens,
     transactions,
 )
 from roony.simulator.stripe_api.door import Door
@@ -29,6 +30,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *cards.OPERATIONS,
     *authorizations.OPERATIONS,
     *transactions.OPERATIONS,
+    *tokens.OPERATIONS,
     *merchant_side.OPERATIONS,
     *accounts.OPERATIONS,
     *capabilities.OPERATIONS,

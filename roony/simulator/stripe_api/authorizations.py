@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roony.simulator.asking import Verdict
+from roony.simulator.asking import Verdict, least_part
 from roony.simulator.events import emit
 from roony.simulator.records import Record
 from roony.simulator.refusals import invalid
@@ -44,7 +44,8 @@ def update(call: Call) -> View:
     """Change metadata, the only thing that may change."""
     record = found(call)
     before = frozen(authorization_view(call.world, record))
-    _take_metadata(call, record)
+    record["body"]["metadata"] = metadata_merged(record["body"]["metadata"], _metadata(call))
+    call.world.authorizations.touch(record)
     after = authorization_view(call.world, record)
     if after != before:
         previous = previous_attributes(before, after)
@@ -52,35 +53,36 @@ def update(call: Call) -> View:
     return after
 
 
-def approve(call: Call) -> View:
+async def approve(call: Call) -> View:
     """Answer a pending request with yes; wins over the webhook's answer (facts 2.2)."""
     record = found(call)
     request = record["body"]["pending_request"]
     amount = call.params.get("amount")
     if request is not None and amount is not None and not request["is_amount_controllable"]:
         raise invalid("The amount of this authorization is not controllable.", "amount")
-    if request is not None and amount is not None and amount > request["amount"]:
-        raise invalid("The amount is higher than the amount asked for.", "amount")
+    if request is not None and amount is not None and not least_part(request) <= amount <= request["amount"]:
+        raise invalid(f"The amount must be from {least_part(request)} to {request['amount']}.", "amount")
     asked = request["amount"] if request else 0
-    return _answered(call, record, Verdict(True, "webhook_approved", asked if amount is None else amount))
+    granted = asked if amount is None else amount
+    return await _answered(call, record, Verdict(True, "webhook_approved", granted, None, _metadata(call)))
 
 
-def decline(call: Call) -> View:
+async def decline(call: Call) -> View:
     """Answer a pending request with no."""
-    return _answered(call, found(call), Verdict(False, "webhook_declined", 0))
+    return await _answered(call, found(call), Verdict(False, "webhook_declined", 0, None, _metadata(call)))
 
 
-def _answered(call: Call, record: Record, verdict: Verdict) -> View:
-    if not call.network.asking.decide(record["id"], verdict):
+async def _answered(call: Call, record: Record, verdict: Verdict) -> View:
+    """Return the authorization as the answer has made it."""
+    if not await call.network.asking.decide(record["id"], verdict):
         raise invalid("This authorization has no pending request: it can no longer be approved or declined.")
-    _take_metadata(call, record)
     return authorization_view(call.world, record)
 
 
-def _take_metadata(call: Call, record: Record) -> None:
-    if "metadata" in call.params:
-        record["body"]["metadata"] = metadata_merged(record["body"]["metadata"], call.params["metadata"])
-        call.world.authorizations.touch(record)
+def _metadata(call: Call) -> dict[str, str] | None:
+    """Return the change of metadata: nothing when none was sent, None to clear all."""
+    change: dict[str, str] | None = call.params.get("metadata", {})
+    return change
 
 
 _LIST: dict[str, Field] = {

@@ -22,6 +22,7 @@ def _finders(world: World) -> dict[str, tuple[Any, Callable[[World, Any], View]]
         "ich_": (world.cardholders, body_view),
         "iauth_": (world.authorizations, authorization_view),
         "ipi_": (world.transactions, body_view),
+        "intok_": (world.tokens, body_view),
         "txn_": (world.balance_transactions, body_view),
         "tu_": (world.topups, body_view),
         "acct_": (world.accounts, body_view),

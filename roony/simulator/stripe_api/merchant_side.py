@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from roony.simulator import settlement
+from roony.simulator import fraud_challenges, settlement
 from roony.simulator.exchange import check_currency, convert
 from roony.simulator.identifiers import new_id, random_digits
 from roony.simulator.records import Record
@@ -22,7 +22,7 @@ from roony.simulator.stripe_api.merchants import (
     purchase_details,
 )
 from roony.simulator.stripe_api.operations import Call, Operation
-from roony.simulator.stripe_api.parameters import Anything, Boolean, Field, Group, Integer, Text
+from roony.simulator.stripe_api.parameters import Boolean, Field, Group, Integer, Text
 from roony.simulator.views import View, authorization_view, body_view
 
 _URL = "/v1/test_helpers/issuing/authorizations"
@@ -108,7 +108,8 @@ def _record(call: Call, card: Record, request: dict[str, Any]) -> Record:
     }
     empty: dict[str, Any] = {"moves": [], "transactions": [], "held": 0, "captured": 0, "counted": 0}
     links = {"account": call.account, "card": card["id"], "cardholder": card["cardholder"]}
-    return {"id": identifier, **links, "body": body, **empty, "payment_counted": False}
+    kept = {"payment_counted": False, "risks": params.get("risk_assessment", {})}
+    return {"id": identifier, **links, "body": body, **empty, **kept}
 
 
 def _verification(given: dict[str, Any] | None) -> dict[str, Any]:
@@ -136,7 +137,7 @@ async def increment(call: Call) -> View:
         "amount_details": None,
         "currency": body["currency"],
         "is_amount_controllable": call.params.get("is_amount_controllable", False),
-        "merchant_amount": convert(amount, body["currency"], body["merchant_currency"]),
+        "merchant_amount": settlement.merchant_share(body, amount),
         "merchant_currency": body["merchant_currency"],
         "network_risk_score": None,
     }
@@ -174,6 +175,13 @@ def finalize_amount(call: Call) -> View:
     return authorization_view(call.world, record)
 
 
+def respond(call: Call) -> View:
+    """Let the cardholder answer the fraud challenge: it was me, or it was not."""
+    record = authorizations.found(call)
+    fraud_challenges.respond(call.world, record, confirmed=call.params["confirmed"])
+    return authorization_view(call.world, record)
+
+
 def force_capture(call: Call) -> View:
     """Let a merchant take money without asking."""
     return _unasked(call, settlement.force_capture)
@@ -189,6 +197,7 @@ def _unasked(call: Call, book: Any) -> View:
     card = world.find(world.cards, call.account, params["card"], "issuing card", "card")
     card_currency = card["body"]["currency"]
     source = origin(params.get("currency"), card_currency, params.get("merchant_data"))
+    source["merchant_amount"] = params["amount"]
     amount = convert(params["amount"], source["merchant_currency"], card_currency)
     details = purchase_details(params.get("purchase_details"))
     return body_view(world, book(world, card, amount, source, details))
@@ -209,6 +218,21 @@ _EXEMPTION = Group(
     }
 )
 _SECURE = Text(required=True, choices=("attempt_acknowledged", "authenticated", "failed", "required"))
+_LEVEL = Text(required=True, choices=("elevated", "highest", "low", "normal", "not_assessed", "unknown"))
+_PERCENT = Integer(least=0, most=100)
+_RISKS = Group(
+    fields={
+        "card_testing_risk": Group(
+            fields={
+                "invalid_account_number_decline_rate_past_hour": _PERCENT,
+                "invalid_credentials_decline_rate_past_hour": _PERCENT,
+                "level": _LEVEL,
+            }
+        ),
+        "fraud_risk": Group(fields={"level": _LEVEL, "score": _PERCENT}),
+        "merchant_dispute_risk": Group(fields={"dispute_rate": _PERCENT, "level": _LEVEL}),
+    }
+)
 _CREATE: dict[str, Field] = {
     "amount": _AMOUNT,
     "amount_details": Group(fields={"atm_fee": _AMOUNT, "cashback_amount": _AMOUNT}),
@@ -223,7 +247,7 @@ _CREATE: dict[str, Field] = {
     "merchant_currency": Text(longest=3),
     "merchant_data": MERCHANT,
     "network_data": Group(fields={"acquiring_institution_id": Text()}),
-    "risk_assessment": Anything(),
+    "risk_assessment": _RISKS,
     "verification_data": Group(
         fields={
             **{name: Text(choices=_MATCHES) for name in _CHECKS},
@@ -257,6 +281,7 @@ OPERATIONS = (
     Operation("POST", _ONE + "/capture", capture, _CAPTURE),
     Operation("POST", _ONE + "/expire", expire),
     Operation("POST", _ONE + "/finalize_amount", finalize_amount, _FINALIZE),
+    Operation("POST", _ONE + "/fraud_challenges/respond", respond, {"confirmed": Boolean(required=True)}),
     Operation("POST", _ONE + "/increment", increment, _INCREMENT),
     Operation("POST", _ONE + "/reverse", reverse, {"reverse_amount": Integer(least=1, most=_LARGEST)}),
     Operation("POST", _TRANSACTIONS + "/create_force_capture", force_capture, _UNASKED),

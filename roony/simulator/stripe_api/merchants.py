@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from dataclasses import dataclass
 from typing import Any
 
 from roony.simulator.categories import CODES
 from roony.simulator.exchange import check_currency
+from roony.simulator.refusals import invalid
 from roony.simulator.stripe_api.parameters import Boolean, Field, Group, Integer, ListOf, Text
 
 _DEFAULT_MERCHANT = {
@@ -20,6 +23,32 @@ _DEFAULT_MERCHANT = {
     "url": None,
 }
 _PURCHASE_PARTS = ("fleet", "flight", "fuel", "lodging", "receipt", "reference")
+_UNITS = (
+    "charging_minute",
+    "imperial_gallon",
+    "kilogram",
+    "kilowatt_hour",
+    "liter",
+    "other",
+    "pound",
+    "us_gallon",
+)
+_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,12})?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decimal(Text):
+    """A number in plain digits, with at most 12 of them after the point."""
+
+    def typed(self, value: Any, name: str) -> str:
+        """Check the spelling."""
+        text = super().typed(value, name)
+        if not _NUMBER.fullmatch(text):
+            raise invalid(f"Invalid decimal: {text[:40]}", name)
+        return text
+
+
+_DECIMAL = Decimal()
 
 MERCHANT = Group(
     fields={
@@ -37,10 +66,10 @@ MERCHANT = Group(
 FUEL = Group(
     fields={
         "industry_product_code": Text(),
-        "quantity_decimal": Text(),
+        "quantity_decimal": _DECIMAL,
         "type": Text(choices=("diesel", "other", "unleaded_plus", "unleaded_regular", "unleaded_super")),
-        "unit": Text(),
-        "unit_cost_decimal": Text(),
+        "unit": Text(choices=_UNITS),
+        "unit_cost_decimal": _DECIMAL,
     }
 )
 _PROMPTS = ("driver_id", "unspecified_id", "user_id", "vehicle_number")
@@ -50,9 +79,9 @@ FLEET = Group(
         "purchase_type": Text(choices=("fuel_and_non_fuel_purchase", "fuel_purchase", "non_fuel_purchase")),
         "reported_breakdown": Group(
             fields={
-                "fuel": Group(fields={"gross_amount_decimal": Text()}),
-                "non_fuel": Group(fields={"gross_amount_decimal": Text()}),
-                "tax": Group(fields={"local_amount_decimal": Text(), "national_amount_decimal": Text()}),
+                "fuel": Group(fields={"gross_amount_decimal": _DECIMAL}),
+                "non_fuel": Group(fields={"gross_amount_decimal": _DECIMAL}),
+                "tax": Group(fields={"local_amount_decimal": _DECIMAL, "national_amount_decimal": _DECIMAL}),
             }
         ),
         "service_type": Text(choices=("full_service", "non_fuel_transaction", "self_service")),
@@ -68,7 +97,7 @@ _SEGMENT: dict[str, Field] = {
 }
 _RECEIPT: dict[str, Field] = {
     "description": Text(longest=26),
-    "quantity": Text(),
+    "quantity": _DECIMAL,
     "total": Integer(),
     "unit_cost": Integer(),
 }
@@ -171,10 +200,7 @@ def purchase_details(given: dict[str, Any] | None) -> dict[str, Any] | None:
 
 def _receipt(line: dict[str, Any]) -> dict[str, Any]:
     whole = {**dict.fromkeys(_RECEIPT), **line}
-    try:
-        whole["quantity"] = float(whole["quantity"]) if whole["quantity"] is not None else None
-    except ValueError:
-        whole["quantity"] = None
+    whole["quantity"] = float(whole["quantity"]) if whole["quantity"] is not None else None
     return whole
 
 
