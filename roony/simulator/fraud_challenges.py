@@ -41,12 +41,12 @@ def send(world: World, authorization: Record) -> None:
 
 def respond(world: World, authorization: Record, *, confirmed: bool) -> None:
     """Take the cardholder's answer: it was me (verified), or it was not (rejected, and the card is warned about)."""
+    expire_due(world)
     challenge = world.challenges.get(authorization["id"])
-    if challenge is None or challenge["status"] != "pending":
-        raise invalid("This authorization has no pending fraud challenge.")
-    if challenge["until"] <= world.clock.now():
-        _end(world, challenge, "expired")
-        raise invalid("The fraud challenge of this authorization has expired.")
+    if challenge is None:
+        raise invalid("This authorization has no fraud challenge that could be answered.")
+    if challenge["status"] != "pending":
+        raise invalid(f"The fraud challenge of this authorization is {challenge['status']}: it is over.")
     _end(world, challenge, "verified" if confirmed else "rejected")
     if not confirmed:
         mark_as_fraud(world, world.cards[authorization["card"]])

@@ -195,7 +195,8 @@ def answers(drive: Drive) -> None:
         done = authorize(drive.client, new_card(drive.client).id, 500, is_amount_controllable=True)
         read_back(drive.record, done, service.retrieve, service.list)
     receiver.answer = lambda _event: said({"approved": False, "send_fraud_challenges": ["sms"]})
-    challenged = authorize(drive.client, new_card(drive.client).id, 500)
+    reachable = new_cardholder(drive.client, phone_number="+15555550123")
+    challenged = authorize(drive.client, new_card(drive.client, reachable.id).id, 500)
     receiver.answer = approve_all
     answered = drive.helpers.authorizations.respond(challenged.id, {"confirmed": True})
     read_back(drive.record, answered, service.retrieve, service.list)
