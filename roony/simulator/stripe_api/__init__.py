@@ -18,8 +18,8 @@ from roony.simulator.stripe_api import (
     external_accounts,
     merchant_side,
     persons,
-    topups,
     tokens,
+    topups,
     transactions,
 )
 from roony.simulator.stripe_api.door import Door
