@@ -61,12 +61,12 @@ def reverse(world: World, record: Record, amount: int | None) -> Record:
     """Give back all (status reversed, amount 0) or a part (still pending) of what is not captured."""
     body = _open(record)
     before = frozen(authorization_view(world, record))
-    left = body["amount"] - record["captured"]
+    left = max(body["amount"] - record["captured"], 0)
     given_back = left if amount is None else amount
-    if given_back > left or given_back < 0:
-        raise invalid(f"The reversed amount can be at most {max(left, 0)}.", "reverse_amount")
+    if given_back > left:
+        raise invalid(f"The reversed amount can be at most {left}.", "reverse_amount")
     _resize(record, body["amount"] - given_back)
-    ledger.hold(world, record, max(record["held"] - given_back, 0))
+    ledger.hold(world, record, 0 if given_back == left else max(record["held"] - given_back, 0))
     spending.count(world, record, max(body["amount"], record["captured"]))
     if given_back == left:
         _end(world, record, "closed" if record["captured"] else "reversed")
