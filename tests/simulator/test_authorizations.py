@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import stripe
 
+from tests.support.published import conforms
 from tests.support.simulator import REQUEST, Receiver, SimulatorProcess, authorize, new_card, new_cardholder, said
 
 
@@ -27,6 +28,7 @@ def test_yes_no_and_metadata(client: stripe.StripeClient, receiver: Receiver) ->
     assert created["data"]["object"]["approved"] is False
 
 
+HEADERS = {"Stripe-Version": "2026-10-28.endive", "Content-Type": "application/json"}
 BAD_ANSWERS: dict[str, Any] = {
     "no version": said({"approved": True}, version=None),
     "odd version": said({"approved": True}, version="newest"),
@@ -36,11 +38,16 @@ BAD_ANSWERS: dict[str, Any] = {
     "status": (500, {"Stripe-Version": "2026-10-28.endive", "Content-Type": "application/json"}, b'{"approved":true}'),
     "not json": (200, {"Stripe-Version": "2026-10-28.endive", "Content-Type": "application/json"}, b"approved"),
     "bad metadata": said({"approved": True, "metadata": {"a": 1}}),
+    "nothing": (200, HEADERS, b""),
+    "a list": said([{"approved": True}]),
+    "accepted": (202, HEADERS, b'{"approved": true}'),
+    "too long": said({"approved": True, "more": "x" * 70_000}),
+    "too deep": (200, HEADERS, b"[" * 60_000),
 }
 
 
 @pytest.mark.parametrize("kind", sorted(BAD_ANSWERS))
-def test_trap_3_an_answer_in_the_wrong_form_is_an_error_and_declines(
+def test_an_answer_in_the_wrong_form_is_an_error_and_declines(
     client: stripe.StripeClient, receiver: Receiver, kind: str
 ) -> None:
     card = new_card(client)
@@ -50,42 +57,7 @@ def test_trap_3_an_answer_in_the_wrong_form_is_an_error_and_declines(
     assert declined.request_history[0].reason_message
 
 
-def test_trap_5_and_6_a_late_answer_falls_to_the_accounts_setting(
-    simulator: SimulatorProcess, client: stripe.StripeClient, receiver: Receiver
-) -> None:
-    card, release = new_card(client), threading.Event()
-
-    def never(event: dict[str, Any]) -> Any:
-        if event["type"] == REQUEST:
-            release.wait(10)
-        return said({"approved": True})
-
-    receiver.answer = never
-    late = authorize(client, card.id, 500)
-    assert (late.approved, reason_of(late)) == (False, "webhook_timeout")
-    simulator.control(f"accounts/{simulator.account}", {"timeout_action": "approve"})
-    risky = authorize(client, card.id, 500)
-    assert (risky.approved, reason_of(risky)) == (True, "webhook_timeout")
-    simulator.control(f"accounts/{simulator.account}", {"timeout_action": "decline"})
-    release.set()
-
-
-def test_trap_2_a_star_is_not_asked(
-    simulator: SimulatorProcess, client: stripe.StripeClient, receiver: Receiver
-) -> None:
-    for endpoint in client.v1.webhook_endpoints.list().data:
-        client.v1.webhook_endpoints.update(endpoint.id, {"enabled_events": ["*"]})
-    try:
-        approved = authorize(client, new_card(client).id, 500)
-        assert (approved.approved, reason_of(approved)) == (True, "card_active")
-        receiver.wait_for("issuing_authorization.created")
-        assert receiver.of(REQUEST) == []
-    finally:
-        for endpoint in client.v1.webhook_endpoints.list().data:
-            client.v1.webhook_endpoints.update(endpoint.id, {"enabled_events": ["*", REQUEST]})
-
-
-def test_trap_7_stripes_own_declines_are_never_asked(
+def test_stripes_own_declines_are_never_asked(
     simulator: SimulatorProcess, client: stripe.StripeClient, receiver: Receiver
 ) -> None:
     controls = {
@@ -115,39 +87,6 @@ def test_trap_7_stripes_own_declines_are_never_asked(
     assert authorize(client, card.id, 99, merchant_data=good).approved
 
 
-def test_trap_26_limits_roll_at_midnight_utc(simulator: SimulatorProcess, client: stripe.StripeClient) -> None:
-    limits = [
-        {"amount": 1000, "interval": "daily"},
-        {"amount": 300, "interval": "daily", "categories": ["bakeries"]},
-        {"amount": 1500, "interval": "all_time"},
-    ]
-    card = new_card(client, spending_controls={"spending_limits": limits})
-    bakery = {"category": "bakeries"}
-    assert authorize(client, card.id, 300, merchant_data=bakery).approved
-    assert reason_of(authorize(client, card.id, 1, merchant_data=bakery)) == "spending_controls"
-    assert authorize(client, card.id, 700).approved
-    assert reason_of(authorize(client, card.id, 1)) == "spending_controls"
-    now = simulator.control("clock")["now"]
-    simulator.control("clock", {"advance": 86400 - now % 86400})
-    assert authorize(client, card.id, 500).approved
-    assert reason_of(authorize(client, card.id, 1)) == "spending_controls"  # all_time
-
-
-def test_limits_of_a_cardholder_span_its_cards(client: stripe.StripeClient) -> None:
-    holder = new_cardholder(client, spending_controls={"spending_limits": [{"amount": 900, "interval": "monthly"}]}).id
-    first, second = new_card(client, holder), new_card(client, holder)
-    assert authorize(client, first.id, 600).approved
-    assert reason_of(authorize(client, second.id, 301)) == "spending_controls"
-    assert authorize(client, second.id, 300).approved
-
-
-def test_a_reversal_gives_the_limit_back(client: stripe.StripeClient) -> None:
-    card = new_card(client, spending_controls={"spending_limits": [{"amount": 500, "interval": "all_time"}]})
-    first = authorize(client, card.id, 500)
-    client.v1.test_helpers.issuing.authorizations.reverse(first.id)
-    assert authorize(client, card.id, 500).approved
-
-
 def test_a_part_is_approved_only_where_the_merchant_can_take_a_part(
     client: stripe.StripeClient, receiver: Receiver
 ) -> None:
@@ -161,9 +100,7 @@ def test_a_part_is_approved_only_where_the_merchant_can_take_a_part(
     assert reason_of(cash) == "webhook_error"
 
 
-def test_trap_8_and_9_an_increment_asks_again_for_the_difference(
-    client: stripe.StripeClient, receiver: Receiver
-) -> None:
+def test_an_increment_asks_again_for_the_difference(client: stripe.StripeClient, receiver: Receiver) -> None:
     card = new_card(client)
     helpers = client.v1.test_helpers.issuing.authorizations
     first = authorize(client, card.id, 500)
@@ -181,21 +118,6 @@ def test_trap_8_and_9_an_increment_asks_again_for_the_difference(
     client.v1.issuing.cards.update(card.id, {"status": "canceled"})
     receiver.answer = lambda event: said({"approved": True})
     assert helpers.increment(first.id, {"increment_amount": 100}).amount == 800
-
-
-def test_the_approve_call_wins_over_the_answer(client: stripe.StripeClient, receiver: Receiver) -> None:
-    card = new_card(client)
-
-    def by_call(event: dict[str, Any]) -> Any:
-        if event["type"] == REQUEST:
-            client.v1.issuing.authorizations.approve(event["data"]["object"]["id"])  # the deprecated way
-        return said({"approved": False})
-
-    receiver.answer = by_call
-    approved = authorize(client, card.id, 500)
-    assert (approved.approved, reason_of(approved)) == (True, "webhook_approved")
-    with pytest.raises(stripe.InvalidRequestError):
-        client.v1.issuing.authorizations.decline(approved.id)
 
 
 def test_two_at_once_do_not_both_fit(client: stripe.StripeClient, receiver: Receiver) -> None:
@@ -226,14 +148,136 @@ def _in_parallel(client: stripe.StripeClient, card: str, amount: int) -> list[An
     return found
 
 
-def test_foreign_money_is_converted_and_trap_30_yen_have_no_cents(client: stripe.StripeClient) -> None:
-    card = new_card(client)
-    bought = authorize(client, card.id, 5000, currency="jpy")
-    assert (bought.currency, bought.amount) == ("usd", 3350)
-    assert (bought.merchant_currency, bought.merchant_amount) == ("jpy", 5000)
+def test_a_redirect_is_an_error_and_is_not_followed(client: stripe.StripeClient, receiver: Receiver) -> None:
+    receiver.answer = lambda event: (307, {**HEADERS, "Location": receiver.url}, b'{"approved": true}')
+    declined = authorize(client, new_card(client).id, 500)
+    assert (declined.approved, reason_of(declined)) == (False, "webhook_error")
+    assert len(receiver.of(REQUEST)) == 1
 
 
-def test_a_card_ends_with_its_printed_month(simulator: SimulatorProcess, client: stripe.StripeClient) -> None:
+def test_an_error_falls_to_the_accounts_setting_too(
+    simulator: SimulatorProcess, client: stripe.StripeClient, receiver: Receiver
+) -> None:
     card = new_card(client)
-    simulator.control("clock", {"advance": 5 * 366 * 86400})
-    assert reason_of(authorize(client, card.id, 100)) == "card_expired"
+    receiver.answer = lambda event: (500, {}, b"")
+    simulator.control(f"accounts/{simulator.account}", {"timeout_action": "approve"})
+    try:
+        risky = authorize(client, card.id, 500)
+    finally:
+        simulator.control(f"accounts/{simulator.account}", {"timeout_action": "decline"})
+    assert (risky.approved, risky.amount, reason_of(risky)) == (True, 500, "webhook_error")
+
+
+@pytest.mark.parametrize("word", ["approve", "decline"])
+def test_the_deprecated_call_wins_and_answers_with_the_result(
+    client: stripe.StripeClient, receiver: Receiver, word: str
+) -> None:
+    card, answers, answered = new_card(client), [], threading.Event()
+    act: Any = getattr(client.v1.issuing.authorizations, word)
+
+    def by_call(event: dict[str, Any]) -> Any:
+        if event["type"] == REQUEST:
+            answers.append(act(event["data"]["object"]["id"], {"metadata": {"by": "call"}}))
+            answered.set()
+        return said({"approved": word == "decline", "metadata": {"by": "webhook"}})
+
+    receiver.answer = by_call
+    made = authorize(client, card.id, 500)
+    assert (made.approved, reason_of(made)) == (word == "approve", f"webhook_{word}d")
+    assert made.metadata.to_dict() == {"by": "call"}
+    receiver.wait_for("issuing_authorization.created")
+    assert answered.wait(5)
+    assert str(answers[0]) == str(made)
+    conforms(made)
+    for late in (client.v1.issuing.authorizations.approve, client.v1.issuing.authorizations.decline):
+        with pytest.raises(stripe.InvalidRequestError, match="no pending request"):
+            late(made.id)
+
+
+def test_a_part_approved_by_call_keeps_to_the_same_rules(client: stripe.StripeClient, receiver: Receiver) -> None:
+    card, refused = new_card(client), []
+
+    def by_call(event: dict[str, Any]) -> Any:
+        if event["type"] == REQUEST:
+            for amount in (501, 199, 300):
+                try:
+                    client.v1.issuing.authorizations.approve(event["data"]["object"]["id"], {"amount": amount})
+                except stripe.InvalidRequestError as error:
+                    refused.append(error.param)
+        return said({"approved": False})
+
+    receiver.answer = by_call
+    cash: Any = {"amount_details": {"cashback_amount": 200}}
+    part = authorize(client, card.id, 500, is_amount_controllable=True, **cash)
+    assert (part.amount, reason_of(part), refused) == (300, "webhook_approved", ["amount", "amount"])
+    whole = authorize(client, card.id, 500)  # not controllable: all three are refused
+    assert (whole.approved, refused[2:]) == (False, ["amount"] * 3)
+
+
+def test_the_merchants_own_amount_is_kept_in_proportion(client: stripe.StripeClient, receiver: Receiver) -> None:
+    euros: Any = {"merchant_amount": 926, "merchant_currency": "eur", "is_amount_controllable": True}
+    receiver.answer = lambda event: said({"approved": True, "amount": 500})
+    helpers = client.v1.test_helpers.issuing
+    part = authorize(client, new_card(client).id, 1000, **euros)
+    assert (part.amount, part.merchant_amount) == (500, 463)
+    smaller = helpers.authorizations.reverse(part.id, {"reverse_amount": 100})
+    assert (smaller.amount, smaller.merchant_amount) == (400, 370)
+    done = helpers.authorizations.capture(part.id).transactions[0]
+    back = helpers.transactions.refund(done.id, {"refund_amount": 200})
+    assert (done.merchant_amount, back.merchant_amount, back.merchant_currency) == (-370, 185, "eur")
+
+
+def test_nothing_changes_while_an_increment_is_being_decided(client: stripe.StripeClient, receiver: Receiver) -> None:
+    helpers, told = client.v1.test_helpers.issuing.authorizations, []
+    first = authorize(client, new_card(client).id, 500)
+
+    def meddle(event: dict[str, Any]) -> Any:
+        if event["type"] == REQUEST:
+            for act in (helpers.capture, helpers.reverse, helpers.expire):
+                with pytest.raises(stripe.InvalidRequestError) as refused:
+                    act(first.id)
+                told.append(refused.value.http_status)
+        return said({"approved": True})
+
+    receiver.answer = meddle
+    grown = helpers.increment(first.id, {"increment_amount": 100})
+    assert (told, grown.amount) == ([400] * 3, 600)
+
+
+def test_lists_are_filtered_by_card_cardholder_and_status(client: stripe.StripeClient) -> None:
+    holder = new_cardholder(client).id
+    cards = [new_card(client, holder).id, new_card(client, holder).id, new_card(client).id]
+    made = [authorize(client, card, 100).id for card in cards]
+    client.v1.test_helpers.issuing.authorizations.capture(made[0])
+    listing: Any = client.v1.issuing.authorizations.list
+    assert [one.id for one in listing({"cardholder": holder}).data] == [made[1], made[0]]
+    assert [one.id for one in listing({"card": cards[0], "status": "closed"}).data] == [made[0]]
+    assert [one.id for one in listing({"status": "pending"}).data] == [made[2], made[1]]
+    assert listing({"card": cards[2], "cardholder": holder}).data == []
+    with pytest.raises(stripe.InvalidRequestError):
+        listing({"status": "open"})
+
+
+@pytest.mark.parametrize(
+    ("params", "param"),
+    [
+        ({}, "amount"),
+        ({"amount": -1}, "amount"),
+        ({"amount": 1, "currency": "xyz"}, "currency"),
+        ({"amount": 1, "authorization_method": "phone"}, "authorization_method"),
+        ({"amount": 1, "merchant_data": {"category": "magic"}}, "merchant_data[category]"),
+        ({"amount": 1, "wallet": "paper"}, "wallet"),
+        ({"amount": 1, "risk_assessment": {"fraud_risk": {"score": 3}}}, "risk_assessment[fraud_risk][level]"),
+        ({"amount": 1, "risk_assessment": {"fraud_risk": {"level": "odd"}}}, "risk_assessment[fraud_risk][level]"),
+        ({"amount": 1, "fuel": {"unit": "barrel"}}, "fuel[unit]"),
+        ({"amount": 1, "fuel": {"quantity_decimal": "nan"}}, "fuel[quantity_decimal]"),
+        ({"amount": 1, "surprise": "x"}, "surprise"),
+        ({"amount": 1, "card": "ic_none"}, "card"),
+    ],
+)
+def test_a_wrong_ask_leaves_nothing_behind(client: stripe.StripeClient, params: dict[str, Any], param: str) -> None:
+    create: Any = client.v1.test_helpers.issuing.authorizations.create
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        create({"card": new_card(client).id, **params})
+    assert refused.value.param == param
+    assert client.v1.issuing.authorizations.list().data == []
