@@ -281,3 +281,13 @@ def test_a_wrong_ask_leaves_nothing_behind(client: stripe.StripeClient, params: 
         create({"card": new_card(client).id, **params})
     assert refused.value.param == param
     assert client.v1.issuing.authorizations.list().data == []
+
+
+def test_everything_published_as_expandable_can_be_expanded(client: stripe.StripeClient) -> None:
+    parts = ["card", "cardholder", "token", "amount_details", "fleet", "fraud_challenges", "fuel", "pending_request"]
+    made: Any = authorize(client, new_card(client).id, 500)
+    whole: Any = client.v1.issuing.authorizations.retrieve(made.id, {"expand": [*parts, "treasury", "transactions"]})
+    assert whole.cardholder.object == "issuing.cardholder"
+    assert (whole.token, whole.fuel, whole.treasury, whole.transactions) == (None, None, None, [])
+    with pytest.raises(stripe.InvalidRequestError, match="cannot be expanded"):
+        client.v1.issuing.authorizations.retrieve(made.id, {"expand": ["amount"]})

@@ -54,7 +54,7 @@ def test_a_rejected_challenge_helps_nobody_and_warns_of_the_card(
     assert shown(respond(first.id, {"confirmed": False})) == [("sms", "rejected", None)]
     again = authorize(client, first.card.id, 500, merchant_data=SHOP, risk_assessment=RISKY)
     assert (again.approved, again.verified_by_fraud_challenge) == (False, None)
-    card = client.v1.issuing.cards.retrieve(first.card.id)
+    card: Any = client.v1.issuing.cards.retrieve(first.card.id)
     assert (card.latest_fraud_warning.type, card.status) == ("user_indicated_fraud", "active")
     told = receiver.wait_for("issuing_card.updated")[0]["data"]
     assert told["previous_attributes"] == {"latest_fraud_warning": None}

@@ -69,7 +69,7 @@ def test_account_disabled(stage: Stage) -> None:
 
 
 def test_card_active(stage: Stage) -> None:
-    endpoints = stage.client.v1.webhook_endpoints
+    endpoints: Any = stage.client.v1.webhook_endpoints
     own = endpoints.list().data
     for endpoint in own:
         endpoints.update(endpoint.id, {"enabled_events": ["issuing_authorization.created"]})
@@ -225,8 +225,9 @@ def test_what_cannot_be_forced_is_refused(stage: Stage, wish: dict[str, Any]) ->
 
 def test_the_first_reason_in_stripes_order_is_given(stage: Stage) -> None:
     """Each cause is taken away in turn; the next one shows (facts 2.1)."""
-    client, controls = stage.client, {"blocked_categories": ["bakeries"]}
-    client.v1.issuing.cards.update(stage.card.id, {"spending_controls": controls, "status": "inactive"})  # type: ignore[typeddict-item]
+    client: Any = stage.client
+    controls = {"blocked_categories": ["bakeries"]}
+    client.v1.issuing.cards.update(stage.card.id, {"spending_controls": controls, "status": "inactive"})
     client.v1.issuing.cardholders.update(stage.holder, {"status": "inactive"})
     stage.account(card_issuing="inactive", issuing_balance={"usd": 0})
     wrong: dict[str, Any] = {

@@ -251,7 +251,7 @@ def test_purchase_details_are_kept_as_they_are_told(client: stripe.StripeClient,
     }
     first = authorize(client, new_card(client).id, 1000)
     done = helpers.authorizations.capture(first.id, {"purchase_details": details}).transactions[0]
-    kept = client.v1.issuing.transactions.retrieve(done.id)
+    kept: Any = client.v1.issuing.transactions.retrieve(done.id)
     assert str(kept) == str(done)
     assert (kept.purchase_details.reference, kept.purchase_details.receipt[0].quantity) == ("A-1", 2.5)
     conforms(kept)

@@ -69,7 +69,7 @@ def test_a_token_is_suspended_taken_up_and_deleted(
     assert len(receiver.wait_for("issuing_token.updated", 3)) == 3
     for status in ("active", "suspended", "deleted"):
         with pytest.raises(stripe.InvalidRequestError) as refused:
-            tokens.update(token, {"status": status})  # type: ignore[typeddict-item]
+            tokens.update(token, {"status": status})
         assert refused.value.http_status == 400
     again = authorize(client, card.id, 500, wallet="apple_pay")
     assert again.approved

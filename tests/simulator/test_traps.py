@@ -41,7 +41,7 @@ class Late:
 
 
 def test_trap_02_a_star_endpoint_never_receives_the_request(client: stripe.StripeClient, receiver: Receiver) -> None:
-    endpoints = client.v1.webhook_endpoints
+    endpoints: Any = client.v1.webhook_endpoints
     for endpoint in endpoints.list().data:
         endpoints.update(endpoint.id, {"enabled_events": ["*"]})
     try:

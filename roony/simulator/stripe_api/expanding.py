@@ -13,7 +13,11 @@ from roony.simulator.world import World
 _DEEPEST = 4
 # The secrets of a card are put in by its retrieve operation alone; anywhere else the words are passed over.
 CARD_SECRETS = ("number", "cvc")
-_NOTHING = frozenset({"token", "personalization_design", "dispute", "card_logo"})
+# What may be null and is named expandable where it is published, objects that are always put in among them.
+_NOTHING = frozenset(
+    {"token", "personalization_design", "dispute", "card_logo", "amount_details", "fleet", "fraud_challenges", "fuel"}
+    | {"pending_request", "purchase_details", "treasury"}
+)
 
 
 def _finders(world: World) -> dict[str, tuple[Any, Callable[[World, Any], View]]]:
