@@ -9,7 +9,8 @@ export function know(currencies) {
 
 // Returns the answer, or throws an Error with the simulator's own sentence.
 export async function ask(path, wish) {
-  const options = wish === undefined ? {} : { method: "POST", body: JSON.stringify(wish), headers: { "Content-Type": "application/json" } };
+  const headers = { "Content-Type": "application/json" };
+  const options = wish === undefined ? {} : { method: "POST", body: JSON.stringify(wish), headers };
   let answer;
   try {
     answer = await fetch(path.startsWith("/") ? path : BASE + path, options);

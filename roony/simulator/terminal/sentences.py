@@ -13,7 +13,6 @@ _APPROVED = {
 }
 _DECLINED = {
     "account_disabled": "Card issuing is not active for this account.",
-    "card_active": "The card is active; the decision was made by Stripe.",
     "card_canceled": "The card is canceled.",
     "card_expired": "The card is past its date.",
     "card_inactive": "The card is not activated.",

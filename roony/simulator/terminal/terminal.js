@@ -11,11 +11,14 @@ let reading = null;
 function result(kind, verdict, why, more = []) {
   const box = find("result");
   box.className = `box result ${kind}`;
-  box.replaceChildren(make("p", "verdict", verdict), make("p", "why", why), ...more.map((line) => make("p", "quiet", line)));
+  const lines = more.map((line) => make("p", "quiet", line));
+  box.replaceChildren(make("p", "verdict", verdict), make("p", "why", why), ...lines);
+  if (kind) box.scrollIntoView({ block: "nearest" });
 }
 
 function merchant() {
-  return { name: find("merchant-name").value, category: find("category").value, country: find("country").value.toUpperCase() };
+  const country = find("country").value.toUpperCase();
+  return { name: find("merchant-name").value, category: find("category").value, country };
 }
 
 function wish() {
@@ -43,9 +46,9 @@ async function charge(event) {
     const amount = money(last.amount, purchase.currency);
     const time = asked === null ? `Decided in ${milliseconds} ms; no webhook was asked.`
       : `Decided in ${milliseconds} ms, ${asked} ms of them for the webhook's answer.`;
-    result(purchase.approved ? "yes" : "no", `${purchase.approved ? "✓ Approved" : "✕ Declined"}: ${amount}`, last.sentence, [
-      `${purchase.merchant.name}, card ending ${purchase.card.last4} (${purchase.card.cardholder}). ${time}`,
-    ]);
+    const [kind, word] = purchase.approved ? ["yes", "✓ Approved"] : ["no", "✕ Declined"];
+    const who = `${purchase.merchant.name}, card ending ${purchase.card.last4} (${purchase.card.cardholder}).`;
+    result(kind, `${word}: ${amount}`, last.sentence, [`${who} ${time}`]);
   } catch (error) {
     result("no", "Not charged", error.message);
   }
@@ -58,7 +61,8 @@ async function unasked(verb, done) {
   if (!find("charge").reportValidity()) return;
   try {
     await ask(`unasked/${verb}`, wish());
-    result("yes", done, `${find("amount").value} ${find("currency").value.toUpperCase()}, booked without an authorization.`);
+    const amount = `${find("amount").value} ${find("currency").value.toUpperCase()}`;
+    result("yes", done, `${amount}, booked without an authorization.`);
   } catch (error) {
     result("no", "Not booked", error.message);
   }
@@ -67,9 +71,9 @@ async function unasked(verb, done) {
 
 async function step(purchase, verb, form) {
   const fields = form.elements;
-  const path = verb === "refund" ? `transactions/${fields.transaction.value}/refund` : `authorizations/${purchase.id}/${verb}`;
+  const of = verb === "refund" ? `transactions/${fields.transaction.value}` : `authorizations/${purchase.id}`;
   try {
-    await ask(path, { amount: fields.amount.value, keep_open: fields.keep_open.checked });
+    await ask(`${of}/${verb}`, { amount: fields.amount.value, keep_open: fields.keep_open.checked });
     said.set(purchase.id, { done: true, text: `Done: ${verb}.` });
     await refresh();
     const now = find("purchases").querySelector(`[data-key="${purchase.id}"] .said`);
@@ -91,9 +95,8 @@ function steps(purchase) {
   form.addEventListener("submit", (event) => event.preventDefault());
   for (const kind of ["check", "tip"]) form.querySelector(`.${kind}`).hidden = !possible.includes("capture");
   form.querySelector(".which").hidden = refundable.length < 2;
-  form.elements.transaction.replaceChildren(
-    ...refundable.map((one) => new Option(`${money(-one.amount, purchase.currency)}, ${money(one.refundable, purchase.currency)} left`, one.id)),
-  );
+  const left = (one) => `${money(-one.amount, purchase.currency)}, ${money(one.refundable, purchase.currency)} left`;
+  form.elements.transaction.replaceChildren(...refundable.map((one) => new Option(left(one), one.id)));
   form.querySelector(".said").textContent = said.get(purchase.id)?.text ?? "";
   return form;
 }
@@ -101,23 +104,36 @@ function steps(purchase) {
 function state(purchase) {
   if (!purchase.approved && purchase.history.length) return ["declined", "no"];
   if (purchase.transactions.length && purchase.status === "closed") return ["captured", "yes"];
-  return [purchase.status, { pending: "open" }[purchase.status] ?? "quiet"];
+  return [purchase.status, purchase.status === "pending" ? "open" : ""];
 }
 
 function drawPurchase(purchase, old) {
   const [word, kind] = state(purchase);
-  const summary = make("summary", "", make("span", `pill ${kind}`, word), make("span", "name", purchase.merchant.name),
+  const card = purchase.card;
+  const summary = make(
+    "summary",
+    "",
+    make("span", `pill ${kind}`, word),
+    make("span", "name", purchase.merchant.name),
     make("span", "sum", money(purchase.amount, purchase.currency)),
-    make("span", "quiet", `•••• ${purchase.card.last4} · ${purchase.card.account_name} · ${moment(purchase.created)}`));
+    make("span", "quiet", `•••• ${card.last4} · ${card.account_name} · ${moment(purchase.created)}`),
+  );
   const entry = make("details", "", summary);
   entry.open = old?.querySelector("details")?.open ?? false;
-  const facts = [`${words(purchase.merchant.category)}, ${purchase.merchant.country}; ${purchase.card.cardholder}; ${purchase.id}`];
+  const { category, country } = purchase.merchant;
+  const facts = [`${words(category)}, ${country ?? "no country"}; ${card.cardholder}; ${purchase.id}`];
   if (purchase.merchant_currency !== purchase.currency) {
     facts.push(`The merchant asks for ${money(purchase.merchant_amount, purchase.merchant_currency)}.`);
   }
-  const lines = purchase.history.map((one, place) =>
-    make("li", "", `${place ? "Increment" : "Asked"}: ${money(one.amount, purchase.currency)} ${one.approved ? "approved" : "declined"}. ${one.sentence} `, make("code", "", one.reason)));
-  lines.push(...purchase.transactions.map((one) => make("li", "", `${one.type === "refund" ? "Refund" : "Capture"}: ${money(Math.abs(one.amount), purchase.currency)}. `, make("code", "", one.id))));
+  const lines = purchase.history.map((one, place) => {
+    const asked = `${place ? "Increment" : "Asked"}: ${money(one.amount, purchase.currency)}`;
+    const text = `${asked} ${one.approved ? "approved" : "declined"}. ${one.sentence} `;
+    return make("li", "", text, make("code", "", one.reason));
+  });
+  for (const one of purchase.transactions) {
+    const text = `${words(one.type)}: ${money(Math.abs(one.amount), purchase.currency)}. `;
+    lines.push(make("li", "capital", text, make("code", "", one.id)));
+  }
   entry.append(...facts.map((line) => make("p", "quiet", line)), make("ul", "plain", ...lines));
   const form = steps(purchase);
   if (form) entry.append(form);
@@ -125,11 +141,18 @@ function drawPurchase(purchase, old) {
 }
 
 function drawSending(sending) {
-  const good = typeof sending.outcome === "number" ? sending.outcome >= 200 && sending.outcome < 300 : sending.outcome.startsWith("webhook_approved");
-  const [word] = String(sending.outcome).split(":");
-  const button = make("button", "line", make("span", `pill ${good ? "yes" : "no"}`, words(word)), make("span", "name", sending.type),
-    make("span", "quiet", `${sending.asked ? "asked in real time" : `try ${sending.tries}`} · ${sending.milliseconds} ms · ${moment(sending.at)}`),
-    make("span", "quiet url", sending.url));
+  const status = Number(sending.outcome);
+  const good = (status >= 200 && status < 300) || String(sending.outcome).startsWith("webhook_approved");
+  const word = words(String(sending.outcome).split(":")[0]).replace("webhook ", "");
+  const how = sending.asked ? "asked in real time" : `try ${sending.tries}`;
+  const button = make(
+    "button",
+    "line",
+    make("span", `pill ${good ? "yes" : "no"}`, word),
+    make("span", "name", sending.type),
+    make("span", "quiet", `${how} · ${sending.milliseconds} ms · ${moment(sending.at)}`),
+    make("span", "quiet url", sending.url),
+  );
   button.type = "button";
   button.addEventListener("click", () => read(sending));
   return make("li", "", button);
@@ -150,7 +173,8 @@ function drawAccount(account) {
   const sums = account.balance.map((one) => money(one.amount, one.currency)).join(", ");
   const asked = account.asked ? `asked in real time, ${account.timeout_action}s on timeout` : "no webhook is asked";
   const kind = account.platform ? "platform" : account.connected ? "connected" : "not connected";
-  return make("li", "", make("span", "name", account.name), make("span", "sum", sums), make("span", "quiet", `${kind}; ${asked}; ${account.id}`));
+  const about = make("span", "quiet", `${kind}; ${asked}; ${account.id}`);
+  return make("li", "", make("span", "name", account.name), make("span", "sum", sums), about);
 }
 
 async function overview() {
@@ -160,7 +184,8 @@ async function overview() {
   choices(find("filter"), [{ value: "", text: "All accounts" }, ...names]);
   choices(find("trying-account"), names);
   const cards = world.cards.map((one) => ({
-    value: one.id, text: `•••• ${one.last4} · ${one.cardholder} · ${one.status} · ${one.currency.toUpperCase()} · ${one.account_name}`,
+    value: one.id,
+    text: `•••• ${one.last4} · ${one.cardholder} · ${one.status} · ${one.account_name}`,
   }));
   choices(find("card"), cards.length ? cards : [{ value: "", text: "None yet: make one below" }]);
   steady(find("accounts"), world.accounts, (one) => one.id, drawAccount);
@@ -168,15 +193,24 @@ async function overview() {
   steady(find("sendings"), world.sendings, (one) => one.number, drawSending);
   find("no-purchases").hidden = world.purchases.length > 0;
   find("no-sendings").hidden = world.sendings.length > 0;
-  find("no-sendings").textContent = world.endpoints ? "Nothing has been sent yet." : "No webhook endpoint is registered.";
+  const silent = world.endpoints ? "Nothing has been sent yet." : "No webhook endpoint is registered.";
+  find("no-sendings").textContent = silent;
   find("clock").textContent = moment(world.now, true) + (world.offset ? "" : " (real time)");
 }
 
 // One reading at a time; a second caller waits for a fresh one after it.
 async function refresh() {
-  while (reading) await reading;
-  reading = overview().catch((error) => result("no", "No answer", error.message)).finally(() => { reading = null; });
-  await reading;
+  while (reading) await reading.catch(() => {});
+  reading = overview();
+  try {
+    await reading;
+    find("trouble").hidden = true;
+  } catch (error) {
+    find("trouble").textContent = error.message;
+    find("trouble").hidden = false;
+  } finally {
+    reading = null;
+  }
 }
 
 async function poll() {
@@ -203,6 +237,11 @@ async function lookUp() {
   } catch (error) {
     find("found").textContent = error.message;
   }
+}
+
+function forgetTyped() {
+  for (const id of ["number", "expiry", "cvc"]) find(id).value = "";
+  find("found").textContent = "";
 }
 
 async function tryCard(event) {
@@ -238,15 +277,19 @@ async function begin() {
   know(currencies);
   shops = merchants;
   find("categories").replaceChildren(...categories.map(({ name, code }) => new Option(`${code} ${words(name)}`, name)));
-  choices(find("currency"), Object.keys(currencies).map((code) => ({ value: code, text: code.toUpperCase() })));
+  const codes = Object.keys(currencies);
+  choices(find("currency"), codes.map((code) => ({ value: code, text: code.toUpperCase() })));
   find("currency").value = "usd";
-  choices(find("shop"), [...shops.map((shop, place) => ({ value: String(place), text: `${shop.name}, ${shop.country}` })), { value: "", text: "Write my own" }]);
+  const ready = shops.map((shop, place) => ({ value: String(place), text: `${shop.name}, ${shop.country}` }));
+  choices(find("shop"), [...ready, { value: "", text: "Write my own" }]);
   find("shop").value = "0";
   useShop();
   find("shop").addEventListener("change", useShop);
-  for (const id of ["merchant-name", "category", "country"]) find(id).addEventListener("input", () => { find("shop").value = ""; });
+  for (const id of ["merchant-name", "category", "country"]) {
+    find(id).addEventListener("input", () => { find("shop").value = ""; });
+  }
   find("number").addEventListener("input", lookUp);
-  find("card").addEventListener("change", () => { for (const id of ["number", "expiry", "cvc"]) find(id).value = ""; find("found").textContent = ""; });
+  find("card").addEventListener("change", forgetTyped);
   find("filter").addEventListener("change", refresh);
   find("charge").addEventListener("submit", charge);
   find("force").addEventListener("click", () => unasked("create_force_capture", "✓ Captured by force"));
