@@ -48,13 +48,19 @@ class Drive:
         return self.client.v1.topups.create({"amount": 1000, "currency": "usd"})
 
 
+def blocking(params: Any) -> Any:
+    """Return the parameters of an update that puts blocked lists in the place of allowed ones."""
+    cleared = {name.replace("blocked", "allowed"): "" for name in params["spending_controls"] if "blocked" in name}
+    return {**params, "spending_controls": {**params["spending_controls"], **cleared}}
+
+
 def cardholders(drive: Drive) -> None:
     """Every operation of cardholders, with every parameter."""
     service, record = drive.issuing.cardholders, drive.record
     made = service.create(drive.full("POST /v1/issuing/cardholders", ("blocked_",), type="individual"))
     read_back(record, made, service.retrieve, service.list)
     changed = service.update(
-        made.id, drive.full("POST /v1/issuing/cardholders/{cardholder}", ("allowed_",), status="active")
+        made.id, blocking(drive.full("POST /v1/issuing/cardholders/{cardholder}", ("allowed_",), status="active"))
     )
     read_back(record, changed, service.retrieve, service.list)
     company = {"name": "Acme", "type": "company", "company": {"tax_id": "000000000"}}
@@ -79,7 +85,8 @@ def cards(drive: Drive) -> None:
     read_back(record, made, service.retrieve, service.list)
     service.retrieve(made.id, {"expand": ["number", "cvc"]})
     without = ("allowed_", "shipping", "personalization_design", "pin", "financial_account", "cancellation_reason")
-    changed = service.update(made.id, drive.full("POST /v1/issuing/cards/{card}", without, status="inactive"))
+    params = blocking(drive.full("POST /v1/issuing/cards/{card}", without, status="inactive"))
+    changed = service.update(made.id, params)
     read_back(record, changed, service.retrieve, service.list)
     service.list(drive.full("GET /v1/issuing/cards", ("starting_after", "ending_before", "created")))
     service.update(made.id, {"status": "canceled", "cancellation_reason": "lost"})
