@@ -30,7 +30,7 @@ class Idempotency:
         if kept is not None:
             if kept["fingerprint"] != fingerprint:
                 raise _different(key)
-            return kept["status"], zlib.decompress(base64.b85decode(kept["packed"])), kept["request"]
+            return kept["status"], zlib.decompress(base64.b64decode(kept["packed"])), kept["request"]
         if identifier in self._in_use:
             raise Refusal(
                 409,
@@ -48,7 +48,7 @@ class Idempotency:
                 "id": _identifier(account, key),
                 "fingerprint": fingerprint,
                 "status": status,
-                "packed": base64.b85encode(zlib.compress(body, 1)).decode(),
+                "packed": base64.b64encode(zlib.compress(body, 1)).decode(),
                 "request": request,
                 "created": self.world.clock.now(),
             }
