@@ -10,6 +10,7 @@ from roony.simulator.records import Record
 from roony.simulator.world import CLIENT_ID, World
 
 CODE_SECONDS = 300
+CONNECT, APP = "connect", "app"  # the two flows: a code of one is worth nothing in the other
 SCOPES = ("read_only", "read_write")
 
 
@@ -22,17 +23,18 @@ class OAuthRefusal(Exception):
         self.body = {"error": code, "error_description": description}
 
 
-def give_code(world: World, account: str, scope: str) -> str:
+def give_code(world: World, account: str, scope: str, flow: str = CONNECT) -> str:
     """Return a one-time code, good for 5 minutes of the simulated clock."""
     code = new_id("ac", 32)
-    world.codes.add({"id": code, "account": account, "scope": scope, "created": world.clock.now(), "used": False})
+    now = world.clock.now()
+    world.codes.add({"id": code, "account": account, "scope": scope, "flow": flow, "created": now, "used": False})
     return code
 
 
-def exchange_code(world: World, code: str) -> dict[str, Any]:
-    """Turn a code into a connection; a code presented twice revokes it instead."""
+def redeem(world: World, code: str, flow: str) -> Record:
+    """Use a code up and return its record; raises OAuthRefusal, and a second use also revokes all it gave."""
     record = world.codes.get(code)
-    if record is None or world.accounts[record["account"]]["deleted"]:
+    if record is None or record["flow"] != flow or world.accounts[record["account"]]["deleted"]:
         raise OAuthRefusal("invalid_grant", f"Authorization code does not exist: {code[:60]}")
     if record["used"]:
         revoke(world, record["account"])
@@ -44,6 +46,12 @@ def exchange_code(world: World, code: str) -> dict[str, Any]:
         raise OAuthRefusal("invalid_grant", f"Authorization code expired: {code[:60]}")
     record["used"] = True
     world.codes.touch(record)
+    return record
+
+
+def exchange_code(world: World, code: str) -> dict[str, Any]:
+    """Turn a code into a connection; a code presented twice revokes it instead."""
+    record = redeem(world, code, CONNECT)
     _connect(world, record)
     refresh = world.add_key(new_id("rt", 48), record["account"], "refresh")
     refresh["scope"] = record["scope"]
@@ -101,15 +109,15 @@ def deauthorize(world: World, account: str) -> dict[str, Any]:
 
 
 def revoke(world: World, account: str) -> None:
-    """End a connection: its tokens die and the platform hears `account.application.deauthorized`."""
+    """End a connection or an installed app: tokens die, the platform hears `account.application.deauthorized`."""
     record = world.accounts[account]
     for key in list(world.keys.where("account", account)):
-        if key["kind"] in ("access", "refresh", "publishable"):
+        if key["kind"] in ("access", "refresh", "publishable", "app_refresh"):
             world.keys.remove(key["id"])
-    if record["connected"]:
+    if record["connected"] or record["installed"]:
         # Told while still connected: it is the last the platform hears of this account.
         emit(world, account, "account.application.deauthorized", application())
-        record["connected"] = False
+        record["connected"] = record["installed"] = False
         world.accounts.touch(record)
 
 

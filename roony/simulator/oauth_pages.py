@@ -1,4 +1,4 @@
-"""The OAuth addresses: the page where a person approves or refuses, and the token exchange (facts 6.2)."""
+"""The OAuth addresses of Connect and of Stripe Apps: pages where a person decides, exchanges (facts 6.2, 6.3)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from roony.simulator import installing
 from roony.simulator.connecting import (
+    APP,
+    CONNECT,
     SCOPES,
     OAuthRefusal,
     deauthorize,
@@ -34,32 +37,41 @@ _KEPT = ("client_id", "redirect_uri", "response_type", "scope", "state")
 
 
 def routes(door: Door) -> list[Route]:
-    """Return the routes of the connect host."""
+    """Return the routes of the connect host, and those of Stripe Apps."""
     pages = OAuthPages(door)
     return [
         Route("/oauth/authorize", pages.authorize, methods=["GET", "POST"]),
         Route("/express/oauth/authorize", pages.authorize, methods=["GET", "POST"]),
+        Route("/oauth/v2/authorize", pages.install, methods=["GET", "POST"]),
         Route("/oauth/token", pages.guarded(pages.token), methods=["POST"]),
+        Route("/v1/oauth/token", pages.guarded(pages.app_token), methods=["POST"]),
         Route("/oauth/deauthorize", pages.guarded(pages.deauthorize), methods=["POST"]),
     ]
 
 
 class OAuthPages:
-    """Answers the connect host; errors have OAuth's own body."""
+    """Answers both flows; errors have OAuth's own body."""
 
     def __init__(self, door: Door) -> None:
         self.door = door
         self.world: World = door.world
 
     async def authorize(self, request: Request) -> Response:
-        """Show the page, or act on the button that was pressed there."""
+        """Connect: show the page, or act on the button that was pressed there."""
+        return await self._asked(request, CONNECT)
+
+    async def install(self, request: Request) -> Response:
+        """Stripe Apps: the same, for installing the app; it knows no scope."""
+        return await self._asked(request, APP)
+
+    async def _asked(self, request: Request, flow: str) -> Response:
         try:
             form = await _form(request)
             asked = {key: value for key, value in form.items() if key in _KEPT}
-            self._check(asked)
+            self._check(asked, flow)
             if request.method == "POST":
-                return self._decided(form, asked)
-            return HTMLResponse(_page(self.world, asked))
+                return self._decided(form, asked, flow)
+            return HTMLResponse(_page(self.world, asked, flow))
         except OAuthRefusal as refusal:
             return _json(refusal.body, refusal.status)
         except Refusal as refusal:
@@ -68,12 +80,14 @@ class OAuthPages:
             self.world.save()
             self.door.delivery.look()
 
-    def _check(self, asked: dict[str, str]) -> None:
+    def _check(self, asked: dict[str, str], flow: str) -> None:
         """Refuse a wrong request without a redirect, as Stripe does."""
         if asked.get("client_id") != CLIENT_ID:
             raise OAuthRefusal("invalid_client", f"No application matches the supplied client identifier: {CLIENT_ID}?")
         if asked.get("response_type", "code") != "code":
             raise OAuthRefusal("unsupported_response_type", "Only `code` is supported.")
+        if flow == APP and "scope" in asked:
+            raise OAuthRefusal("invalid_scope", "An app's permissions are in its manifest: there is no scope.")
         if asked.get("scope", "read_only") not in SCOPES:
             raise OAuthRefusal("invalid_scope", f"Unknown scope: {asked['scope'][:60]}")
         registered = self.world.redirect_uris()
@@ -88,13 +102,15 @@ class OAuthPages:
                 "/_simulator/redirect_uris.",
             )
 
-    def _decided(self, form: dict[str, str], asked: dict[str, str]) -> Response:
+    def _decided(self, form: dict[str, str], asked: dict[str, str], flow: str) -> Response:
         answer: dict[str, str] = {"state": asked["state"]} if "state" in asked else {}
         if form.get("action") == "refuse":
             answer |= {"error": "access_denied", "error_description": "The user denied your request"}
         elif form.get("action") == "approve":
-            scope = asked.get("scope", "read_only")
-            answer |= {"code": give_code(self.world, self._account(form), scope), "scope": scope}
+            scope = installing.SCOPE if flow == APP else asked.get("scope", "read_only")
+            answer["code"] = give_code(self.world, self._account(form), scope, flow)
+            if flow == CONNECT:
+                answer["scope"] = scope
         else:
             raise OAuthRefusal("invalid_request", "`action` must be approve or refuse.")
         target = asked["redirect_uri"]
@@ -141,6 +157,8 @@ class OAuthPages:
     def _check_key(self, request: Request, form: dict[str, str]) -> None:
         text = given_key(request) or form.get("client_secret")
         record = self.world.keys.get(text) if text else None
+        if record is not None and record["kind"] != "secret" and request.url.path.startswith("/v1/"):
+            raise Refusal(403, "Tokens are exchanged with the secret key of the app's developer, and no other.")
         if record is None or record["kind"] != "secret" or record["account"] != self.world.platform:
             raise OAuthRefusal("invalid_client", "The platform's secret key is missing or wrong.", 401)
 
@@ -155,6 +173,17 @@ class OAuthPages:
             if form.get("scope") not in (None, *SCOPES):
                 raise OAuthRefusal("invalid_scope", "Unknown scope.")
             return exchange_refresh(self.world, form.get("refresh_token", ""), form.get("scope"))
+        raise OAuthRefusal("unsupported_grant_type", f"Unsupported grant type: {str(grant)[:60]}")
+
+    def app_token(self, form: dict[str, str]) -> dict[str, object]:
+        """Exchange a code or a refresh token of Stripe Apps."""
+        grant = form.get("grant_type")
+        if grant == "authorization_code":
+            if not form.get("code"):
+                raise OAuthRefusal("invalid_request", "No authorization code provided.")
+            return installing.install(self.world, form["code"])
+        if grant == "refresh_token":
+            return installing.refresh(self.world, form.get("refresh_token", ""))
         raise OAuthRefusal("unsupported_grant_type", f"Unsupported grant type: {str(grant)[:60]}")
 
     def deauthorize(self, form: dict[str, str]) -> dict[str, object]:
@@ -184,7 +213,7 @@ def _is_loopback(address: str) -> bool:
         return False
 
 
-def _page(world: World, asked: dict[str, str]) -> str:
+def _page(world: World, asked: dict[str, str], flow: str) -> str:
     hidden = "".join(f'<input type="hidden" name="{key}" value="{escape(value)}">' for key, value in asked.items())
     businesses = "".join(
         f'<label><input type="radio" name="account" value="{record["id"]}"> '
@@ -192,17 +221,22 @@ def _page(world: World, asked: dict[str, str]) -> str:
         for record in world.accounts
         if record["id"] != world.platform and not record["deleted"]
     )
+    title, path, verb = "Connect a simulated business", "/oauth/authorize", "Connect"
     scope = escape(asked.get("scope", "read_only"))
+    wish = f"An application wants to connect to a Stripe account with the scope <code>{scope}</code>."
+    if flow == APP:
+        title, path, verb = "Install a Stripe App", "/oauth/v2/authorize", "Install"
+        wish = "An app wants to be installed on a Stripe account, with the permissions of its manifest."
     return page(
-        "Connect a simulated business",
-        f"""<p>An application wants to connect to a Stripe account with the scope <code>{scope}</code>.</p>
-<form method="post" action="/oauth/authorize">{hidden}
+        title,
+        f"""<p>{wish}</p>
+<form method="post" action="{path}">{hidden}
 <fieldset><legend>Which business?</legend>
 <label><input type="radio" name="account" value="new" checked> A new one, with 100,000.00 USD to issue from</label>
 {businesses}</fieldset>
 <p><label for="business_name">Name of the new business</label>
 <input id="business_name" name="business_name" value="Simulated business" maxlength="{_LONGEST_NAME}"></p>
-<p><button name="action" value="approve">Connect</button> <button name="action" value="refuse">Refuse</button></p>
+<p><button name="action" value="approve">{verb}</button> <button name="action" value="refuse">Refuse</button></p>
 </form>""",
     )
 

@@ -59,9 +59,9 @@ def no_such(kind: str, identifier: str, param: str) -> Refusal:
     return Refusal(404, f"No such {kind}: '{identifier}'", code="resource_missing", param=param)
 
 
-def unauthorized(message: str) -> Refusal:
-    """A 401: no key, or a key nobody has."""
-    return Refusal(401, message, headers={"WWW-Authenticate": 'Basic realm="Stripe"'})
+def unauthorized(message: str, code: str | None = None) -> Refusal:
+    """A 401: no key, a key nobody has, or one whose time is over."""
+    return Refusal(401, message, code=code, headers={"WWW-Authenticate": 'Basic realm="Stripe"'})
 
 
 def account_refused(key: str, account: str) -> Refusal:

@@ -59,8 +59,8 @@ class Simulator:
         network.settle_interrupted()
         self.door = Door(world, network, self.delivery, Faults())
         routes = [
+            *oauth_pages.routes(self.door),  # first: /v1/oauth/token is not an operation of the API
             *stripe_api.routes(self.door),
-            *oauth_pages.routes(self.door),
             *control_api.routes(self.door),
             *terminal_routes(self.door),
         ]

@@ -27,6 +27,8 @@ _INDEXES: dict[str, tuple[str, ...]] = {
     "transactions": ("account", "card", "cardholder", "authorization"),
     "tokens": ("account", "card"),
     "challenges": ("card",),
+    "disputes": ("account", "transaction"),
+    "personalization_designs": ("account",),
     "balance_transactions": ("account",),
     "spending": (),
     "topups": ("account",),
@@ -65,6 +67,8 @@ class World:
         self.transactions = self.collections["transactions"]
         self.tokens = self.collections["tokens"]
         self.challenges = self.collections["challenges"]
+        self.disputes = self.collections["disputes"]
+        self.personalization_designs = self.collections["personalization_designs"]
         self.balance_transactions = self.collections["balance_transactions"]
         self.spending = self.collections["spending"]
         self.topups = self.collections["topups"]
@@ -76,6 +80,8 @@ class World:
         self.ephemeral_keys = self.collections["ephemeral_keys"]
         self.idempotency = self.collections["idempotency"]
         self.settings = self.collections["settings"]
+        # Events that some endpoint has not taken: the same records as in `events`, found without a scan.
+        self.unheard = Collection("unheard", ("account",), lambda *_: None)
         self.pending: set[str] = set()  # ids of authorizations with status pending
         self.coming: set[str] = set()  # ids of top-ups with status pending
 
@@ -89,6 +95,9 @@ class World:
         for name, record in self._file.records():
             if name in self.collections:
                 self.collections[name].put_back(record)
+        for event in self.events:
+            if event["undelivered"]:
+                self.unheard.put_back(event)
         for account in self.accounts:
             account["reserved"] = {}  # what was being decided when the last process ended is not any more
         for record in self.authorizations:
@@ -158,6 +167,7 @@ class World:
             {
                 **account,
                 "connected": connected,
+                "installed": False,  # has the platform's Stripe App
                 "scope": "read_write",
                 "issuing": {account["body"]["default_currency"]: FUNDED},
                 "reserved": {},
@@ -165,9 +175,12 @@ class World:
             }
         )
 
-    def add_key(self, key: str, account: str, kind: str) -> Record:
-        """Add an API key (`secret`) or an OAuth token (`access`, `refresh`) that speaks for an account."""
-        return self.keys.add({"id": key, "account": account, "kind": kind})
+    def add_key(self, key: str, account: str, kind: str, **more: Any) -> Record:
+        """Add an API key (`secret`), an OAuth token (`access`, `refresh`) or another that speaks for an account.
+
+        `more` may hold `expires` in Unix seconds, `scope`, and the `card` of an `ephemeral` key.
+        """
+        return self.keys.add({"id": key, "account": account, "kind": kind, **more})
 
     def may_act_for(self, key: Record, account: str) -> bool:
         """Whether a key may act for an account: its own, or one connected to the platform whose key it is."""

@@ -69,10 +69,10 @@ class SimulatorProcess:
         address = self.redirect({"action": "approve", "business_name": name}, scope=scope)
         return address.partition("code=")[2].partition("&")[0]
 
-    def redirect(self, form: dict[str, str], **query: str) -> str:
-        """Send the form of the OAuth page and return where it redirects to."""
+    def redirect(self, form: dict[str, str], path: str = "/oauth/authorize", **query: str) -> str:
+        """Send the form of an OAuth page and return where it redirects to."""
         asked = {"client_id": self.client_id, "redirect_uri": "http://localhost:9/back", "state": "s1", **query}
-        url = f"{self.url}/oauth/authorize?{urlencode({'response_type': 'code', **asked})}"
+        url = f"{self.url}{path}?{urlencode({'response_type': 'code', **asked})}"
         opener = urllib.request.build_opener(_KeepRedirect)
         with opener.open(url, urlencode(form).encode(), timeout=10) as answer:
             assert answer.status == 303

@@ -8,6 +8,7 @@ import re
 
 from starlette.requests import Request
 
+from roony.simulator.installing import is_past
 from roony.simulator.records import Record
 from roony.simulator.refusals import Refusal, account_refused, invalid, masked, unauthorized
 from roony.simulator.world import API_VERSION, World
@@ -36,8 +37,10 @@ def known_key(world: World, text: str | None) -> Record:
             "Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY')."
         )
     record = world.keys.get(text)
-    if record is None or record["kind"] == "refresh":
+    if record is None or record["kind"] in ("refresh", "app_refresh"):
         raise unauthorized(f"Invalid API Key provided: {masked(text)}")
+    if is_past(world, record):
+        raise unauthorized(f"Expired API Key provided: {masked(text)}", "api_key_expired")
     if record["kind"] == "publishable":
         raise Refusal(401, "This API call cannot be made with a publishable API key.", code="secret_key_required")
     return record
