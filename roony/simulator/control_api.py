@@ -10,12 +10,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from roony.simulator import standing
+from roony.simulator import disputing, standing
 from roony.simulator.browsers import read_json, refuse_foreign
 from roony.simulator.events import emit, event_view
 from roony.simulator.forcing import force
 from roony.simulator.pages import page
 from roony.simulator.refusals import Refusal, invalid, no_such
+from roony.simulator.records import Record
 from roony.simulator.settlement import expire_due
 from roony.simulator.stripe_api.door import Door, read_body
 from roony.simulator.topups import settle_due
@@ -24,6 +25,7 @@ from roony.simulator.views import (
     body_view,
     card_view,
     endpoint_view,
+    dispute_view,
     frozen,
     previous_attributes,
 )
@@ -54,6 +56,8 @@ def routes(door: Door) -> list[Route]:
         ("cards/{card}", controls.card),
     ]
     return [
+        ("disputes/{dispute}/close", controls.close_dispute),
+        ("disputes/{dispute}/provisional_credit", controls.credit_dispute),
         Route("/", controls.root),
         Route("/_simulator/state", controls.guarded(controls.state), methods=["GET"]),
         Route("/_simulator/clock", controls.guarded(controls.now), methods=["GET"]),
@@ -137,6 +141,7 @@ class ControlApi:
         expire_due(self.world)
         settle_due(self.world)
         return {"now": self.world.clock.now(), "acknowledged": acknowledged}
+        disputing.expire_due(self.world)
 
     async def now(self, _request: Request, _body: Any) -> dict[str, Any]:
         """Return the simulated time."""
@@ -207,8 +212,35 @@ class ControlApi:
 
     async def state(self, _request: Request, _body: Any) -> dict[str, Any]:
         """Return every object there is; card numbers, keys and secrets are left out."""
+    async def close_dispute(self, request: Request, body: Any) -> dict[str, Any]:
+        """Let the card network decide: `status` is won, lost (with a `loss_reason`) or expired."""
+        wish = _object(body)
+        record = disputing.close(
+            self.world, self._dispute(request), str(wish.get("status"))[:20], wish.get("loss_reason")
+        )
+        return dispute_view(self.world, record)
+
+    async def credit_dispute(self, request: Request, _body: Any) -> dict[str, Any]:
+        """Let Stripe lend the disputed amount until the card network decides."""
+        return dispute_view(self.world, disputing.credit(self.world, self._dispute(request)))
+
+    def _dispute(self, request: Request) -> Record:
+        record = self.world.disputes.get(request.path_params["dispute"])
+        if record is None:
+            raise no_such("issuing dispute", request.path_params["dispute"], "dispute")
+        return record
+
         world = self.world
-        plain = ("cardholders", "transactions", "balance_transactions", "topups", "persons", "external_accounts")
+        plain = (
+            "cardholders",
+            "tokens",
+            "transactions",
+            "balance_transactions",
+            "topups",
+            "persons",
+            "external_accounts",
+            "personalization_designs",
+        )
         return {
             "now": world.clock.now(),
             "platform": world.platform,
@@ -230,6 +262,7 @@ class ControlApi:
         }
 
 
+            "disputes": [dispute_view(world, record) for record in world.disputes],
 def _object(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise invalid("Send a JSON object.")

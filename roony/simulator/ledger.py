@@ -1,4 +1,4 @@
-"""The Issuing balance: holds, releases, purchases and top-ups as balance transactions (facts 3.1, 3.3)."""
+"""The Issuing balance: holds, releases, purchases, disputes and top-ups as balance transactions (facts 3)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from roony.simulator.world import World
 _CATEGORIES = {
     "issuing_authorization_hold": "issuing_authorization_hold",
     "issuing_authorization_release": "issuing_authorization_release",
+    "issuing_dispute": "issuing_dispute",
+    "issuing_dispute_provisional_credit": "issuing_dispute",
+    "issuing_dispute_provisional_credit_reversal": "issuing_dispute",
     "issuing_transaction": "issuing_transaction",
     "topup": "topup",
 }

@@ -28,6 +28,12 @@ def authorization_view(world: World, record: Record) -> View:
     }
 
 
+def dispute_view(world: World, record: Record) -> View:
+    """Return a dispute with its balance moves inlined (facts 3.4)."""
+    moves = [world.balance_transactions[identifier]["body"] for identifier in record["moves"]]
+    return {**record["body"], "balance_transactions": moves}
+
+
 def body_view(_world: World, record: Record) -> View:
     """Return an object that is kept exactly as it is shown."""
     body: View = record["body"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, date, datetime
 from typing import Any
 
 from roony.simulator.events import emit
@@ -21,6 +22,10 @@ _LONGEST_NAME = 24
 # Printed on cards: letters of any language, spaces and a few marks; no digits, no special characters.
 _NAME = re.compile(r"(?:[^\W\d_]|[ .,'\-/&])+")
 _PERSON = re.compile(r"(?:[^\W\d_]|[ .'\-])+")
+_YOUNGEST = 13
+_PAST_DUE = "requirements.past_due"
+_NATIONAL = re.compile(r"1?[2-9][0-9]{9}")
+_INTERNATIONAL = re.compile(r"\+[1-9][0-9]{6,14}")
 _ADDRESS_PARTS = ("city", "country", "line1", "line2", "postal_code", "state")
 
 ADDRESS = Group(
@@ -86,6 +91,7 @@ def create(call: Call) -> View:
         "type": params.get("type", "individual"),
     }
     _apply(body, params)
+    _check_age(body, call.world.clock.now())
     call.world.cardholders.add({"id": identifier, "account": call.account, "body": body})
     emit(call.world, call.account, "issuing_cardholder.created", body)
     return body
@@ -102,6 +108,7 @@ def update(call: Call) -> View:
     body, before = record["body"], frozen(record["body"])
     changed = frozen(body)
     _apply(changed, call.params)
+    _check_age(changed, call.world.clock.now())
     if "status" in call.params:
         changed["status"] = call.params["status"]
     body.update(changed)
@@ -129,9 +136,12 @@ def _found(call: Call) -> Record:
 
 def _apply(body: dict[str, Any], params: Any) -> None:
     """Put the shared parameters of create and update into the object."""
-    for key in ("email", "phone_number", "preferred_locales"):
-        if key in params:
-            body[key] = params[key] or ([] if key == "preferred_locales" else None)
+    if "email" in params:
+        body["email"] = params["email"]
+    if "phone_number" in params:
+        body["phone_number"] = _international(params["phone_number"])
+    if "preferred_locales" in params:
+        body["preferred_locales"] = params["preferred_locales"] or []
     if "billing" in params:
         body["billing"] = {"address": {**dict.fromkeys(_ADDRESS_PARTS), **params["billing"]["address"]}}
     if "company" in params:
@@ -142,6 +152,49 @@ def _apply(body: dict[str, Any], params: Any) -> None:
         body["metadata"] = metadata_merged(body["metadata"], params["metadata"])
     if "spending_controls" in params:
         body["spending_controls"] = merged_controls(body["spending_controls"], params["spending_controls"], None)
+    body["requirements"] = _requirements(body)
+
+
+def _requirements(body: dict[str, Any]) -> dict[str, Any]:
+    """Return what Stripe waits for: a person needs both names before a card can be active (facts 1.1).
+
+    What was required by the simulator's control stays required.
+    """
+    person = body["individual"] or {}
+    named = {f"individual.{name}": bool(person.get(name)) for name in ("first_name", "last_name")}
+    missing = [name for name, given in named.items() if not given and body["type"] == "individual"]
+    others = [name for name in body["requirements"]["past_due"] if name not in named]
+    due, reason = [*missing, *others], body["requirements"]["disabled_reason"]
+    if due and reason is None:
+        reason = _PAST_DUE
+    elif not due and body["requirements"]["past_due"] and reason == _PAST_DUE:
+        reason = None
+    return {"disabled_reason": reason, "past_due": due}
+
+
+def _international(number: str) -> str:
+    """Return a phone number in E.164: a plus and up to 15 digits; without a plus it is read as American."""
+    digits = re.sub(r"[\s().\-]", "", number)
+    if _NATIONAL.fullmatch(digits):
+        digits = f"+1{digits[-10:]}"
+    if not _INTERNATIONAL.fullmatch(digits):
+        raise invalid(f"The phone number '{number}' is not valid. Use the form +14155550100.", "phone_number")
+    return digits
+
+
+def _check_age(body: dict[str, Any], now: int) -> None:
+    """Refuse a date of birth that is no date, and a person of 13 years or less (facts 1.1)."""
+    born = (body["individual"] or {}).get("dob")
+    if born is None:
+        return
+    today = datetime.fromtimestamp(now, UTC).date()
+    try:
+        birth = date(born["year"], born["month"], born["day"])
+    except ValueError:
+        raise invalid("The date of birth is not a date.", "individual[dob]") from None
+    age = today.year - birth.year - ((today.month, today.day) < (birth.month, birth.day))
+    if age <= _YOUNGEST:
+        raise invalid(f"A cardholder must be over {_YOUNGEST} years old.", "individual[dob]")
 
 
 def _individual(old: dict[str, Any] | None, given: dict[str, Any]) -> dict[str, Any]:

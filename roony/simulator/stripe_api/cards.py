@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from roony.simulator.accounts import default_currency
 from roony.simulator.events import emit
 from roony.simulator.identifiers import new_card_number, new_id, random_digits
 from roony.simulator.records import Record
@@ -14,12 +15,13 @@ from roony.simulator.stripe_api.controls import CONTROL_FIELDS, merged_controls,
 from roony.simulator.stripe_api.expanding import CARD_SECRETS
 from roony.simulator.stripe_api.lists import CREATED, PAGE, matcher, page
 from roony.simulator.stripe_api.operations import Call, Operation
-from roony.simulator.stripe_api.parameters import Anything, Boolean, Field, Group, Integer, Metadata, Text
+from roony.simulator.stripe_api.parameters import Field, Group, Integer, Metadata, Text
+from roony.simulator.stripe_api.personalization_designs import design_for_card
+from roony.simulator.stripe_api.shipping import SHIPPING, check_change, shipping_view, stopped
 from roony.simulator.views import View, card_view, frozen, previous_attributes
 from roony.simulator.world import metadata_merged
 
 _URL = "/v1/issuing/cards"
-_CURRENCIES = ("usd", "gbp", "eur")
 _VALID_YEARS = 3
 _REASONS = ("damaged", "expired", "lost", "stolen")
 
@@ -32,15 +34,14 @@ def create(call: Call) -> View:
     if holder is None:
         raise missing("cardholder")
     cardholder = world.find(world.cardholders, call.account, holder, "issuing cardholder", "cardholder")
-    if params["currency"].lower() not in _CURRENCIES:
-        raise invalid(f"Invalid currency: must be one of {', '.join(_CURRENCIES)}", "currency")
-    if params["type"] == "physical" and "lifecycle_controls" in params:
-        raise invalid("Lifecycle controls are for virtual cards only.", "lifecycle_controls")
-    if params["type"] == "physical" and "shipping" not in params and "personalization_design" not in params:
-        raise missing("shipping")
+    if replaced is not None and replaced["cardholder"] != holder:
+        raise invalid("A replacement belongs to the cardholder of the card it replaces.", "cardholder")
+    _check_currency(call)
+    _check_type(params)
     _check_activation(params.get("status", "inactive"), cardholder)
+    design = design_for_card(call, params.get("personalization_design")) if params["type"] == "physical" else None
     number = new_card_number()
-    body = _body(call, cardholder, number, replaced)
+    body = {**_body(call, cardholder, number, replaced), "personalization_design": design}
     record = {
         "id": body["id"],
         "account": call.account,
@@ -61,15 +62,35 @@ def create(call: Call) -> View:
 
 
 def _replaced(call: Call) -> Record | None:
+    """Return the card to be replaced; one that was replaced before may be replaced again, the latest one counts."""
     identifier, reason = call.params.get("replacement_for"), call.params.get("replacement_reason")
     if identifier is None:
+        if reason is not None:
+            raise missing("replacement_for")
         return None
     if reason is None:
         raise missing("replacement_reason")
-    record = call.world.find(call.world.cards, call.account, identifier, "issuing card", "replacement_for")
-    if record["body"]["replaced_by"] is not None:
-        raise invalid("This card has already been replaced.", "replacement_for")
-    return record
+    return call.world.find(call.world.cards, call.account, identifier, "issuing card", "replacement_for")
+
+
+def _check_currency(call: Call) -> None:
+    """Refuse another currency than that of the account's country (facts 1.2)."""
+    issued = default_currency(call.world.accounts[call.account]["body"]["country"])
+    if call.params["currency"].lower() != issued:
+        raise invalid(f"Invalid currency: this account can issue cards in {issued} only.", "currency")
+
+
+def _check_type(params: Any) -> None:
+    """Refuse what a card of this type cannot have: only virtual ones end by count, only physical ones are printed."""
+    if params["type"] == "physical":
+        if "lifecycle_controls" in params:
+            raise invalid("Lifecycle controls are for virtual cards only.", "lifecycle_controls")
+        if "shipping" not in params:
+            raise missing("shipping")
+        return
+    for name in ("personalization_design", "shipping"):
+        if name in params:
+            raise invalid(f"Only physical cards can have {name}.", name)
 
 
 def _body(call: Call, cardholder: Record, number: str, replaced: Record | None) -> dict[str, Any]:
@@ -94,12 +115,12 @@ def _body(call: Call, cardholder: Record, number: str, replaced: Record | None) 
         "lifecycle_controls": params.get("lifecycle_controls"),
         "livemode": False,
         "metadata": metadata_merged({}, params.get("metadata")),
-        "personalization_design": params.get("personalization_design"),
+        "personalization_design": None,
         "replaced_by": None,
         "replacement_for": replaced["id"] if replaced else None,
         "replacement_reason": params.get("replacement_reason"),
         "second_line": params.get("second_line"),
-        "shipping": _shipping(params.get("shipping"), now),
+        "shipping": shipping_view(params["shipping"], now) if params["type"] == "physical" else None,
         "spending_controls": _first_controls(params.get("spending_controls"), currency),
         "status": params.get("status", "inactive"),
         "type": params["type"],
@@ -125,24 +146,6 @@ def _expiry(params: Any, now: int) -> tuple[int, int]:
     return month, year
 
 
-def _shipping(given: dict[str, Any] | None, now: int) -> dict[str, Any] | None:
-    if given is None:
-        return None
-    empty = ("address_validation", "business_name", "carrier", "customs", "phone_number", "require_signature")
-    validation = given.get("address_validation")
-    if validation is not None:
-        given = {**given, "address_validation": {"normalized_address": None, "result": None, **validation}}
-    return {
-        **dict.fromkeys((*empty, "tracking_number", "tracking_url")),
-        "eta": now + 7 * 24 * 3600,
-        "service": "standard",
-        "status": "pending",
-        "type": "individual",
-        **given,
-        "address": {"line2": None, "state": None, **given["address"]},
-    }
-
-
 def retrieve(call: Call) -> View:
     """Return one card; `expand[]=number` and `expand[]=cvc` work here and nowhere else."""
     record = _found(call)
@@ -152,7 +155,7 @@ def retrieve(call: Call) -> View:
 
 
 def update(call: Call) -> View:
-    """Change status, controls or metadata; canceled is for ever."""
+    """Change status, controls, metadata, or how a physical card is printed and sent; canceled is for ever."""
     params, world = call.params, call.world
     record = _found(call)
     body, before = record["body"], frozen(card_view(world, record))
@@ -164,11 +167,17 @@ def update(call: Call) -> View:
         )
     if "metadata" in params:
         changed["metadata"] = metadata_merged(body["metadata"], params["metadata"])
-    for key in ("financial_account", "personalization_design"):
-        if key in params:
-            changed[key] = params[key]
+    if "financial_account" in params:
+        changed["financial_account"] = params["financial_account"]
+    if "personalization_design" in params:
+        if body["type"] != "physical":
+            raise invalid("Only physical cards can have personalization_design.", "personalization_design")
+        changed["personalization_design"] = design_for_card(call, params["personalization_design"])
     if "shipping" in params:
-        changed["shipping"] = _shipping(params["shipping"], world.clock.now())
+        check_change(body)
+        changed["shipping"] = shipping_view(params["shipping"], world.clock.now())
+    if changed["status"] == "canceled":
+        changed["shipping"] = stopped(changed["shipping"])
     body.update(changed)
     world.cards.touch(record)
     after = card_view(world, record)
@@ -191,6 +200,7 @@ def _change_status(changed: dict[str, Any], params: Any, cardholder: Record) -> 
 
 
 def _check_activation(status: str, cardholder: Record) -> None:
+    """Refuse an active card while Stripe waits for something about its cardholder (facts 1.1, 1.3)."""
     due = cardholder["body"]["requirements"]["past_due"]
     if status == "active" and due:
         raise invalid(f"The cardholder still has requirements past due: {', '.join(due)}.", "status")
@@ -215,34 +225,7 @@ def _found(call: Call) -> Record:
 
 
 _CONTROLS = Group(fields=CONTROL_FIELDS)
-_SHIPPING_ADDRESS = Group(
-    required=True,
-    fields={
-        "city": Text(required=True),
-        "country": Text(required=True),
-        "line1": Text(required=True),
-        "line2": Text(),
-        "postal_code": Text(required=True),
-        "state": Text(),
-    },
-)
-_SHIPPING = Group(
-    fields={
-        "address": _SHIPPING_ADDRESS,
-        "address_validation": Group(
-            fields={
-                "mode": Text(required=True, choices=("disabled", "normalization_only", "validation_and_normalization"))
-            }
-        ),
-        "business_name": Text(),
-        "customs": Group(fields={"eori_number": Text(required=True)}),
-        "name": Text(required=True),
-        "phone_number": Text(),
-        "require_signature": Boolean(),
-        "service": Text(choices=("express", "priority", "standard")),
-        "type": Text(choices=("bulk", "individual")),
-    }
-)
+_PIN = Group(fields={"encrypted_number": Text()})
 _CREATE: dict[str, Field] = {
     "cardholder": Text(),
     "currency": Text(required=True, longest=3),
@@ -256,11 +239,11 @@ _CREATE: dict[str, Field] = {
     ),
     "metadata": Metadata(),
     "personalization_design": Text(),
-    "pin": Anything(),
+    "pin": _PIN,
     "replacement_for": Text(),
     "replacement_reason": Text(choices=_REASONS),
     "second_line": Text(longest=24, clearable=True),
-    "shipping": _SHIPPING,
+    "shipping": SHIPPING,
     "spending_controls": _CONTROLS,
     "status": Text(choices=("active", "inactive")),
     "type": Text(required=True, choices=("physical", "virtual")),
@@ -270,8 +253,8 @@ _UPDATE: dict[str, Field] = {
     "financial_account": Text(),
     "metadata": Metadata(),
     "personalization_design": Text(),
-    "pin": Anything(),
-    "shipping": _SHIPPING,
+    "pin": _PIN,
+    "shipping": SHIPPING,
     "spending_controls": _CONTROLS,
     "status": Text(choices=("active", "canceled", "inactive")),
 }

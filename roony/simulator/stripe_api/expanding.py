@@ -2,83 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+from roony.simulator.records import Record
 from roony.simulator.refusals import invalid
+from roony.simulator.stripe_api.expandable import FILE, HASHES, REFERENCES, SOURCE
 from roony.simulator.stripe_api.operations import Call
-from roony.simulator.views import View, authorization_view, body_view, card_view
+from roony.simulator.stripe_api.physical_bundles import BUNDLES
+from roony.simulator.views import View, authorization_view, body_view, card_view, dispute_view
 from roony.simulator.world import World
 
-_DEEPEST = 4
+_DEEPEST = 4  # levels, of which `data` of a list is one
+_MOST = 100  # names in one request
 # The secrets of a card are put in by its retrieve operation alone; anywhere else the words are passed over.
 CARD_SECRETS = ("number", "cvc")
-# What may be null and is named expandable where it is published, objects that are always put in among them.
-_NOTHING = frozenset(
-    {"token", "personalization_design", "dispute", "card_logo", "amount_details", "fleet", "fraud_challenges", "fuel"}
-    | {"pending_request", "purchase_details", "treasury"}
-)
-
-
-def _finders(world: World) -> dict[str, tuple[Any, Callable[[World, Any], View]]]:
-    return {
-        "ic_": (world.cards, card_view),
-        "ich_": (world.cardholders, body_view),
-        "iauth_": (world.authorizations, authorization_view),
-        "ipi_": (world.transactions, body_view),
-        "intok_": (world.tokens, body_view),
-        "txn_": (world.balance_transactions, body_view),
-        "tu_": (world.topups, body_view),
-        "acct_": (world.accounts, body_view),
-    }
+_VIEWS = {"issuing.authorization": authorization_view, "issuing.card": card_view, "issuing.dispute": dispute_view}
+_SOURCES = ("issuing.transaction", "issuing.authorization", "issuing.dispute", "topup")
 
 
 def expand(call: Call, view: View) -> View:
     """Return the answer with everything in `expand` put in; what cannot be expanded is refused."""
-    for name in call.params.get("expand") or ():
+    names = call.params.get("expand") or ()
+    if len(names) > _MOST:
+        raise invalid(f"You cannot expand more than {_MOST} properties.", "expand")
+    for name in names:
         steps = name.split(".")
-        if len(steps) > _DEEPEST + (steps[0] == "data"):
-            raise invalid(f"You cannot expand more than {_DEEPEST} levels of a property.", "expand")
-        view = _expanded(call.world, view, steps, name)
+        if len(steps) > _DEEPEST:
+            raise invalid(f"You cannot expand more than {_DEEPEST} levels of a property ({name[:100]}).", "expand")
+        view = _expanded(call.world, view, steps, _Place(name))
     return view
 
 
-def _expanded(world: World, node: Any, steps: list[str], name: str) -> Any:
-    if not steps:
+class _Place:
+    """Where a walk is: the object it is in, and the path from there."""
+
+    def __init__(self, name: str, kind: str = "", path: str = "") -> None:
+        self.name = name
+        self.kind = kind
+        self.path = path
+
+    def within(self, node: dict[str, Any]) -> _Place:
+        """Return the place at the start of an object, or this one for a part of an object."""
+        kind = node.get("object")
+        return _Place(self.name, kind) if isinstance(kind, str) else self
+
+    def below(self, step: str) -> _Place:
+        """Return the place one step further."""
+        return _Place(self.name, self.kind, f"{self.path}.{step}" if self.path else step)
+
+    @property
+    def target(self) -> str | None:
+        """What kind of object the id at this place names, if it names one."""
+        return REFERENCES.get(self.kind, {}).get(self.path)
+
+    @property
+    def is_hash(self) -> bool:
+        """Whether a part of the object belongs here, present or not."""
+        return self.path in HASHES.get(self.kind, ())
+
+    def refused(self) -> Exception:
+        """Return the refusal of the whole name."""
+        return invalid(f"This property cannot be expanded ({self.name[:100]}).", "expand")
+
+
+def _expanded(world: World, node: Any, steps: list[str], place: _Place) -> Any:
+    if not steps or node is None:
         return node
     if isinstance(node, list):
-        return [_expanded(world, element, steps, name) for element in node]
-    if node is None:
-        return None
+        return [_expanded(world, element, steps, place) for element in node]
     if not isinstance(node, dict):
-        raise _refused(name)
-    step = steps[0]
+        # A reference whose object is gone.
+        raise place.refused()
+    here = place.within(node)
+    step, below = steps[0], here.below(steps[0])
     if step in CARD_SECRETS and node.get("object") in ("issuing.card", "list"):
         return node
-    if step not in node:
-        raise _refused(name)
-    value = node[step]
-    if isinstance(value, str):
-        value = _object(world, value, name)
-    elif (value is None and step not in _NOTHING and len(steps) == 1 and not _reference(step)) or not isinstance(
-        value, dict | list | None
-    ):
-        raise _refused(name)
-    return {**node, step: _expanded(world, value, steps[1:], name)}
+    value = node.get(step)
+    if isinstance(value, dict | list) and step != "metadata" and not _plain(value):
+        return {**node, step: _expanded(world, value, steps[1:], below)}
+    if below.target is None:
+        if value is None and below.is_hash:
+            return node
+        raise below.refused()
+    if value is None or below.target == FILE:
+        return node
+    found = _object(world, below.target, value)
+    return {**node, step: _expanded(world, found, steps[1:], below)}
 
 
-def _reference(step: str) -> bool:
-    return step in ("authorization", "balance_transaction", "replaced_by", "replacement_for", "source", "cardholder")
+def _plain(value: dict[str, Any] | list[Any]) -> bool:
+    """Whether this is a list of words or numbers, in which nothing can be expanded."""
+    return isinstance(value, list) and any(not isinstance(element, dict) for element in value)
 
 
-def _object(world: World, identifier: str, name: str) -> View:
-    for prefix, (collection, view) in _finders(world).items():
-        if identifier.startswith(prefix):
-            record = collection.get(identifier)
-            if record is not None:
-                return view(world, record)
-    raise _refused(name)
+def _object(world: World, kind: str, identifier: str) -> View | str:
+    """Return the object an id names; an id whose object is gone stays an id."""
+    for one in _SOURCES if kind == SOURCE else (kind,):
+        record = _record(world, one, identifier)
+        if record is not None:
+            return _VIEWS.get(one, body_view)(world, record)
+    return identifier
 
 
-def _refused(name: str) -> Exception:
-    return invalid(f"This property cannot be expanded ({name[:100]}).", "expand")
+def _record(world: World, kind: str, identifier: str) -> Record | None:
+    collections = {
+        "account": world.accounts,
+        "balance_transaction": world.balance_transactions,
+        "issuing.authorization": world.authorizations,
+        "issuing.card": world.cards,
+        "issuing.cardholder": world.cardholders,
+        "issuing.dispute": world.disputes,
+        "issuing.personalization_design": world.personalization_designs,
+        "issuing.physical_bundle": BUNDLES,
+        "issuing.token": world.tokens,
+        "issuing.transaction": world.transactions,
+        "topup": world.topups,
+    }
+    return collections[kind].get(identifier)
