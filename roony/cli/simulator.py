@@ -6,14 +6,34 @@ import typer
 
 
 def simulator(
-    port: int = typer.Option(8001, min=0, max=65535, help="Port; 0 takes a free one."),
-    webhook_url: str | None = typer.Option(None, help="Where to send events, of connected accounts too."),
-    webhook_secret: str | None = typer.Option(None, help="Secret they are signed with; made up if not given."),
-    secret_key: str = typer.Option("sk_test_simulator", help="API key of its account."),
-    state: str | None = typer.Option(None, help="File that keeps everything across restarts."),
-    ready_json: bool = typer.Option(False, "--ready-json", help="Print one JSON line once it answers."),
+    port: int = typer.Option(8001, min=0, max=65535, help="Port to listen on; 0 takes a free one."),
+    webhook_url: str | None = typer.Option(
+        None,
+        metavar="URL",
+        help="Where to send events, of connected accounts too, and to ask in real time whether an authorization is "
+        "approved. Example: http://localhost:4242/webhook. Without it, register endpoints through the API.",
+    ),
+    webhook_secret: str | None = typer.Option(
+        None, metavar="SECRET", help="Secret the events are signed with (whsec_…); made up if not given."
+    ),
+    secret_key: str = typer.Option("sk_test_simulator", metavar="KEY", help="API key of the simulated account."),
+    state: str | None = typer.Option(
+        None, metavar="FILE", help="SQLite file that keeps everything across restarts; without it, all is lost."
+    ),
+    ready_json: bool = typer.Option(
+        False,
+        "--ready-json",
+        help="Once it answers, print one line of JSON: url, secret_key, account, client_id, webhook_secret, pid.",
+    ),
 ) -> None:
-    """Run the simulated Stripe alone, on this machine only. No real money."""
+    """Run the simulated Stripe alone, on this machine only. No real money.
+
+    Example: roony simulator --webhook-url http://localhost:4242/webhook --webhook-secret whsec_mine
+
+    Then open http://localhost:8001/ in a browser to play the merchant, or point the Stripe SDK at that address.
+
+    The guide is docs/simulator.md.
+    """
     from roony.simulator.server import run
 
     run(
