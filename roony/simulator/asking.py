@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx2
 
-from roony.simulator.delivery import encode, sign
+from roony.simulator.delivery import encode, sign, signing_secrets
 from roony.simulator.events import REQUEST, emit, event_view, listening
 from roony.simulator.records import Record
 from roony.simulator.views import authorization_view
@@ -104,7 +104,8 @@ class Asking:
         decision: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         self._open[record["id"]] = _Question(decision, asyncio.Event())
         event = emit(self.world, record["account"], REQUEST, authorization_view(self.world, record))
-        body = encode(event_view(event, connected=endpoint["connect"], waiting=1))
+        version = endpoint["body"]["api_version"]
+        body = encode(event_view(event, connected=endpoint["connect"], waiting=1, version=version))
         started = time.monotonic()
         answering = asyncio.create_task(self._answer(body, endpoint, request))
         self._left.add(answering)
@@ -151,10 +152,11 @@ class Asking:
 
     async def _answer(self, body: bytes, endpoint: Record, request: dict[str, Any]) -> Verdict:
         """Send the request and read its answer, no more of it than an answer may be long."""
+        now = self.world.clock.now()
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "Stripe/1.0 (simulated; roony simulator)",
-            "Stripe-Signature": sign(body, endpoint["secrets"], self.world.clock.now()),
+            "Stripe-Signature": sign(body, signing_secrets(endpoint, now), now),
         }
         content = bytearray()
         url = endpoint["body"]["url"]

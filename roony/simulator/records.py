@@ -12,12 +12,13 @@ Record = dict[str, Any]
 class Collection:
     """Records by id, in order of creation, with an index for each named field.
 
-    A record is a JSON object with an "id"; it is changed in place and then announced with `touch`.
+    A record is a JSON object with an "id"; it is changed in place and then announced with `touch`. An index over two
+    fields is named "one+other", and its values are pairs.
     """
 
     def __init__(self, name: str, indexed: tuple[str, ...], changed: Callable[[str, str], None]) -> None:
         self.name = name
-        self._indexed = indexed
+        self._indexed = {name: tuple(name.split("+")) for name in indexed}
         self._changed = changed
         self._records: dict[str, Record] = {}
         self._groups: dict[str, dict[Any, list[int]]] = {field: {} for field in indexed}
@@ -50,13 +51,17 @@ class Collection:
         return record
 
     def put_back(self, record: Record) -> None:
-        """Keep a record that already has its order (used when a state file is read, in order)."""
+        """Keep a record that already has its order, in its place among the others."""
         number = record["order"]
         self.last = max(self.last, number)
         self._records[record["id"]] = record
         self._by_order[number] = record["id"]
         for field in self._indexed:
-            self._groups[field].setdefault(record.get(field), []).append(number)
+            bisect.insort(self._groups[field].setdefault(self._value(field, record), []), number)
+
+    def _value(self, field: str, record: Record) -> Any:
+        parts = self._indexed[field]
+        return record.get(field) if len(parts) == 1 else tuple(record.get(part) for part in parts)
 
     def added_after(self, order: int) -> Iterator[Record]:
         """Yield the records newer than `order`, oldest first."""
@@ -76,7 +81,7 @@ class Collection:
             return
         del self._by_order[record["order"]]
         for field in self._indexed:
-            numbers = self._groups[field][record.get(field)]
+            numbers = self._groups[field][self._value(field, record)]
             del numbers[bisect.bisect_left(numbers, record["order"])]
         self._changed(self.name, identifier)
 

@@ -16,14 +16,16 @@ from roony.simulator.stripe_api import (
     cards,
     disputes,
     endpoints,
+    ephemeral_keys,
+    event_archive,
     external_accounts,
     merchant_side,
-    persons,
-    tokens,
     personalization_designs,
-    topups,
+    persons,
     physical_bundles,
     shipping,
+    tokens,
+    topups,
     transactions,
 )
 from roony.simulator.stripe_api.door import Door
@@ -32,12 +34,12 @@ from roony.simulator.stripe_api.operations import Operation
 OPERATIONS: tuple[Operation, ...] = (
     *cardholders.OPERATIONS,
     *cards.OPERATIONS,
-    *authorizations.OPERATIONS,
-    *transactions.OPERATIONS,
     *shipping.OPERATIONS,
     *personalization_designs.OPERATIONS,
     *physical_bundles.OPERATIONS,
     *disputes.OPERATIONS,
+    *authorizations.OPERATIONS,
+    *transactions.OPERATIONS,
     *tokens.OPERATIONS,
     *merchant_side.OPERATIONS,
     *accounts.OPERATIONS,
@@ -46,6 +48,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *persons.OPERATIONS,
     *topups.OPERATIONS,
     *endpoints.OPERATIONS,
+    *ephemeral_keys.OPERATIONS,
+    *event_archive.OPERATIONS,
 )
 _METHODS = ["GET", "POST", "DELETE", "PUT", "PATCH"]
 

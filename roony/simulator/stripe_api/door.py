@@ -115,7 +115,8 @@ class Door:
         self, request: Request, operation: Operation, headers: dict[str, str], fault: Fault | None, caller: Caller
     ) -> tuple[int, bytes]:
         params = read_fields(_tree(request, caller.raw), operation.accepted())
-        call = Call(self.world, self.network, caller.account, caller.key, request.path_params, params)
+        version = request.headers.get("stripe-version")
+        call = Call(self.world, self.network, caller.account, caller.key, request.path_params, params, version)
         token = events.cause.set({"id": headers["Request-Id"], "idempotency_key": caller.idempotency_key})
         try:
             result = operation.handle(call)

@@ -1,28 +1,25 @@
-"""Webhook endpoints, the event archive, and ephemeral keys (facts 1.6, 5)."""
+"""Webhook endpoints: where events go, which ones, and the secrets that sign them (facts 5)."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from roony.simulator.asking import VERSION
-from roony.simulator.events import event_view
+from roony.simulator.event_types import API_VERSIONS, EVENT_TYPES
+from roony.simulator.events import taken
 from roony.simulator.identifiers import new_id
 from roony.simulator.records import Record
 from roony.simulator.refusals import invalid
-from roony.simulator.stripe_api.lists import CREATED, PAGE, page, within
+from roony.simulator.stripe_api.lists import PAGE, page
 from roony.simulator.stripe_api.operations import Call, Operation
 from roony.simulator.stripe_api.parameters import Boolean, Field, ListOf, Metadata, Text
 from roony.simulator.views import View, endpoint_view
-from roony.simulator.world import World, metadata_merged, new_secret
+from roony.simulator.world import API_VERSION, CLIENT_ID, World, metadata_merged, new_secret
 
+MAX_ENDPOINTS = 16  # destinations of an account (facts 5)
+MAX_OTHER_VERSIONS = 3  # different versions, beside the account's own, that an account's endpoints use (facts 5)
+MAX_SECRETS = 5  # signing one endpoint's events at once, while old ones are rolled away
 _URL = "/v1/webhook_endpoints"
-_EVENTS = "/v1/events"
-_KEYS = "/v1/ephemeral_keys"
-_MOST = 16  # destinations per account (facts 5)
-_KEY_SECONDS = 900  # ephemeral keys for Elements live 15 minutes (facts 1.6)
-_TYPE = re.compile(r"\*|[a-z0-9_]+(\.[a-z0-9_]+)+")
 
 
 def new_endpoint(world: World, account: str, url: str, types: list[str], *, connect: bool, secret: str) -> Record:
@@ -32,7 +29,7 @@ def new_endpoint(world: World, account: str, url: str, types: list[str], *, conn
         "id": identifier,
         "object": "webhook_endpoint",
         "api_version": None,
-        "application": None,
+        "application": CLIENT_ID if connect else None,
         "created": world.clock.now(),
         "description": None,
         "enabled_events": types,
@@ -45,15 +42,27 @@ def new_endpoint(world: World, account: str, url: str, types: list[str], *, conn
     return world.endpoints.add(record)
 
 
+def roll_secret(world: World, endpoint: Record, seconds: int) -> str:
+    """Give an endpoint a new signing secret and return it; the old one signs as well for so many seconds.
+
+    Stripe rolls secrets in the Dashboard only; the old one may stay for up to a day (facts 5).
+    """
+    now = world.clock.now()
+    ending = [old for old in endpoint.get("ending", ()) if old["until"] > now]
+    if seconds > 0:
+        if len(ending) + 2 > MAX_SECRETS:
+            raise invalid(f"This endpoint has {MAX_SECRETS} active secrets already: wait until some have ended.")
+        ending.append({"secret": endpoint["secrets"][0], "until": now + seconds})
+    endpoint["ending"], endpoint["secrets"] = ending, [new_secret()]
+    world.endpoints.touch(endpoint)
+    return str(endpoint["secrets"][0])
+
+
 def create(call: Call) -> View:
     """Register an endpoint; the signing secret is shown this once."""
-    params = call.params
-    _check(params)
-    if sum(1 for _ in call.world.endpoints.where("account", call.account)) >= _MOST:
-        raise invalid(f"You have reached the maximum of {_MOST} test webhook endpoints.")
-    version = params.get("api_version")
-    if version is not None and not VERSION.fullmatch(version):
-        raise invalid(f"Invalid API version: {version[:60]}", "api_version")
+    params, version = call.params, call.params.get("api_version")
+    _check_url(params)
+    _check_room(call, version)
     secret, connect = new_secret(), params.get("connect", False)
     record = new_endpoint(
         call.world, call.account, params["url"], params["enabled_events"], connect=connect, secret=secret
@@ -63,17 +72,28 @@ def create(call: Call) -> View:
     return {**endpoint_view(call.world, record), "secret": secret}
 
 
-def _check(params: Any) -> None:
-    if "url" in params:
+def _check_url(params: Any) -> None:
+    if "url" not in params:
+        return
+    try:
         address = urlsplit(params["url"])
-        if address.scheme not in ("http", "https") or not address.hostname:
-            raise invalid("Invalid URL: An explicit scheme (such as https) must be provided.", "url", "url_invalid")
-    if "enabled_events" in params:
-        if not params["enabled_events"]:
-            raise invalid("You must enable at least one event.", "enabled_events")
-        for place, name in enumerate(params["enabled_events"]):
-            if not _TYPE.fullmatch(name):
-                raise invalid(f"Invalid event type: {name[:60]}", f"enabled_events[{place}]")
+        usable = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+    except ValueError:  # an unclosed bracket, or a port that is no number
+        usable = False
+    if not usable:
+        raise invalid("Invalid URL: An explicit scheme (such as https) must be provided.", "url", "url_invalid")
+
+
+def _check_room(call: Call, version: str | None) -> None:
+    endpoints = list(call.world.endpoints.where("account", call.account))
+    if len(endpoints) >= MAX_ENDPOINTS:
+        raise invalid(f"You have reached the maximum of {MAX_ENDPOINTS} test webhook endpoints.")
+    others = {one["body"]["api_version"] for one in endpoints} | {version}
+    if len(others - {None, API_VERSION}) > MAX_OTHER_VERSIONS:
+        raise invalid(
+            f"Your webhook endpoints use {MAX_OTHER_VERSIONS} API versions beside your account's already.",
+            "api_version",
+        )
 
 
 def _describe(body: dict[str, Any], params: Any) -> None:
@@ -90,7 +110,7 @@ def retrieve(call: Call) -> View:
 
 def update(call: Call) -> View:
     """Change address, types, description, or switch it off and on."""
-    _check(call.params)
+    _check_url(call.params)
     record, params = _found(call), call.params
     body = record["body"]
     for key in ("url", "enabled_events"):
@@ -104,9 +124,12 @@ def update(call: Call) -> View:
 
 
 def delete(call: Call) -> View:
-    """Forget an endpoint; what was promised to it is not sent any more."""
-    record = _found(call)
-    call.world.endpoints.remove(record["id"])
+    """Forget an endpoint; what was promised to it is not sent any more, and no event waits for it."""
+    world, record = call.world, _found(call)
+    world.endpoints.remove(record["id"])
+    for event in world.unheard:
+        if record["id"] in event["undelivered"]:
+            taken(world, event, record["id"])
     return {"id": record["id"], "object": "webhook_endpoint", "deleted": True}
 
 
@@ -120,65 +143,11 @@ def _found(call: Call) -> Record:
     return call.world.find(call.world.endpoints, call.account, call.path["endpoint"], "webhook endpoint")
 
 
-def event_retrieve(call: Call) -> View:
-    """Return one event as it was sent."""
-    record = call.world.find(call.world.events, call.account, call.path["event"], "event")
-    return event_view(record, connected=call.seen_from_platform)
-
-
-def event_listing(call: Call) -> View:
-    """Return events, newest first; `delivery_success=false` finds what some endpoint has not taken."""
-    params = call.params
-    if "type" in params and "types" in params:
-        raise invalid("You may only specify one of these parameters: type, types.", "types")
-    wanted = params.get("types") or ([params["type"]] if "type" in params else [])
-    patterns = [re.compile(re.escape(one).replace(r"\*", ".*")) for one in wanted]
-    success = params.get("delivery_success")
-
-    def keep(record: Record) -> bool:
-        if patterns and not any(pattern.fullmatch(record["type"]) for pattern in patterns):
-            return False
-        if success is not None and success != (not record["undelivered"]):
-            return False
-        return within(params.get("created"), record["created"])
-
-    connected = call.seen_from_platform
-    return page(call, call.world.events, _EVENTS, lambda record: event_view(record, connected=connected), keep)
-
-
-def key_create(call: Call) -> View:
-    """Make a short-lived key for one card, as Issuing Elements ask for."""
-    world, params = call.world, call.params
-    if "issuing_card" in params:
-        world.find(world.cards, call.account, params["issuing_card"], "issuing card", "issuing_card")
-    elif "customer" not in params and "verification_session" not in params:
-        raise invalid("You must pass one of: customer, issuing_card, verification_session.", "issuing_card")
-    identifier, now = new_id("ephkey"), world.clock.now()
-    body = {
-        "id": identifier,
-        "object": "ephemeral_key",
-        "created": now,
-        "expires": now + _KEY_SECONDS,
-        "livemode": False,
-        "secret": new_id("ek_test", 64),
-    }
-    world.ephemeral_keys.add({"id": identifier, "account": call.account, "body": body})
-    return body
-
-
-def key_delete(call: Call) -> View:
-    """End a key early."""
-    world = call.world
-    record = world.find(world.ephemeral_keys, call.account, call.path["key"], "ephemeral key")
-    world.ephemeral_keys.remove(record["id"])
-    return {**record["body"], "expires": min(record["body"]["expires"], world.clock.now())}
-
-
 _DESCRIBED: dict[str, Field] = {"description": Text(clearable=True), "metadata": Metadata()}
-_TYPES = Text(longest=100)
+_TYPES = Text(choices=EVENT_TYPES)
 _CREATE: dict[str, Field] = {
     **_DESCRIBED,
-    "api_version": Text(),
+    "api_version": Text(choices=API_VERSIONS),
     "connect": Boolean(),
     "enabled_events": ListOf(required=True, item=_TYPES, clearable=False),
     "url": Text(required=True),
@@ -189,19 +158,6 @@ _UPDATE: dict[str, Field] = {
     "enabled_events": ListOf(item=_TYPES, clearable=False),
     "url": Text(),
 }
-_EVENT_LIST: dict[str, Field] = {
-    **PAGE,
-    **CREATED,
-    "delivery_success": Boolean(),
-    "type": Text(),
-    "types": ListOf(item=Text(), longest=20),
-}
-_KEY: dict[str, Field] = {
-    "customer": Text(),
-    "issuing_card": Text(),
-    "nonce": Text(),
-    "verification_session": Text(),
-}
 
 OPERATIONS = (
     Operation("POST", _URL, create, _CREATE),
@@ -209,8 +165,4 @@ OPERATIONS = (
     Operation("GET", _URL + "/{endpoint}", retrieve),
     Operation("POST", _URL + "/{endpoint}", update, _UPDATE),
     Operation("DELETE", _URL + "/{endpoint}", delete),
-    Operation("GET", _EVENTS, event_listing, _EVENT_LIST),
-    Operation("GET", _EVENTS + "/{event}", event_retrieve),
-    Operation("POST", _KEYS, key_create, _KEY),
-    Operation("DELETE", _KEYS + "/{key}", key_delete),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,22 +26,27 @@ def page(
     url: str,
     view: Callable[[Record], View],
     keep: Callable[[Record], bool],
-    group: tuple[str, Any] | None = None,
+    group: tuple[Any, ...] | None = None,
+    cursors: Collection | None = None,
 ) -> View:
-    """Return one page of the call's account, or of a smaller indexed group of it."""
-    field, value = group or ("account", call.account)
+    """Return one page of the call's account, or of smaller indexed groups of it: (field, value, value, ...).
+
+    Cursors are looked up in `cursors` where the collection holds only part of what they may name.
+    """
+    field, *values = group or ("account", call.account)
     params = call.params
     limit = params.get("limit") or 10
-    after, before = (_cursor(call, collection, field, name) for name in ("starting_after", "ending_before"))
+    named = collection if cursors is None else cursors
+    after, before = (_cursor(call, named, field, name) for name in ("starting_after", "ending_before"))
     if after is not None and before is not None:
         raise invalid("You can only specify one of starting_after and ending_before.", "starting_after")
     if before is not None:
-        found = collection.oldest_first(field, value, before["order"])
+        groups = [collection.oldest_first(field, value, before["order"]) for value in values]
     else:
-        found = collection.newest_first(field, value, after["order"] if after else None)
+        groups = [collection.newest_first(field, value, after["order"] if after else None) for value in values]
     kept: list[Record] = []
     foreign = field not in ("account", "every")  # such a group may hold records of other accounts
-    for record in found:
+    for record in heapq.merge(*groups, key=_order, reverse=before is None):
         if keep(record) and (not foreign or record["account"] == call.account):
             kept.append(record)
             if len(kept) > limit:
@@ -49,6 +55,10 @@ def page(
     if before is not None:
         chosen.reverse()
     return {"object": "list", "data": [view(record) for record in chosen], "has_more": len(kept) > limit, "url": url}
+
+
+def _order(record: Record) -> int:
+    return int(record["order"])
 
 
 def _cursor(call: Call, collection: Collection, field: str, name: str) -> Record | None:

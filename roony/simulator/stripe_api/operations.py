@@ -24,6 +24,7 @@ class Call:
     key: Record
     path: Mapping[str, str]
     params: Mapping[str, Any]
+    version: str | None = None  # the API version the call names itself
 
     @property
     def seen_from_platform(self) -> bool:
