@@ -301,8 +301,8 @@ def test_every_published_reason_has_a_sentence() -> None:
     declined = (
         "account_disabled card_canceled card_expired card_inactive cardholder_blocked cardholder_inactive "
         "cardholder_verification_required insecure_authorization_method insufficient_funds network_fallback "
-        "not_allowed pin_blocked spending_controls suspected_fraud verification_failed webhook_declined webhook_error "
-        "webhook_timeout"
+        "not_allowed pin_blocked spending_controls stripe_internal_error suspected_fraud verification_failed "
+        "webhook_declined webhook_error webhook_timeout"
     )
     approved = "card_active network_fallback webhook_approved webhook_error webhook_timeout"
     for answer, reasons in ((False, declined), (True, approved)):

@@ -25,6 +25,7 @@ _DECLINED = {
     "not_allowed": "Stripe does not allow this purchase.",
     "pin_blocked": "The PIN of the card is blocked.",
     "spending_controls": "A spending control of the card or the cardholder refuses it; no webhook was asked.",
+    "stripe_internal_error": "Stripe itself failed.",
     "suspected_fraud": "The purchase looks like fraud.",
     "verification_failed": "The security code or the expiry date is wrong.",
     "webhook_declined": "The webhook answered no.",

@@ -56,6 +56,7 @@ def _account(world: World, asking: Asking, record: Record) -> dict[str, Any]:
         "name": _name(record),
         "platform": record["id"] == world.platform,
         "connected": record["connected"],
+        "installed": bool(record.get("installed")),
         "asked": asking.wanted(record["id"]),
         "timeout_action": record["timeout_action"],
         "balance": [{"amount": amount, "currency": code} for code, amount in sorted(record["issuing"].items())],

@@ -172,7 +172,8 @@ async function read(sending) {
 function drawAccount(account) {
   const sums = account.balance.map((one) => money(one.amount, one.currency)).join(", ");
   const asked = account.asked ? `asked in real time, ${account.timeout_action}s on timeout` : "no webhook is asked";
-  const kind = account.platform ? "platform" : account.connected ? "connected" : "not connected";
+  const link = account.connected ? "connected" : account.installed ? "app installed" : "not connected";
+  const kind = account.platform ? "platform" : link;
   const about = make("span", "quiet", `${kind}; ${asked}; ${account.id}`);
   return make("li", "", make("span", "name", account.name), make("span", "sum", sums), about);
 }
