@@ -34,7 +34,7 @@ _INDEXES: dict[str, tuple[str, ...]] = {
     "topups": ("account",),
     "external_accounts": ("account",),
     "persons": ("account",),
-    "events": ("account",),
+    "events": ("account", "account+type"),
     "deliveries": ("event",),
     "endpoints": ("account",),
     "ephemeral_keys": ("account",),
@@ -81,7 +81,7 @@ class World:
         self.idempotency = self.collections["idempotency"]
         self.settings = self.collections["settings"]
         # Events that some endpoint has not taken: the same records as in `events`, found without a scan.
-        self.unheard = Collection("unheard", ("account",), lambda *_: None)
+        self.unheard = Collection("unheard", ("account", "account+type"), lambda *_: None)
         self.pending: set[str] = set()  # ids of authorizations with status pending
         self.coming: set[str] = set()  # ids of top-ups with status pending
 

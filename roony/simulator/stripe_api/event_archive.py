@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 from typing import Any
 
 from roony.simulator.event_types import EVENT_TYPES
@@ -53,13 +54,15 @@ def listing(call: Call) -> View:
 
 def _group(call: Call) -> tuple[Any, ...] | None:
     """Return the index and the values of the types asked for, or None for all."""
-    params = call.params
-    types = params.get("types") or ([params["type"]] if "type" in params else [])
-    if "type" in params and "*" in params["type"]:
-        # A star stands for the rest of a name, or for a part of it.
-        pattern = re.compile(".*".join(re.escape(part) for part in re.split(r"\*+", params["type"])))
-        types = [name for name in EVENT_TYPES if pattern.fullmatch(name)]
-    return ("account+type", *((call.account, name) for name in dict.fromkeys(types))) if types else None
+    types, name = call.params.get("types"), call.params.get("type")
+    if name is not None and "*" in name:
+        pattern = re.sub(r"([?[])", r"[\1]", name)  # a star is the only sign with a meaning
+        types = [one for one in EVENT_TYPES if fnmatchcase(one, pattern)]
+    elif name is not None:
+        types = [name]
+    elif not types:
+        return None
+    return "account+type", *((call.account, one) for one in dict.fromkeys(types))
 
 
 _LIST: dict[str, Field] = {
