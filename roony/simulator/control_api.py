@@ -10,22 +10,24 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from roony.simulator import disputing, standing
+from roony.simulator import disputing, standing, webhook_controls
 from roony.simulator.browsers import read_json, refuse_foreign
-from roony.simulator.events import emit, event_view
+from roony.simulator.connecting import revoke
+from roony.simulator.events import emit, event_view, resend
 from roony.simulator.forcing import force
 from roony.simulator.pages import page
-from roony.simulator.refusals import Refusal, invalid, no_such
 from roony.simulator.records import Record
+from roony.simulator.refusals import Refusal, invalid, no_such
 from roony.simulator.settlement import expire_due
 from roony.simulator.stripe_api.door import Door, read_body
+from roony.simulator.stripe_api.endpoints import LONGEST_ROLL_SECONDS, roll_secret
 from roony.simulator.topups import settle_due
 from roony.simulator.views import (
     authorization_view,
     body_view,
     card_view,
-    endpoint_view,
     dispute_view,
+    endpoint_view,
     frozen,
     previous_attributes,
 )
@@ -52,12 +54,17 @@ def routes(door: Door) -> list[Route]:
         ("clock", controls.clock),
         ("redirect_uris", controls.redirect_uris),
         ("accounts/{account}", controls.account),
+        ("accounts/{account}/disconnect", controls.disconnect),
         ("cardholders/{cardholder}", controls.cardholder),
         ("cards/{card}", controls.card),
-    ]
-    return [
+        ("webhook_endpoints/{endpoint}/roll_secret", controls.roll_secret),
+        ("events/{event}/resend", controls.resend),
+        ("events/{event}/resend", controls.resend),
+        ("webhook_endpoints/{endpoint}/roll_secret", controls.roll_secret),
         ("disputes/{dispute}/close", controls.close_dispute),
         ("disputes/{dispute}/provisional_credit", controls.credit_dispute),
+    ]
+    return [
         Route("/", controls.root),
         Route("/_simulator/state", controls.guarded(controls.state), methods=["GET"]),
         Route("/_simulator/clock", controls.guarded(controls.now), methods=["GET"]),
@@ -139,9 +146,9 @@ class ControlApi:
         self.world.settings.touch(self.world.kept)
         acknowledged = await self.door.world.clock.advance(seconds)
         expire_due(self.world)
+        disputing.expire_due(self.world)
         settle_due(self.world)
         return {"now": self.world.clock.now(), "acknowledged": acknowledged}
-        disputing.expire_due(self.world)
 
     async def now(self, _request: Request, _body: Any) -> dict[str, Any]:
         """Return the simulated time."""
@@ -210,8 +217,38 @@ class ControlApi:
         emit(self.world, record["account"], "issuing_cardholder.updated", record["body"], changed)
         return body_view(self.world, record)
 
-    async def state(self, _request: Request, _body: Any) -> dict[str, Any]:
-        """Return every object there is; card numbers, keys and secrets are left out."""
+    async def disconnect(self, request: Request, _body: Any) -> dict[str, Any]:
+        """End a connection or an installed app, as the business itself does in its Dashboard."""
+        record = self.world.accounts.get(request.path_params["account"])
+        if record is None or record["id"] == self.world.platform:
+            raise no_such("account", request.path_params["account"], "account")
+        revoke(self.world, record["id"])
+        return {"account": record["id"], "connected": record["connected"], "installed": record["installed"]}
+
+    async def roll_secret(self, request: Request, body: Any) -> dict[str, Any]:
+        """Give a webhook endpoint a new signing secret, as the Dashboard does."""
+        return webhook_controls.roll(self.world, request.path_params["endpoint"], _object(body))
+
+    async def resend(self, request: Request, body: Any) -> dict[str, Any]:
+        """Send an event again, as the Dashboard and the CLI do."""
+        return webhook_controls.resend(self.world, request.path_params["event"], _object(body))
+
+    async def resend(self, request: Request, body: Any) -> dict[str, Any]:
+        """Send an event again, as Dashboard and CLI do: to one `endpoint`, or to all that ask for its type now."""
+        endpoint = _object(body).get("endpoint")
+        if endpoint is not None and not isinstance(endpoint, str):
+            raise invalid("`endpoint` is the id of a webhook endpoint.", "endpoint")
+        return {"endpoints": resend(self.world, request.path_params["event"], endpoint)}
+
+    async def roll_secret(self, request: Request, body: Any) -> dict[str, Any]:
+        """Give an endpoint a new secret; the old one signs as well for `expires_in` seconds, as in the Dashboard."""
+        record, seconds = self.world.endpoints.get(request.path_params["endpoint"]), _object(body).get("expires_in", 0)
+        if record is None:
+            raise no_such("webhook endpoint", request.path_params["endpoint"], "endpoint")
+        if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 <= seconds <= LONGEST_ROLL_SECONDS:
+            raise invalid(f"`expires_in` is a number of seconds from 0 to {LONGEST_ROLL_SECONDS}.", "expires_in")
+        return {"id": record["id"], "secret": roll_secret(self.world, record, seconds)}
+
     async def close_dispute(self, request: Request, body: Any) -> dict[str, Any]:
         """Let the card network decide: `status` is won, lost (with a `loss_reason`) or expired."""
         wish = _object(body)
@@ -230,6 +267,8 @@ class ControlApi:
             raise no_such("issuing dispute", request.path_params["dispute"], "dispute")
         return record
 
+    async def state(self, _request: Request, _body: Any) -> dict[str, Any]:
+        """Return every object there is; card numbers, keys and secrets are left out."""
         world = self.world
         plain = (
             "cardholders",
@@ -252,6 +291,7 @@ class ControlApi:
             **{name: [body_view(world, record) for record in world.collections[name]] for name in plain},
             "cards": [card_view(world, record) for record in world.cards],
             "authorizations": [authorization_view(world, record) for record in world.authorizations],
+            "disputes": [dispute_view(world, record) for record in world.disputes],
             "webhook_endpoints": [
                 {**endpoint_view(world, record), "connect": record["connect"]} for record in world.endpoints
             ],
@@ -262,7 +302,6 @@ class ControlApi:
         }
 
 
-            "disputes": [dispute_view(world, record) for record in world.disputes],
 def _object(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise invalid("Send a JSON object.")
