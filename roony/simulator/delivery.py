@@ -116,8 +116,8 @@ class Delivery:
             now = self.world.clock.exact()
             # At most so many are on their way at once; the others wait in the queue, not each in a task of its own.
             while self._queue and self._queue[0][0] <= now and len(self._tasks) < MAX_AT_ONCE:
-                _, _, copy, identifier = heapq.heappop(self._queue)
-                task = asyncio.create_task(self._send(identifier, copy=copy))
+                _, order, copy, identifier = heapq.heappop(self._queue)
+                task = asyncio.create_task(self._send(identifier, order, copy=copy))
                 self._tasks.add(task)
                 task.add_done_callback(self._sent)
             free = len(self._tasks) < MAX_AT_ONCE
@@ -140,11 +140,11 @@ class Delivery:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._client.aclose()
 
-    async def _send(self, identifier: str, *, copy: bool) -> None:
+    async def _send(self, identifier: str, order: int, *, copy: bool) -> None:
         """Send one event to one endpoint; a copy goes out even if the original was taken, and changes nothing."""
         promised = self.world.deliveries.get(identifier)
-        if promised is None and not copy:
-            return
+        if not copy and (promised is None or promised["order"] != order):
+            return  # taken meanwhile, or a resend has taken its place
         event_id, _, endpoint_id = identifier.partition("/")
         event, endpoint = self.world.events.get(event_id), self.world.endpoints.get(endpoint_id)
         if event is None or endpoint is None or endpoint["body"]["status"] != "enabled":
