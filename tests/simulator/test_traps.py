@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import Counter
@@ -38,6 +39,15 @@ class Late:
         if event["type"] == REQUEST:
             self.release.wait(10)
         return said({"approved": True})
+
+
+def test_trap_01_a_purchase_is_never_told_as_a_charge(client: stripe.StripeClient, receiver: Receiver) -> None:
+    bought = authorize(client, new_card(client).id, 500)
+    client.v1.test_helpers.issuing.authorizations.capture(bought.id)
+    receiver.wait_for("issuing_transaction.created")
+    told = list(client.v1.events.list({"limit": 100}).auto_paging_iter())
+    assert {event.type.partition("_")[0] for event in told} == {"issuing"}
+    assert client.v1.events.list({"type": "charge.*"}).data == []
 
 
 def test_trap_02_a_star_endpoint_never_receives_the_request(client: stripe.StripeClient, receiver: Receiver) -> None:
@@ -187,6 +197,21 @@ def test_trap_14_expired_is_not_final(client: stripe.StripeClient) -> None:
     assert (late.status, late.transactions[0].amount, balance(client)) == ("closed", -500, -500)
 
 
+def test_trap_15_older_versions_hide_expired_behind_reversed(client: stripe.StripeClient, receiver: Receiver) -> None:
+    updated, endpoints = "issuing_authorization.updated", client.v1.webhook_endpoints
+    with Receiver() as older, Receiver() as newer:
+        made = []
+        for one, version in ((older, "2025-02-24.acacia"), (newer, "2025-03-31.basil")):
+            params: Any = {"url": one.url, "enabled_events": [updated], "api_version": version}
+            made.append(endpoints.create(params).id)
+        client.v1.test_helpers.issuing.authorizations.expire(authorize(client, new_card(client).id, 500).id)
+        told = [one.wait_for(updated)[-1] for one in (older, newer, receiver)]
+        for identifier in made:
+            endpoints.delete(identifier)
+    assert [event["data"]["object"]["status"] for event in told] == ["reversed", "expired", "expired"]
+    assert [event["api_version"][:10] for event in told] == ["2025-02-24", "2025-03-31", "2026-10-28"]
+
+
 def test_trap_16_an_empty_list_says_nothing_and_restricts_nothing(client: stripe.StripeClient) -> None:
     card = new_card(client, spending_controls={"allowed_categories": []})
     assert card.spending_controls.allowed_categories is None
@@ -276,6 +301,18 @@ def test_trap_26_limits_roll_at_midnight_utc(simulator: SimulatorProcess, client
     assert authorize(client, card.id, 500).approved
 
 
+def test_trap_27_every_event_says_that_no_real_money_moved(
+    simulator: SimulatorProcess, client: stripe.StripeClient, receiver: Receiver
+) -> None:
+    connected = simulator.connect()
+    for one in (client, simulator.client(connected)):
+        authorize(one, new_card(one).id, 500)
+    receiver.wait_for(CREATED, 2)
+    assert {event["livemode"] for event in receiver.events} == {False}
+    told = {event.get("account"): event["data"]["object"]["livemode"] for event in receiver.of(CREATED)}
+    assert told == {None: False, connected: False}
+
+
 def test_trap_28_newer_words_are_words_like_any_other(simulator: SimulatorProcess, client: stripe.StripeClient) -> None:
     card = new_card(client)
     simulator.control(f"cards/{card.id}", {"next_reason": "network_fallback"})
@@ -283,6 +320,18 @@ def test_trap_28_newer_words_are_words_like_any_other(simulator: SimulatorProces
     assert (fallback.approved, reason_of(fallback)) == (True, "network_fallback")
     client.v1.test_helpers.issuing.authorizations.expire(fallback.id)
     assert [one.id for one in client.v1.issuing.authorizations.list({"status": "expired"}).data] == [fallback.id]
+
+
+def test_trap_29_what_the_sdk_parses_is_no_dict(simulator: SimulatorProcess, receiver: Receiver) -> None:
+    client = simulator.client()
+    new_cardholder(client)
+    receiver.wait_for("issuing_cardholder.created")
+    body, header = receiver.received[0]
+    event: Any = stripe.Webhook.construct_event(body, header, simulator.webhook_secret)
+    with pytest.raises(AttributeError):
+        event.data.object.get("id")
+    assert event.to_dict() == json.loads(body)
+    assert "account" not in event
 
 
 def test_trap_30_yen_have_no_cents(client: stripe.StripeClient) -> None:
