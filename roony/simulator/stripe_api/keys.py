@@ -8,12 +8,14 @@ import re
 
 from starlette.requests import Request
 
+from roony.simulator.event_types import API_VERSIONS
 from roony.simulator.installing import is_past
 from roony.simulator.records import Record
 from roony.simulator.refusals import Refusal, account_refused, invalid, masked, unauthorized
 from roony.simulator.world import API_VERSION, World
 
-_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z_]+)*(;.*)?")
+# Versions of the preview channel are not published; features in beta may follow a semicolon.
+_PREVIEW = re.compile(r"\d{4}-\d{2}-\d{2}\.(?:[a-z]+\.)?preview")
 
 
 def given_key(request: Request) -> str | None:
@@ -30,11 +32,12 @@ def given_key(request: Request) -> str | None:
 
 
 def known_key(world: World, text: str | None) -> Record:
-    """Return the key's record, or refuse with 401."""
+    """Return the key's record, or refuse: 401 for a key nobody has, 403 for a publishable one."""
     if text is None:
         raise unauthorized(
             "You did not provide an API key. You need to provide your API key in the Authorization header, using "
-            "Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY')."
+            "Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See "
+            "https://stripe.com/docs/api#authentication for details, or we can help at https://support.stripe.com/."
         )
     record = world.keys.get(text)
     if record is None or record["kind"] in ("refresh", "app_refresh"):
@@ -42,12 +45,18 @@ def known_key(world: World, text: str | None) -> Record:
     if is_past(world, record):
         raise unauthorized(f"Expired API Key provided: {masked(text)}", "api_key_expired")
     if record["kind"] == "publishable":
-        raise Refusal(401, "This API call cannot be made with a publishable API key.", code="secret_key_required")
+        raise Refusal(
+            403,
+            "This API call cannot be made with a publishable API key. Please use a secret API key. You can find a list "
+            "of your API keys at https://dashboard.stripe.com/account/apikeys.",
+            code="secret_key_required",
+        )
     return record
 
 
 def account_for(world: World, key: Record, request: Request) -> str:
     """Return the account acted for: the key's own, or the one named by `Stripe-Account` if connected, else 403."""
+    _check_reach(key, request)
     wanted = request.headers.get("stripe-account")
     if wanted is None:
         return str(key["account"])
@@ -58,9 +67,21 @@ def account_for(world: World, key: Record, request: Request) -> str:
     return wanted
 
 
+def _check_reach(key: Record, request: Request) -> None:
+    """Refuse what this kind of key may not do, whatever the account: a card's own key reads that card (facts 1.6)."""
+    if key["kind"] == "ephemeral" and (request.method, request.url.path) != ("GET", f"/v1/issuing/cards/{key['card']}"):
+        raise Refusal(403, "This ephemeral key may read the card it was made for, and do nothing else.")
+    if key.get("scope") == "read_only" and request.method != "GET":
+        raise Refusal(403, "This access token has the scope read_only: it may not change anything.")
+
+
 def version_of(request: Request) -> str:
-    """Return the API version to echo; what is no version at all is refused."""
+    """Return the API version to echo; one that was never published is refused."""
     version = request.headers.get("stripe-version", API_VERSION)
-    if not _VERSION.fullmatch(version):
-        raise invalid(f"Invalid Stripe API version: {version[:60]}")
+    plain = version.partition(";")[0].strip()
+    if plain not in API_VERSIONS and not _PREVIEW.fullmatch(plain):
+        raise invalid(
+            f"Invalid Stripe API version: {version[:60]}. You can find your most recent version at "
+            "https://dashboard.stripe.com/developers."
+        )
     return version
