@@ -6,16 +6,22 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from roony.simulator.refusals import Refusal, invalid
+from roony.simulator.refusals import Refusal, invalid, locked
 
-KINDS = ("rate_limit", "lock_timeout", "conflict", "error_before", "error_after", "drop_after", "slow")
+_FIRST = ("rate_limit", "lock_timeout", "conflict", "error_before", "drop_before")
+KINDS = (*_FIRST, "error_after", "drop_after", "slow")
 _REASONS = ("global-rate", "endpoint-rate", "global-concurrency", "endpoint-concurrency", "resource-specific")
 _LONGEST_SECONDS = 120
+_MOST_RULES = 100
+_SIMULATED = "(This is a fault that was asked of the simulator.)"
 
 
 @dataclass
 class Fault:
-    """One rule: which operation fails, in what way, how often."""
+    """One rule: which operation fails, in what way, how often.
+
+    `should_retry` becomes the header `Stripe-Should-Retry`, which overrules what a client makes of the status.
+    """
 
     endpoint: str
     kind: str
@@ -23,6 +29,7 @@ class Fault:
     probability: float
     seconds: float
     reason: str
+    should_retry: bool | None
     random: random.Random
 
     def meets(self, method: str, path: str) -> bool:
@@ -34,22 +41,31 @@ class Fault:
             return False
         return self.count != 0 and self.random.random() < self.probability
 
-    def refuse(self) -> None:
-        """Raise the refusal of a fault that comes before any effect."""
+    @property
+    def comes_first(self) -> bool:
+        """Whether it comes before the key is looked at, and before any effect."""
+        return self.kind in _FIRST
+
+    @property
+    def drops(self) -> bool:
+        """Whether the connection is cut instead of an answer."""
+        return self.kind in ("drop_before", "drop_after")
+
+    def refusal(self) -> Refusal:
+        """Return the answer of this fault; a 500 is kept by the idempotency layer if it gets there (facts 7.1)."""
+        headers = {} if self.should_retry is None else {"Stripe-Should-Retry": str(self.should_retry).lower()}
         if self.kind == "rate_limit":
-            header = {"Stripe-Rate-Limited-Reason": self.reason}
-            raise Refusal(429, "Too many requests (simulated fault).", code="rate_limit", headers=header)
+            headers["Stripe-Rate-Limited-Reason"] = self.reason
+            return Refusal(429, f"Request rate limit exceeded. {_SIMULATED}", code="rate_limit", headers=headers)
         if self.kind == "lock_timeout":
-            raise Refusal(429, "This object cannot be accessed right now (simulated fault).", code="lock_timeout")
+            refusal = locked("object")
+            refusal.headers |= headers
+            return refusal
         if self.kind == "conflict":
-            raise Refusal(409, "Another request is working on this object (simulated fault).", code="conflict")
-        if self.kind == "error_before":
-            raise failure()
-
-
-def failure() -> Refusal:
-    """Return the 500 that says nothing; the idempotency layer keeps it (facts 7.1)."""
-    return Refusal(500, "An unknown error occurred (simulated fault).", kind="api_error", stored=True)
+            message = "Another request is working on this object."
+            return Refusal(409, f"{message} {_SIMULATED}", code="conflict", headers=headers)
+        message = "An unknown error occurred."
+        return Refusal(500, f"{message} {_SIMULATED}", kind="api_error", headers=headers, stored=True)
 
 
 def _path_matches(wanted: str, path: str) -> bool:
@@ -72,12 +88,14 @@ class Faults:
         """Replace all rules by what a test sent; refuse what makes no sense."""
         if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
             raise invalid("Send a JSON list of faults.")
+        if len(rules) > _MOST_RULES:
+            raise invalid(f"There can be at most {_MOST_RULES} faults at once.")
         self.rules = [_read(rule) for rule in rules]
         return self.shown()
 
     def shown(self) -> list[dict[str, Any]]:
         """Return the rules with what is left of their counts."""
-        fields = ("endpoint", "kind", "count", "probability", "seconds", "reason")
+        fields = ("endpoint", "kind", "count", "probability", "seconds", "reason", "should_retry")
         return [{field: getattr(rule, field) for field in fields} for rule in self.rules]
 
     def pick(self, method: str, path: str) -> Fault | None:
@@ -91,7 +109,7 @@ class Faults:
 
 
 def _read(rule: dict[str, Any]) -> Fault:
-    unknown = set(rule) - {"endpoint", "kind", "count", "probability", "seed", "seconds", "reason"}
+    unknown = set(rule) - {"endpoint", "kind", "count", "probability", "seed", "seconds", "reason", "should_retry"}
     if unknown:
         raise invalid(f"Unknown field of a fault: {min(unknown)}")
     kind, endpoint = rule.get("kind"), rule.get("endpoint")
@@ -100,14 +118,17 @@ def _read(rule: dict[str, Any]) -> Fault:
     if not isinstance(endpoint, str) or "/" not in endpoint:
         raise invalid("`endpoint` is a method and a path template, or a prefix with a star.", "endpoint")
     count, probability, seconds = rule.get("count"), rule.get("probability", 1), rule.get("seconds", 0)
-    if count is not None and (not isinstance(count, int) or count < 0):
+    if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 0):
         raise invalid("`count` is a whole number of times, or absent for always.", "count")
-    if not isinstance(probability, int | float) or not 0 <= probability <= 1:
+    if not isinstance(probability, int | float) or isinstance(probability, bool) or not 0 <= probability <= 1:
         raise invalid("`probability` lies between 0 and 1.", "probability")
-    if not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST_SECONDS:
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds <= _LONGEST_SECONDS:
         raise invalid(f"`seconds` lies between 0 and {_LONGEST_SECONDS}.", "seconds")
     reason = rule.get("reason", _REASONS[0])
     if reason not in _REASONS:
         raise invalid(f"Invalid reason: must be one of {', '.join(_REASONS)}", "reason")
+    should_retry = rule.get("should_retry")
+    if should_retry is not None and not isinstance(should_retry, bool):
+        raise invalid("`should_retry` is true, false, or absent for no header.", "should_retry")
     chance = random.Random(str(rule.get("seed", 0)))
-    return Fault(endpoint, kind, count, probability, seconds, reason, chance)
+    return Fault(endpoint, kind, count, probability, seconds, reason, should_retry, chance)

@@ -138,7 +138,8 @@ class OAuthPages:
                 form = await _form(request)
                 if fault is not None:
                     await asyncio.sleep(fault.seconds)
-                    fault.refuse()
+                    if fault.comes_first:
+                        raise fault.refusal()
                 self._check_key(request, form)
                 answer = _json(handler(form), 200)
             except (OAuthRefusal, Refusal) as refusal:
@@ -148,7 +149,7 @@ class OAuthPages:
                 self.door.delivery.look()
             if fault is not None and fault.kind == "error_after":
                 answer = _json(_FAILED.body, _FAILED.status)
-            if fault is not None and fault.kind == "drop_after":
+            if fault is not None and fault.drops:
                 drop_connection(request)
             return answer
 

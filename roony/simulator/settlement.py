@@ -12,7 +12,7 @@ from roony.simulator.exchange import convert, share
 from roony.simulator.identifiers import new_id
 from roony.simulator.lifecycle import count_authorization, count_payment
 from roony.simulator.records import Record
-from roony.simulator.refusals import invalid
+from roony.simulator.refusals import invalid, locked, not_now
 from roony.simulator.views import authorization_view, frozen, previous_attributes
 from roony.simulator.world import World
 
@@ -40,7 +40,7 @@ def capture(world: World, record: Record, amount: int | None, *, close: bool, de
     before = frozen(authorization_view(world, record))
     captured = amount if amount is not None else max(body["amount"] - record["captured"], 0)
     if captured <= 0:
-        raise invalid("There is nothing left to capture.", "capture_amount")
+        raise not_now("There is nothing left to capture.", "capture_amount")
     ledger.hold(world, record, 0 if close else max(record["held"] - captured, 0))
     money = Money(-captured, -merchant_share(body, captured))
     transaction = _transaction(world, record["card"], "capture", money, body, details, record)
@@ -64,7 +64,7 @@ def reverse(world: World, record: Record, amount: int | None) -> Record:
     left = max(body["amount"] - record["captured"], 0)
     given_back = left if amount is None else amount
     if given_back > left:
-        raise invalid(f"The reversed amount can be at most {left}.", "reverse_amount")
+        raise not_now(f"The reversed amount can be at most {left}.", "reverse_amount")
     _resize(record, body["amount"] - given_back)
     ledger.hold(world, record, 0 if given_back == left else max(record["held"] - given_back, 0))
     spending.count(world, record, max(body["amount"], record["captured"]))
@@ -127,7 +127,7 @@ def refund(world: World, purchase: Record, amount: int | None) -> Record:
     if body["type"] != "capture":
         raise invalid("Only a transaction of type `capture` can be refunded.")
     if wanted <= 0 or wanted > left:
-        raise invalid(f"The refund can be at most {left}.", "refund_amount")
+        raise not_now(f"The refund can be at most {left}.", "refund_amount")
     authorization = world.authorizations.get(body["authorization"]) if body["authorization"] else None
     money = Money(wanted, share(wanted, -body["amount"], -body["merchant_amount"]))
     transaction = _transaction(world, purchase["card"], "refund", money, body, None, authorization)
@@ -165,7 +165,7 @@ def _open(record: Record) -> dict[str, Any]:
 
 def _check_undisturbed(body: dict[str, Any]) -> None:
     if body["pending_request"] is not None:
-        raise invalid("This authorization is being decided at this moment.")
+        raise locked("authorization")
 
 
 def merchant_share(authorization: dict[str, Any], amount: int) -> int:

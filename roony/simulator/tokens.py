@@ -7,7 +7,7 @@ from typing import Any
 from roony.simulator.events import emit
 from roony.simulator.identifiers import new_id, random_digits
 from roony.simulator.records import Record
-from roony.simulator.refusals import invalid
+from roony.simulator.refusals import not_now
 from roony.simulator.views import frozen, previous_attributes
 from roony.simulator.world import World
 
@@ -48,7 +48,7 @@ def change_status(world: World, token: Record, status: str) -> None:
     """Suspend, take up again or delete a token; deleted is for ever. Told by `issuing_token.updated`."""
     body = token["body"]
     if body["status"] == "deleted":
-        raise invalid("This token is deleted: its status can no longer be changed.", "status")
+        raise not_now("This token is deleted: its status can no longer be changed.", "status")
     if body["status"] == status:
         return
     before = frozen(body)

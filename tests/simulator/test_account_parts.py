@@ -103,7 +103,7 @@ def test_one_account_given_with_the_account_replaces_the_default(client: stripe.
 @pytest.mark.parametrize(
     ("given", "status", "code"),
     [
-        ("tok_unknown", 404, "resource_missing"),
+        ("tok_unknown", 400, "resource_missing"),
         ("tok_visa", 402, "invalid_card_type"),
         ({**CARD, "number": "4000056655665557"}, 402, "incorrect_number"),
         ({**CARD, "exp_month": 13}, 402, "invalid_expiry_month"),

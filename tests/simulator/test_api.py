@@ -1,40 +1,16 @@
-"""The API's manners: keys, accounts, versions, parameters, pages, idempotency (facts 7)."""
+"""The API's manners: keys, accounts, versions, parameters, pages (facts 7.2, 7.4)."""
 
 from __future__ import annotations
 
 import base64
 import json
-import threading
-import urllib.error
-import urllib.request
 from typing import Any
 
 import pytest
 import stripe
 
-from tests.support.simulator import Receiver, SimulatorProcess, authorize, new_card, new_cardholder, said
-
-Headers = dict[str, str]
-
-
-def call(
-    simulator: SimulatorProcess, method: str, path: str, body: str | None = None, headers: Headers | None = None
-) -> tuple[int, Headers, Any]:
-    """Send a request as it is, without the SDK's help."""
-    data = body.encode() if body is not None else None
-    request = urllib.request.Request(f"{simulator.url}{path}", data, method=method)  # noqa: S310 - our own address
-    for name, value in {"Authorization": f"Bearer {simulator.secret_key}", **(headers or {})}.items():
-        request.add_header(name, value)
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - as above
-            return answer.status, _lower(answer.headers), json.loads(answer.read())
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, _lower(error.headers), json.loads(error.read())
-
-
-def _lower(headers: Any) -> Headers:
-    return {name.lower(): value for name, value in headers.items()}
+from tests.support.raw_http import call
+from tests.support.simulator import SimulatorProcess, authorize, new_card, new_cardholder
 
 
 def test_every_answer_names_its_request_and_its_version_and_says_what_it_is(simulator: SimulatorProcess) -> None:
@@ -105,100 +81,6 @@ def test_pages_go_both_ways(client: stripe.StripeClient) -> None:
     assert [card.id for card in client.v1.issuing.cards.list({"limit": 1}).auto_paging_iter()] == newest
     with pytest.raises(stripe.InvalidRequestError):
         client.v1.issuing.cards.list({"limit": 101})
-
-
-def test_a_key_replays_the_first_answer(simulator: SimulatorProcess, client: stripe.StripeClient) -> None:
-    holder = new_cardholder(client).id
-    body = f"cardholder={holder}&currency=usd&type=virtual"
-    key = {"Idempotency-Key": "k1"}
-    status, headers, first = call(simulator, "POST", "/v1/issuing/cards", body, key)
-    assert (status, "idempotent-replayed" in headers) == (200, False)
-    _, headers, again = call(simulator, "POST", "/v1/issuing/cards", body, key)
-    assert (headers["idempotent-replayed"], again) == ("true", first)
-    status, _, other = call(simulator, "POST", "/v1/issuing/cards", body + "&status=active", key)
-    assert (status, other["error"]["type"]) == (400, "idempotency_error")
-    assert len(client.v1.issuing.cards.list().data) == 1
-    simulator.control("clock", {"advance": 24 * 3600})
-    _, headers, later = call(simulator, "POST", "/v1/issuing/cards", body, key)
-    assert "idempotent-replayed" not in headers
-    assert later["id"] != first["id"]
-
-
-def test_a_refused_validation_does_not_use_up_the_key(simulator: SimulatorProcess, client: stripe.StripeClient) -> None:
-    holder, key = new_cardholder(client).id, {"Idempotency-Key": "k2"}
-    assert call(simulator, "POST", "/v1/issuing/cards", "currency=usd", key)[0] == 400
-    body = f"cardholder={holder}&currency=usd&type=virtual"
-    assert call(simulator, "POST", "/v1/issuing/cards", body, key)[0] == 200
-
-
-def test_a_key_in_use_is_a_conflict(simulator: SimulatorProcess, receiver: Receiver) -> None:
-    client = simulator.client()
-    card = new_card(client)
-    asked, go_on = threading.Event(), threading.Event()
-
-    def slowly(event: dict[str, Any]) -> Any:
-        if event["type"] == "issuing_authorization.request":
-            asked.set()
-            go_on.wait(5)
-        return said({"approved": True})
-
-    receiver.answer = slowly
-    options: Any = {"idempotency_key": "same"}
-    helpers = client.v1.test_helpers.issuing.authorizations
-    first = threading.Thread(target=lambda: helpers.create({"card": card.id, "amount": 5}, options))
-    first.start()
-    assert asked.wait(5)
-    with pytest.raises(stripe.APIError) as refused:
-        helpers.create({"card": card.id, "amount": 5}, options)
-    go_on.set()
-    first.join(5)
-    assert (refused.value.http_status, refused.value.error.code) == (409, "idempotency_key_in_use")
-    assert len(client.v1.issuing.authorizations.list().data) == 1
-
-
-def test_faults_come_before_or_after_the_effect(simulator: SimulatorProcess, client: stripe.StripeClient) -> None:
-    holder = new_cardholder(client).id
-    endpoint = "POST /v1/issuing/cards"
-
-    def create(key: str) -> Any:
-        params: Any = {"cardholder": holder, "currency": "usd", "type": "virtual"}
-        return client.v1.issuing.cards.create(params, {"idempotency_key": key})
-
-    def made() -> int:
-        return len(client.v1.issuing.cards.list().data)
-
-    simulator.control("faults", [{"endpoint": endpoint, "kind": "rate_limit", "count": 1}])
-    with pytest.raises(stripe.RateLimitError) as limited:
-        create("a")
-    assert limited.value.headers["Stripe-Rate-Limited-Reason"] == "global-rate"
-    assert create("a").id
-    simulator.control("faults", [{"endpoint": endpoint, "kind": "error_before", "count": 1}])
-    with pytest.raises(stripe.APIError):
-        create("b")
-    assert made() == 1
-    simulator.control("faults", [{"endpoint": endpoint, "kind": "error_after", "count": 1}])
-    for _ in range(2):  # the stored 500 is replayed
-        with pytest.raises(stripe.APIError):
-            create("c")
-    assert made() == 2
-    simulator.control("faults", [{"endpoint": endpoint, "kind": "drop_after", "count": 1}])
-    with pytest.raises(stripe.APIConnectionError):
-        create("d")
-    assert made() == 3
-    assert create("d").last_response.headers["Idempotent-Replayed"] == "true"
-    assert made() == 3
-
-
-def test_slow_and_conflict_faults_follow_a_template(simulator: SimulatorProcess, client: stripe.StripeClient) -> None:
-    card = new_card(client)
-    rules = [{"endpoint": "GET /v1/issuing/cards/{card}", "kind": "conflict", "count": 1}]
-    simulator.control("faults", rules)
-    assert client.v1.issuing.cards.list().data
-    with pytest.raises(stripe.APIError) as refused:
-        client.v1.issuing.cards.retrieve(card.id)
-    assert refused.value.http_status == 409
-    assert simulator.control("faults")["faults"][0]["count"] == 0
-    assert client.v1.issuing.cards.retrieve(card.id).id == card.id
 
 
 def test_the_state_dump_shows_no_secrets(simulator: SimulatorProcess, client: stripe.StripeClient) -> None:

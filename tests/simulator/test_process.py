@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from roony.simulator.server import listen
-from tests.simulator.test_api import call
+from tests.support.raw_http import call
 from tests.support.simulator import REQUEST, Receiver, SimulatorProcess, authorize, new_card, new_cardholder, said
 
 

@@ -9,10 +9,10 @@ from roony.simulator.accounts import default_currency
 from roony.simulator.events import emit
 from roony.simulator.identifiers import new_card_number, new_id, random_digits
 from roony.simulator.records import Record
-from roony.simulator.refusals import invalid, missing
+from roony.simulator.refusals import invalid, missing, not_now
 from roony.simulator.spending import HIDDEN_DAILY_LIMIT
 from roony.simulator.stripe_api.controls import CONTROL_FIELDS, merged_controls, no_controls
-from roony.simulator.stripe_api.expanding import CARD_SECRETS
+from roony.simulator.stripe_api.expandable import CARD_SECRETS
 from roony.simulator.stripe_api.lists import CREATED, PAGE, matcher, page
 from roony.simulator.stripe_api.operations import Call, Operation
 from roony.simulator.stripe_api.parameters import Field, Group, Integer, Metadata, Text
@@ -189,7 +189,7 @@ def update(call: Call) -> View:
 def _change_status(changed: dict[str, Any], params: Any, cardholder: Record) -> None:
     status, reason = params.get("status"), params.get("cancellation_reason")
     if changed["status"] == "canceled" and (status or reason):
-        raise invalid("This card is canceled: its status can no longer be changed.", "status")
+        raise not_now("This card is canceled: its status can no longer be changed.", "status")
     if reason is not None and status != "canceled":
         raise invalid("A cancellation_reason needs status=canceled.", "cancellation_reason")
     if status is not None:
@@ -203,7 +203,7 @@ def _check_activation(status: str, cardholder: Record) -> None:
     """Refuse an active card while Stripe waits for something about its cardholder (facts 1.1, 1.3)."""
     due = cardholder["body"]["requirements"]["past_due"]
     if status == "active" and due:
-        raise invalid(f"The cardholder still has requirements past due: {', '.join(due)}.", "status")
+        raise not_now(f"The cardholder still has requirements past due: {', '.join(due)}.", "status")
 
 
 def listing(call: Call) -> View:

@@ -8,7 +8,7 @@ from roony.simulator.disputing import expire, window_closed
 from roony.simulator.events import emit
 from roony.simulator.identifiers import new_id
 from roony.simulator.records import Record
-from roony.simulator.refusals import invalid, missing, no_such
+from roony.simulator.refusals import invalid, missing, no_such, not_now
 from roony.simulator.stripe_api.dispute_evidence import EVIDENCE, check_complete, merged_evidence
 from roony.simulator.stripe_api.lists import CREATED, PAGE, matcher, page
 from roony.simulator.stripe_api.operations import Call, Operation
@@ -58,12 +58,12 @@ def _purchase(call: Call) -> Record:
     if purchase["body"]["type"] != "capture":
         raise invalid("A refund cannot be disputed.", "transaction")
     if window_closed(world, purchase):
-        raise invalid("The time to dispute this transaction is over.", "transaction")
+        raise not_now("The time to dispute this transaction is over.", "transaction")
     for other in world.disputes.where("transaction", purchase["id"]):
         if other["body"]["status"] != "expired":
-            raise invalid(f"This transaction already has a dispute: {other['id']}.", "transaction")
+            raise not_now(f"This transaction already has a dispute: {other['id']}.", "transaction")
     if _disputable(purchase) <= 0:
-        raise invalid("This transaction was refunded and cannot be disputed.", "transaction")
+        raise not_now("This transaction was refunded and cannot be disputed.", "transaction")
     return purchase
 
 
@@ -91,7 +91,7 @@ def update(call: Call) -> View:
     if body["status"] != "unsubmitted":
         for name in ("amount", "evidence"):
             if name in params:
-                raise invalid(f"This dispute is {body['status']}: its {name} can no longer be changed.", name)
+                raise not_now(f"This dispute is {body['status']}: its {name} can no longer be changed.", name)
     if "amount" in params:
         body["amount"] = _amount(params["amount"], world.transactions[record["transaction"]])
     if "evidence" in params:

@@ -14,12 +14,12 @@ from starlette.responses import Response
 from roony.simulator import events
 from roony.simulator.card_network import CardNetwork
 from roony.simulator.delivery import Delivery
-from roony.simulator.faults import Fault, Faults, failure
+from roony.simulator.faults import Fault, Faults
 from roony.simulator.identifiers import new_id
-from roony.simulator.refusals import Refusal
-from roony.simulator.stripe_api.expanding import expand
+from roony.simulator.refusals import Refusal, from_execution, invalid, unrecognized
+from roony.simulator.stripe_api.expanding import check_expand, expand
 from roony.simulator.stripe_api.forms import read_form
-from roony.simulator.stripe_api.idempotency import Idempotency, fingerprint
+from roony.simulator.stripe_api.idempotency import Asked, Idempotency
 from roony.simulator.stripe_api.keys import account_for, given_key, known_key, version_of
 from roony.simulator.stripe_api.operations import Call, Operation
 from roony.simulator.stripe_api.parameters import read_fields
@@ -43,7 +43,7 @@ class Door:
 
     async def answer(self, request: Request, operation: Operation | None) -> Response:
         """Serve one request; whatever goes wrong is told in Stripe's error shape."""
-        headers = {"Request-Id": new_id("req", 14)}
+        headers = {"Request-Id": new_id("req", 14), "Cache-Control": "no-cache, no-store"}
         fault = self.faults.pick(request.method, request.url.path)
         try:
             status, body = await self._serve(request, operation, headers, fault)
@@ -57,7 +57,7 @@ class Door:
         finally:
             self.world.save()
             self.delivery.look()
-        if fault is not None and fault.kind == "drop_after":
+        if fault is not None and fault.drops:
             drop_connection(request)
         return Response(body, status, headers, media_type="application/json")
 
@@ -72,30 +72,42 @@ class Door:
         4. Parameters are read and refused; then the operation runs.
         """
         raw = await read_body(request)
-        if fault is not None:
+        if fault is not None and fault.comes_first:
             await asyncio.sleep(fault.seconds)
-            fault.refuse()
+            raise fault.refusal()
         key = known_key(self.world, given_key(request))
         headers["Stripe-Version"] = version_of(request)
         account = account_for(self.world, key, request)
         if "stripe-account" in request.headers:
             headers["Stripe-Account"] = account
-        if operation is None:
-            raise Refusal(404, f"Unrecognized request URL ({request.method}: {request.url.path}).")
         idempotency_key = request.headers.get("idempotency-key") if request.method == "POST" else None
-        if not idempotency_key:
-            return await self._run(request, operation, headers, fault, Caller(account, key, raw, None))
+        caller = Caller(account, key, raw, idempotency_key or None)
+        try:
+            if operation is None:
+                raise unrecognized(request.method, request.url.path)
+            if caller.idempotency_key is None:
+                return await self._run(request, operation, headers, fault, caller)
+            return await self._once(request, operation, headers, fault, caller)
+        except Refusal as refusal:
+            refusal.name_log(account, headers["Request-Id"])
+            raise
+
+    async def _once(
+        self, request: Request, operation: Operation, headers: dict[str, str], fault: Fault | None, caller: Caller
+    ) -> tuple[int, bytes]:
+        """Run under an idempotency key: once, and then answer again what was answered first (facts 7.1)."""
+        account, idempotency_key = caller.account, str(caller.idempotency_key)
         headers["Idempotency-Key"] = idempotency_key
-        print_ = fingerprint(request.method, request.url.path, raw)
-        kept = self.idempotency.begin(account, idempotency_key, print_)
+        asked = Asked.by(request.url.path, request.url.query.encode(), caller.raw)
+        kept = self.idempotency.begin(account, idempotency_key, asked)
         if kept is not None:
             status, body, original = kept
             headers |= {"Idempotent-Replayed": "true", "Original-Request": original}
             return status, body
+        headers["Original-Request"] = headers["Request-Id"]
         try:
-            caller = Caller(account, key, raw, idempotency_key)
             status, body = await self._kept_errors(request, operation, headers, fault, caller)
-            self.idempotency.finish(account, idempotency_key, print_, status, body, headers["Request-Id"])
+            self.idempotency.finish(account, idempotency_key, asked, status, body, headers["Request-Id"])
             return status, body
         finally:
             self.idempotency.let_go(account, idempotency_key)
@@ -109,24 +121,30 @@ class Door:
         except Refusal as refusal:
             if not refusal.stored:
                 raise
+            refusal.name_log(caller.account, headers["Request-Id"])
             return refusal.status, _json(refusal.body)
 
     async def _run(
         self, request: Request, operation: Operation, headers: dict[str, str], fault: Fault | None, caller: Caller
     ) -> tuple[int, bytes]:
         params = read_fields(_tree(request, caller.raw), operation.accepted())
+        check_expand(operation, params)
         version = request.headers.get("stripe-version")
         call = Call(self.world, self.network, caller.account, caller.key, request.path_params, params, version)
+        if fault is not None:
+            await asyncio.sleep(fault.seconds)  # here, so that a slow request holds its idempotency key
         token = events.cause.set({"id": headers["Request-Id"], "idempotency_key": caller.idempotency_key})
         try:
             result = operation.handle(call)
             if inspect.isawaitable(result):
                 result = await result
             body = _json(expand(call, result))
+        except Refusal as refusal:
+            raise from_execution(refusal, params) from None
         finally:
             events.cause.reset(token)
         if fault is not None and fault.kind == "error_after":
-            raise failure()
+            raise fault.refusal()
         return 200, body
 
 
@@ -165,7 +183,10 @@ def _tree(request: Request, raw: bytes) -> dict[str, Any]:
         return {**query, **read_form(raw)} if raw else query
     kind = request.headers.get("content-type", _FORM).partition(";")[0].strip().lower()
     if raw and kind != _FORM:
-        raise Refusal(400, f"Invalid request (check that your POST content type is {_FORM}).")
+        raise invalid(
+            f"Invalid request (check that your POST content type is {_FORM}). If you have any questions, we can help "
+            "at https://support.stripe.com/."
+        )
     return {**query, **read_form(raw)}
 
 

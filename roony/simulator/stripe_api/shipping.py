@@ -7,7 +7,7 @@ from typing import Any
 
 from roony.simulator.events import emit
 from roony.simulator.identifiers import random_digits
-from roony.simulator.refusals import invalid
+from roony.simulator.refusals import invalid, not_now
 from roony.simulator.stripe_api.operations import Call, Operation
 from roony.simulator.stripe_api.parameters import Boolean, Group, Text
 from roony.simulator.views import View, card_view, frozen, previous_attributes
@@ -98,7 +98,7 @@ def check_change(card: dict[str, Any]) -> None:
         raise invalid("Only physical cards are shipped.", "shipping")
     status = card["shipping"]["status"] if card["shipping"] else "pending"
     if status not in _NOT_ON_ITS_WAY:
-        raise invalid(f"The shipment is {status}: where it goes can no longer be changed.", "shipping")
+        raise not_now(f"The shipment is {status}: where it goes can no longer be changed.", "shipping")
 
 
 def stopped(shipping: dict[str, Any] | None) -> dict[str, Any] | None:
