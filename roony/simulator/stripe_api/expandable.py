@@ -1,11 +1,14 @@
 """Which fields of each object can be named in `expand[]`, as Stripe publishes them.
 
-`REFERENCES` are ids that are replaced by the object they name. `HASHES` are parts that are already inlined: naming
-them changes nothing. Both are dotted paths within one object; only those hashes are listed that may be null or absent.
+`REFERENCES` are ids that are replaced by the object they name. `INLINED` are objects that are always put in, `HASHES`
+other parts that can be named without effect. All are dotted paths within one object. What a part of an account or a
+person consists of is not listed: `DEEP` are the kinds of which only the first steps are here.
 """
 
 from __future__ import annotations
 
+# The secrets of a card are put in by its retrieve operation alone; anywhere else the words are passed over.
+CARD_SECRETS = ("number", "cvc")
 FILE = "file"  # files are named by id only: the simulator has no Files API to take them from
 _EVIDENCE = (
     "canceled",
@@ -18,8 +21,14 @@ _EVIDENCE = (
     "service_not_as_described",
 )
 _DOCUMENT = {"verification.document.back": FILE, "verification.document.front": FILE}
-_FLEET = ("", ".cardholder_prompt_data", ".reported_breakdown")
-_BREAKDOWN = (".reported_breakdown.fuel", ".reported_breakdown.non_fuel", ".reported_breakdown.tax")
+_FLEET = (
+    "",
+    ".cardholder_prompt_data",
+    ".reported_breakdown",
+    ".reported_breakdown.fuel",
+    ".reported_breakdown.non_fuel",
+    ".reported_breakdown.tax",
+)
 
 # What a balance transaction may come from here; Stripe has more kinds of sources.
 SOURCE = "source"
@@ -64,96 +73,85 @@ REFERENCES: dict[str, dict[str, str]] = {
     "topup": {"balance_transaction": "balance_transaction"},
 }
 
-HASHES: dict[str, frozenset[str]] = {
-    "account": frozenset(
-        {
-            "business_profile",
-            "capabilities",
-            "company",
-            "controller",
-            "external_accounts",
-            "future_requirements",
-            "groups",
-            "individual",
-            "requirements",
-            "settings",
-            "tos_acceptance",
-        }
-    ),
-    "bank_account": frozenset({"customer", "future_requirements", "requirements"}),
-    "card": frozenset({"customer", "networks"}),
-    "issuing.authorization": frozenset(
-        {
-            "amount_details",
-            "fraud_challenges",
-            "fuel",
-            "pending_request",
-            "pending_request.amount_details",
-            "request_history.amount_details",
-            "treasury",
-            "verification_data.authentication_exemption",
-            "verification_data.three_d_secure",
-            *(f"fleet{part}" for part in (*_FLEET, *_BREAKDOWN)),
-        }
-    ),
-    "issuing.card": frozenset(
-        {
-            "latest_fraud_warning",
-            "lifecycle_controls",
-            "shipping",
-            "shipping.address_validation",
-            "shipping.address_validation.normalized_address",
-            "shipping.customs",
-            "wallets",
-        }
-    ),
-    "issuing.cardholder": frozenset(
-        {
-            "company",
-            "individual",
-            "individual.card_issuing",
-            "individual.card_issuing.user_terms_acceptance",
-            "individual.dob",
-            "individual.verification",
-            "individual.verification.document",
-            "spending_controls",
-        }
-    ),
-    "issuing.dispute": frozenset({"treasury", *(f"evidence.{reason}" for reason in _EVIDENCE)}),
-    "issuing.personalization_design": frozenset({"carrier_text"}),
-    "issuing.token": frozenset(
-        {
-            "network_data",
-            *(f"network_data.{part}" for part in ("device", "mastercard", "visa", "wallet_provider")),
-            "network_data.wallet_provider.cardholder_address",
-        }
-    ),
-    "issuing.transaction": frozenset(
-        {
-            "amount_details",
-            "network_data",
-            "purchase_details",
-            *(f"purchase_details.{part}" for part in ("flight", "flight.segments", "fuel", "lodging", "receipt")),
-            *(f"purchase_details.fleet{part}" for part in (*_FLEET, *_BREAKDOWN)),
-            "treasury",
-        }
-    ),
-    "person": frozenset(
-        {
-            "additional_tos_acceptances",
-            "address",
-            "address_kana",
-            "address_kanji",
-            "dob",
-            "future_requirements",
-            "registered_address",
-            "relationship",
-            "requirements",
-            "us_cfpb_data",
-            "verification",
-            "verification.additional_document",
-            "verification.document",
-        }
-    ),
-    "topup": frozenset({"payment_method", "payment_method_options", "source"}),
+INLINED: dict[str, dict[str, str]] = {
+    "account": {"individual": "person"},
+    "issuing.authorization": {
+        "balance_transactions": "balance_transaction",
+        "card": "issuing.card",
+        "transactions": "issuing.transaction",
+    },
+    "issuing.card": {"cardholder": "issuing.cardholder"},
+    "issuing.dispute": {"balance_transactions": "balance_transaction"},
 }
+
+DEEP = frozenset({"account", "bank_account", "capability", "card", "person", "topup"})
+
+
+def _paths(*words: str) -> frozenset[str]:
+    return frozenset(path for word in words for path in word.split())
+
+
+_REQUIRED = "future_requirements requirements"
+
+HASHES: dict[str, frozenset[str]] = {
+    "account": _paths(
+        "business_profile capabilities company controller external_accounts groups settings tos_acceptance", _REQUIRED
+    ),
+    "balance_transaction": _paths("fee_details"),
+    "bank_account": _paths("customer", _REQUIRED),
+    "capability": _paths(_REQUIRED),
+    "card": _paths("customer networks"),
+    "issuing.authorization": _paths(
+        "amount_details fraud_challenges fuel merchant_data network_data treasury",
+        "pending_request pending_request.amount_details request_history request_history.amount_details",
+        "verification_data verification_data.authentication_exemption verification_data.three_d_secure",
+        *(f"fleet{part}" for part in _FLEET),
+    ),
+    "issuing.card": _paths(
+        "latest_fraud_warning lifecycle_controls lifecycle_controls.cancel_after",
+        "shipping shipping.address shipping.address_validation shipping.address_validation.normalized_address",
+        "shipping.customs spending_controls spending_controls.spending_limits",
+        "wallets wallets.apple_pay wallets.google_pay",
+    ),
+    "issuing.cardholder": _paths(
+        "billing billing.address company requirements spending_controls spending_controls.spending_limits",
+        "individual individual.card_issuing individual.card_issuing.user_terms_acceptance individual.dob",
+        "individual.verification individual.verification.document",
+    ),
+    "issuing.dispute": _paths("evidence treasury", *(f"evidence.{reason}" for reason in _EVIDENCE)),
+    "issuing.personalization_design": _paths("carrier_text preferences rejection_reasons"),
+    "issuing.physical_bundle": _paths("features"),
+    "issuing.token": _paths(
+        "network_data",
+        *(f"network_data.{part}" for part in ("device", "mastercard", "visa", "wallet_provider")),
+        "network_data.wallet_provider.cardholder_address",
+    ),
+    "issuing.transaction": _paths(
+        "amount_details merchant_data network_data purchase_details treasury",
+        *(f"purchase_details.{part}" for part in ("flight", "flight.segments", "fuel", "lodging", "receipt")),
+        *(f"purchase_details.fleet{part}" for part in _FLEET),
+    ),
+    "person": _paths(
+        "additional_tos_acceptances address address_kana address_kanji dob registered_address relationship",
+        "us_cfpb_data verification",
+        _REQUIRED,
+    ),
+    "topup": _paths("payment_method payment_method_options source"),
+}
+
+
+def can_name(kind: str, steps: list[str]) -> bool:
+    """Whether a name can be expanded from an object of this kind, as far as the tables go."""
+    path = ""
+    for step in steps:
+        if kind == "issuing.card" and step in CARD_SECRETS:
+            return True
+        path = f"{path}.{step}" if path else step
+        target = REFERENCES.get(kind, {}).get(path) or INLINED.get(kind, {}).get(path)
+        if target in (FILE, SOURCE):
+            return True
+        if target is not None:
+            kind, path = target, ""
+        elif path not in HASHES.get(kind, ()):
+            return kind in DEEP and path != step
+    return True

@@ -2,34 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from roony.simulator.records import Record
 from roony.simulator.refusals import invalid
-from roony.simulator.stripe_api.expandable import FILE, HASHES, REFERENCES, SOURCE
-from roony.simulator.stripe_api.operations import Call
+from roony.simulator.stripe_api.expandable import CARD_SECRETS, FILE, HASHES, REFERENCES, SOURCE, can_name
+from roony.simulator.stripe_api.operations import Call, Operation
 from roony.simulator.stripe_api.physical_bundles import BUNDLES
 from roony.simulator.views import View, authorization_view, body_view, card_view, dispute_view
 from roony.simulator.world import World
 
 _DEEPEST = 4  # levels, of which `data` of a list is one
 _MOST = 100  # names in one request
-# The secrets of a card are put in by its retrieve operation alone; anywhere else the words are passed over.
-CARD_SECRETS = ("number", "cvc")
+# What an operation that changes something answers with, by the beginning of its path; the longest fits.
+_ANSWERS = {
+    "/v1/accounts": "account",
+    "/v1/accounts/{account}/capabilities": "capability",
+    "/v1/accounts/{account}/persons": "person",
+    "/v1/issuing/authorizations": "issuing.authorization",
+    "/v1/issuing/cardholders": "issuing.cardholder",
+    "/v1/issuing/cards": "issuing.card",
+    "/v1/issuing/disputes": "issuing.dispute",
+    "/v1/issuing/personalization_designs": "issuing.personalization_design",
+    "/v1/issuing/tokens": "issuing.token",
+    "/v1/issuing/transactions": "issuing.transaction",
+    "/v1/test_helpers/issuing/authorizations": "issuing.authorization",
+    "/v1/test_helpers/issuing/cards": "issuing.card",
+    "/v1/test_helpers/issuing/personalization_designs": "issuing.personalization_design",
+    "/v1/test_helpers/issuing/transactions": "issuing.transaction",
+    "/v1/topups": "topup",
+}
+_MANY_KINDS = ("/v1/accounts/{account}/external_accounts", "/v1/accounts/{account}/login_links")
 _VIEWS = {"issuing.authorization": authorization_view, "issuing.card": card_view, "issuing.dispute": dispute_view}
 _SOURCES = ("issuing.transaction", "issuing.authorization", "issuing.dispute", "topup")
 
 
-def expand(call: Call, view: View) -> View:
-    """Return the answer with everything in `expand` put in; what cannot be expanded is refused."""
-    names = call.params.get("expand") or ()
+def check_expand(operation: Operation, params: Mapping[str, Any]) -> None:
+    """Refuse names that cannot be expanded before anything is changed."""
+    names = params.get("expand") or ()
     if len(names) > _MOST:
         raise invalid(f"You cannot expand more than {_MOST} properties.", "expand")
     for name in names:
-        steps = name.split(".")
-        if len(steps) > _DEEPEST:
+        if name.count(".") >= _DEEPEST:
             raise invalid(f"You cannot expand more than {_DEEPEST} levels of a property ({name[:100]}).", "expand")
-        view = _expanded(call.world, view, steps, _Place(name))
+    if operation.method == "GET" or operation.path.startswith(_MANY_KINDS):
+        return  # nothing changes, or the answer tells
+    kinds = [(len(start), kind) for start, kind in _ANSWERS.items() if operation.path.startswith(start)]
+    kind = max(kinds)[1] if kinds else ""
+    for name in names:
+        if not can_name(kind, name.split(".")):
+            raise _Place(name).refused()
+
+
+def expand(call: Call, view: View) -> View:
+    """Return the answer with everything in `expand` put in; what cannot be expanded is refused."""
+    for name in call.params.get("expand") or ():
+        view = _expanded(call.world, view, name.split("."), _Place(name))
     return view
 
 
