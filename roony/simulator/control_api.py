@@ -13,14 +13,13 @@ from starlette.routing import Route
 from roony.simulator import disputing, standing, webhook_controls
 from roony.simulator.browsers import read_json, refuse_foreign
 from roony.simulator.connecting import revoke
-from roony.simulator.events import emit, event_view, resend
+from roony.simulator.events import emit, event_view
 from roony.simulator.forcing import force
 from roony.simulator.pages import page
 from roony.simulator.records import Record
 from roony.simulator.refusals import Refusal, invalid, no_such
 from roony.simulator.settlement import expire_due
 from roony.simulator.stripe_api.door import Door, read_body
-from roony.simulator.stripe_api.endpoints import LONGEST_ROLL_SECONDS, roll_secret
 from roony.simulator.topups import settle_due
 from roony.simulator.views import (
     authorization_view,
@@ -34,12 +33,14 @@ from roony.simulator.views import (
 from roony.simulator.world import CLIENT_ID
 
 _MOST_SECONDS = 100 * 366 * 24 * 3600
-_DELIVERY: dict[str, Any] = {
-    "duplicate": int,
-    "shuffle": bool,
-    "delay": (int, float),
-    "lose": (int, float),
-    "lose_count": int,
+# The options of delivery: what kind of value each takes, and the most.
+_DELIVERY: dict[str, tuple[Any, int]] = {
+    "duplicate": (int, 100),
+    "shuffle": (bool, 1),
+    "delay": ((int, float), _MOST_SECONDS),
+    "lose": ((int, float), 1),
+    "lose_count": (int, 1_000_000),
+    "seed": (int, 2**63 - 1),
 }
 _DISABLED = (None, "listed", "rejected.listed", "requirements.past_due", "under_review")
 
@@ -59,8 +60,6 @@ def routes(door: Door) -> list[Route]:
         ("cards/{card}", controls.card),
         ("webhook_endpoints/{endpoint}/roll_secret", controls.roll_secret),
         ("events/{event}/resend", controls.resend),
-        ("events/{event}/resend", controls.resend),
-        ("webhook_endpoints/{endpoint}/roll_secret", controls.roll_secret),
         ("disputes/{dispute}/close", controls.close_dispute),
         ("disputes/{dispute}/provisional_credit", controls.credit_dispute),
     ]
@@ -126,13 +125,11 @@ class ControlApi:
         """Replace the delivery options; what is not named goes back to normal."""
         options = _object(body)
         for name, value in options.items():
-            if name == "seed":
-                continue
-            kind = _DELIVERY.get(name)
-            if kind is None or not isinstance(value, kind) or (isinstance(value, bool) != (kind is bool)) or value < 0:
-                raise invalid(f"Unknown delivery option or wrong value: {name[:60]}", name[:60])
-        if options.get("lose", 0) > 1 or options.get("duplicate", 0) > 100:
-            raise invalid("`lose` lies between 0 and 1, `duplicate` between 0 and 100.")
+            kind, most = _DELIVERY.get(name, (None, 0))
+            if kind is None:
+                raise invalid(f"Unknown delivery option: {name[:60]}", name[:60])
+            if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool) or not 0 <= value <= most:
+                raise invalid(f"Wrong value of `{name}`: it lies between 0 and {most}.", name)
         return {"delivery": self.door.delivery.set_options(options)}
 
     async def clock(self, _request: Request, body: Any) -> dict[str, Any]:
@@ -232,22 +229,6 @@ class ControlApi:
     async def resend(self, request: Request, body: Any) -> dict[str, Any]:
         """Send an event again, as the Dashboard and the CLI do."""
         return webhook_controls.resend(self.world, request.path_params["event"], _object(body))
-
-    async def resend(self, request: Request, body: Any) -> dict[str, Any]:
-        """Send an event again, as Dashboard and CLI do: to one `endpoint`, or to all that ask for its type now."""
-        endpoint = _object(body).get("endpoint")
-        if endpoint is not None and not isinstance(endpoint, str):
-            raise invalid("`endpoint` is the id of a webhook endpoint.", "endpoint")
-        return {"endpoints": resend(self.world, request.path_params["event"], endpoint)}
-
-    async def roll_secret(self, request: Request, body: Any) -> dict[str, Any]:
-        """Give an endpoint a new secret; the old one signs as well for `expires_in` seconds, as in the Dashboard."""
-        record, seconds = self.world.endpoints.get(request.path_params["endpoint"]), _object(body).get("expires_in", 0)
-        if record is None:
-            raise no_such("webhook endpoint", request.path_params["endpoint"], "endpoint")
-        if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 <= seconds <= LONGEST_ROLL_SECONDS:
-            raise invalid(f"`expires_in` is a number of seconds from 0 to {LONGEST_ROLL_SECONDS}.", "expires_in")
-        return {"id": record["id"], "secret": roll_secret(self.world, record, seconds)}
 
     async def close_dispute(self, request: Request, body: Any) -> dict[str, Any]:
         """Let the card network decide: `status` is won, lost (with a `loss_reason`) or expired."""
