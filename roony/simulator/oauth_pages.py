@@ -26,13 +26,14 @@ from roony.simulator.connecting import (
 )
 from roony.simulator.identifiers import new_id
 from roony.simulator.pages import page
+from roony.simulator.prefilling import LONGEST_NAME, fill_in, prefilled
 from roony.simulator.refusals import Refusal
 from roony.simulator.stripe_api.door import Door, drop_connection, read_body
 from roony.simulator.stripe_api.keys import given_key
 from roony.simulator.world import CLIENT_ID, World
 
-_LONGEST_NAME = 100
 _FAILED = OAuthRefusal("server_error", "An unknown error occurred (simulated fault).", 500)
+_NAME = "Simulated business"
 _KEPT = ("client_id", "redirect_uri", "response_type", "scope", "state")
 
 
@@ -69,6 +70,8 @@ class OAuthPages:
             form = await _form(request)
             asked = {key: value for key, value in form.items() if key in _KEPT}
             self._check(asked, flow)
+            if flow == CONNECT:
+                asked |= {f"stripe_user[{name}]": value for name, value in prefilled(form).items()}
             if request.method == "POST":
                 return self._decided(form, asked, flow)
             return HTMLResponse(_page(self.world, asked, flow))
@@ -120,8 +123,11 @@ class OAuthPages:
     def _account(self, form: dict[str, str]) -> str:
         chosen = form.get("account", "new")
         if chosen == "new":
-            name = form.get("business_name", "").strip()[:_LONGEST_NAME] or "Simulated business"
-            return str(self.world.add_account(name, "US", "standard", connected=False)["id"])
+            known = prefilled(form)
+            name = form.get("business_name", "").strip()[:LONGEST_NAME] or known.get("business_name", _NAME)
+            account = self.world.add_account(name, known.get("country", "US"), "standard", connected=False)
+            fill_in(account, known)
+            return str(account["id"])
         record = self.world.accounts.get(chosen)
         if record is None or record["deleted"] or chosen == self.world.platform:
             raise OAuthRefusal("invalid_request", f"There is no simulated business {chosen[:60]}.")
@@ -171,9 +177,11 @@ class OAuthPages:
                 raise OAuthRefusal("invalid_request", "No authorization code provided.")
             return exchange_code(self.world, form["code"])
         if grant == "refresh_token":
+            if not form.get("refresh_token"):
+                raise OAuthRefusal("invalid_request", "No refresh token provided.")
             if form.get("scope") not in (None, *SCOPES):
                 raise OAuthRefusal("invalid_scope", "Unknown scope.")
-            return exchange_refresh(self.world, form.get("refresh_token", ""), form.get("scope"))
+            return exchange_refresh(self.world, form["refresh_token"], form.get("scope"))
         raise OAuthRefusal("unsupported_grant_type", f"Unsupported grant type: {str(grant)[:60]}")
 
     def app_token(self, form: dict[str, str]) -> dict[str, object]:
@@ -184,7 +192,9 @@ class OAuthPages:
                 raise OAuthRefusal("invalid_request", "No authorization code provided.")
             return installing.install(self.world, form["code"])
         if grant == "refresh_token":
-            return installing.refresh(self.world, form.get("refresh_token", ""))
+            if not form.get("refresh_token"):
+                raise OAuthRefusal("invalid_request", "No refresh token provided.")
+            return installing.refresh(self.world, form["refresh_token"])
         raise OAuthRefusal("unsupported_grant_type", f"Unsupported grant type: {str(grant)[:60]}")
 
     def deauthorize(self, form: dict[str, str]) -> dict[str, object]:
@@ -203,19 +213,21 @@ async def _form(request: Request) -> dict[str, str]:
 
 
 def _is_loopback(address: str) -> bool:
-    parts = urlsplit(address)
-    if parts.scheme != "http" or not parts.hostname:
-        return False
-    if parts.hostname == "localhost" or parts.hostname.endswith(".localhost"):
-        return True
+    """Whether an address leads to this machine, in plain http and without a fragment."""
     try:
-        return ipaddress.ip_address(parts.hostname).is_loopback
-    except ValueError:
+        parts = urlsplit(address)
+        name = parts.hostname
+        if parts.scheme != "http" or not name or parts.fragment or parts.port == 0:
+            return False
+        return name == "localhost" or name.endswith(".localhost") or ipaddress.ip_address(name).is_loopback
+    except ValueError:  # no address, no port number, or a bracket that is not closed
         return False
 
 
 def _page(world: World, asked: dict[str, str], flow: str) -> str:
-    hidden = "".join(f'<input type="hidden" name="{key}" value="{escape(value)}">' for key, value in asked.items())
+    hidden = "".join(
+        f'<input type="hidden" name="{escape(key)}" value="{escape(value)}">' for key, value in asked.items()
+    )
     businesses = "".join(
         f'<label><input type="radio" name="account" value="{record["id"]}"> '
         f"{escape(str(record['body']['business_profile']['name']))} <code>{record['id']}</code></label>"
@@ -223,7 +235,7 @@ def _page(world: World, asked: dict[str, str], flow: str) -> str:
         if record["id"] != world.platform and not record["deleted"]
     )
     title, path, verb = "Connect a simulated business", "/oauth/authorize", "Connect"
-    scope = escape(asked.get("scope", "read_only"))
+    scope, name = escape(asked.get("scope", "read_only")), escape(asked.get("stripe_user[business_name]", _NAME))
     wish = f"An application wants to connect to a Stripe account with the scope <code>{scope}</code>."
     if flow == APP:
         title, path, verb = "Install a Stripe App", "/oauth/v2/authorize", "Install"
@@ -233,10 +245,10 @@ def _page(world: World, asked: dict[str, str], flow: str) -> str:
         f"""<p>{wish}</p>
 <form method="post" action="{path}">{hidden}
 <fieldset><legend>Which business?</legend>
-<label><input type="radio" name="account" value="new" checked> A new one, with 100,000.00 USD to issue from</label>
+<label><input type="radio" name="account" value="new" checked> A new one, with 100,000.00 to issue from</label>
 {businesses}</fieldset>
 <p><label for="business_name">Name of the new business</label>
-<input id="business_name" name="business_name" value="Simulated business" maxlength="{_LONGEST_NAME}"></p>
+<input id="business_name" name="business_name" value="{name}" maxlength="{LONGEST_NAME}"></p>
 <p><button name="action" value="approve">{verb}</button> <button name="action" value="refuse">Refuse</button></p>
 </form>""",
     )

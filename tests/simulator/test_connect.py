@@ -42,6 +42,10 @@ def test_a_person_approves_or_refuses(simulator: SimulatorProcess) -> None:
         {"redirect_uri": "http://evil.example/b"},
         {"scope": "admin"},
         {"response_type": "token"},
+        {"redirect_uri": "http://["},
+        {"redirect_uri": "http://localhost:port/b"},
+        {"redirect_uri": "http://localhost:9/b#part"},
+        {"redirect_uri": "https://localhost:9/b"},
     ],
 )
 def test_wrong_requests_are_not_redirected(simulator: SimulatorProcess, query: dict[str, str]) -> None:
@@ -134,3 +138,41 @@ def test_accounts_made_by_the_platform_are_connected(simulator: SimulatorProcess
     assert new_cardholder(simulator.client(account.id)).id
     assert [one.id for one in client.v1.accounts.list().data] == [account.id]
     assert client.v1.accounts.retrieve(account.id).type == "custom"
+
+
+def test_what_the_platform_filled_in_is_used_and_nonsense_passed_over(simulator: SimulatorProcess) -> None:
+    known = {"business_name": "Acme & Sons", "country": "DE", "email": "a@example.org", "url": "https://acme.example"}
+    query = {f"stripe_user[{name}]": value for name, value in known.items()}
+    assert 'value="Acme &amp; Sons"' in fetch(simulator, **query, always_prompt="true", stripe_landing="register")
+    oauth = simulator.client().oauth
+    code = parse_qs(urlsplit(simulator.redirect({"action": "approve"}, **query)).query)["code"][0]
+    token = oauth.token({"grant_type": "authorization_code", "code": code})
+    account = simulator.client().v1.accounts.retrieve(token.stripe_user_id)
+    assert (account.business_profile.name, account.country, account.default_currency) == ("Acme & Sons", "DE", "eur")
+    assert (account.email, account.business_profile.url) == ("a@example.org", "https://acme.example")
+    wrong = {
+        "stripe_user[country]": "XX",
+        "stripe_user[email]": "nobody",
+        "stripe_user[url]": "acme",
+        "stripe_user[a]": "b",
+    }
+    code = parse_qs(urlsplit(simulator.redirect({"action": "approve"}, **wrong)).query)["code"][0]
+    token = oauth.token({"grant_type": "authorization_code", "code": code})
+    account = simulator.client().v1.accounts.retrieve(token.stripe_user_id)
+    assert (account.country, account.email, account.business_profile.url) == ("US", None, None)
+
+
+def test_a_token_that_may_only_read_does_not_write(simulator: SimulatorProcess) -> None:
+    oauth = simulator.client().oauth
+    token = oauth.token({"grant_type": "authorization_code", "code": simulator.approve(scope="read_write")})
+    lesser = oauth.token({"grant_type": "refresh_token", "refresh_token": token.refresh_token, "scope": "read_only"})
+    reading = simulator.client(key=lesser.access_token)
+    assert reading.v1.issuing.cards.list().data == []
+    with pytest.raises(stripe.PermissionError):
+        new_cardholder(reading)
+    assert new_cardholder(simulator.client(key=token.access_token)).id  # another scope: it was not revoked
+
+
+def test_a_missing_refresh_token_is_told_as_such(simulator: SimulatorProcess) -> None:
+    with pytest.raises(oauth_error.InvalidRequestError):
+        simulator.client().oauth.token({"grant_type": "refresh_token"})
