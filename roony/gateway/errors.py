@@ -143,8 +143,10 @@ def _only(status: int) -> range:
     return range(status, status + 1)
 
 
-# First match wins. Three lines that surprise:
-# * idempotency_error says that this key was used before with other parameters. That is a bug of ours, but the
+# First match wins. Four lines that surprise:
+# * idempotency_key_in_use comes with the type idempotency_error too, but only says that the first request is not
+#   answered yet: the same key will help later.
+# * any other idempotency_error says that this key was used before with other parameters. That is a bug of ours, but the
 #   earlier use may have made a card, so it is no proof that nothing exists and must not let the attempt rise
 #   (promise P2).
 # * 408 and 425 are a proxy's words; the request may have gone on without it.
@@ -154,8 +156,8 @@ _TABLE: tuple[_Row, ...] = (
     _Row(_only(429), FailureKind.LOCK_TIMEOUT, StripeRateLimited, code="lock_timeout"),
     _Row(_only(429), FailureKind.RATE_LIMITED, StripeRateLimited),
     _Row(_only(400), FailureKind.RATE_LIMITED, StripeRateLimited, code="rate_limit"),
-    _Row(range(400, 500), FailureKind.IDEMPOTENCY_MISMATCH, StripeUncertain, error_type="idempotency_error"),
     _Row(range(400, 500), FailureKind.CONFLICT, StripeUncertain, code="idempotency_key_in_use"),
+    _Row(range(400, 500), FailureKind.IDEMPOTENCY_MISMATCH, StripeUncertain, error_type="idempotency_error"),
     _Row(range(401, 404), FailureKind.ACCOUNT_ACCESS, StripeForbidden, code="account_invalid"),
     _Row(_only(401), FailureKind.UNAUTHORIZED, StripeUnauthorized),
     _Row(_only(403), FailureKind.PERMISSION, StripeForbidden),

@@ -234,14 +234,14 @@ def test_nothing_changes_while_an_increment_is_being_decided(client: stripe.Stri
     def meddle(event: dict[str, Any]) -> Any:
         if event["type"] == REQUEST:
             for act in (helpers.capture, helpers.reverse, helpers.expire):
-                with pytest.raises(stripe.InvalidRequestError) as refused:
+                with pytest.raises(stripe.RateLimitError) as refused:
                     act(first.id)
                 told.append(refused.value.http_status)
         return said({"approved": True})
 
     receiver.answer = meddle
     grown = helpers.increment(first.id, {"increment_amount": 100})
-    assert (told, grown.amount) == ([400] * 3, 600)
+    assert (told, grown.amount) == ([429] * 3, 600)
 
 
 def test_lists_are_filtered_by_card_cardholder_and_status(client: stripe.StripeClient) -> None:

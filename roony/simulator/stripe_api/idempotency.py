@@ -77,6 +77,10 @@ class Idempotency:
         """Say that no request works under this key any more."""
         self._in_use.discard(_identifier(account, key))
 
+    def forget_those_in_use(self) -> None:
+        """Let go of every key, as a reset does: what is still under way belongs to a world that is gone."""
+        self._in_use.clear()
+
     def _forget_old(self) -> None:
         limit = self.world.clock.now() - KEPT_SECONDS
         while (oldest := self.world.idempotency.oldest()) is not None and oldest["created"] <= limit:
