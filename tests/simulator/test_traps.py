@@ -257,6 +257,23 @@ def test_trap_20_a_cardholder_name_that_cannot_be_printed_fails(client: stripe.S
     assert (refused.value.http_status, refused.value.param) == (400, "name")
 
 
+def test_trap_21_the_sdk_retries_nothing_by_default_and_a_429_never(
+    simulator: SimulatorProcess, client: stripe.StripeClient
+) -> None:
+    def left() -> int:
+        return int(simulator.control("faults")["faults"][0]["count"])
+
+    simulator.control("faults", [{"endpoint": "GET /v1/balance", "kind": "error_before", "count": 2}])
+    with pytest.raises(stripe.APIError):
+        client.v1.balance.retrieve()
+    assert left() == 1
+    assert simulator.client(max_network_retries=2).v1.balance.retrieve().issuing
+    simulator.control("faults", [{"endpoint": "GET /v1/balance", "kind": "rate_limit", "count": 2}])
+    with pytest.raises(stripe.RateLimitError):
+        simulator.client(max_network_retries=2).v1.balance.retrieve()
+    assert left() == 1
+
+
 def test_trap_22_another_key_after_a_lost_answer_makes_a_second_card(
     simulator: SimulatorProcess, client: stripe.StripeClient
 ) -> None:
@@ -280,6 +297,40 @@ def test_trap_23_a_second_exchange_of_a_code_disconnects_the_customer(simulator:
         oauth.token(exchange)
     with pytest.raises(stripe.PermissionError):
         simulator.client(account).v1.issuing.cards.list()
+
+
+def test_trap_23_the_sdk_disconnects_the_customer_by_itself(simulator: SimulatorProcess) -> None:
+    simulator.control("faults", [{"endpoint": "POST /oauth/token", "kind": "drop_after", "count": 1}])
+    exchange: Any = {"grant_type": "authorization_code", "code": simulator.approve("Retried")}
+    with pytest.raises(oauth_error.InvalidGrantError):
+        simulator.client(max_network_retries=1).oauth.token(exchange)
+    state = simulator.control("state")["accounts"]
+    retried = next(one for one in state if one["business_profile"]["name"] == "Retried")
+    assert retried["connected"] is False
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"grant_type": "password"},
+        {"grant_type": "authorization_code"},
+        {"grant_type": "authorization_code", "code": "ac_none"},
+        {"grant_type": "refresh_token", "refresh_token": "rt_none"},
+        {"grant_type": "refresh_token", "refresh_token": "rt_none", "scope": "everything"},
+    ],
+)
+@pytest.mark.parametrize(("path", "base"), [("/oauth/token", "connect"), ("/v1/oauth/token", "api")])
+def test_trap_24_oauth_errors_stay_within_the_words_the_sdk_knows(
+    client: stripe.StripeClient, path: str, base: Any, params: dict[str, str]
+) -> None:
+    with pytest.raises(oauth_error.OAuthError):
+        client.raw_request("post", path, base=base, **params)
+
+
+def test_trap_24_another_oauth_error_crashes_the_sdk(simulator: SimulatorProcess, client: stripe.StripeClient) -> None:
+    simulator.control("faults", [{"endpoint": "POST /oauth/token", "kind": "error_after", "count": 1}])
+    with pytest.raises(AttributeError):
+        client.oauth.token({"grant_type": "authorization_code", "code": simulator.approve()})
 
 
 def test_trap_25_a_merchant_is_weakly_known(client: stripe.StripeClient) -> None:
