@@ -96,14 +96,15 @@ def missing(param: str) -> Refusal:
     return invalid(f"Missing required param: {param}.", param, "parameter_missing")
 
 
-def unknown_parameter(param: str) -> Refusal:
-    """A 400 for a parameter this operation does not have."""
-    return invalid(f"Received unknown parameter: {param}", param, "parameter_unknown")
+def unknown_parameter(*params: str) -> Refusal:
+    """A 400 for parameters this operation does not have; `param` names the first."""
+    plural = "s" if len(params) > 1 else ""
+    return invalid(f"Received unknown parameter{plural}: {', '.join(params)}", params[0], "parameter_unknown")
 
 
 def no_such(kind: str, identifier: str, param: str) -> Refusal:
     """A 404 for an object that does not exist in this account; a 400 where a parameter names it (`from_execution`)."""
-    return Refusal(404, f"No such {kind}: '{identifier}'", code="resource_missing", param=param)
+    return Refusal(404, f"No such {kind}: '{identifier[:200]}'", code="resource_missing", param=param)
 
 
 def unauthorized(message: str, code: str | None = None) -> Refusal:

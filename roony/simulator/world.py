@@ -10,12 +10,13 @@ from roony.simulator.delivery_log import DeliveryLog
 from roony.simulator.identifiers import new_id
 from roony.simulator.keeping import StateFile
 from roony.simulator.records import Collection, Record
-from roony.simulator.refusals import no_such
+from roony.simulator.refusals import invalid, no_such
 
 API_VERSION = "2026-10-28.endive"
 CLIENT_ID = "ca_simulator"
 PUBLISHABLE_KEY = "pk_test_simulator"
 _PLATFORM_NAME = "Simulated platform"
+METADATA_KEYS = 50
 FUNDED = 10_000_000  # minor units of its currency: what a new account finds in its Issuing balance
 _INDEXES: dict[str, tuple[str, ...]] = {
     "accounts": ("every",),
@@ -204,6 +205,14 @@ class World:
 def new_secret() -> str:
     """Return a webhook signing secret in Stripe's spelling."""
     return new_id("whsec", 32)
+
+
+def metadata_updated(old: dict[str, str], change: Any) -> dict[str, str]:
+    """Return metadata after an update by the API, or refuse more keys than an object can have (facts 7.4)."""
+    merged = metadata_merged(old, change)
+    if len(merged) > METADATA_KEYS:
+        raise invalid(f"Metadata can have at most {METADATA_KEYS} keys", "metadata")
+    return merged
 
 
 def metadata_merged(old: dict[str, str], change: Any) -> dict[str, str]:

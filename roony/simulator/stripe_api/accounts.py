@@ -22,7 +22,7 @@ from roony.simulator.stripe_api.parameters import Text
 from roony.simulator.stripe_api.reaching import changeable_account, reachable_account
 from roony.simulator.topups import settle_due
 from roony.simulator.views import View, balance_view, body_view
-from roony.simulator.world import metadata_merged
+from roony.simulator.world import metadata_updated
 
 _URL = "/v1/accounts"
 _COUNTRY = re.compile(r"[A-Z]{2}")
@@ -88,13 +88,13 @@ def _check(params: Mapping[str, Any], country: str) -> None:
 def _apply(record: Record, params: Mapping[str, Any]) -> None:
     """Put the parameters into the account itself."""
     body, given = record["body"], record["given"]
+    if "metadata" in params:
+        body["metadata"] = metadata_updated(body["metadata"], params["metadata"])
     for key in ("business_type", "email"):
         if key in params:
             body[key] = params[key]
     if "default_currency" in params:
         body["default_currency"] = params["default_currency"].lower()
-    if "metadata" in params:
-        body["metadata"] = metadata_merged(body["metadata"], params["metadata"])
     if "business_profile" in params:
         body["business_profile"] = profile_shown(body["business_profile"], params["business_profile"])
     if "company" in params:

@@ -10,7 +10,7 @@ from roony.simulator.stripe_api.lists import CREATED, PAGE, matcher, page
 from roony.simulator.stripe_api.operations import Call, Operation
 from roony.simulator.stripe_api.parameters import Field, Integer, Metadata, Text
 from roony.simulator.views import View, authorization_view, frozen, previous_attributes
-from roony.simulator.world import metadata_merged
+from roony.simulator.world import metadata_updated
 
 _URL = "/v1/issuing/authorizations"
 
@@ -44,7 +44,7 @@ def update(call: Call) -> View:
     """Change metadata, the only thing that may change."""
     record = found(call)
     before = frozen(authorization_view(call.world, record))
-    record["body"]["metadata"] = metadata_merged(record["body"]["metadata"], _metadata(call))
+    record["body"]["metadata"] = metadata_updated(record["body"]["metadata"], _metadata(call))
     call.world.authorizations.touch(record)
     after = authorization_view(call.world, record)
     if after != before:

@@ -9,13 +9,13 @@ from typing import Any
 from roony.simulator.events import emit
 from roony.simulator.identifiers import new_id
 from roony.simulator.records import Record
-from roony.simulator.refusals import invalid
+from roony.simulator.refusals import invalid, not_now
 from roony.simulator.stripe_api.controls import CONTROL_FIELDS, merged_controls, no_controls
 from roony.simulator.stripe_api.lists import CREATED, PAGE, matcher, page
 from roony.simulator.stripe_api.operations import Call, Operation
 from roony.simulator.stripe_api.parameters import Field, Group, Integer, ListOf, Metadata, Text
 from roony.simulator.views import View, body_view, frozen, previous_attributes
-from roony.simulator.world import metadata_merged
+from roony.simulator.world import metadata_updated
 
 _URL = "/v1/issuing/cardholders"
 _LONGEST_NAME = 24
@@ -110,6 +110,8 @@ def update(call: Call) -> View:
     _apply(changed, call.params)
     _check_age(changed, call.world.clock.now())
     if "status" in call.params:
+        if body["status"] == "blocked":
+            raise not_now("This cardholder is blocked: only Stripe can change its status.", "status")
         changed["status"] = call.params["status"]
     body.update(changed)
     call.world.cardholders.touch(record)
@@ -149,7 +151,7 @@ def _apply(body: dict[str, Any], params: Any) -> None:
     if "individual" in params:
         body["individual"] = _individual(body["individual"], params["individual"])
     if "metadata" in params:
-        body["metadata"] = metadata_merged(body["metadata"], params["metadata"])
+        body["metadata"] = metadata_updated(body["metadata"], params["metadata"])
     if "spending_controls" in params:
         body["spending_controls"] = merged_controls(body["spending_controls"], params["spending_controls"], None)
     body["requirements"] = _requirements(body)

@@ -19,7 +19,7 @@ from roony.simulator.stripe_api.parameters import Field, Group, Integer, Metadat
 from roony.simulator.stripe_api.personalization_designs import design_for_card
 from roony.simulator.stripe_api.shipping import SHIPPING, check_change, shipping_view, stopped
 from roony.simulator.views import View, card_view, frozen, previous_attributes
-from roony.simulator.world import metadata_merged
+from roony.simulator.world import metadata_merged, metadata_updated
 
 _URL = "/v1/issuing/cards"
 _VALID_YEARS = 3
@@ -166,7 +166,7 @@ def update(call: Call) -> View:
             body["spending_controls"], params["spending_controls"], body["currency"]
         )
     if "metadata" in params:
-        changed["metadata"] = metadata_merged(body["metadata"], params["metadata"])
+        changed["metadata"] = metadata_updated(body["metadata"], params["metadata"])
     if "financial_account" in params:
         changed["financial_account"] = params["financial_account"]
     if "personalization_design" in params:

@@ -14,7 +14,7 @@ from roony.simulator.stripe_api.lists import CREATED, PAGE, matcher, page
 from roony.simulator.stripe_api.operations import Call, Operation
 from roony.simulator.stripe_api.parameters import Field, Group, Integer, Metadata, Text
 from roony.simulator.views import View, dispute_view, frozen, previous_attributes
-from roony.simulator.world import metadata_merged
+from roony.simulator.world import metadata_merged, metadata_updated
 
 _URL = "/v1/issuing/disputes"
 _STATUSES = ("expired", "lost", "submitted", "unsubmitted", "won")
@@ -92,12 +92,12 @@ def update(call: Call) -> View:
         for name in ("amount", "evidence"):
             if name in params:
                 raise not_now(f"This dispute is {body['status']}: its {name} can no longer be changed.", name)
+    metadata = metadata_updated(body["metadata"], params.get("metadata", {}))
     if "amount" in params:
         body["amount"] = _amount(params["amount"], world.transactions[record["transaction"]])
     if "evidence" in params:
         body["evidence"] = merged_evidence(body["evidence"], params["evidence"])
-    if "metadata" in params:
-        body["metadata"] = metadata_merged(body["metadata"], params["metadata"])
+    body["metadata"] = metadata
     world.disputes.touch(record)
     after = dispute_view(world, record)
     if after != before:
@@ -113,9 +113,8 @@ def submit(call: Call) -> View:
     if body["status"] != "unsubmitted":
         raise invalid(f"This dispute is {body['status']}: only an unsubmitted one can be submitted.")
     check_complete(body["evidence"])
+    body["metadata"] = metadata_updated(body["metadata"], params.get("metadata", {}))
     body["status"] = "submitted"
-    if "metadata" in params:
-        body["metadata"] = metadata_merged(body["metadata"], params["metadata"])
     world.disputes.touch(record)
     after = dispute_view(world, record)
     emit(world, call.account, "issuing_dispute.submitted", after, previous_attributes(before, after))

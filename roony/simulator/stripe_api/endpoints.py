@@ -14,7 +14,7 @@ from roony.simulator.stripe_api.lists import PAGE, page
 from roony.simulator.stripe_api.operations import Call, Operation
 from roony.simulator.stripe_api.parameters import Boolean, Field, ListOf, Metadata, Text
 from roony.simulator.views import View, endpoint_view
-from roony.simulator.world import API_VERSION, CLIENT_ID, World, metadata_merged, new_secret
+from roony.simulator.world import API_VERSION, CLIENT_ID, World, metadata_updated, new_secret
 
 MAX_ENDPOINTS = 16  # destinations of an account (facts 5)
 MAX_OTHER_VERSIONS = 3  # different versions, beside the account's own, that an account's endpoints use (facts 5)
@@ -97,10 +97,10 @@ def _check_room(call: Call, version: str | None) -> None:
 
 
 def _describe(body: dict[str, Any], params: Any) -> None:
+    if "metadata" in params:
+        body["metadata"] = metadata_updated(body["metadata"], params["metadata"])
     if "description" in params:
         body["description"] = params["description"]
-    if "metadata" in params:
-        body["metadata"] = metadata_merged(body["metadata"], params["metadata"])
 
 
 def retrieve(call: Call) -> View:
@@ -113,12 +113,12 @@ def update(call: Call) -> View:
     _check_url(call.params)
     record, params = _found(call), call.params
     body = record["body"]
+    _describe(body, params)
     for key in ("url", "enabled_events"):
         if key in params:
             body[key] = params[key]
     if "disabled" in params:
         body["status"] = "disabled" if params["disabled"] else "enabled"
-    _describe(body, params)
     call.world.endpoints.touch(record)
     return endpoint_view(call.world, record)
 

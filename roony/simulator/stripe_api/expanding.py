@@ -91,7 +91,10 @@ class _Place:
 
     def refused(self) -> Exception:
         """Return the refusal of the whole name."""
-        return invalid(f"This property cannot be expanded ({self.name[:100]}).", "expand")
+        told = f"This property cannot be expanded ({self.name[:100]})."
+        if self.kind == "list" and not self.name.startswith("data"):
+            told += f" You may want to try expanding 'data.{self.name[:100]}' instead."
+        return invalid(told, "expand")
 
 
 def _expanded(world: World, node: Any, steps: list[str], place: _Place) -> Any:

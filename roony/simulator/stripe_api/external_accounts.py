@@ -17,7 +17,7 @@ from roony.simulator.stripe_api.operations import Call, Operation
 from roony.simulator.stripe_api.parameters import Text
 from roony.simulator.stripe_api.reaching import changeable_account, reachable_account
 from roony.simulator.views import View, body_view, frozen, previous_attributes
-from roony.simulator.world import World, metadata_merged
+from roony.simulator.world import World, metadata_merged, metadata_updated
 
 _URL = "/v1/accounts/{account}/external_accounts"
 _INSIDE = 10  # so many of them an account shows by itself; the list has the rest
@@ -70,11 +70,11 @@ def update(call: Call) -> View:
     change = {name: params[name] for name in plain if name in params}
     if not bank:
         change |= card_dates({**record["body"], **params}, call.world.clock.now())
+    if "metadata" in params:
+        change["metadata"] = metadata_updated(record["body"]["metadata"], params["metadata"])
     with standing.telling(call.world, account):
         before = frozen(record["body"])
         record["body"].update(change)
-        if "metadata" in params:
-            record["body"]["metadata"] = metadata_merged(record["body"]["metadata"], params["metadata"])
         if params.get("default_for_currency"):
             _make_default(call.world, record)
         _told(call.world, record, before)

@@ -20,6 +20,8 @@ def read_form(raw: bytes) -> Tree:
         raise invalid("Invalid request: the parameters are not valid UTF-8 form data, or too many.") from None
     tree: Tree = {}
     for name, value in pairs:
+        if "\0" in name or "\0" in value:
+            raise invalid("Invalid request: the parameters contain a NUL character.")
         _place(tree, name, value)
     return tree
 

@@ -62,7 +62,11 @@ def account_for(world: World, key: Record, request: Request) -> str:
         return str(key["account"])
     if not world.may_act_for(key, wanted):
         raise account_refused(key["id"], wanted)
-    if wanted != key["account"] and request.method != "GET" and world.accounts[wanted]["scope"] == "read_only":
+    if (
+        wanted != key["account"]
+        and request.method not in ("GET", "HEAD")
+        and world.accounts[wanted]["scope"] == "read_only"
+    ):
         raise Refusal(403, f"The connection to '{wanted}' has the scope read_only: it may not change anything.")
     return wanted
 
@@ -71,7 +75,7 @@ def _check_reach(key: Record, request: Request) -> None:
     """Refuse what this kind of key may not do, whatever the account: a card's own key reads that card (facts 1.6)."""
     if key["kind"] == "ephemeral" and (request.method, request.url.path) != ("GET", f"/v1/issuing/cards/{key['card']}"):
         raise Refusal(403, "This ephemeral key may read the card it was made for, and do nothing else.")
-    if key.get("scope") == "read_only" and request.method != "GET":
+    if key.get("scope") == "read_only" and request.method not in ("GET", "HEAD"):
         raise Refusal(403, "This access token has the scope read_only: it may not change anything.")
 
 

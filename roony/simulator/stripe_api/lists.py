@@ -18,6 +18,23 @@ PAGE: dict[str, Field] = {
     "ending_before": Text(),
 }
 CREATED: dict[str, Field] = {"created": Range()}
+# What the message about an unknown cursor calls the members of a collection.
+_NOUNS = {
+    "accounts": "account",
+    "authorizations": "issuing authorization",
+    "balance_transactions": "balance transaction",
+    "cardholders": "issuing cardholder",
+    "cards": "issuing card",
+    "disputes": "issuing dispute",
+    "endpoints": "webhook endpoint",
+    "events": "event",
+    "external_accounts": "external account",
+    "personalization_designs": "personalization design",
+    "persons": "person",
+    "tokens": "issuing token",
+    "topups": "topup",
+    "transactions": "issuing transaction",
+}
 
 
 def page(
@@ -37,9 +54,9 @@ def page(
     params = call.params
     limit = params.get("limit") or 10
     named = collection if cursors is None else cursors
+    if "starting_after" in params and "ending_before" in params:
+        raise invalid("You may only specify one of these parameters: ending_before, starting_after.", "ending_before")
     after, before = (_cursor(call, named, field, name) for name in ("starting_after", "ending_before"))
-    if after is not None and before is not None:
-        raise invalid("You can only specify one of starting_after and ending_before.", "starting_after")
     if before is not None:
         groups = [collection.oldest_first(field, value, before["order"]) for value in values]
     else:
@@ -67,7 +84,7 @@ def _cursor(call: Call, collection: Collection, field: str, name: str) -> Record
         return None
     record = collection.get(identifier)
     if record is None or not _visible(call, record, field):
-        raise no_such("object", identifier, name)
+        raise no_such(_NOUNS.get(collection.name, "object"), identifier[:200], name)
     return record
 
 

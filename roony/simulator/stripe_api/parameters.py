@@ -11,6 +11,7 @@ from roony.simulator.refusals import invalid, missing, unknown_parameter
 
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
 _METADATA_KEYS, _METADATA_KEY, _METADATA_VALUE = 50, 40, 500
+_UNKNOWN_TOLD = 20  # names of unknown parameters in one message
 _RANGE_ENDS = ("gt", "gte", "lt", "lte")
 
 
@@ -68,7 +69,8 @@ class Integer(Field):
     def typed(self, value: Any, name: str) -> int:
         """Check shape and bounds."""
         if not isinstance(value, str) or not _INTEGER.fullmatch(value):
-            raise invalid(f"Invalid integer: {str(value)[:40]}", name, "parameter_invalid_integer")
+            told = value[:40] if isinstance(value, str) else "a hash or an array"
+            raise invalid(f"Invalid integer: {told}", name, "parameter_invalid_integer")
         number = int(value)
         if self.least is not None and number < self.least:
             raise invalid(
@@ -86,7 +88,7 @@ class Boolean(Field):
     def typed(self, value: Any, name: str) -> bool:
         """Check the spelling."""
         if value not in ("true", "false"):
-            raise invalid(f"Invalid boolean: {str(value)[:40]}", name)
+            raise invalid(f"Invalid boolean: {value[:40] if isinstance(value, str) else 'a hash or an array'}", name)
         return bool(value == "true")
 
 
@@ -104,8 +106,14 @@ class ListOf(Field):
             raise invalid(f"Invalid array: {name}", name)
         if len(value) > self.longest:
             raise invalid(f"Invalid array: {name} can have at most {self.longest} elements", name)
-        ordered = sorted(value, key=int)
-        return [self.item.read(value[key], f"{name}[{place}]") for place, key in enumerate(ordered)]
+        for place in range(len(value)):
+            if str(place) not in value:
+                raise invalid(
+                    f"Invalid array: {name}. The positions of an array must be numbers in sequence from 0; "
+                    f"there is no position {place}.",
+                    name,
+                )
+        return [self.item.read(value[str(place)], f"{name}[{place}]") for place in range(len(value))]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,13 +177,12 @@ class Anything(Field):
 
 def read_fields(tree: Mapping[str, Any], fields: Mapping[str, Field], within: str = "") -> dict[str, Any]:
     """Return the typed values of what was sent; refuse unknown, wrong and missing parameters."""
+    unknown = [(f"{within}[{key}]" if within else key)[:200] for key in tree if key not in fields]
+    if unknown:
+        raise unknown_parameter(*unknown[:_UNKNOWN_TOLD])
     read: dict[str, Any] = {}
     for key, value in tree.items():
-        name = f"{within}[{key}]" if within else key
-        field = fields.get(key)
-        if field is None:
-            raise unknown_parameter(name[:200])
-        read[key] = field.read(value, name)
+        read[key] = fields[key].read(value, f"{within}[{key}]" if within else key)
     for key, field in fields.items():
         if field.required and key not in read:
             raise missing(f"{within}[{key}]" if within else key)

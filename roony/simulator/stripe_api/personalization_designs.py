@@ -17,7 +17,7 @@ from roony.simulator.stripe_api.operations import Call, Operation
 from roony.simulator.stripe_api.parameters import Boolean, Field, Group, ListOf, Metadata, Text
 from roony.simulator.stripe_api.physical_bundles import found_bundle
 from roony.simulator.views import View, body_view, frozen, previous_attributes
-from roony.simulator.world import metadata_merged
+from roony.simulator.world import metadata_updated
 
 _URL = "/v1/issuing/personalization_designs"
 _HELPER = "/v1/test_helpers/issuing/personalization_designs/{personalization_design}"
@@ -73,7 +73,7 @@ def _apply(call: Call, body: dict[str, Any]) -> None:
         given = params["carrier_text"]
         body["carrier_text"] = None if given is None else {**dict.fromkeys(_LETTER), **given}
     if "metadata" in params:
-        body["metadata"] = metadata_merged(body["metadata"], params["metadata"])
+        body["metadata"] = metadata_updated(body["metadata"], params["metadata"])
     if "preferences" in params:
         default = params["preferences"]["is_default"]
         body["preferences"] = {"is_default": default, "is_platform_default": _platform_default(call, default=default)}

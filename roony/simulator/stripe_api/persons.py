@@ -16,7 +16,7 @@ from roony.simulator.stripe_api.operations import Call, Operation
 from roony.simulator.stripe_api.person_parameters import PERSON_FIELDS, PERSON_FILTER
 from roony.simulator.stripe_api.reaching import changeable_account, reachable_account
 from roony.simulator.views import View, body_view, frozen, previous_attributes
-from roony.simulator.world import World, metadata_merged
+from roony.simulator.world import World, metadata_updated
 
 _URL = "/v1/accounts/{account}/persons"
 _LISTS = ("alternatives", "currently_due", "errors", "eventually_due", "past_due", "pending_verification")
@@ -111,9 +111,9 @@ def _change(world: World, record: Record, params: Any) -> None:
 def _apply(record: Record, params: Any) -> None:
     """Put what was sent into the person and show it."""
     old = record["body"]
+    metadata = metadata_updated(old["metadata"], params["metadata"]) if "metadata" in params else old["metadata"]
     sent = {key: value for key, value in params.items() if key not in ("expand", "metadata")}
     record["given"] = merged(record["given"], sent)
-    metadata = metadata_merged(old["metadata"], params["metadata"]) if "metadata" in params else old["metadata"]
     record["body"] = {
         **{key: old[key] for key in ("id", "object", "account", "created")},
         **person_shown(record["given"]),

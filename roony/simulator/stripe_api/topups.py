@@ -12,7 +12,7 @@ from roony.simulator.stripe_api.lists import CREATED, PAGE, matcher, page, withi
 from roony.simulator.stripe_api.operations import Call, Operation
 from roony.simulator.stripe_api.parameters import Field, Group, Integer, Metadata, Range, Text
 from roony.simulator.views import View, body_view
-from roony.simulator.world import metadata_merged
+from roony.simulator.world import metadata_merged, metadata_updated
 
 _URL = "/v1/topups"
 
@@ -57,10 +57,10 @@ def update(call: Call) -> View:
     """Change description or metadata; Stripe has no event for that."""
     record = _found(call)
     body, params = record["body"], call.params
+    if "metadata" in params:
+        body["metadata"] = metadata_updated(body["metadata"], params["metadata"])
     if "description" in params:
         body["description"] = params["description"]
-    if "metadata" in params:
-        body["metadata"] = metadata_merged(body["metadata"], params["metadata"])
     call.world.topups.touch(record)
     return body_view(call.world, record)
 

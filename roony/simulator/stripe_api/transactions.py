@@ -8,7 +8,7 @@ from roony.simulator.stripe_api.lists import CREATED, PAGE, matcher, page
 from roony.simulator.stripe_api.operations import Call, Operation
 from roony.simulator.stripe_api.parameters import Field, Metadata, Text
 from roony.simulator.views import View, body_view, frozen, previous_attributes
-from roony.simulator.world import metadata_merged
+from roony.simulator.world import metadata_updated
 
 _URL = "/v1/issuing/transactions"
 _BALANCE_URL = "/v1/balance_transactions"
@@ -44,7 +44,7 @@ def update(call: Call) -> View:
     record = found(call)
     body, before = record["body"], frozen(record["body"])
     if "metadata" in call.params:
-        body["metadata"] = metadata_merged(body["metadata"], call.params["metadata"])
+        body["metadata"] = metadata_updated(body["metadata"], call.params["metadata"])
         call.world.transactions.touch(record)
     if body != before:
         emit(call.world, call.account, "issuing_transaction.updated", body, previous_attributes(before, body))
