@@ -9,8 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 _CHUNK = 2000
+_SHAPE = 2  # of what is kept; a change that an older file does not survive counts one up
 _TABLE = """CREATE TABLE IF NOT EXISTS record (
     collection TEXT, id TEXT, place INTEGER, value TEXT, PRIMARY KEY (collection, id))"""
+
+
+class UnreadableStateError(Exception):
+    """The file is not a state file of this version of the simulator."""
 
 
 class StateFile:
@@ -20,6 +25,21 @@ class StateFile:
         # The file holds card numbers and signing secrets of the simulation: for the owner's eyes all the same.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         self._database = sqlite3.connect(path, isolation_level=None)
+        try:
+            self._take_over()
+        except sqlite3.DatabaseError as error:
+            self._database.close()
+            raise UnreadableStateError(f"{path} cannot be used as a state file ({error}).") from None
+        except UnreadableStateError:
+            self._database.close()
+            raise
+
+    def _take_over(self) -> None:
+        """Make the table in a new file; refuse one that another version has written."""
+        (shape,) = self._database.execute("PRAGMA user_version").fetchone()
+        if shape != _SHAPE and self._database.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
+            raise UnreadableStateError("The state file was written by another version of the simulator.")
+        self._database.execute(f"PRAGMA user_version={_SHAPE}")
         # The file must outlive the process, not the power supply: no flush to disk per change.
         self._database.execute("PRAGMA synchronous=OFF")
         self._database.execute("PRAGMA journal_mode=TRUNCATE")

@@ -22,7 +22,7 @@ class Collection:
         self._changed = changed
         self._records: dict[str, Record] = {}
         self._groups: dict[str, dict[Any, list[int]]] = {field: {} for field in indexed}
-        self._by_order: dict[int, str] = {}
+        self._by_order: dict[int, Record] = {}
         self.last = 0
 
     def __len__(self) -> int:
@@ -55,7 +55,7 @@ class Collection:
         number = record["order"]
         self.last = max(self.last, number)
         self._records[record["id"]] = record
-        self._by_order[number] = record["id"]
+        self._by_order[number] = record
         for field in self._indexed:
             bisect.insort(self._groups[field].setdefault(self._value(field, record), []), number)
 
@@ -66,9 +66,9 @@ class Collection:
     def added_after(self, order: int) -> Iterator[Record]:
         """Yield the records newer than `order`, oldest first."""
         for place in range(order + 1, self.last + 1):
-            identifier = self._by_order.get(place)
-            if identifier is not None:
-                yield self._records[identifier]
+            record = self._by_order.get(place)
+            if record is not None:
+                yield record
 
     def touch(self, record: Record) -> None:
         """Say that a record has changed. Indexed fields must not change."""
@@ -81,24 +81,27 @@ class Collection:
             return
         del self._by_order[record["order"]]
         for field in self._indexed:
-            numbers = self._groups[field][self._value(field, record)]
+            groups, value = self._groups[field], self._value(field, record)
+            numbers = groups[value]
             del numbers[bisect.bisect_left(numbers, record["order"])]
+            if not numbers:
+                del groups[value]
         self._changed(self.name, identifier)
 
     def where(self, field: str, value: Any) -> Iterator[Record]:
         """Yield the records whose indexed field has this value, oldest first."""
         for number in list(self._groups[field].get(value, ())):
-            yield self._records[self._by_order[number]]
+            yield self._by_order[number]
 
     def newest_first(self, field: str, value: Any, before: int | None = None) -> Iterator[Record]:
         """Yield the records of a group from the newest to the oldest, starting below order `before`."""
         numbers = self._groups[field].get(value, [])
         position = len(numbers) if before is None else bisect.bisect_left(numbers, before)
         for index in range(position - 1, -1, -1):
-            yield self._records[self._by_order[numbers[index]]]
+            yield self._by_order[numbers[index]]
 
     def oldest_first(self, field: str, value: Any, after: int) -> Iterator[Record]:
         """Yield the records of a group from the oldest to the newest, starting above order `after`."""
         numbers = self._groups[field].get(value, [])
         for index in range(bisect.bisect_right(numbers, after), len(numbers)):
-            yield self._records[self._by_order[numbers[index]]]
+            yield self._by_order[numbers[index]]

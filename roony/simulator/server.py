@@ -29,6 +29,7 @@ from roony.simulator.clock import Clock
 from roony.simulator.delivery import Delivery
 from roony.simulator.events import REQUEST
 from roony.simulator.faults import Faults
+from roony.simulator.keeping import UnreadableStateError
 from roony.simulator.stripe_api.door import Door
 from roony.simulator.stripe_api.endpoints import new_endpoint
 from roony.simulator.terminal.routes import routes as terminal_routes
@@ -136,7 +137,11 @@ def run(
             raise SystemExit(CANNOT_LISTEN) from None
         sys.stderr.write(f"Cannot listen on {_HOST}:{port} ({error.strerror}): choose another --port.\n")
         raise SystemExit(1) from None
-    world = World(Clock(clock_file), secret_key, state)
+    try:
+        world = World(Clock(clock_file), secret_key, state)
+    except UnreadableStateError as error:
+        sys.stderr.write(f"{error} Remove it, or choose another --state.\n")
+        raise SystemExit(1) from None
     secret = _secret(world, webhook_secret)
     if webhook_url is not None:
         register_webhooks(world, webhook_url, secret)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import random
 import socket
+import sqlite3
 import struct
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +197,20 @@ def test_too_long_and_wrong_bodies(simulator: SimulatorProcess) -> None:
         raw.sendall(b"NONSENSE\r\n\r\n")
         assert raw.recv(100).startswith(b"HTTP/1.1 400")
     assert new_cardholder(simulator.client()).id
+
+
+@pytest.mark.parametrize("content", ["of another version", "no database"])
+def test_a_state_file_that_cannot_be_read_is_refused_in_one_sentence(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "state"
+    if content == "no database":
+        file.write_text("hello" * 1000)
+    else:
+        with closing(sqlite3.connect(file)) as database:
+            database.execute("CREATE TABLE record (id TEXT)")
+    before = file.read_bytes()
+    command = [sys.executable, "-m", "roony.simulator", "--port", "0", "--state", str(file)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 1
+    assert "Remove it, or choose another --state." in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert file.read_bytes() == before
