@@ -1,4 +1,7 @@
-"""The traps of facts section 10, in their order: each is there in the simulator as it is at Stripe."""
+"""The traps of facts section 10, in their order: each is there in the simulator as it is at Stripe.
+
+Traps 21 to 24, those of retries and of the SDK, are in `test_retry_traps.py`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ from typing import Any
 
 import pytest
 import stripe
-from stripe import oauth_error
 
 from tests.support.simulator import REQUEST, Receiver, SimulatorProcess, authorize, new_card, new_cardholder, said
 
@@ -272,65 +274,6 @@ def test_trap_21_the_sdk_retries_nothing_by_default_and_a_429_never(
     with pytest.raises(stripe.RateLimitError):
         simulator.client(max_network_retries=2).v1.balance.retrieve()
     assert left() == 1
-
-
-def test_trap_22_another_key_after_a_lost_answer_makes_a_second_card(
-    simulator: SimulatorProcess, client: stripe.StripeClient
-) -> None:
-    create: Any = client.v1.issuing.cards.create
-    params = {"cardholder": new_cardholder(client).id, "currency": "usd", "type": "virtual", "status": "active"}
-    simulator.control("faults", [{"endpoint": "POST /v1/issuing/cards", "kind": "drop_after", "count": 1}])
-    with pytest.raises(stripe.APIConnectionError):
-        create(params, {"idempotency_key": "one"})
-    same = create(params, {"idempotency_key": "one"})
-    assert [card.id for card in client.v1.issuing.cards.list().data] == [same.id]
-    second = create(params, {"idempotency_key": "two"})
-    assert {card.id for card in client.v1.issuing.cards.list({"status": "active"}).data} == {same.id, second.id}
-
-
-def test_trap_23_a_second_exchange_of_a_code_disconnects_the_customer(simulator: SimulatorProcess) -> None:
-    oauth = simulator.client().oauth
-    exchange: Any = {"grant_type": "authorization_code", "code": simulator.approve()}
-    account = oauth.token(exchange).stripe_user_id
-    assert simulator.client(account).v1.issuing.cards.list().data == []
-    with pytest.raises(oauth_error.InvalidGrantError):
-        oauth.token(exchange)
-    with pytest.raises(stripe.PermissionError):
-        simulator.client(account).v1.issuing.cards.list()
-
-
-def test_trap_23_the_sdk_disconnects_the_customer_by_itself(simulator: SimulatorProcess) -> None:
-    simulator.control("faults", [{"endpoint": "POST /oauth/token", "kind": "drop_after", "count": 1}])
-    exchange: Any = {"grant_type": "authorization_code", "code": simulator.approve("Retried")}
-    with pytest.raises(oauth_error.InvalidGrantError):
-        simulator.client(max_network_retries=1).oauth.token(exchange)
-    state = simulator.control("state")["accounts"]
-    retried = next(one for one in state if one["business_profile"]["name"] == "Retried")
-    assert retried["connected"] is False
-
-
-@pytest.mark.parametrize(
-    "params",
-    [
-        {"grant_type": "password"},
-        {"grant_type": "authorization_code"},
-        {"grant_type": "authorization_code", "code": "ac_none"},
-        {"grant_type": "refresh_token", "refresh_token": "rt_none"},
-        {"grant_type": "refresh_token", "refresh_token": "rt_none", "scope": "everything"},
-    ],
-)
-@pytest.mark.parametrize(("path", "base"), [("/oauth/token", "connect"), ("/v1/oauth/token", "api")])
-def test_trap_24_oauth_errors_stay_within_the_words_the_sdk_knows(
-    client: stripe.StripeClient, path: str, base: Any, params: dict[str, str]
-) -> None:
-    with pytest.raises(oauth_error.OAuthError):
-        client.raw_request("post", path, base=base, **params)
-
-
-def test_trap_24_another_oauth_error_crashes_the_sdk(simulator: SimulatorProcess, client: stripe.StripeClient) -> None:
-    simulator.control("faults", [{"endpoint": "POST /oauth/token", "kind": "error_after", "count": 1}])
-    with pytest.raises(AttributeError):
-        client.oauth.token({"grant_type": "authorization_code", "code": simulator.approve()})
 
 
 def test_trap_25_a_merchant_is_weakly_known(client: stripe.StripeClient) -> None:
