@@ -17,6 +17,19 @@ def test_trap_20_cardholder_names_that_cannot_be_printed(client: stripe.StripeCl
     assert refused.value.param == "name"
 
 
+@pytest.mark.parametrize(
+    "email", ["jenny", "jenny@example", " jenny@example.com", "jenny@@example.com", "a b@example.com"]
+)
+def test_an_email_that_is_none_is_refused_and_leaves_nothing(client: stripe.StripeClient, email: str) -> None:
+    holder = new_cardholder(client, email="jenny@example.com")
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        new_cardholder(client, email=email)
+    assert (refused.value.http_status, refused.value.code, refused.value.param) == (400, "email_invalid", "email")
+    with pytest.raises(stripe.InvalidRequestError):
+        client.v1.issuing.cardholders.update(holder.id, {"email": email, "status": "inactive"})
+    assert client.v1.issuing.cardholders.list().data == [holder]
+
+
 def test_trap_18_a_card_is_inactive_and_limited_unless_told_otherwise(client: stripe.StripeClient) -> None:
     holder = new_cardholder(client).id
     card = client.v1.issuing.cards.create({"cardholder": holder, "currency": "usd", "type": "virtual"})

@@ -26,6 +26,8 @@ _YOUNGEST = 13
 _PAST_DUE = "requirements.past_due"
 _NATIONAL = re.compile(r"1?[2-9][0-9]{9}")
 _INTERNATIONAL = re.compile(r"\+[1-9][0-9]{6,14}")
+# Stripe wants a dot in the domain, and no spaces around the address.
+_EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 _ADDRESS_PARTS = ("city", "country", "line1", "line2", "postal_code", "state")
 
 ADDRESS = Group(
@@ -139,6 +141,8 @@ def _found(call: Call) -> Record:
 def _apply(body: dict[str, Any], params: Any) -> None:
     """Put the shared parameters of create and update into the object."""
     if "email" in params:
+        if not _EMAIL.fullmatch(params["email"]):
+            raise invalid(f"Invalid email address: {params['email']}", "email", "email_invalid")
         body["email"] = params["email"]
     if "phone_number" in params:
         body["phone_number"] = _international(params["phone_number"])
