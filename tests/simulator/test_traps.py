@@ -259,23 +259,6 @@ def test_trap_20_a_cardholder_name_that_cannot_be_printed_fails(client: stripe.S
     assert (refused.value.http_status, refused.value.param) == (400, "name")
 
 
-def test_trap_21_the_sdk_retries_nothing_by_default_and_a_429_never(
-    simulator: SimulatorProcess, client: stripe.StripeClient
-) -> None:
-    def left() -> int:
-        return int(simulator.control("faults")["faults"][0]["count"])
-
-    simulator.control("faults", [{"endpoint": "GET /v1/balance", "kind": "error_before", "count": 2}])
-    with pytest.raises(stripe.APIError):
-        client.v1.balance.retrieve()
-    assert left() == 1
-    assert simulator.client(max_network_retries=2).v1.balance.retrieve().issuing
-    simulator.control("faults", [{"endpoint": "GET /v1/balance", "kind": "rate_limit", "count": 2}])
-    with pytest.raises(stripe.RateLimitError):
-        simulator.client(max_network_retries=2).v1.balance.retrieve()
-    assert left() == 1
-
-
 def test_trap_25_a_merchant_is_weakly_known(client: stripe.StripeClient) -> None:
     card = new_card(client)
     plain = authorize(client, card.id, 100, merchant_data={"name": "ACME*CLOUD 4029"}).merchant_data
