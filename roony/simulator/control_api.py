@@ -108,6 +108,7 @@ class ControlApi:
     async def reset(self, _request: Request, _body: Any) -> dict[str, Any]:
         """Forget everything but the own account, its key and its endpoints; faults and options go too."""
         self.world.reset()
+        self.door.idempotency.forget_those_in_use()
         self.door.faults.set([])
         self.door.delivery.set_options({})
         self.door.delivery.restart()
