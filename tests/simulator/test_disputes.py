@@ -14,6 +14,14 @@ FRAUD: Any = {"reason": "fraudulent", "fraudulent": {"explanation": "Nobody here
 DAY = 24 * 3600
 
 
+def refuse_to_close(simulator: SimulatorProcess, dispute: str, wish: Any) -> None:
+    """Check that the control refuses, with 400."""
+    with pytest.raises(HTTPError) as refused:
+        simulator.control(f"disputes/{dispute}/close", wish)
+    with refused.value as answer:
+        assert answer.code == 400
+
+
 def bought(client: stripe.StripeClient, amount: int = 1500) -> Any:
     """Return a captured purchase."""
     asked = authorize(client, new_card(client).id, amount)
@@ -179,8 +187,7 @@ def test_a_submitted_dispute_is_fixed_but_for_its_metadata(
 ) -> None:
     disputes = client.v1.issuing.disputes
     made = disputes.create({"transaction": bought(client).id, "evidence": FRAUD})
-    with pytest.raises(HTTPError):
-        simulator.control(f"disputes/{made.id}/close", {"status": "won"})
+    refuse_to_close(simulator, made.id, {"status": "won"})
     disputes.submit(made.id)
     refusals: Any = ({"amount": 1}, {"evidence": FRAUD})
     for params in refusals:
@@ -190,8 +197,7 @@ def test_a_submitted_dispute_is_fixed_but_for_its_metadata(
         disputes.submit(made.id)
     assert disputes.update(made.id, {"metadata": {"a": "1"}}).metadata.to_dict() == {"a": "1"}
     for wrong in ({"status": "expired"}, {"status": "open"}, {"status": "won", "loss_reason": "other"}, {}):
-        with pytest.raises(HTTPError):
-            simulator.control(f"disputes/{made.id}/close", wrong)
+        refuse_to_close(simulator, made.id, wrong)
     assert disputes.retrieve(made.id).status == "submitted"
 
 

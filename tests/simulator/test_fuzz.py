@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -176,7 +177,9 @@ class Line:
 def line() -> Iterator[tuple[Line, Objects]]:
     """A simulator of its own that asks nobody, with some objects in it."""
     with SimulatorProcess() as simulator:
-        yield Line(simulator), Objects(simulator)
+        opened = Line(simulator)
+        with closing(opened.connection):
+            yield opened, Objects(simulator)
 
 
 @st.composite
