@@ -140,7 +140,7 @@ endef
 
 define run_marked
 	echo "==> Running the $(1) tests"; \
-	$(PYTEST) -m $(1) -o session_timeout=0 --timeout 3600; status=$$?; \
+	$(PYTEST) -m $(1) -o session_timeout=86400 --timeout 3600; status=$$?; \
 	if [ $$status = 5 ]; then echo "==> There are no $(1) tests, so nothing was tested."; fi; \
 	exit $$status
 endef
