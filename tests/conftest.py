@@ -77,5 +77,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             told = dict(getattr(report, "user_properties", ()))
             if "conformance" in told:
                 terminalreporter.section("conformance of the simulator")
-                for line in (told["conformance"], *told["conformance failed"]):
+                for line in (told["conformance"], *told["conformance lines"]):
                     terminalreporter.write_line(line)

@@ -42,6 +42,8 @@ _DELIVERY: dict[str, tuple[Any, int]] = {
     "lose_count": (int, 1_000_000),
     "seed": (int, 2**63 - 1),
 }
+_ACCOUNT = {"timeout_action", "card_issuing", "issuing_balance", "topup_delay", "fraud_challenges"}
+_CARDHOLDER = {"status", "disabled_reason", "past_due"}
 _DISABLED = (None, "listed", "rejected.listed", "requirements.past_due", "under_review")
 
 
@@ -166,21 +168,22 @@ class ControlApi:
         record, wish = self.world.accounts.get(request.path_params["account"]), _object(body)
         if record is None or record["deleted"]:
             raise no_such("account", request.path_params["account"], "account")
+        _refuse_unknown(wish, _ACCOUNT)
         if wish.get("timeout_action", "decline") not in ("approve", "decline"):
             raise invalid("`timeout_action` is approve or decline.", "timeout_action")
         if wish.get("card_issuing", "active") not in ("active", "inactive", "pending"):
             raise invalid("`card_issuing` is active, inactive or pending.", "card_issuing")
         balance = _object(wish.get("issuing_balance", {}))
-        if not all(isinstance(amount, int) and len(code) == 3 for code, amount in balance.items()):
+        whole = all(isinstance(amount, int) and not isinstance(amount, bool) for amount in balance.values())
+        if not whole or not all(len(code) == 3 for code in balance):
             raise invalid("`issuing_balance` maps a currency to minor units.", "issuing_balance")
         delay = wish.get("topup_delay", record["topup_delay"])
         if not isinstance(delay, int) or isinstance(delay, bool) or not 0 <= delay <= _MOST_SECONDS:
             raise invalid("`topup_delay` is a whole number of seconds, not negative.", "topup_delay")
-        record["topup_delay"] = delay
         challenged = wish.get("fraud_challenges", bool(record.get("fraud_challenges")))
         if not isinstance(challenged, bool):
             raise invalid("`fraud_challenges` is true or false.", "fraud_challenges")
-        record["fraud_challenges"] = challenged
+        record.update(topup_delay=delay, fraud_challenges=challenged)
         record["timeout_action"] = wish.get("timeout_action", record["timeout_action"])
         record["issuing"].update(balance)
         if "card_issuing" in wish:
@@ -201,10 +204,14 @@ class ControlApi:
         record, wish = self.world.cardholders.get(request.path_params["cardholder"]), _object(body)
         if record is None:
             raise no_such("cardholder", request.path_params["cardholder"], "cardholder")
+        _refuse_unknown(wish, _CARDHOLDER)
         if wish.get("status", "active") not in ("active", "blocked", "inactive"):
             raise invalid("`status` is active, blocked or inactive.", "status")
-        if wish.get("disabled_reason") not in _DISABLED or not isinstance(wish.get("past_due", []), list):
-            raise invalid("Unknown disabled_reason, or past_due is no list.", "disabled_reason")
+        if wish.get("disabled_reason") not in _DISABLED:
+            raise invalid("Unknown disabled_reason.", "disabled_reason")
+        due = wish.get("past_due", [])
+        if not isinstance(due, list) or not all(isinstance(one, str) for one in due):
+            raise invalid("`past_due` is a list of the names of what is missing.", "past_due")
         before = frozen(record["body"])
         record["body"]["status"] = wish.get("status", record["body"]["status"])
         for name in ("disabled_reason", "past_due"):
@@ -282,6 +289,13 @@ class ControlApi:
                 {key: record[key] for key in ("event", "endpoint", "tries", "due")} for record in world.deliveries
             ],
         }
+
+
+def _refuse_unknown(wish: dict[str, Any], known: set[str]) -> None:
+    """Refuse a misspelled field: a setting that silently does nothing would cost its user an hour."""
+    unknown = sorted(wish.keys() - known)
+    if unknown:
+        raise invalid(f"Unknown field: {unknown[0][:60]}. Known: {', '.join(sorted(known))}.", unknown[0][:60])
 
 
 def _object(body: Any) -> dict[str, Any]:

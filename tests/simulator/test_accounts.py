@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.error
 from typing import Any
 
 import pytest
@@ -296,3 +297,15 @@ def test_every_event_on_the_way_is_as_published(client: stripe.StripeClient) -> 
     assert {"account.updated", "capability.updated", "person.deleted", "account.external_account.deleted"} <= kinds
     for event in events:
         assert load_spec().object_complaints(event.data.object.to_dict()) == [], event.type
+
+
+def test_a_wrong_setting_of_an_account_changes_nothing(simulator: SimulatorProcess) -> None:
+    account = simulator.account
+    before = simulator.control(f"accounts/{account}", {})
+    for wrong in ({"timout_action": "approve"}, {"fraud_challenges": 1}, {"issuing_balance": {"usd": True}}):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            simulator.control(f"accounts/{account}", {"timeout_action": "approve", "topup_delay": 60, **wrong})
+        with refused.value as answer:
+            assert answer.code == 400
+    assert simulator.control(f"accounts/{account}", {}) == before
+    assert simulator.client().v1.topups.create({"amount": 100, "currency": "usd"}).status == "succeeded"
