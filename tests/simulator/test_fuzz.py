@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from roony.simulator import stripe_api
 from roony.simulator.stripe_api.operations import Operation
 from roony.simulator.stripe_api.parameters import Boolean, Field, Group, Integer, ListOf, Metadata, Range, Text
+from tests.support.conformance.samples import NUMBERS, TEXTS
 from tests.support.simulator import SimulatorProcess, authorize, new_card
 from tests.support.stripe_spec import VARIABLE, load_spec
 
@@ -33,6 +34,19 @@ QUICK = settings(
 )
 LONG = settings(QUICK, max_examples=20_000, derandomize=False)
 SECONDS = 10  # an answer that takes longer is a hang
+
+CURSORS = ("starting_after", "ending_before")
+# How the ids begin that fit a word of a path or the name of a parameter.
+BEGINNINGS = {
+    "account": "acct_",
+    "authorization": "iauth_",
+    "card": "ic_",
+    "cardholder": "ich_",
+    "event": "evt_",
+    "issuing_card": "ic_",
+    "topup": "tu_",
+    "transaction": "ipi_",
+}
 
 STRANGE = st.one_of(
     st.text(max_size=40),
@@ -65,43 +79,47 @@ CONTROL_WORDS = st.dictionaries(
 )
 
 
-def plain(field: Field) -> st.SearchStrategy[Any]:
-    """Return values a field accepts, as a tree of strings."""
+def plain(field: Field, name: str, odd: bool) -> st.SearchStrategy[Any]:
+    """Return values a field accepts, as a tree of strings; inside of it some may be odd."""
     if isinstance(field, Text):
-        return st.sampled_from(field.choices) if field.choices else st.sampled_from(["US", "usd", "Jenny", "94107"])
+        return st.sampled_from(field.choices or (TEXTS.get(name, "Jenny"),))
     if isinstance(field, Integer):
         least = field.least if field.least is not None else 0
-        return st.integers(least, min(field.most or 5000, least + 5000)).map(str)
+        usual = st.integers(least, min(field.most or 5000, least + 5000))
+        return (st.just(NUMBERS[name]) if name in NUMBERS else usual).map(str)
     if isinstance(field, Boolean):
         return st.sampled_from(["true", "false"])
     if isinstance(field, ListOf):
-        items = st.lists(tree(field.item), max_size=2)
+        items = st.lists(tree(field.item, name, odd), max_size=2)
         return items.map(lambda values: {str(place): value for place, value in enumerate(values)})
     if isinstance(field, Group):
-        return fields(field.fields)
+        return fields(field.fields, odd)
     if isinstance(field, Metadata):
-        return st.dictionaries(st.text(min_size=1, max_size=8), st.text(max_size=20), max_size=2)
+        letters = st.text("abcde", min_size=1, max_size=8)
+        return st.dictionaries(letters, letters, max_size=2)
     if isinstance(field, Range):
         return st.fixed_dictionaries({"gte": st.integers(0, 2_000_000_000).map(str)})
     return STRANGE
 
 
-def tree(field: Field) -> st.SearchStrategy[Any]:
-    """Return mostly fitting values, and some of the wrong kind."""
-    wrong = STRANGE | st.dictionaries(st.text(max_size=6), STRANGE, max_size=2)
-    return st.one_of(plain(field), plain(field), plain(field), wrong)
+def tree(field: Field, name: str, odd: bool) -> st.SearchStrategy[Any]:
+    """Return fitting values; if `odd`, some of the wrong kind among them."""
+    fitting = plain(field, name, odd)
+    return st.one_of(fitting, fitting, STRANGE, st.dictionaries(st.text(max_size=6), STRANGE)) if odd else fitting
 
 
-def fields(named: Any) -> st.SearchStrategy[dict[str, Any]]:
-    """Return a hash with what is required and a few of the other fields; sometimes one that does not exist."""
-    required = {name: tree(field) for name, field in named.items() if field.required}
-    optional = sorted(name for name, field in named.items() if not field.required)
+def fields(named: Any, odd: bool) -> st.SearchStrategy[dict[str, Any]]:
+    """Return a hash with what is required and a few of the other fields; if `odd`, perhaps one that does not exist."""
+    required = {name: tree(field, name, odd) for name, field in named.items() if field.required}
+    optional = sorted(name for name, field in named.items() if not field.required and name not in ("expand", *CURSORS))
+    if odd:
+        optional += ["", "expand", *CURSORS]
 
     def some(names: list[str]) -> st.SearchStrategy[dict[str, Any]]:
-        chosen = {name: tree(named[name]) for name in names if name in named}
+        chosen = {name: tree(named[name], name, odd) for name in names if name in named}
         return st.fixed_dictionaries({**required, **chosen, **({"colour": STRANGE} if "" in names else {})})
 
-    return st.lists(st.sampled_from([*optional, ""]), max_size=4, unique=True).flatmap(some)
+    return st.lists(st.sampled_from(optional), max_size=3, unique=True).flatmap(some) if optional else some([])
 
 
 def pairs(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
@@ -124,6 +142,14 @@ class Objects:
             client.v1.accounts.create({"type": "custom"})
         state = simulator.control("state")
         self.ids = [one["id"] for kind in state.values() if isinstance(kind, list) for one in kind if "id" in one]
+        self.by_word = {
+            word: [one for one in self.ids if one.startswith(beginning)] for word, beginning in BEGINNINGS.items()
+        }
+
+    def one(self, word: str, number: int) -> str:
+        """Return an id that fits a word such as `card`, or any id."""
+        fitting = self.by_word.get(word) or self.ids
+        return fitting[number % len(fitting)]
 
     def path(self, template: str, chosen: list[int], odd: str) -> str:
         """Fill a path template: with ids that fit its words, any ids, or something odd."""
@@ -132,10 +158,10 @@ class Objects:
             number = chosen[place % len(chosen)]
             if not step.startswith("{"):
                 steps.append(step)
-            elif number % 5 == 0:
+            elif number % 7 == 0:
                 steps.append(quote(odd, safe="") or "x")
             else:
-                steps.append(self.ids[number % len(self.ids)])
+                steps.append(self.one("" if number % 7 == 1 else step.strip("{}"), number))
         return "/".join(steps)
 
 
@@ -144,6 +170,7 @@ class Line:
 
     def __init__(self, simulator: SimulatorProcess) -> None:
         self.simulator = simulator
+        self.asked = self.done = 0
         address = urlsplit(simulator.url)
         self.connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=SECONDS)
 
@@ -162,6 +189,9 @@ class Line:
         answer = self.connection.getresponse()
         content = answer.read()
         assert answer.status < 500, (method, path, body, content[:500])
+        if path.startswith("/v1/"):
+            self.asked += 1
+            self.done += answer.status == 200
         assert b"Traceback" not in content
         if path.startswith("/oauth") and answer.headers.get_content_type() == "text/html":
             return
@@ -180,19 +210,28 @@ def line() -> Iterator[tuple[Line, Objects]]:
         opened = Line(simulator)
         with closing(opened.connection):
             yield opened, Objects(simulator)
+            # Requests that are all refused would show nothing.
+            assert opened.done * 8 > opened.asked or opened.asked < 300, (opened.done, opened.asked)
 
 
 @st.composite
 def api_requests(draw: st.DrawFn) -> tuple[Operation, dict[str, Any], list[int], str]:
-    """Draw an operation with parameters and the means to fill its path."""
+    """Draw an operation with parameters, half of the time all of them fitting, and the means to fill its path."""
     operation = draw(st.sampled_from(stripe_api.OPERATIONS))
-    return operation, draw(fields(operation.accepted())), draw(st.lists(st.integers(0, 999), min_size=8)), draw(STRANGE)
+    return (
+        operation,
+        draw(fields(operation.accepted(), draw(st.booleans()))),
+        draw(st.lists(st.integers(0, 999), min_size=8)),
+        draw(STRANGE),
+    )
 
 
 def _api(line: tuple[Line, Objects], request: tuple[Operation, dict[str, Any], list[int], str]) -> None:
     operation, form, chosen, odd = request
-    known = {name: line[1].ids[chosen[0] % len(line[1].ids)] for name in ("card", "cardholder", "transaction")}
-    form = {name: known.get(name, value) if chosen[1] % 2 else value for name, value in form.items()}
+    form = {
+        name: line[1].one(name, chosen[0]) if name in BEGINNINGS and chosen[1] % 5 else value
+        for name, value in form.items()
+    }
     line[0].send(operation.method, line[1].path(operation.path, chosen, odd), form)
 
 
