@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from roony.cli.commands import app
 from roony.flows.access_key import hash_key
+from roony.store.migrations import revisions
 from roony.store.vault import Vault
 
 
@@ -84,7 +85,7 @@ def test_the_default_delivery_stays_the_safe_one(database: Path) -> None:
 
 
 def test_migrate_runs_once(database: Path) -> None:
-    assert "Migrated to 0001" in run("migrate").stdout
+    assert f"Migrated to {revisions()[-1]}" in run("migrate").stdout
     assert "up to date" in run("migrate").stdout
     assert json.loads(run("migrate", "--json").stdout) == {"revisions": []}
 

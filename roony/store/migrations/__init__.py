@@ -37,11 +37,10 @@ def migrate(database: Database) -> list[str]:
 
     On SQLite call `database.acquire` first. Raises SchemaTooNew for a database of a newer Roony.
     """
-    with _connection(database.url) as connection:
-        before = _revision(connection)
-        pending = _pending(before)
+    with connection(database.url) as opened:
+        pending = _pending(_revision(opened))
         if pending:
-            command.upgrade(config_for(connection), "head")
+            command.upgrade(config_for(opened), "head")
     return pending
 
 
@@ -49,8 +48,13 @@ def pending_revisions(database: Database) -> list[str]:
     """The revisions this database still needs, oldest first. Raises SchemaTooNew."""
     if database.path is not None and not database.path.exists():
         return _pending(None)
-    with database.engine.connect() as connection:
-        return _pending(_revision(connection))
+    with database.engine.connect() as reading:
+        return _pending(_revision(reading))
+
+
+def revisions() -> list[str]:
+    """All steps of the tree, oldest first."""
+    return _pending(None)
 
 
 def config_for(connection: Connection | None) -> Config:
@@ -62,15 +66,15 @@ def config_for(connection: Connection | None) -> Config:
 
 
 @contextmanager
-def _connection(url: URL) -> Iterator[Connection]:
-    """A connection inside one transaction, with the limits of each database."""
+def connection(url: URL) -> Iterator[Connection]:
+    """A connection inside one transaction that may change the schema, with the limits of each database."""
     engine = _engine(url)
     try:
-        with engine.begin() as connection:
+        with engine.begin() as opened:
             if engine.dialect.name == "postgresql":
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})")
-            yield connection
+                opened.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+                opened.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})")
+            yield opened
     finally:
         engine.dispose()
 
