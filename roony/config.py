@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from roony.store.stop_points import POINTS
+from roony.stop_points import HOW, is_point
 from roony.store.vault import Vault, VaultKeyRefused
 
 API_BASE = "https://api.stripe.com"
@@ -158,8 +158,8 @@ def _wrong_texts(settings: Settings) -> list[str]:
             problems.append("ROONY_PUBLIC_URL must be an address without a path, such as https://roony.example.com.")
         elif settings.livemode and parts.scheme != "https":
             problems.append("ROONY_PUBLIC_URL must begin with https:// when the Stripe key is a live one.")
-    if settings.roony_stop_at and settings.roony_stop_at not in POINTS:
-        problems.append(f"ROONY_STOP_AT must be one of {', '.join(POINTS)}; it is for tests only.")
+    if settings.roony_stop_at and not is_point(settings.roony_stop_at):
+        problems.append(f"ROONY_STOP_AT must be one of {HOW}. It is for tests only.")
     return problems
 
 

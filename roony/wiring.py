@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
 
+from roony import stop_points
 from roony.clock import Clock, FollowedClock
 from roony.config import Settings, plain
 from roony.core.errors import BrokenCaller
@@ -22,7 +23,7 @@ from roony.flows.context import FlowContext
 from roony.gateway.client import StripeGateway
 from roony.gateway.pool import GatewayPool
 from roony.identifiers import new_id, new_version
-from roony.store import stop_points, tables
+from roony.store import tables
 from roony.store.database import Database
 from roony.store.migrations import migrate, pending_revisions
 from roony.store.till import Till
@@ -96,7 +97,7 @@ class Roony:
 def build(settings: Settings, public_url: str, clock: Clock | None = None) -> Roony:
     """Roony as the settings want it, not started. `public_url` is where people and Stripe reach it."""
     clock = clock or Clock()
-    database = Database(settings.roony_database_url)
+    database = Database(settings.roony_database_url, own_clock=isinstance(clock, FollowedClock))
     url = public_url.rstrip("/")
     context = FlowContext(
         till=Till(database.open_writer, clock, new_version),

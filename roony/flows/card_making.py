@@ -38,7 +38,6 @@ from roony.gateway import issuing
 from roony.gateway.errors import StripeCallFailed, StripeForbidden, StripeRefused, StripeUnauthorized
 from roony.gateway.issuing import CardDetails
 from roony.gateway.pool import GatewayBusy
-from roony.store.stop_points import reach
 from roony.store.tables import OutboxPromise
 
 log = structlog.get_logger("roony.cards")
@@ -112,7 +111,6 @@ async def keep_make_card(context: FlowContext, promise: OutboxPromise) -> Purcha
     """
     card = await read_card(context, promise)
     connection = await connection_of(context, promise.organization_id, card.connection_id)
-    reach("after_hold")
     if card.stripe_card_id is not None:
         known = MadeCard(card.stripe_card_id, "active", card.last4 or "", card.exp_month or 0, card.exp_year or 0)
         return await _record(context, promise, known)
@@ -132,11 +130,9 @@ async def keep_make_card(context: FlowContext, promise: OutboxPromise) -> Purcha
             return await _end(context, promise, over)
         if made is None:
             promise = _next_attempt(promise)
-            reach("before_card_call")
             made = await context.pool.run(
                 issuing.create_card, context.gateway, access_of(context, connection), params, promise.key
             )
-            reach("after_card_call")
     except StripeRefused as refused:
         return await _fail(context, promise, refused)
     except (StripeCallFailed, GatewayBusy) as error:
@@ -206,7 +202,6 @@ async def _record(context: FlowContext, promise: OutboxPromise, made: MadeCard) 
     answer = await context.till.submit(
         RecordCard(promise.organization_id, promise.subject, made, context.new_id("out"), promise)
     )
-    reach("after_card_recorded")
     if isinstance(answer, Refusal):
         # The card exists and the row still says so: the lease runs out and the look-up by key finds it again.
         log.warning("card.not_recorded", card=promise.subject, code=answer.code)

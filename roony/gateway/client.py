@@ -21,6 +21,7 @@ from stripe._stripe_object import StripeObject
 
 from roony.gateway.errors import StripeCallFailed, failure_from_bug, failure_from_sdk
 from roony.gateway.wire import BoundedHttpClient
+from roony.stop_points import reach
 
 STRIPE_VERSION = "2026-10-28.endive"
 """The version every call names: no account's default may change the shape of an answer (section 0)."""
@@ -141,13 +142,15 @@ class StripeGateway:
         return options
 
     def perform(self, request: Callable[[], StripeObject]) -> PlainObject:
-        """Runs one SDK call and returns its answer as plain data.
+        """Runs one SDK call and returns its answer as plain data. Stop points call it after the function it is in.
 
         Raises a StripeCallFailed for everything that goes wrong, unchained: the SDK's exception keeps the raw
         answer, which may hold a token or a card number, and tracebacks and error reporters follow the chain.
         """
         failed: StripeCallFailed
+        name = request.__qualname__.partition(".")[0]
         started = time.monotonic()
+        reach("before_call", [name])
         try:
             answer = request()
             plain: PlainObject = answer.to_dict(for_json=True)
@@ -156,10 +159,12 @@ class StripeGateway:
         except Exception as error:
             failed = failure_from_bug(error)
         else:
+            reach("after_call", [name])
             response = getattr(answer, "last_response", None)
             request_id = getattr(response, "request_id", None)
             log.debug("stripe answered request=%s ms=%d", request_id, (time.monotonic() - started) * 1000)
             return plain
+        reach("after_call", [name])
         raise failed
 
 

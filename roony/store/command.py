@@ -90,6 +90,14 @@ class Ticket:
         return self.command
 
     @property
+    def name(self) -> str:
+        """What stop points call it: the command, or the function that made the write, as in `inbox.keep`."""
+        if self.command is not None or self.work is None:
+            return type(self.command).__name__
+        module, function = self.work.__module__, self.work.__qualname__
+        return f"{module.rpartition('.')[2]}.{function.partition('.')[0]}"
+
+    @property
     def is_abandoned(self) -> bool:
         """True when the caller left without its answer; a cancelled one comes to say so only later."""
         return self.given_up or bool(self.future.cancelled())

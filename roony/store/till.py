@@ -18,11 +18,11 @@ import structlog
 
 from roony.core.agent import Organization
 from roony.core.errors import BrokenCaller, Refusal
+from roony.stop_points import reach
 from roony.store.book import Book
 from roony.store.command import BUSY, CLOSING, FAILED, LATE, UNKNOWN_OUTCOME, Command, Counters, Ticket, TillClosed
 from roony.store.facts import ConfigCache, FactLoader
 from roony.store.filling import let_it_fill
-from roony.store.stop_points import reach
 from roony.store.writer import ConnectionLost, Writer
 
 Answer = TypeVar("Answer")
@@ -219,12 +219,13 @@ class Till:
                 self._seconds_each += (each - self._seconds_each) * 0.1
             for ticket in work:
                 self._do_work(writer, ticket)
-            reach("before_commit")
+            names = [ticket.name for ticket in (*present, *work)]
+            reach("before_commit", names)
             writer.commit()
         except BaseException:
             writer.rollback()
             raise
-        reach("after_commit")
+        reach("after_commit", names)
         self._counts["commits"] += 1
         self._counts["commands"] += len(present)
         self._counts["authorizations"] += sum(1 for t in present if t.asked.urgent)

@@ -28,7 +28,7 @@ ASKS = 12
 DIE = """
 import sys
 from pathlib import Path
-from roony.store import stop_points
+from roony import stop_points
 from tests.support.books import open_books
 from tests.support.tills import held
 

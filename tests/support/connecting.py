@@ -16,11 +16,11 @@ from urllib.parse import parse_qs, urlsplit
 import uvicorn
 from starlette.applications import Starlette
 
+from roony import stop_points
 from roony.core.agent import Organization
 from roony.flows.context import FlowContext
 from roony.gateway.client import StripeGateway
 from roony.gateway.pool import GatewayPool
-from roony.store import stop_points
 from roony.store.vault import Vault
 from roony.web.oauth import routes
 from tests.support.books import ORG, Books

@@ -19,7 +19,6 @@ from roony.gateway.client import ConnectionAccess
 from roony.gateway.connect import OAuthTokens
 from roony.gateway.errors import OAuthRefused, StripeCallFailed
 from roony.gateway.pool import GatewayBusy
-from roony.store.stop_points import reach
 from roony.store.tables import OAuthState, oauth_states
 from roony.store.writer import Writer
 
@@ -103,7 +102,6 @@ async def finish(context: FlowContext, callback: Callback) -> Connection | Refus
         return await _not_connected(context, started, STRIPE_UNAVAILABLE)
     except GatewayBusy:
         return await _not_connected(context, started, BUSY)
-    reach("after_code_exchange")
     return await _take_up(context, started, tokens)
 
 
