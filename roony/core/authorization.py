@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from roony.core.agent import Agent, Organization, Project, frozen_scope
 from roony.core.connection import Connection
 from roony.core.control import Controls, blocked_merchant, category_passes, country_passes
-from roony.core.merchant import Merchant, match
+from roony.core.merchant import Merchant, match, stands_alone
 
 if TYPE_CHECKING:
     from roony.core.card import Card
@@ -126,7 +126,10 @@ class Verdict(NamedTuple):
 
 
 class AuthorizationFacts(NamedTuple):
-    """Everything a verdict depends on besides the request. `committed_elsewhere` leaves this authorization out."""
+    """Everything a verdict depends on besides the request. `committed_elsewhere` leaves this authorization out.
+
+    `aliases` and `pinned_network_ids` are what the organization has learned of the approved merchant.
+    """
 
     organization: Organization
     project: Project | None
@@ -253,12 +256,16 @@ def _merchant_fits(request: AuthorizationRequest, facts: AuthorizationFacts) -> 
 def is_approved_merchant(
     approved: Merchant, aliases: tuple[str, ...], pinned: frozenset[str], found: Merchant, places: tuple[str, ...]
 ) -> bool:
-    """The descriptor names the approved merchant, or comes from a network id pinned to it (facts section 2.4)."""
-    if pinned:
-        if found.network_id in pinned:
-            return True
-        if approved.network_id is not None:
-            return False
+    """True if the descriptor names the approved merchant, or comes by a network id that is pinned to it.
+
+    A pinned id stands for the name only where the descriptor has no star: a processor shows one id for many merchants.
+    An id that the ask named must be there as well. It never stands for the name, since what an agent sends can only
+    make rules stricter. (Facts section 2.4: one merchant shows different ids on different networks.)
+    """
+    if approved.network_id is not None and found.network_id != approved.network_id:
+        return False
+    if found.network_id is not None and found.network_id in pinned and stands_alone(found.name):
+        return True
     return names_merchant((approved.name, *aliases), found.name, places)
 
 

@@ -185,6 +185,25 @@ def mentions(name: str, descriptor: str) -> bool:
     return False
 
 
+def stands_alone(descriptor: str) -> bool:
+    """True if no star is in it: what stands before one may take money for many merchants, with one network id."""
+    return "*" not in _fold(descriptor)
+
+
+def alias_of(descriptor: str, *, noise: Collection[str] = ()) -> str:
+    """The name in a descriptor that a person has confirmed: what `match` lets follow a name is taken off its end.
+
+    `"AWS EMEA 8812 SEATTLE WA"` → `"aws"`, `"FGM*DESIGN 4411"` → `"fgm design"`. Where nothing else would be left
+    ("ONLINE STORE"), all of it stays. `noise` as for `match`. Empty only where there is nothing to compare.
+    """
+    words = normalise(descriptor).split()
+    places = frozenset(" ".join(_words(_fold(text))) for text in noise)
+    for length in range(1, len(words)):
+        if _names_something(words[:length]) and not any(_strange_words(words[length:], frozenset(), places)):
+            return " ".join(words[:length])
+    return " ".join(words)
+
+
 def category_code(name_or_code: str) -> str | None:
     """The 4-digit code of a Stripe category name. Any 4 digits pass: networks use more codes than Stripe lists."""
     if len(name_or_code) == 4 and name_or_code.isascii() and name_or_code.isdigit():
@@ -324,6 +343,11 @@ def _without_billing(name: list[str]) -> list[str]:
     while len(name) > 1 and name[-1] in _BILLING_WORDS:
         name = name[:-1]
     return name
+
+
+def _names_something(words: list[str]) -> bool:
+    """True unless every word may stand behind any name: such an alias would let all that begins like it by."""
+    return any(_strange_words(words, frozenset(), frozenset()))
 
 
 def _strange_words(rest: list[str], own: frozenset[str], places: frozenset[str]) -> Iterator[str]:

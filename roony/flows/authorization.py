@@ -6,7 +6,6 @@ Nothing here calls Stripe; an answer waits for the till and for nothing else (de
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 from roony.core.agent import Agent, Organization, Project, chain
@@ -24,9 +23,9 @@ from roony.core.card import Card
 from roony.core.connection import Connection
 from roony.core.control import EMPTY
 from roony.core.ledger import committed_on
-from roony.core.merchant import Merchant
 from roony.core.purchase import Purchase
 from roony.flows.discrepancy import flag
+from roony.flows.merchant import approved_merchant, learned_of
 from roony.flows.movement import ROONY, follow
 from roony.flows.purchase import scoped_controls
 from roony.store.book import Book
@@ -158,7 +157,7 @@ class AnswerAuthorization(Command[Answered]):
             )
         card = book.need(Card, org, card_id)
         purchase = book.need(Purchase, org, card.purchase_id)
-        approved = _merchant(purchase.merchant)
+        learned = learned_of(book, purchase)
         return AuthorizationFacts(
             organization=organization,
             project=book.get(Project, org, purchase.project_id),
@@ -176,9 +175,9 @@ class AnswerAuthorization(Command[Answered]):
             + sum(
                 committed_on(a) for a in book.group(Authorization, org, purchase.id) if a.id != request.authorization_id
             ),
-            approved_merchant=approved,
-            aliases=(),
-            pinned_network_ids=frozenset((approved.network_id,) if approved.network_id else ()),
+            approved_merchant=approved_merchant(purchase.merchant),
+            aliases=learned.aliases,
+            pinned_network_ids=learned.network_ids,
         )
 
     def _known(self, facts: AuthorizationFacts, verdict: Verdict, now: int) -> Authorization:
@@ -277,9 +276,3 @@ def _answer(decision: AuthorizationDecision, request: AuthorizationRequest) -> A
         approved and decision.approved_amount < request.amount,
         code,
     )
-
-
-@lru_cache(maxsize=8_192)
-def _merchant(text: str) -> Merchant:
-    """The approved merchant of a purchase; the same text is read once."""
-    return Merchant.from_json(text)

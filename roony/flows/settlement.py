@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from roony.core.agent import chain
-from roony.core.authorization import Authorization, AuthorizationDecision, currency_passes, is_approved_merchant
+from roony.core.authorization import Authorization, AuthorizationDecision, currency_passes
 from roony.core.card import Card
 from roony.core.control import category_passes, country_passes
 from roony.core.merchant import Merchant
@@ -25,6 +25,7 @@ from roony.core.settlement import (
     with_history,
 )
 from roony.flows.discrepancy import discrepancy_id, flag
+from roony.flows.merchant import is_merchant_of, pin_network_id
 from roony.flows.movement import STRIPE, audit, follow
 from roony.flows.purchase import scoped_controls
 from roony.flows.stripe_transaction import book_transaction, compare_captures, known_authorization, transaction_rows
@@ -107,6 +108,7 @@ class BookAuthorization(Command[str]):
         book.put(after)
         if newer:
             self._compare(book, purchase, after, now)
+        pin_network_id(book, purchase, said, book.group(AuthorizationDecision, org, said.id), now)
         purchase = follow(book, purchase, "statement", now)
         if after != known:
             audit(
@@ -133,15 +135,13 @@ class BookAuthorization(Command[str]):
         self._compare_answers(book, purchase, now)
         if not said.approved:
             return
-        approved = Merchant.from_json(purchase.merchant)
-        pinned = frozenset((approved.network_id,) if approved.network_id else ())
         places = tuple(word for word in (said.city, said.state, said.merchant.country) if word)
         controls = [
             scoped_controls(book, purchase.organization_id, scope_id)
             for _, scope_id in chain(purchase.organization_id, purchase.project_id, purchase.agent_id)
         ]
         found = {
-            "merchant_mismatch": is_approved_merchant(approved, (), pinned, said.merchant, places),
+            "merchant_mismatch": is_merchant_of(book, purchase, said.merchant, places),
             "category_mismatch": all(category_passes(c, said.merchant.category) for c in controls),
             "country_mismatch": all(country_passes(c, said.merchant.country) for c in controls),
             "currency_mismatch": after.currency == purchase.currency

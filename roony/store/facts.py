@@ -14,8 +14,9 @@ from roony.core.connection import Connection
 from roony.core.control import Control
 from roony.core.ledger import Hold
 from roony.core.purchase import KeptKey, Purchase, RecentPurchase
-from roony.core.settlement import StripeTransaction
+from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.store.book import GROUPED_BY, Book, group_of, key_of, table_of
+from roony.store.tables import KnownMerchant
 from roony.store.writer import Writer
 
 
@@ -30,11 +31,12 @@ class StripeCardNeed(NamedTuple):
 class Needs(NamedTuple):
     """The facts one command names beforehand.
 
-    `rows` are (row type, key…); naming a purchase, or a card, approval, authorization, kept key or recent purchase
-    that leads to one, also brings its card, approval, hold, authorizations, agent, project, connection, controls and
-    budgets. `chains` are (organization, project, agent) whose budgets with their current periods are wanted.
-    `groups` are (row type, organization, value), see `book.GROUPED_BY`. Without `holds` the command never moves what
-    a purchase holds, and the hold's row is only there if another command of the batch wants it.
+    `rows` are (row type, key…); naming a purchase, or a card, approval, authorization, kept key, recent purchase or
+    discrepancy that leads to one, also brings its card, approval, hold, authorizations, known merchant, agent,
+    project, connection and controls. `chains` are (organization, project, agent) whose budgets with their current
+    periods are wanted. `groups` are (row type, organization, value), see `book.GROUPED_BY`. Without `holds` the
+    command never moves what a purchase holds, and the hold's row is only there if another command of the batch
+    wants it.
     """
 
     rows: tuple[tuple[Any, ...], ...] = ()
@@ -45,7 +47,7 @@ class Needs(NamedTuple):
 
 
 # Rows that lead to a purchase.
-_LEADS = (KeptKey, RecentPurchase, Card, Approval, Authorization, StripeTransaction)
+_LEADS = (KeptKey, RecentPurchase, Card, Approval, Authorization, StripeTransaction, Discrepancy)
 # Rows kept in memory while the organization's config_version is unchanged.
 _CONFIG = (Agent, Project, Connection, Control)
 # Organizations whose configuration is kept in memory at the same time, and rows for each.
@@ -101,7 +103,11 @@ class FactLoader:
         for row in _LEADS:
             purchases |= self._purchases_of(self._load(book, row, wanted.pop(row, set())))
         purchases |= self._load_stripe_cards(book, {card for need in needs for card in need.stripe_cards})
-        self._load_purchases(book, purchases, any(need.holds for need in needs))
+        found = self._load_purchases(book, purchases, any(need.holds for need in needs))
+        if found:
+            # With what asks of the batch compare, so that it stays one query.
+            merchants = wanted.setdefault(KnownMerchant, set())
+            merchants.update((purchase.organization_id, purchase.merchant_key) for purchase in found)
         for row, keys in wanted.items():
             self._load(book, row, keys)
         for row in GROUPED_BY:
@@ -174,10 +180,10 @@ class FactLoader:
             book.stripe_cards[need] = found[need].id if need in found else None
         return self._purchases_of(cards)
 
-    def _load_purchases(self, book: Book, keys: set[Any], holds: bool) -> None:
+    def _load_purchases(self, book: Book, keys: set[Any], holds: bool) -> list[Purchase]:
         """Purchases with their cards, approvals, holds, authorizations, and the people and rules above them."""
         if not keys:
-            return
+            return []
         found: list[Purchase] = self._load(book, Purchase, keys)
         self._load(book, Card, {(p.organization_id, p.card_id) for p in found if p.card_id})
         self._load(book, Approval, {(p.organization_id, p.approval_id) for p in found if p.approval_id})
@@ -190,6 +196,7 @@ class FactLoader:
         self._load(book, Project, {(org, project) for org, project, _, _ in above})
         self._load(book, Connection, {(org, connection) for org, _, _, connection in above})
         self._load(book, Control, {(org, scope) for org, project, agent, _ in above for scope in (agent, project, org)})
+        return found
 
     def _load_chains(self, book: Book, chains: set[tuple[str, str, str]], clocks: dict[str, int]) -> None:
         """For asks: agent, project, connection, controls and budgets of each chain, with the periods of now."""

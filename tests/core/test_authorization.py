@@ -272,20 +272,34 @@ def test_a_blocked_merchant_stays_blocked_while_monitoring() -> None:
 
 
 @pytest.mark.parametrize(
-    ("approved", "pinned", "descriptor", "network_id", "fits"),
+    ("asked_id", "pinned", "aliases", "descriptor", "found_id", "fits"),
     [
-        ("Figma", set(), "FIGMA MONTHLY RENEWAL", "net_9", True),
-        ("Figma", {"net_1"}, "FGM*DESIGN", "net_1", True),
-        ("Figma", {"net_1"}, "FIGMA", "net_9", False),
-        ("Figma", set(), "FIGMATIVE", "net_9", False),
+        pytest.param(None, set(), (), "FIGMA MONTHLY RENEWAL", "net_9", True, id="by name"),
+        pytest.param(None, set(), (), "FIGMATIVE", "net_9", False, id="never by part of a word"),
+        pytest.param(None, {"net_1"}, (), "DESIGN TOOLS", "net_1", True, id="by a pinned id"),
+        pytest.param(None, {"net_1"}, (), "FIGMA", "net_9", True, id="by name under another id"),
+        pytest.param(None, {"net_1"}, (), "DESIGN TOOLS", "net_9", False, id="neither name nor id"),
+        pytest.param(None, {"net_1"}, (), "DESIGN TOOLS", None, False, id="no id is no pinned id"),
+        pytest.param(None, {"net_1"}, (), "PAYPAL *DESIGN", "net_1", False, id="an id behind a star is a processor's"),
+        pytest.param(None, {"net_1"}, (), "PAYPAL *FIGMA", "net_1", True, id="behind a star the name decides"),
+        pytest.param(None, set(), ("fgm design",), "FGM*DESIGN 4411", "net_9", True, id="by an alias"),
+        pytest.param(None, set(), ("fgm design",), "FGM*DESIGNERS", "net_9", False, id="an alias is whole words too"),
+        pytest.param("net_1", set(), (), "FIGMA", "net_1", True, id="the id the ask named"),
+        pytest.param("net_1", set(), (), "FIGMA", "net_9", False, id="another id than the ask named"),
+        pytest.param("net_1", set(), (), "FIGMA", None, False, id="no id where the ask named one"),
+        pytest.param("net_1", set(), (), "GIFT CARDS", "net_1", False, id="the id an agent named is no name"),
+        pytest.param("net_1", {"net_1"}, (), "DESIGN TOOLS", "net_1", True, id="named and pinned"),
+        pytest.param("net_1", {"net_1", "net_9"}, ("design tools",), "DESIGN TOOLS", "net_9", False, id="pinned only"),
     ],
 )
-def test_merchants_by_name_and_network_id(
-    approved: str, pinned: set[str], descriptor: str, network_id: str, fits: bool
+def test_merchants_by_name_alias_and_network_id(
+    asked_id: str | None, pinned: set[str], aliases: tuple[str, ...], descriptor: str, found_id: str | None, fits: bool
 ) -> None:
-    wanted = Merchant(approved, network_id=next(iter(pinned), None))
-    asked = request(merchant=FIGMA._replace(name=descriptor, network_id=network_id))
-    known = facts(approved_merchant=wanted, pinned_network_ids=frozenset(pinned))
+    """What an agent names is one condition more and never replaces the name."""
+    asked = request(merchant=FIGMA._replace(name=descriptor, network_id=found_id))
+    known = facts(
+        approved_merchant=Merchant("Figma", network_id=asked_id), pinned_network_ids=frozenset(pinned), aliases=aliases
+    )
     assert judge(asked, known, NOW).approved is fits
 
 
