@@ -8,6 +8,26 @@ from roony.core.authorization import CARD_CHECK_LIMIT, Authorization
 from roony.core.merchant import Merchant, category_code
 
 
+# Every kind of finding, as design section 8 lists them.
+DISCREPANCY_KINDS = (
+    "merchant_mismatch",
+    "category_mismatch",
+    "country_mismatch",
+    "currency_mismatch",
+    "over_capture",
+    "extra_capture",
+    "late_capture",
+    "force_capture",
+    "approved_without_roony",
+    "answer_not_honoured",
+    "unmatched_refund",
+    "unknown_card",
+    "card_left_open",
+    "missing_at_stripe",
+    "missing_here",
+)
+
+
 class StripeTransaction(NamedTuple):
     """One capture or refund as Stripe booked it, kept once by its id; `amount` without sign, `type` says which way."""
 
