@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 MOMENTS = ("before_commit", "after_commit", "before_call", "after_call")
 # Short names for the points of making a card and of connecting an account.
@@ -27,8 +27,14 @@ HOW = (
 )
 _POINT = re.compile(rf"(?P<name>({'|'.join(MOMENTS)})(:\w+(\.\w+)?)?|{'|'.join(SHORT)})(#(?P<times>[1-9]\d{{0,5}}))?")
 
-# How often the chosen point is still to be passed; empty while none is chosen.
+# How often the chosen point is still to be passed, and what happens then; empty while none is chosen.
 _armed: dict[str, int] = {}
+_then: list[Callable[[], None]] = []
+
+
+def die() -> None:
+    """Ends this process as a power cut does."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def is_point(name: str) -> bool:
@@ -36,9 +42,13 @@ def is_point(name: str) -> bool:
     return _POINT.fullmatch(name) is not None
 
 
-def arm(name: str | None) -> None:
-    """Chooses the point at which this process dies; None chooses none. Raises ValueError for a name of no point."""
+def arm(name: str | None, then: Callable[[], None] = die) -> None:
+    """Chooses the point at which this process dies, or does `then`; None chooses none.
+
+    Raises ValueError for a name of no point.
+    """
     _armed.clear()
+    _then[:] = [then]
     if not name:
         return
     found = _POINT.fullmatch(name)
@@ -55,4 +65,4 @@ def reach(moment: str, things: Iterable[str] = ()) -> None:
         if point in _armed:
             _armed[point] -= 1
             if _armed[point] == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                _then[0]()
