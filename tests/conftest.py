@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.support import postgres
+
 _LOCAL_NAMES = {None, "", "localhost", "localhost.localdomain"}
 
 
@@ -52,16 +54,20 @@ def _guarded_getaddrinfo(getaddrinfo: Callable[..., Any]) -> Callable[..., Any]:
 _patch = pytest.MonkeyPatch()
 
 
-def pytest_configure() -> None:
-    """Close the network before any test module is imported."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Close the network before any test module is imported; make room for the PostgreSQL of all workers."""
+    if not hasattr(config, "workerinput"):
+        postgres.begin_run()
     _patch.setattr(socket.socket, "connect", _guarded_connect(socket.socket.connect))
     _patch.setattr(socket.socket, "connect_ex", _guarded_connect(socket.socket.connect_ex))
     _patch.setattr(socket, "getaddrinfo", _guarded_getaddrinfo(socket.getaddrinfo))
 
 
-def pytest_unconfigure() -> None:
-    """Give the socket module back as it was."""
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Give the socket module back as it was; end the PostgreSQL of this run."""
     _patch.undo()
+    if not hasattr(config, "workerinput"):
+        postgres.end_run()
 
 
 @pytest.fixture(scope="session")

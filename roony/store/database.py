@@ -32,8 +32,11 @@ class DatabaseLocked(Exception):
 class Database:
     """One database: a pool for cold reads, and `open_writer` for the one connection that writes."""
 
-    def __init__(self, url: str) -> None:
-        """`url` is `sqlite:///path` or `postgresql://…`. Raises ValueError for any other."""
+    def __init__(self, url: str, own_clock: bool = False) -> None:
+        """`url` is `sqlite:///path` or `postgresql://…`. Raises ValueError for any other.
+
+        `own_clock`: the process's clock counts, also on PostgreSQL: a simulation moves it.
+        """
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             if not parsed.database or parsed.database == ":memory:":
@@ -53,6 +56,7 @@ class Database:
         else:
             raise ValueError("ROONY_DATABASE_URL must begin with sqlite:/// or postgresql://")
         self.url = parsed
+        self._own_clock = own_clock
         self._lock: IO[str] | None = None
 
     @property
@@ -64,7 +68,8 @@ class Database:
         """A new writing connection. On SQLite call `acquire` first: only one process may write."""
         if self.path is not None:
             return SqliteWriter(self.path)
-        return PostgresWriter(self.url.set(drivername="postgresql").render_as_string(hide_password=False))
+        dsn = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return PostgresWriter(dsn, self._own_clock)
 
     def acquire(self) -> None:
         """Takes the lock file beside a SQLite database, for as long as this process lives. Raises DatabaseLocked."""

@@ -22,11 +22,13 @@ from roony.flows.approval import Approve, ApproveIds, Deny, ExpireApproval, show
 from roony.store.tables import OutboxPromise
 from tests.support.books import AGENT, CONNECTION, ORG, Books, open_books
 from tests.support.memory import MemoryBooks
+from tests.support.postgres import books_database
 from tests.support.promises import all_is_well, money_rows
 from tests.support.story import Story, neat
+from tests.support.tills import DATABASES
 
 
-@pytest.fixture(params=["till", "memory"])
+@pytest.fixture(params=[*DATABASES, "memory"])
 def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
     """A person decides over 50.00; on the real till, and without any database."""
     if request.param == "memory":
@@ -35,7 +37,7 @@ def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
         yield books
         all_is_well(books)
         return
-    with open_books(tmp_path) as books:
+    with books_database(request.param) as url, open_books(tmp_path, url) as books:
         books.controls(AGENT, "agent", approval_threshold=5_000)
         yield books
         all_is_well(books)

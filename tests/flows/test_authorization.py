@@ -29,8 +29,8 @@ card                                            | 10000     0 ready      active
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Iterator[Books]:
-    with open_books(tmp_path) as books:
+def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
+    with open_books(tmp_path, database_url) as books:
         yield books
         all_is_well(books)
 

@@ -21,18 +21,20 @@ from roony.flows.ending import CancelPurchase
 from roony.store.tables import InboxEvent, OutboxPromise
 from tests.support.books import AGENT, CONNECTION, ORG, Books, open_books
 from tests.support.memory import MemoryBooks
+from tests.support.postgres import books_database
 from tests.support.promises import all_is_well, money_rows
 from tests.support.story import Story, kept_event, neat
+from tests.support.tills import DATABASES
 
 
-@pytest.fixture(params=["till", "memory"])
+@pytest.fixture(params=[*DATABASES, "memory"])
 def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
     if request.param == "memory":
         books: Books = MemoryBooks()
         yield books
         all_is_well(books)
         return
-    with open_books(tmp_path) as books:
+    with books_database(request.param) as url, open_books(tmp_path, url) as books:
         yield books
         all_is_well(books)
 
@@ -189,8 +191,8 @@ def test_life(name: str, books: Books) -> None:
     assert wanted(books) == promised
 
 
-def test_the_promise_is_finished_with_the_card(tmp_path: Path) -> None:
-    with open_books(tmp_path) as books:
+def test_the_promise_is_finished_with_the_card(tmp_path: Path, database_url: str | None) -> None:
+    with open_books(tmp_path, database_url) as books:
         story = Story(books)
         story.tell("ask 10000")
         assert books.row(OutboxPromise).status == "promised"
@@ -259,8 +261,8 @@ def event_about(books: Books, stripe_id: str, named: str | None, status: str = "
     return books.run(BookCard(ORG, by, made, named, event, books.new_id("out")))
 
 
-def test_a_card_of_somebody_else_is_ignored_with_a_reason(tmp_path: Path) -> None:
-    with open_books(tmp_path) as books:
+def test_a_card_of_somebody_else_is_ignored_with_a_reason(tmp_path: Path, database_url: str | None) -> None:
+    with open_books(tmp_path, database_url) as books:
         assert event_about(books, "ic_strange", None) == "ignored"
         event = books.row(InboxEvent)
         assert (event.status, event.reason) == ("ignored", "a card Roony did not make")

@@ -61,8 +61,8 @@ def simulator(running: SimulatorProcess) -> SimulatorProcess:
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Iterator[Books]:
-    with open_books(tmp_path) as opened:
+def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
+    with open_books(tmp_path, database_url) as opened:
         yield opened
 
 

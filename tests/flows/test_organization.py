@@ -31,8 +31,8 @@ from tests.support.books import AGENT, NOW, ORG, PROJECT, Books, open_books
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Iterator[Books]:
-    with open_books(tmp_path) as opened:
+def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
+    with open_books(tmp_path, database_url) as opened:
         yield opened
 
 

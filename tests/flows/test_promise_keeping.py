@@ -41,8 +41,8 @@ def test_what_may_have_had_its_effect(changed: dict[str, Any], unsure: bool) -> 
     assert is_unsure(promise(**changed)) is unsure
 
 
-def test_a_second_card_at_stripe_is_promised_its_cancel_and_flagged(tmp_path: Path) -> None:
-    with open_books(tmp_path) as books:
+def test_a_second_card_at_stripe_is_promised_its_cancel_and_flagged(tmp_path: Path, database_url: str | None) -> None:
+    with open_books(tmp_path, database_url) as books:
         purchase = books.ready()
         twin = MadeCard("ic_twin", "active", "1111", 1, 2031)
         books.run(RecordCard(ORG, purchase.card_id, twin, "out_twin", None))
@@ -53,8 +53,8 @@ def test_a_second_card_at_stripe_is_promised_its_cancel_and_flagged(tmp_path: Pa
         assert (found.kind, found.subject, found.purchase_id) == ("card_left_open", "ic_twin", purchase.id)
 
 
-def test_a_kind_nobody_knows_leaves_a_word_and_waits(tmp_path: Path) -> None:
-    with open_books(tmp_path) as books:
+def test_a_kind_nobody_knows_leaves_a_word_and_waits(tmp_path: Path, database_url: str | None) -> None:
+    with open_books(tmp_path, database_url) as books:
         books.put(new_promise(ORG, "out_new", "of_a_newer_release", "x", {}, books.clock()))
         done = asyncio.run(_round(books))
         row = books.row(OutboxPromise, id="out_new")

@@ -22,17 +22,19 @@ from roony.core.purchase import KeptKey, Velocity
 from roony.store.tables import OutboxPromise
 from tests.support.books import AGENT, CONNECTION, ORG, PROJECT, Books, open_books
 from tests.support.memory import MemoryBooks
+from tests.support.postgres import books_database
 from tests.support.promises import all_is_well, money_rows
 from tests.support.story import Story, neat
+from tests.support.tills import DATABASES
 
 
-@pytest.fixture(params=["till", "memory"])
+@pytest.fixture(params=[*DATABASES, "memory"])
 def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
     """On the real till, and on the same rules without any database."""
     if request.param == "memory":
         yield MemoryBooks()
         return
-    with open_books(tmp_path) as books:
+    with books_database(request.param) as url, open_books(tmp_path, url) as books:
         yield books
 
 
@@ -292,9 +294,9 @@ def test_money_that_comes_back_can_be_spent_again(books: Books) -> None:
     assert books.ask(10_000, "Notion").purchase.status == "issuing"
 
 
-def test_two_asks_at_once_cannot_both_have_the_last_of_a_budget(tmp_path: Path) -> None:
+def test_two_asks_at_once_cannot_both_have_the_last_of_a_budget(tmp_path: Path, database_url: str | None) -> None:
     """In one batch of the till: the second sees what the first has taken (P1)."""
-    with open_books(tmp_path) as books:
+    with open_books(tmp_path, database_url) as books:
         books.limit(AGENT, "day", 10_000)
         commands = [books.ask_command(7_000, merchant, key=merchant) for merchant in ("Figma", "Notion", "Linear")]
         tickets: list[Future[Any]] = [books.till.enqueue(command, None, None).future for command in commands]
@@ -304,9 +306,9 @@ def test_two_asks_at_once_cannot_both_have_the_last_of_a_budget(tmp_path: Path) 
         all_is_well(books)
 
 
-def test_one_key_asked_twice_at_once_makes_one_purchase(tmp_path: Path) -> None:
+def test_one_key_asked_twice_at_once_makes_one_purchase(tmp_path: Path, database_url: str | None) -> None:
     """P2: the second finds what the first has just made."""
-    with open_books(tmp_path) as books:
+    with open_books(tmp_path, database_url) as books:
         tickets = [books.till.enqueue(books.ask_command(7_000, key="k"), None, None).future for _ in range(5)]
         answers = [ticket.result(10) for ticket in tickets]
         assert len({answer.purchase.id for answer in answers}) == 1

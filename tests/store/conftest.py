@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.books import Books, open_books
-from tests.support.tills import DATABASES, POSTGRES_SERVER, fresh_postgres
+from tests.support.postgres import empty_database
+from tests.support.tills import DATABASES
 
 
 @pytest.fixture
 def postgres_url() -> Iterator[str]:
-    """An empty PostgreSQL database. Tests that ask for it are skipped where there is no server (test_postgres.py)."""
-    with fresh_postgres(POSTGRES_SERVER) as url:
+    """An empty PostgreSQL database. Tests that ask for it are skipped where there is no server."""
+    with empty_database() as url:
         yield url
 
 

@@ -140,7 +140,7 @@ class Books:
             "currency": "usd",
             "merchant_amount": amount,
             "merchant_currency": "usd",
-            "merchant": Merchant(name, None, "5734", "US", "net_1"),
+            "merchant": Merchant(name, None, "5734", "US", "net_1" if name == "FIGMA" else f"net_{name}"),
             "city": "San Francisco",
             "state": "CA",
             "network_transaction_id": "nt_1",
@@ -199,13 +199,19 @@ def seed() -> list[tuple[Any, ...]]:
     return rows
 
 
+def build_tables(database: Database) -> None:
+    """Makes the tables in a database that has none."""
+    engine = sqlalchemy.create_engine(database.url)
+    if not sqlalchemy.inspect(engine).has_table("organizations"):
+        tables.metadata.create_all(engine)
+    engine.dispose()
+
+
 @contextmanager
 def open_books(folder: Path, url: str | None = None) -> Iterator[Books]:
-    """Books on a fresh SQLite file in `folder`, or on the empty database at `url`."""
-    database = Database(url or f"sqlite:///{folder / 'roony.db'}")
-    engine = sqlalchemy.create_engine(database.url)
-    tables.metadata.create_all(engine)
-    engine.dispose()
+    """Books on a fresh SQLite file in `folder`, or on the fresh database at `url`, with or without the tables."""
+    database = Database(url or f"sqlite:///{folder / 'roony.db'}", own_clock=True)
+    build_tables(database)
     clock = Clock()
     died: list[BaseException] = []
     till = Till(database.open_writer, clock, lambda: uuid.uuid4().hex, died.append)

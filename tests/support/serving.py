@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx2
-import sqlalchemy
 import uvicorn
 
 from roony.core.errors import Refusal
@@ -19,12 +18,11 @@ from roony.flows.access_key import new_key
 from roony.flows.context import FlowContext
 from roony.flows.organization import NewOrganization, create_organization
 from roony.gateway.pool import GatewayPool
-from roony.store import tables
 from roony.store.database import Database
 from roony.store.till import Till
 from roony.store.vault import Vault
 from roony.web.app import AppOptions, create_app
-from tests.support.books import Books, Clock
+from tests.support.books import Books, Clock, build_tables
 from tests.support.connecting import VAULT_KEY, stripe_gateway
 
 # Nothing listens there: a test that reaches Stripe by mistake fails at once.
@@ -151,13 +149,15 @@ class ServedRoony:
 
 
 @contextmanager
-def serve(folder: Path, stripe_url: str = NO_STRIPE, **gateway: Any) -> Iterator[ServedRoony]:
-    """Roony on a fresh SQLite file in `folder`, without any organization and without a worker."""
-    path = folder / "roony.db"
-    engine = sqlalchemy.create_engine(f"sqlite:///{path}")
-    tables.metadata.create_all(engine)
-    engine.dispose()
-    database, clock = Database(f"sqlite:///{path}"), Clock()
+def serve(
+    folder: Path, stripe_url: str = NO_STRIPE, database_url: str | None = None, **gateway: Any
+) -> Iterator[ServedRoony]:
+    """Roony without any organization and without a worker.
+
+    On a fresh SQLite file in `folder`, or on the fresh database at `database_url`.
+    """
+    database, clock = Database(database_url or f"sqlite:///{folder / 'roony.db'}", own_clock=True), Clock()
+    build_tables(database)
     died: list[BaseException] = []
     till = Till(database.open_writer, clock, lambda: uuid.uuid4().hex, died.append)
     till.start()

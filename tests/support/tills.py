@@ -1,18 +1,14 @@
-"""Holding a till still, small commands for it, and a fresh PostgreSQL database: for tests of the till itself."""
+"""Holding a till still, and small commands for it: for tests of the till itself."""
 
 from __future__ import annotations
 
-import os
 import threading
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 import pytest
-from sqlalchemy.engine import make_url
 
 from roony.store.book import Book
 from roony.store.command import Command, Ticket
@@ -24,9 +20,8 @@ from tests.support.books import NOW, ORG
 
 PATIENCE = 30.0  # seconds after which a test that waits has failed
 NOTHING = Needs()
-# Where the PostgreSQL server is that tests may make databases on; without one they run on SQLite alone.
-POSTGRES_SERVER = os.environ.get("ROONY_TEST_POSTGRES_URL", "")
-DATABASES = ["sqlite", *([pytest.param("postgresql", marks=pytest.mark.postgres)] if POSTGRES_SERVER else [])]
+# The databases Roony runs on, for parametrized tests; those for PostgreSQL are skipped where there is no server.
+DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 
 
 @dataclass(frozen=True)
@@ -133,15 +128,3 @@ def at_once(jobs: Sequence[Callable[[], Any]]) -> list[Any]:
         thread.join(PATIENCE * 2)
         assert not thread.is_alive()
     return results
-
-
-@contextmanager
-def fresh_postgres(server: str) -> Iterator[str]:
-    """The address of an empty database on the server at `server`, dropped afterwards."""
-    name = f"roony_test_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        try:
-            yield make_url(server).set(drivername="postgresql", database=name).render_as_string(hide_password=False)
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

