@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from roony.cli.output import JsonOption, print_list, print_one
@@ -15,22 +17,37 @@ _DISCREPANCIES = "/api/v1/admin/discrepancies"
 @app.command("list")
 def list_discrepancies(
     status: str | None = typer.Option("open", help="open, resolved or all."),
+    kind: str | None = typer.Option(None, help="Only of this kind, as in merchant_mismatch."),
+    purchase: str | None = typer.Option(None, help="Only of this purchase, pur_…"),
     cursor: str | None = typer.Option(None, help="Where the last page ended."),
     url: str = UrlOption,
     as_json: bool = JsonOption,
 ) -> None:
     """List discrepancies, newest first."""
-    answer = owner(url).get(_DISCREPANCIES, cursor=cursor, status=None if status == "all" else status)
+    shown = None if status == "all" else status
+    answer = owner(url).get(_DISCREPANCIES, cursor=cursor, status=shown, kind=kind, purchase_id=purchase)
     columns = ("id", "kind", "status", "purchase_id", "expected", "found", "created_at")
     print_list(answer, columns, as_json, "No discrepancies.")
+
+
+@app.command()
+def show(discrepancy_id: str = typer.Argument(help="dis_…"), url: str = UrlOption, as_json: bool = JsonOption) -> None:
+    """Show one discrepancy, with the note of who resolved it."""
+    print_one(owner(url).get(f"{_DISCREPANCIES}/{discrepancy_id}"), as_json)
 
 
 @app.command()
 def resolve(
     discrepancy_id: str = typer.Argument(help="dis_…"),
     note: str = typer.Option(..., help="What it was."),
+    learn_alias: bool = typer.Option(
+        False, "--learn-alias", help="merchant_mismatch: the name is the approved merchant's; accept it from now on."
+    ),
     url: str = UrlOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Close a discrepancy with a note."""
-    print_one(owner(url).post(f"{_DISCREPANCIES}/{discrepancy_id}/resolve", {"note": note}), as_json)
+    body: dict[str, Any] = {"note": note}
+    if learn_alias:
+        body["learn_alias"] = True
+    print_one(owner(url).post(f"{_DISCREPANCIES}/{discrepancy_id}/resolve", body), as_json)

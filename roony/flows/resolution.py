@@ -67,7 +67,7 @@ class ResolveDiscrepancy(Command[Discrepancy | Refusal]):
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayEvents(Command[list[InboxEvent]]):
+class ReplayEvents(Command[list[InboxEvent] | Refusal]):
     """Stripe events that failed are handled again, with their failures counted from zero. Answers those taken up."""
 
     organization_id: str
@@ -78,7 +78,7 @@ class ReplayEvents(Command[list[InboxEvent]]):
         """The events. The caller has checked that they belong to this organization's accounts."""
         return Needs(rows=tuple((InboxEvent, id) for id in self.event_ids))
 
-    def apply(self, book: Book, now: int) -> list[InboxEvent]:
+    def apply(self, book: Book, now: int) -> list[InboxEvent] | Refusal:
         """Only what failed: an event that was applied or ignored meanwhile has had its say."""
         found = [book.get(InboxEvent, id) for id in self.event_ids]
         return [

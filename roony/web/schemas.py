@@ -11,18 +11,23 @@ from pydantic_core import PydanticCustomError
 from roony.core.categories import COUNTRIES
 from roony.core.merchant import category_code
 from roony.core.money import CURRENCIES, MAX_AMOUNT
+from roony.core.settlement import DISCREPANCY_KINDS
 from roony.store.queries.paging import DEFAULT_LIMIT, MAX_LIMIT
 from roony.web.requests import is_clean
 
 MAX_METADATA = 50
 
 
-def _one_line(text: str) -> str:
-    if not is_clean(text):
-        raise PydanticCustomError("unclean", "It has characters that a text may not have")
+def _not_blank(text: str) -> str:
     if not text.strip():
         raise PydanticCustomError("blank", "It must not be blank")
     return text
+
+
+def _one_line(text: str) -> str:
+    if not is_clean(text):
+        raise PydanticCustomError("unclean", "It has characters that a text may not have")
+    return _not_blank(text)
 
 
 def _lines(text: str) -> str:
@@ -82,6 +87,14 @@ def _email(text: str) -> str:
     return text
 
 
+def _discrepancy_kind(text: str) -> str:
+    if text not in DISCREPANCY_KINDS:
+        raise PydanticCustomError(
+            "discrepancy_kind", "It must be one of {kinds}", {"kinds": ", ".join(DISCREPANCY_KINDS)}
+        )
+    return text
+
+
 def _id(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_]{1,64}", text):
         raise PydanticCustomError("id", "It must be an id")
@@ -96,6 +109,7 @@ Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_l
 ShortText = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_one_line)]
 LongText = Annotated[str, Field(max_length=2_000), AfterValidator(_lines)]
 Id = Annotated[str, AfterValidator(_id)]
+DiscrepancyKind = Annotated[str, AfterValidator(_discrepancy_kind)]
 Controls = Annotated[dict[str, Any], AfterValidator(_clean_values)]
 Scope = Literal["organization", "project", "agent"]
 Period = Literal["day", "week", "month", "lifetime"]
@@ -281,9 +295,19 @@ class DenyBody(Body):
 
 
 class ResolveBody(Body):
-    """How a discrepancy ended, in a sentence."""
+    """How a discrepancy ended, in a sentence. What else is to be done about it depends on its kind."""
 
-    note: Annotated[LongText, Field(min_length=1)]
+    note: Annotated[LongText, Field(min_length=1), AfterValidator(_not_blank)]
+    learn_alias: Annotated[bool, Field(description="merchant_mismatch: the name is one of the approved merchant")] = (
+        False
+    )
+
+
+class ReplayBody(Body):
+    """Which events are handled again; `cursor` is where the call before ended."""
+
+    status: Literal["failed", "dead"] = "dead"
+    cursor: Annotated[str | None, Field(max_length=500, description="`next_cursor` of the call before")] = None
 
 
 class ConnectionBody(Body):

@@ -14,7 +14,7 @@ from roony.web.admin_api.lists import get_row, list_rows
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted
 from roony.web.requests import KeyedRoute
-from roony.web.schemas import Id, ListQuery, ResolveBody, ShortText
+from roony.web.schemas import DiscrepancyKind, Id, ListQuery, ResolveBody
 
 router = APIRouter(route_class=KeyedRoute, tags=["Discrepancies"])
 
@@ -23,7 +23,7 @@ class DiscrepancyQuery(ListQuery):
     """Which discrepancies."""
 
     status: Literal["open", "resolved"] | None = None
-    kind: ShortText | None = None
+    kind: DiscrepancyKind | None = None
     purchase_id: Id | None = None
 
 
@@ -44,6 +44,6 @@ async def get_discrepancy(id: str, caller: CallerOf, context: ContextOf) -> dict
 
 @router.post("/discrepancies/{id}/resolve", response_model=None)
 async def resolve_discrepancy(id: str, body: ResolveBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
-    """Say how it ended; the note stays with it."""
-    command = ResolveDiscrepancy(caller.organization_id, id, caller.actor, body.note)
+    """Say how it ended; the note stays with it. `learn_alias` takes the name as one more of the approved merchant."""
+    command = ResolveDiscrepancy(caller.organization_id, id, caller.actor, body.note, body.learn_alias)
     return answers.discrepancy(accepted(await context.till.submit(command)))

@@ -7,18 +7,21 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
-from roony.flows.resolution import ReplayEvent
+from roony.flows.resolution import ReplayEvent, ReplayEvents
 from roony.store.queries.history import event_page, find_event
-from roony.store.queries.paging import equal
+from roony.store.queries.paging import Slice, equal
 from roony.store.tables import InboxEvent
 from roony.web import answers
 from roony.web.admin_api.lists import wanted
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted, found
 from roony.web.requests import KeyedRoute
-from roony.web.schemas import ListQuery, ShortText
+from roony.web.schemas import ListQuery, ReplayBody, ShortText
 
 router = APIRouter(route_class=KeyedRoute, tags=["Stripe events"])
+
+# Events that one call takes up again: one command, so that its batch stays short.
+REPLAY_LIMIT = 100
 
 
 class EventQuery(ListQuery):
@@ -42,6 +45,22 @@ async def get_event(id: str, caller: CallerOf, context: ContextOf) -> dict[str, 
     """One event."""
     row = await run_in_threadpool(find_event, context.database, caller.organization_id, id)
     return answers.event(found(row, "event", id))
+
+
+@router.post("/events/replay", response_model=None)
+async def replay_events(request: Request, caller: CallerOf, context: ContextOf, body: ReplayBody) -> dict[str, Any]:
+    """Handle failed events again, the newest first, up to 100 with each call.
+
+    The answer says how many; while there is a `next_cursor`, the next call with it goes on. An event that fails again
+    meanwhile is not taken twice by following the cursors.
+    """
+    where = equal(InboxEvent, {"status": body.status})
+    wanted = Slice(REPLAY_LIMIT, body.cursor)
+    page = await run_in_threadpool(event_page, context.database, caller.organization_id, wanted, *where)
+    command = ReplayEvents(caller.organization_id, tuple(row.id for row in page.rows), caller.actor)
+    rows = accepted(await context.till.submit(command)) if page.rows else []
+    request.app.state.wake_worker()
+    return {"replayed": len(rows), "next_cursor": page.next_cursor}
 
 
 @router.post("/events/{id}/replay", response_model=None)
