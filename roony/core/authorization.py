@@ -45,7 +45,9 @@ class Authorization(NamedTuple):
     """What is known of one authorization. Amounts in minor units of `currency`, times in microseconds UTC.
 
     `history_length` is the longest request_history known, one longer than seen while our own answer waits to be
-    confirmed (`provisional`). `transactions_seen` and `final` rank statements (section 8).
+    confirmed (`provisional`). `transactions_seen` and `final` rank statements (section 8). `history` is that
+    request_history as Stripe last told it, JSON `[[approved, reason, amount], …]`; `finals` JSON `{status: [ids]}`, the
+    transactions that every final statement of that status listed; `seen_at` when Stripe last told us of it.
     """
 
     organization_id: str
@@ -71,6 +73,9 @@ class Authorization(NamedTuple):
     statement_at: int
     created_at: int
     updated_at: int
+    history: str = "[]"
+    finals: str = "{}"
+    seen_at: int = 0
 
 
 class AuthorizationDecision(NamedTuple):

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from roony.core.authorization import CARD_CHECK_LIMIT, Authorization
 from roony.core.merchant import Merchant, category_code
 
-
 # Every kind of finding, as design section 8 lists them.
 DISCREPANCY_KINDS = (
     "merchant_mismatch",
@@ -29,7 +28,11 @@ DISCREPANCY_KINDS = (
 
 
 class StripeTransaction(NamedTuple):
-    """One capture or refund as Stripe booked it, kept once by its id; `amount` without sign, `type` says which way."""
+    """One capture or refund as Stripe booked it, kept once by its id; `amount` without sign, `type` says which way.
+
+    A refund without a purchase waits in the queue. `matched_by` says what gave it its purchase: its card, the network
+    transaction id, or who assigned it.
+    """
 
     organization_id: str
     id: str
@@ -46,6 +49,7 @@ class StripeTransaction(NamedTuple):
     network_transaction_id: str | None
     created_at: int
     booked_at: int
+    matched_by: str | None = None
 
 
 class Discrepancy(NamedTuple):

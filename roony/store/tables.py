@@ -19,6 +19,7 @@ from roony.core.budget import Budget, BudgetPeriod
 from roony.core.card import Card
 from roony.core.connection import Connection
 from roony.core.control import Control
+from roony.core.dispute import Dispute
 from roony.core.ledger import Entry, Hold
 from roony.core.purchase import KeptKey, Purchase, RecentPurchase, Velocity
 from roony.core.settlement import Discrepancy, StripeTransaction
@@ -223,6 +224,15 @@ stripe_transactions = _table(
     "organization_id id",
     Index("stripe_transactions_by_purchase", "organization_id", "purchase_id"),
     Index("stripe_transactions_by_time", "organization_id", "created_at"),
+    Index("stripe_transactions_by_card", "organization_id", "stripe_card_id"),
+    Index("stripe_transactions_by_network_id", "organization_id", "network_transaction_id"),
+)
+disputes = _table(
+    "disputes",
+    Dispute,
+    "organization_id id",
+    Index("disputes_by_time", "organization_id", "created_at"),
+    Index("disputes_by_transaction", "organization_id", "stripe_transaction_id"),
 )
 discrepancies = _table(
     "discrepancies",
