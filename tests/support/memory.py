@@ -9,10 +9,10 @@ from sqlalchemy import Table
 
 from roony.core.agent import Organization
 from roony.core.budget import BudgetPeriod
-from roony.store.book import Book, key_of
+from roony.store.book import Book, EventOutcome, key_of
 from roony.store.facts import ConfigCache, FactLoader
 from roony.store.statements import APPEND_ONLY
-from roony.store.tables import TABLE_OF, row_type
+from roony.store.tables import TABLE_OF, InboxEvent, OutboxPromise, row_type
 from roony.store.writer import Writer
 from tests.support.books import ORG, Books, Clock, seed
 
@@ -50,7 +50,20 @@ class MemoryWriter:
             self.rows[row][key] = self.rows[row][key]._replace(**{name: getattr(item, name) for name in names})
 
     def run_many(self, sql: str, rows: Iterable[Any]) -> None:
-        """Outcomes of events and promises are not kept here."""
+        """How events and promises ended, for the holder of the newest lease only."""
+        for item in rows:
+            if isinstance(item, EventOutcome):
+                self._finish(InboxEvent, (item.id,), item, {"failures": item.failed})
+            else:
+                self._finish(OutboxPromise, (item.organization_id, item.id), item, {})
+
+    def _finish(self, row: type, key: tuple[Any, ...], outcome: Any, added: dict[str, int]) -> None:
+        there = self.rows[row].get(key)
+        if there is None or there.generation != outcome.generation:
+            return
+        fields = {name: value for name, value in outcome._asdict().items() if name in row._fields}
+        more = {name: getattr(there, name) + value for name, value in added.items()}
+        self.rows[row][key] = there._replace(**fields, **more, lease_until=0)
 
 
 class MemoryBooks(Books):
