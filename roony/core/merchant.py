@@ -95,6 +95,8 @@ _PHONE = re.compile(r"(?<!\w)\+?\d(?:[-. ()/]{0,2}\d){6,}(?!\w)")
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
 # An order or invoice number: at least six letters and digits, three of them digits.
 _REFERENCE = re.compile(r"(?=(?:\w*\d){3})(?=\w*[a-z])\w{6,}")
+# The number of a shop with the letter or two of its kind: "F1234".
+_STORE_CODE = re.compile(r"[a-z]{1,2}\d{3,}")
 
 # Folding and shortening settle after two or three rounds; the bound keeps a hostile text from going on for ever.
 _ROUNDS = 8
@@ -316,7 +318,7 @@ def _compare(name: list[str], found: list[str], before_star: list[str], places: 
         if length is None:
             continue
         strange = list(_strange_words(found[length:], frozenset(name), places))
-        if strange and name == before_star:
+        if strange and "".join(name) == "".join(before_star):
             return _scored(88, "the name before the star")
         if strange:
             return _scored(60, f"the name is followed by other words: {' '.join(strange)}")
@@ -356,12 +358,20 @@ def _strange_words(rest: list[str], own: frozenset[str], places: frozenset[str])
     while at < len(rest):
         for length in range(min(_LONGEST_PLACE, len(rest) - at), 0, -1):
             phrase = " ".join(rest[at : at + length])
-            if phrase in _PLACES or phrase in places:
+            if _is_place(phrase, places, last=at + length == len(rest)):
                 at += length
                 break
         else:
             word, at = rest[at], at + 1
             last = at == len(rest)
             harmless = word in own or word in _HARMLESS_WORDS or word.isdigit()
-            if not (harmless or _REFERENCE.fullmatch(word) or (last and word in _STATES)):
+            coded = _REFERENCE.fullmatch(word) or _STORE_CODE.fullmatch(word)
+            if not (harmless or coded or (last and word in _STATES)):
                 yield word
+
+
+def _is_place(phrase: str, places: frozenset[str], last: bool) -> bool:
+    """A country or city; at the very end also one with its state run into it, since descriptors have narrow columns."""
+    if phrase in _PLACES or phrase in places:
+        return True
+    return last and phrase[-2:] in _STATES and (phrase[:-2] in _PLACES or phrase[:-2] in places)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from roony.core.merchant import MATCH_SCORE, Merchant, match, mentions, normalise
+from roony.core.merchant import MATCH_SCORE, Merchant, alias_of, match, mentions, normalise, stands_alone
 
 
 @pytest.mark.parametrize(
@@ -150,6 +150,178 @@ def test_match_lets_the_place_of_the_request_be_noise() -> None:
     assert not match(["Bakery Novak"], "BAKERY NOVAK KUTNA HORA").matched
     assert match(["Bakery Novak"], "BAKERY NOVAK KUTNA HORA", noise=["Kutná Hora", "CZ"]).matched
     assert not match(["Bakery Novak"], "BAKERY NOVAK HORA", noise=["Kutná Hora"]).matched
+
+
+# Descriptors as card networks send them: company, approved name, what follows it.
+IS_THE_MERCHANT = [
+    ("Figma", "FIGMA"),
+    ("Figma", "FIGMA INC."),
+    ("Figma", "FIGMA* 1 MONTH"),
+    ("Figma", "FIGMA.COM SAN FRANCISCOCA"),
+    ("Figma", "SQ *FIGMA"),
+    ("Blue Bottle Coffee", "SQ *BLUE BOTTLE COFFEE"),
+    ("Blue Bottle Coffee", "SQ *BLUE BOTTLE COFFEE #42 OAKLAND CA"),
+    ("Etsy Seller Anna", "PAYPAL *ETSY SELLER ANNA"),
+    ("Steam Games", "PAYPAL *STEAM GAMES 4029357733"),
+    ("GitHub", "GITHUB, INC."),
+    ("GitHub", "GITHUB.COM/BILL"),
+    ("GitHub", "GITHUB *PRO SUBSCRIPTION"),
+    ("OpenAI", "OPENAI *CHATGPT SUBSCR"),
+    ("OpenAI", "OPENAI"),
+    ("Anthropic", "ANTHROPIC"),
+    ("Slack", "SLACK T024BE7LD DUBLIN"),
+    ("Notion Labs", "NOTION LABS, INC."),
+    ("Zoom", "ZOOM.US 888-799-9666"),
+    ("Zoom", "ZOOM.COM 888-799-9666 CA"),
+    ("Netflix", "NETFLIX.COM LOS GATOS CA"),
+    ("Spotify", "SPOTIFY P1A2B3C4D5"),
+    ("Spotify", "Spotify AB"),
+    ("Spotify", "SPOTIFY USA"),
+    ("Adobe", "ADOBE  *CREATIVE CLOUD"),
+    ("Dropbox", "DROPBOX*ABC123XYZ"),
+    ("Google Cloud", "GOOGLE *CLOUD 12AB34"),
+    ("Google", "GOOGLE *ADS1234567890"),
+    ("Microsoft", "MICROSOFT*STORE"),
+    ("Microsoft Azure", "MICROSOFT*AZURE"),
+    ("Amazon Web Services", "AMAZON WEB SERVICES EMEA SARL"),
+    ("Amazon", "AMAZON.COM*2K3LM9XY1 AMZN.COM/BILL WA"),
+    ("Apple", "APPLE.COM/BILL 866-712-7753 CA"),
+    ("Apple", "APPLE STORE #R123"),
+    ("Uber", "UBER *TRIP HELP.UBER.COM"),
+    ("Hetzner", "HETZNER ONLINE GMBH"),
+    ("DigitalOcean", "DIGITALOCEAN.COM NEW YORK NY"),
+    ("Digital Ocean", "DIGITALOCEAN.COM"),
+    ("Cloudflare", "CLOUDFLARE 888-993-5273"),
+    ("Namecheap", "NAME-CHEAP.COM* ABCD12"),
+    ("Twilio", "TWILIO INC"),
+    ("Canva", "CANVA* I02345-12345678"),
+    ("Starbucks", "STARBUCKS STORE 01234"),
+    ("Starbucks", "STARBUCKS #12345 SEATTLE WA"),
+    ("Target", "TARGET 00012345 AUSTIN TX"),
+    ("Delta Air Lines", "DELTA AIR LINES 0062345678901"),
+    ("Booking.com", "BOOKING.COM AMSTERDAM"),
+    ("Airbnb", "AIRBNB * HMABCDEFGH"),
+    ("IKEA", "IKEA.COM 1234567"),
+    ("Alza", "ALZA.CZ A.S. PRAHA 7"),
+    ("Rohlík", "ROHLIK.CZ"),
+    ("Škoda Auto", "SKODA AUTO A.S."),
+    ("Café Nero", "CAFE NERO LONDON"),
+    ("7-Eleven", "7-ELEVEN 33412 DALLAS TX"),
+    ("AT&T", "AT&T *PAYMENT"),
+    ("Walmart", "WAL-MART #1234"),
+    ("McDonald's", "MCDONALD'S F1234"),
+    ("Linear", "LINEAR.APP"),
+    ("Toast House", "TST* TOAST HOUSE"),
+    ("Bakery Novak", "SQ *BAKERY NOVAK"),
+    ("Figma", "fig\u200bma inc"),
+    ("Figma", "ＦＩＧＭＡ"),
+]
+# What begins alike, contains the name, belongs to the same group, sells through the same processor or looks alike.
+IS_ANOTHER = [
+    ("OpenAI", "OPENAI HTTPSOPENAI.C CA"),
+    ("Anthropic", "ANTHROPIC: CLAUDE TEAM"),
+    ("Anthropic", "ANTHROPIC, PBC SAN FRANCISCO CA"),
+    ("Notion", "NOTION LABS, INC."),
+    ("Adobe", "ADOBE SYSTEMS SOFTWARE IRELAND"),
+    ("Google Cloud", "GOOGLE*CLOUD_02ABCD"),
+    ("Google Cloud", "GOOGLE *YOUTUBE PREMIUM"),
+    ("Microsoft", "MSFT * E0700ABCDE"),
+    ("Amazon Web Services", "Amazon web services aws.amazon.coWA"),
+    ("Amazon", "AMZN MKTP US*2K3LM9"),
+    ("Amazon", "AMAZON PRIME*RT5YU"),
+    ("Apple", "APPLEBEES 4321 DALLAS TX"),
+    ("Uber", "UBER EATS"),
+    ("Uber", "HUBER HEATING"),
+    ("Vercel", "VERCEL INC. COVINA CA"),
+    ("GoDaddy", "DNH*GODADDY.COM"),
+    ("LinkedIn", "LINKEDIN 12345678 LNKD.IN/BILL CA"),
+    ("LinkedIn", "LINKEDINPRE *1234567"),
+    ("Twilio", "TWILIO SENDGRID"),
+    ("Shell", "SHELLFISH BAR"),
+    ("Target", "TARGETED MARKETING LLC"),
+    ("Delta", "DELTA AIR LINES"),
+    ("Lufthansa", "LUFTHANSA 2202345678901 KOELN"),
+    ("H&M", "H & M HENNES MAURITZ"),
+    ("Walmart", "WM SUPERCENTER #1234"),
+    ("Domino's", "DOMINOS PIZZA"),
+    ("Linear", "LINEAR ALGEBRA BOOKS"),
+    ("Ramp", "TRAMPOLINE PARK"),
+    ("Meta", "METAL WORKS"),
+    ("Meta", "META PLATFORMS IRELAND"),
+    ("Facebook", "FACEBK *A1B2C3D4E5"),
+    ("Meta", "FACEBK ADS"),
+    ("Visa Services", "VISA"),
+    ("Figma", "FIGMA-GIFTCARDS.COM"),
+    ("Figma", "FIGMA GIFT CARDS"),
+    ("Figma", "PAYPAL *FIGMATIC"),
+    ("Figma", "FIGMA@EVIL.COM"),
+    ("Toast", "TST* TOAST HOUSE"),
+    ("Stripe", "STRIPE *ACME"),
+    ("Shopify", "SP FIGMA"),
+    ("Gumroad", "GUMROAD.COM* BOOK"),
+    ("Figma", "F1GMA"),
+    ("Alza", "GONZALZA"),
+    ("Chase Center", "CHASE"),
+    ("PayPal", "PAYPAL *FIGMA"),
+]
+
+
+@pytest.mark.parametrize(("approved", "descriptor"), IS_THE_MERCHANT, ids=[line[1] for line in IS_THE_MERCHANT])
+def test_descriptors_of_the_approved_merchant(approved: str, descriptor: str) -> None:
+    """Processor prefixes, store numbers, references, telephone numbers, cities, states and billing words are let by."""
+    assert match([approved], descriptor).matched
+
+
+@pytest.mark.parametrize(("approved", "descriptor"), IS_ANOTHER, ids=[f"{line[0]}, {line[1]}" for line in IS_ANOTHER])
+def test_descriptors_of_another_merchant(approved: str, descriptor: str) -> None:
+    """When unsure, it is another one: a person who knows better teaches an alias."""
+    assert not match([approved], descriptor).matched
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "places", "alias"),
+    [
+        pytest.param("AWS EMEA", [], "aws", id="channel"),
+        pytest.param("AWS EMEA 8812 SEATTLE WA", [], "aws", id="number-and-place"),
+        pytest.param("FGM*DESIGN 4411", [], "fgm design", id="star-of-the-merchant"),
+        pytest.param("AMZN MKTP US*2K3LM9", [], "amzn mktp", id="reference-behind-the-star"),
+        pytest.param("PAYPAL *ANNAS SHOP", [], "annas", id="behind-a-processor"),
+        pytest.param("FACEBK *A1B2C3D4E5", [], "facebk", id="reference"),
+        pytest.param("QUICK GIFT CARDS NOVEMBER", [], "quick gift cards", id="month"),
+        pytest.param(
+            "HOSPODA U KOCOURA KUTNA HORA", ["Kutná Hora", "CZ"], "hospoda u kocoura", id="place-of-the-request"
+        ),
+        pytest.param("ONLINE STORE 12345", [], "online store 12345", id="nothing-but-harmless-words-stays-whole"),
+        pytest.param("株式会社メルカリ", [], "株式会社メルカリ", id="japanese"),
+        pytest.param("", [], "", id="nothing"),
+    ],
+)
+def test_alias_of(descriptor: str, places: list[str], alias: str) -> None:
+    """What of a confirmed descriptor is its name: the next payment has another number, month and town."""
+    assert alias_of(descriptor, noise=places) == alias
+
+
+@given(st.one_of(NAME_LIKE, st.sampled_from([line[1] for line in IS_THE_MERCHANT + IS_ANOTHER])))
+def test_what_is_learned_from_a_descriptor_matches_it(descriptor: str) -> None:
+    """Once confirmed it is no mismatch any more."""
+    alias = alias_of(descriptor)
+    assume(alias)
+    assert match([alias], descriptor).matched
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "alone"),
+    [
+        ("FIGMA", True),
+        ("FIGMA INC 415", True),
+        ("PAYPAL *FIGMA", False),
+        ("GOOGLE*CLOUD", False),
+        ("GOOGLE＊CLOUD", False),
+    ],
+)
+def test_stands_alone(descriptor: str, alone: bool) -> None:
+    """Behind a star, however it is drawn, the network id may be that of who takes money for many."""
+    assert stands_alone(descriptor) is alone
 
 
 WORD = st.text(string.ascii_lowercase, min_size=3, max_size=12)
