@@ -171,7 +171,7 @@ def judge(request: AuthorizationRequest, facts: AuthorizationFacts, now: int) ->
         return _unknown_card(request, facts.organization)
     if frozen_scope(facts.organization, facts.project, facts.agent):
         return _decline("FROZEN")
-    if facts.connection is None or facts.connection.status != "active":
+    if facts.connection is None or not facts.connection.approves:
         return _decline("CONNECTION_INACTIVE")
     increment = is_increment(request, facts.known)
     flags: tuple[str, ...] = ()

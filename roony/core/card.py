@@ -13,7 +13,10 @@ from roony.core.purchase import Purchase
 
 
 class Card(NamedTuple):
-    """One virtual card for one purchase. Never holds a number or CVC. Amounts in minor units, times in microseconds."""
+    """One virtual card for one purchase. Never holds a number or CVC. Amounts in minor units, times in microseconds.
+
+    `seen_at` is when a reconciliation last saw it at Stripe; 0 before the first.
+    """
 
     organization_id: str
     id: str
@@ -31,6 +34,7 @@ class Card(NamedTuple):
     deliveries: int
     created_at: int
     updated_at: int
+    seen_at: int = 0
 
 
 STATUSES = ("creating", "active", "used", "expired", "canceled", "frozen")

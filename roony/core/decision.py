@@ -161,6 +161,9 @@ def _connection(case: _Case) -> Iterator[Reason]:
     elif connection.status != "active":
         message = f"No card can be made: the Stripe account is {connection.status}. The owner has to look at it."
         yield Reason("CONNECTION_INACTIVE", message)
+    elif not connection.approves:
+        message = "Roony is fetching what happened at Stripe while it was not running. Ask again in a minute."
+        yield Reason("CONNECTION_INACTIVE", message)
 
 
 def _currency(case: _Case) -> Iterator[Reason]:

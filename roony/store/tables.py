@@ -22,6 +22,7 @@ from roony.core.control import Control
 from roony.core.dispute import Dispute
 from roony.core.ledger import Entry, Hold
 from roony.core.purchase import KeptKey, Purchase, RecentPurchase, Velocity
+from roony.core.reconciliation import Reconciliation
 from roony.core.settlement import Discrepancy, StripeTransaction
 
 metadata = MetaData()
@@ -34,6 +35,10 @@ _TYPES: dict[object, tuple[TypeEngine[Any], bool]] = {
     int | None: (BigInteger(), True),
     bytes | None: (LargeBinary(), True),
 }
+
+
+# Money may still come of it. A query that says it in these words is answered from an index of the few there are.
+OPEN_AUTHORIZATION = "status = 'pending' OR (status = 'closed' AND captured = 0)"
 
 
 class KnownMerchant(NamedTuple):
@@ -212,6 +217,15 @@ authorizations = _table(
     Authorization,
     "organization_id id",
     Index("authorizations_by_purchase", "organization_id", "purchase_id"),
+    Index("authorizations_by_time", "organization_id", "created_at"),
+    Index(
+        "authorizations_open",
+        "organization_id",
+        "connection_id",
+        "id",
+        sqlite_where=text(OPEN_AUTHORIZATION),
+        postgresql_where=text(OPEN_AUTHORIZATION),
+    ),
 )
 authorization_decisions = _table(
     "authorization_decisions",
@@ -239,6 +253,13 @@ discrepancies = _table(
     Discrepancy,
     "organization_id id",
     Index("discrepancies_by_time", "organization_id", "created_at"),
+)
+reconciliations = _table(
+    "reconciliations",
+    Reconciliation,
+    "organization_id id",
+    Index("reconciliations_by_connection", "organization_id", "connection_id", "created_at"),
+    Index("reconciliations_by_time", "organization_id", "created_at"),
 )
 audit_records = _table("audit_records", AuditRecord, "organization_id sequence")
 
