@@ -118,24 +118,16 @@ def update_card_status(
     """Freezes (`inactive`) or unfreezes (`active`) a card, any number of times until it is canceled."""
     if status not in ("active", "inactive"):
         raise ValueError("a card is set active or inactive; canceling is cancel_card, and final")
-    return _set_status(gateway, access, card_id, status, key)
+    require_id("card_id", card_id)
+    options = gateway.options(access, key)
+    return gateway.perform(lambda: gateway.sdk.v1.issuing.cards.update(card_id, {"status": status}, options))
 
 
 def cancel_card(gateway: StripeGateway, access: ConnectionAccess, card_id: str, key: str) -> PlainObject:
     """Cancels a card for good. Authorizations opened before can still be captured (section 1.3)."""
-    return _set_status(gateway, access, card_id, "canceled", key)
-
-
-def _set_status(
-    gateway: StripeGateway,
-    access: ConnectionAccess,
-    card_id: str,
-    status: Literal["active", "inactive", "canceled"],
-    key: str,
-) -> PlainObject:
     require_id("card_id", card_id)
     options = gateway.options(access, key)
-    return gateway.perform(lambda: gateway.sdk.v1.issuing.cards.update(card_id, {"status": status}, options))
+    return gateway.perform(lambda: gateway.sdk.v1.issuing.cards.update(card_id, {"status": "canceled"}, options))
 
 
 def fetch_card_details(gateway: StripeGateway, access: ConnectionAccess, card_id: str) -> CardDetails:
