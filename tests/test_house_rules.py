@@ -121,6 +121,23 @@ def test_nothing_is_left_open() -> None:
     )
 
 
+def test_no_log_line_names_a_field_event() -> None:
+    """structlog calls its message `event`: a field of that name raises TypeError in place of the line."""
+    expect_none(
+        [
+            f"{path}:{call.lineno}"
+            for path in python_files("roony")
+            for call in ast.walk(parse(path))
+            if isinstance(call, ast.Call)
+            and isinstance(call.func, ast.Attribute)
+            and isinstance(call.func.value, ast.Name)
+            and call.func.value.id == "log"
+            and any(keyword.arg == "event" for keyword in call.keywords)
+        ],
+        "A field of a log line is not called `event`; say `event_id`:",
+    )
+
+
 def test_the_core_uses_the_standard_library_only() -> None:
     """import-linter forbids the packages we know; this forbids the ones we do not know yet."""
     allowed = sys.stdlib_module_names | {"roony"}

@@ -138,6 +138,6 @@ async def _failed(context: FlowContext, event: InboxEvent, error: Exception) -> 
     """Visible as failed, due again with a doubling wait; after `inbox.MAX_FAILURES` it is dead."""
     now = context.clock()
     reason = f"{type(error).__name__}: {error}"[:300]
-    log.warning("event.failed", event=event.id, type=event.type, failures=event.failures + 1, reason=reason)
+    log.warning("event.failed", event_id=event.id, type=event.type, failures=event.failures + 1, reason=reason)
     due_at = now + min(MAX_DELAY, SECOND * 2 ** min(event.failures, 10))
     await context.till.write(inbox.fail(event, reason, due_at))

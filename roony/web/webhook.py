@@ -143,10 +143,10 @@ class WebhookDoor:
         try:
             return await self._decide(envelope, body, began + ANSWER_SECONDS)
         except TimeoutError:
-            log.error("authorization.late", event=envelope.id)
+            log.error("authorization.late", event_id=envelope.id)
             return _decline("LATE")
         except Exception as error:
-            log.exception("authorization.failed", event=envelope.id, error=type(error).__name__)
+            log.exception("authorization.failed", event_id=envelope.id, error=type(error).__name__)
             return _decline("UNREADABLE")
 
     async def _decide(self, envelope: Envelope, body: bytes, deadline: float) -> bytes:
@@ -168,7 +168,7 @@ class WebhookDoor:
         command = AnswerAuthorization(route.organization_id, route.connection_id, request, context.new_id("dec"), event)
         answer = await self._ask_till(command, deadline)
         if isinstance(answer, Refusal):
-            log.error("authorization.not_decided", event=envelope.id, code=answer.code)
+            log.error("authorization.not_decided", event_id=envelope.id, code=answer.code)
             return _decline("LATE" if answer.code == "late" else "BUSY")
         return _answer_body(answer)
 
@@ -209,7 +209,7 @@ class WebhookDoor:
             await self._refuse(send, 503, "busy", str(closed), (b"retry-after", b"5"))
             return
         except Exception as error:
-            log.exception("event.not_kept", event=envelope.id, error=type(error).__name__)
+            log.exception("event.not_kept", event_id=envelope.id, error=type(error).__name__)
             await self._refuse(send, 503, "not_kept", "The event could not be kept. Send it again.")
             return
         if new:
