@@ -1,0 +1,146 @@
+"""What an earlier release left is migrated row by row, and used: its purchases are paid, its chains go on."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from alembic import command
+from sqlalchemy import MetaData, select
+
+from roony.core.agent import Organization
+from roony.core.audit import INSTALLATION, AuditRecord, verify
+from roony.core.authorization import AuthorizationRequest
+from roony.core.card import Card
+from roony.core.merchant import Merchant
+from roony.core.purchase import Purchase
+from roony.flows.authorization import AnswerAuthorization
+from roony.store.database import Database
+from roony.store.inbox import answered_event
+from roony.store.migrations import migrate, revisions
+from roony.store.till import Till
+from tests.support.books import Books, Clock
+from tests.support.migrating import execute, stepped, structure
+from tests.support.promises import open_money_is_held, sums_are_right
+from tests.support.tills import DATABASES
+
+DUMPS = sorted((Path(__file__).parent / "data").glob("revision_*.sql"))
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def load(database: Database, dump: Path) -> None:
+    """Brings a dump into an empty database."""
+    text = dump.read_text(encoding="utf-8")
+    if database.path is not None:
+        with closing(sqlite3.connect(database.path)) as connection:
+            connection.executescript(text)
+        return
+    text = re.sub(r"CAST\(('(?:[^']|'')*') AS BLOB\)", r"convert_to(\1, 'UTF8')", text)
+    text = re.sub(r"\bBLOB\b(?= NOT NULL,| ?,|$)", "BYTEA", text, flags=re.MULTILINE)
+    with psycopg.connect(database.url.set(drivername="postgresql").render_as_string(False)) as connection:
+        connection.execute(text.encode())
+
+
+def rows(database: Database) -> Rows:
+    """All rows of all tables as the database tells them, in an order of their own."""
+    tables = MetaData()
+    tables.reflect(database.engine)
+    found = {
+        name: [dict(row._mapping) for row in database.read(select(table))]
+        for name, table in tables.tables.items()
+        if name != "alembic_version"
+    }
+    return {name: sorted(some, key=lambda row: str(sorted(row.items()))) for name, some in found.items()}
+
+
+def only(columns: Rows, after: Rows) -> Rows:
+    """`after` with the tables and columns there were before."""
+    kept = {
+        name: [{key: row[key] for key in columns[name][0] if key in row} for row in after[name]] for name in columns
+    }
+    return {name: sorted(some, key=lambda row: str(sorted(row.items()))) for name, some in kept.items()}
+
+
+@pytest.fixture(params=DATABASES)
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database of each kind with nothing in it."""
+    postgres = request.param == "postgresql"
+    url = request.getfixturevalue("postgres_url") if postgres else f"sqlite:///{tmp_path}/roony.db"
+    database = Database(url, own_clock=True)
+    yield database
+    database.close()
+
+
+@pytest.mark.parametrize("dump", DUMPS, ids=lambda dump: dump.stem)
+class TestLastRelease:
+    """For every schema that was released."""
+
+    def test_its_steps_were_not_changed_since(self, empty: Database, dump: Path) -> None:
+        load(empty, dump)
+        released = structure(empty)
+        stepped(empty, lambda config: command.stamp(config, "base"))
+        for table in released:
+            execute(empty, f"DROP TABLE {table}")
+        stepped(empty, lambda config: command.upgrade(config, dump.stem.removeprefix("revision_")))
+        assert structure(empty) == released
+
+    def test_every_row_is_there_after_the_migration(self, empty: Database, dump: Path) -> None:
+        load(empty, dump)
+        before = rows(empty)
+        assert all(before.values()), "a table of the dump has no rows"
+        at = revisions().index(dump.stem.removeprefix("revision_"))
+        assert migrate(empty) == revisions()[at + 1 :]
+        assert only(before, rows(empty)) == before
+
+    def test_its_purchases_are_paid_and_its_chains_go_on(self, empty: Database, dump: Path) -> None:
+        load(empty, dump)
+        migrate(empty)
+        clock, died = Clock(), list[BaseException]()
+        till = Till(empty.open_writer, clock, lambda: uuid.uuid4().hex, died.append)
+        till.start()
+        books = Books(empty, till, clock)
+        try:
+            use(books)
+        finally:
+            till.stop()
+        assert not died
+
+
+def use(books: Books) -> None:
+    """Pays a purchase that was ready, is refused a second payment, and verifies every chain."""
+    purchase = books.row(Purchase, status="ready")
+    # A moment after the newest of what there is.
+    books.clock.now = books.row(Organization, id=purchase.organization_id).clock + 1_000_000
+    answers = [books.run(authorization(books, purchase, f"iauth_{number}")) for number in range(2)]
+    assert [(answer.approved, answer.code) for answer in answers] == [(True, "APPROVED"), (False, "CARD_USED")]
+    assert books.row(Purchase, id=purchase.id).status == "authorized"
+    sums_are_right(books)
+    open_money_is_held(books)
+    for organization in books.rows(Organization):
+        chain = books.rows(AuditRecord, organization_id=organization.id)
+        assert verify(chain, (organization.audit_sequence, organization.audit_hash)) is None
+        assert chain or organization.id == INSTALLATION
+
+
+def authorization(books: Books, purchase: Purchase, id: str) -> AnswerAuthorization:
+    """The network asks for the whole amount of a purchase at its merchant."""
+    card = books.row(Card, purchase_id=purchase.id)
+    shop = Merchant("LINEAR", None, "5734", "US", "net_of_the_old")
+    asked = AuthorizationRequest(
+        authorization_id=id, stripe_card_id=card.stripe_card_id, ordinal=0, amount=purchase.amount, granted=0,
+        currency="usd", merchant_amount=purchase.amount, merchant_currency="usd", merchant=shop, city="San Francisco",
+        state="CA", network_transaction_id=f"nt_{id}", controllable=False, cashback_amount=0,
+        created=books.clock() // 1_000_000,
+    )  # fmt: skip
+    event = answered_event(
+        f"evt_{id}", "acct", False, "issuing_authorization.request", purchase.organization_id, id,
+        books.clock() // 1_000_000, b"{}", books.clock(),
+    )  # fmt: skip
+    return AnswerAuthorization(purchase.organization_id, purchase.connection_id, asked, f"dec_{id}", event)
