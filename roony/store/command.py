@@ -21,6 +21,7 @@ UNKNOWN_OUTCOME = Refusal(
     "unknown_outcome", "The database broke off during the commit. Ask again with the same key.", 503
 )
 FAILED = Refusal("not_written", "The change could not be written; nothing was changed. Try again.", 503)
+AWAY = Refusal("database_away", "The database does not answer now; nothing was changed. Try again.", 503)
 CLOSING = Refusal("closing", "Roony is stopping. Try again in a moment.", 503)
 
 

@@ -18,11 +18,15 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.sql.base import Executable
 
 from roony.core.agent import Organization
-from roony.store.writer import PostgresWriter, SqliteWriter, Writer
+from roony.store.writer import CONNECT_TIMEOUT_SECONDS, TCP_TIMEOUT_MS, PostgresWriter, SqliteWriter, Writer
 
 # Readers wait this long for SQLite's file before they give up, in milliseconds.
 READ_BUSY_TIMEOUT_MS = 5_000
 READ_CONNECTIONS = 8
+# On PostgreSQL a page or a look-up that takes longer than this is given up, in milliseconds, and so is the wait for a
+# free connection, in seconds.
+READ_STATEMENT_TIMEOUT_MS = 10_000
+READ_POOL_SECONDS = 5.0
 
 
 class DatabaseLocked(Exception):
@@ -52,7 +56,20 @@ class Database:
         elif parsed.get_backend_name() == "postgresql":
             self.path = None
             parsed = parsed.set(drivername="postgresql+psycopg")
-            self.engine = sqlalchemy.create_engine(parsed, pool_size=READ_CONNECTIONS, pool_pre_ping=True)
+            self.engine = sqlalchemy.create_engine(
+                parsed,
+                pool_size=READ_CONNECTIONS,
+                max_overflow=READ_CONNECTIONS,
+                pool_timeout=READ_POOL_SECONDS,
+                pool_pre_ping=True,
+                connect_args={
+                    "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+                    "tcp_user_timeout": TCP_TIMEOUT_MS,
+                    "application_name": "roony read",
+                    "options": f"-c statement_timeout={READ_STATEMENT_TIMEOUT_MS}"
+                    f" -c idle_in_transaction_session_timeout={READ_STATEMENT_TIMEOUT_MS}",
+                },
+            )
         else:
             raise ValueError("ROONY_DATABASE_URL must begin with sqlite:/// or postgresql://")
         self.url = parsed

@@ -10,8 +10,8 @@ import asyncio
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import structlog
@@ -20,9 +20,10 @@ from roony.core.agent import Organization
 from roony.core.errors import BrokenCaller, Refusal
 from roony.stop_points import reach
 from roony.store.book import Book
-from roony.store.command import BUSY, CLOSING, FAILED, LATE, UNKNOWN_OUTCOME, Command, Counters, Ticket, TillClosed
+from roony.store.command import AWAY, FAILED, LATE, UNKNOWN_OUTCOME, Command, Counters, Ticket, TillClosed
 from roony.store.facts import ConfigCache, FactLoader
-from roony.store.filling import let_it_fill
+from roony.store.lanes import Lanes
+from roony.store.reconnect import pauses
 from roony.store.writer import ConnectionLost, Writer
 
 Answer = TypeVar("Answer")
@@ -32,8 +33,6 @@ MAX_BATCH = 64
 MAX_BATCH_SECONDS = 0.020
 # What must be left of a deadline when a command is applied, so that its commit still fits in front of it.
 COMMIT_MARGIN = 0.300
-MAX_WAITING = 4_096
-MAX_RECONNECTS = 3
 # How often a compensation that could not be committed is tried again.
 MAX_COMPENSATION_TRIES = 10
 
@@ -53,11 +52,7 @@ class Till:
         self._clock = clock
         self._new_version = new_version
         self._on_dead = on_dead or (lambda _error: os._exit(70))
-        self._urgent: deque[Ticket] = deque()
-        self._ordinary: deque[Ticket] = deque()
-        self._work: deque[Ticket] = deque()
-        self._wake = threading.Condition()
-        self._stopping = False
+        self._lanes = Lanes()
         self._cache = ConfigCache()
         self._writer: Writer | None = None
         self._begun = False
@@ -74,9 +69,7 @@ class Till:
 
     def stop(self, timeout: float = 10.0) -> None:
         """Serves what waits, then ends; new commands are refused. `timeout` in seconds."""
-        with self._wake:
-            self._stopping = True
-            self._wake.notify()
+        self._lanes.close()
         if self._thread.is_alive():
             self._thread.join(timeout)
         if self._writer is not None and not self._thread.is_alive():
@@ -85,6 +78,11 @@ class Till:
     def counters(self) -> Counters:
         """A copy of the counters."""
         return Counters(**self._counts)
+
+    @property
+    def away(self) -> bool:
+        """True while the database does not answer: everything is refused at once."""
+        return self._lanes.away
 
     # Callers
 
@@ -112,16 +110,11 @@ class Till:
     def enqueue(self, command: Command[Any], deadline: float | None, loop: asyncio.AbstractEventLoop | None) -> Ticket:
         """Puts a command into its lane and returns its ticket; the queue being full resolves it with BUSY at once."""
         ticket = Ticket(command, None, deadline, loop)
-        lane = self._lane(command)
-        with self._wake:
-            if self._stopping or len(lane) >= MAX_WAITING:
-                ticket.answer = CLOSING if self._stopping else BUSY
-                self._counts["refused_busy"] += 1
-            else:
-                lane.append(ticket)
-                self._wake.notify()
-                return ticket
-        ticket.resolve()
+        refused = self._lanes.add(ticket)
+        if refused is not None:
+            self._counts["refused_busy"] += 1
+            ticket.answer = refused
+            ticket.resolve()
         return ticket
 
     def give_up(self, ticket: Ticket) -> None:
@@ -138,13 +131,10 @@ class Till:
 
     def _enqueue_work(self, work: Callable[[Writer], Any], loop: asyncio.AbstractEventLoop | None) -> Ticket:
         ticket = Ticket(None, work, None, loop)
-        with self._wake:
-            if not self._stopping and len(self._work) < MAX_WAITING:
-                self._work.append(ticket)
-                self._wake.notify()
-                return ticket
-        ticket.answer = TillClosed(CLOSING.message if self._stopping else BUSY.message)
-        ticket.resolve()
+        refused = self._lanes.add(ticket)
+        if refused is not None:
+            ticket.answer = TillClosed(refused.message)
+            ticket.resolve()
         return ticket
 
     # The writer thread
@@ -152,29 +142,19 @@ class Till:
     def _serve(self) -> None:
         try:
             while True:
-                commands, work = self._next_batch()
+                room = max(1, min(MAX_BATCH, int(MAX_BATCH_SECONDS / self._seconds_each)))
+                commands, work = self._lanes.take(self._last_batch, room, MAX_BATCH)
+                self._last_batch = len(commands)
                 if not commands and not work:
                     return
                 self._run(commands, work)
+                if self._lanes.away:
+                    # Asked to stop while the database was away.
+                    return
         except BaseException as error:
             # Nothing may wait for a thread that is gone: the process ends and its supervisor starts another.
             log.critical("till.dead", error=type(error).__name__)
             self._on_dead(error)
-
-    def _next_batch(self) -> tuple[list[Ticket], list[Ticket]]:
-        with self._wake:
-            while not (self._urgent or self._ordinary or self._work or self._stopping):
-                self._wake.wait()
-        let_it_fill(lambda: len(self._urgent) + len(self._ordinary), self._last_batch, MAX_BATCH)
-        with self._wake:
-            room = max(1, min(MAX_BATCH, int(MAX_BATCH_SECONDS / self._seconds_each)))
-            commands: list[Ticket] = []
-            for lane in (self._urgent, self._ordinary):
-                while lane and len(commands) < room:
-                    commands.append(lane.popleft())
-            work = [self._work.popleft() for _ in range(min(len(self._work), MAX_BATCH))]
-        self._last_batch = len(commands)
-        return commands, work
 
     def _run(self, commands: list[Ticket], work: list[Ticket]) -> None:
         try:
@@ -192,14 +172,12 @@ class Till:
             return
         # Who is late anyway must not keep a place that others could use.
         late = [ticket for ticket in unlocked if self._is_late(ticket)]
-        self._put_back([ticket for ticket in unlocked if ticket not in late])
+        self._lanes.put_back([ticket for ticket in unlocked if ticket not in late])
         self._answer([*answered, *late])
 
     def _commit(self, commands: list[Ticket], work: list[Ticket]) -> tuple[list[Ticket], list[Ticket]]:
         """One transaction. Returns the tickets that have their answer, and those whose organization was not free."""
-        writer = self._writer
-        if writer is None:
-            raise BrokenCaller("the till was not started")
+        writer = self._opened
         self._begun = False
         try:
             organizations = self._begin(writer, sorted({t.asked.organization_id for t in commands}))
@@ -230,6 +208,12 @@ class Till:
         self._counts["commands"] += len(present)
         self._counts["authorizations"] += sum(1 for t in present if t.asked.urgent)
         return [*present, *work], unlocked
+
+    @property
+    def _opened(self) -> Writer:
+        if self._writer is None:
+            raise BrokenCaller("the till was not started")
+        return self._writer
 
     def _begin(self, writer: Writer, ids: list[str]) -> dict[str, Organization]:
         self._skipped = False
@@ -296,8 +280,10 @@ class Till:
             try:
                 answered, unlocked = self._commit(*alone)
             except ConnectionLost:
+                # Those not yet tried wait in their lanes, where they are refused if the database stays away.
+                self._lanes.put_back(tickets[place + 1 :])
                 self._after_lost_connection(*alone)
-                continue
+                return
             except Exception as error:
                 log.error("till.command_not_written", error=type(error).__name__, command=type(ticket.command).__name__)
                 self._cache.drop()
@@ -306,7 +292,7 @@ class Till:
                     return
                 self._refuse([ticket], error)
                 continue
-            self._put_back(unlocked)
+            self._lanes.put_back(unlocked)
             self._answer(answered)
 
     def _refuse(self, tickets: list[Ticket], error: Exception) -> None:
@@ -320,17 +306,8 @@ class Till:
         owed = [ticket for ticket in tickets if ticket.tries]
         for ticket in owed:
             ticket.tries -= 1
-        self._put_back(owed)
+        self._lanes.put_back(owed)
         return [ticket for ticket in tickets if ticket not in owed]
-
-    def _put_back(self, tickets: list[Ticket]) -> None:
-        """Gives commands that were not applied their places at the head of their lanes again."""
-        with self._wake:
-            for ticket in reversed(tickets):
-                self._lane(ticket.asked).appendleft(ticket)
-
-    def _lane(self, command: Command[Any]) -> deque[Ticket]:
-        return self._urgent if command.urgent else self._ordinary
 
     def _after_lost_connection(self, commands: list[Ticket], work: list[Ticket]) -> None:
         """Whether the batch was committed is unknown: nobody is told yes, and what may have committed is withdrawn."""
@@ -345,15 +322,28 @@ class Till:
         self._reconnect()
 
     def _reconnect(self) -> None:
-        for attempt in range(MAX_RECONNECTS):
+        """Until the database is back or the till stops. From the first failed try on, callers are refused at once."""
+        with suppress(Exception):
+            self._opened.close()
+        for pause in pauses():
             try:
                 self._writer = self._open_writer()
-                return
             except Exception as error:
-                log.warning("till.reconnect", attempt=attempt + 1, error=type(error).__name__)
-                if attempt + 1 == MAX_RECONNECTS:
-                    raise
-                time.sleep(0.2 * 2**attempt)
+                log.warning("till.database_away", error=type(error).__name__)
+                self._refuse_waiting()
+                if self._lanes.pause(pause):
+                    return
+            else:
+                self._lanes.away = False
+                return
+        raise ConnectionLost("the database did not come back")
+
+    def _refuse_waiting(self) -> None:
+        """Nobody waits for a database that is away."""
+        tickets = self._lanes.shut_out()
+        for ticket in tickets:
+            ticket.answer = AWAY if ticket.command is not None else TillClosed(AWAY.message)
+        self._answer(tickets)
 
     def _answer(self, tickets: list[Ticket]) -> None:
         """Tells every caller, each event loop with one call."""
@@ -389,7 +379,5 @@ class Till:
         command = ticket.command.compensation(ticket.answer)
         if command is None:
             return
-        with self._wake:
-            self._counts["withdrawn"] += 1
-            self._urgent.appendleft(Ticket(command, None, None, None, tries=MAX_COMPENSATION_TRIES))
-            self._wake.notify()
+        self._counts["withdrawn"] += 1
+        self._lanes.add_first(Ticket(command, None, None, None, tries=MAX_COMPENSATION_TRIES))

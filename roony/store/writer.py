@@ -28,6 +28,7 @@ LOCK_TIMEOUT_MS = 50
 STATEMENT_TIMEOUT_MS = 1_000
 IDLE_TIMEOUT_MS = 2_000
 TCP_TIMEOUT_MS = 2_000
+CONNECT_TIMEOUT_SECONDS = 2
 # The WAL is folded into the database file after this many pages of 4 KiB: seldom, since the commit that does it takes
 # some 50 ms, and since a page that changed often is then folded in once.
 CHECKPOINT_PAGES = 16_000
@@ -207,7 +208,9 @@ class PostgresWriter(Writer):
             dsn,
             autocommit=True,
             tcp_user_timeout=TCP_TIMEOUT_MS,
-            connect_timeout=2,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            # Of several servers the one that takes writes: after a failover another one.
+            target_session_attrs="read-write",
             application_name="roony till",
             options=f"-c lock_timeout={LOCK_TIMEOUT_MS} -c statement_timeout={STATEMENT_TIMEOUT_MS}"
             f" -c idle_in_transaction_session_timeout={IDLE_TIMEOUT_MS}"
@@ -234,7 +237,7 @@ class PostgresWriter(Writer):
         """Runs one statement. Raises ConnectionLost when the connection is gone."""
         try:
             return self._connection.execute(sql.encode(), parameters or None)
-        except psycopg.OperationalError as error:
+        except (psycopg.OperationalError, postgres_errors.ReadOnlySqlTransaction) as error:
             raise self._lost(error) from error
 
     def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
@@ -242,7 +245,7 @@ class PostgresWriter(Writer):
         try:
             with self._connection.cursor() as cursor:
                 cursor.executemany(sql.encode(), rows)
-        except psycopg.OperationalError as error:
+        except (psycopg.OperationalError, postgres_errors.ReadOnlySqlTransaction) as error:
             raise self._lost(error) from error
 
     def commit(self) -> None:
@@ -275,6 +278,8 @@ class PostgresWriter(Writer):
         cursor = self.run(select_by(table, by, "postgresql"), [list(column) for column in zip(*keys, strict=True)])
         return [tables.row_type(table)._make(row) for row in cursor]  # type: ignore[attr-defined]
 
-    def _lost(self, error: psycopg.OperationalError) -> Exception:
-        broken = self._connection.closed or self._connection.broken
+    def _lost(self, error: psycopg.Error) -> Exception:
+        # A server that only reads was one that writes before a failover: the one that writes now must be found.
+        read_only = isinstance(error, postgres_errors.ReadOnlySqlTransaction)
+        broken = read_only or self._connection.closed or self._connection.broken
         return ConnectionLost(str(error)) if broken else error

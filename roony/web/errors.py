@@ -9,6 +9,7 @@ import structlog
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -150,4 +151,5 @@ HANDLERS: dict[Any, Any] = {
     TillClosed: on_unavailable,
     ConnectionLost: on_unavailable,
     DBAPIError: on_unavailable,
+    PoolTimeout: on_unavailable,
 }

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from roony.core.authorization import STRIPE_VERSION
 from roony.core.errors import Refusal
@@ -25,6 +26,7 @@ from roony.flows.inbox import HANDLED_TYPES
 from roony.store import inbox
 from roony.store.command import LATE, TillClosed
 from roony.store.tables import AccountRoute, InboxEvent
+from roony.store.writer import ConnectionLost
 from roony.web.authorization_request import (
     REQUEST_TYPE,
     Envelope,
@@ -145,6 +147,9 @@ class WebhookDoor:
         except TimeoutError:
             log.error("authorization.late", event_id=envelope.id)
             return _decline("LATE")
+        except (DBAPIError, ConnectionLost, TillClosed) as error:
+            log.error("authorization.database_away", event_id=envelope.id, error=type(error).__name__)
+            return _decline("BUSY")
         except Exception as error:
             log.exception("authorization.failed", event_id=envelope.id, error=type(error).__name__)
             return _decline("UNREADABLE")
@@ -152,6 +157,9 @@ class WebhookDoor:
     async def _decide(self, envelope: Envelope, body: bytes, deadline: float) -> bytes:
         """Raises TimeoutError when the account's route, or keeping a request of nobody, takes too long."""
         context = self._context
+        if context.till.away:
+            # Nor would the account's route be found: looking for it takes time.
+            return _decline("BUSY")
         try:
             request = read_request(envelope)
         except (msgspec.DecodeError, ValueError):

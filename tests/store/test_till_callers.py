@@ -17,11 +17,12 @@ from roony.core.budget import BudgetPeriod
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase
 from roony.flows.authorization import AnswerAuthorization
-from roony.store import till as till_module
+from roony.store import lanes
 from roony.store.book import Book
 from roony.store.command import BUSY, CLOSING, LATE, Ticket, TillClosed
+from roony.store.lanes import MAX_WAITING
 from roony.store.tables import KnownMerchant
-from roony.store.till import COMMIT_MARGIN, MAX_WAITING, Till
+from roony.store.till import COMMIT_MARGIN, Till
 from tests.support.books import Books, Clock
 from tests.support.tills import PATIENCE, Do, answers, at_once, held, note, together
 
@@ -298,7 +299,7 @@ class TestBounds:
         assert answers([tickets[-1], other]) == [None, "other"]
 
     def test_writes_are_bounded_too(self, sqlite_books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(till_module, "MAX_WAITING", 3)
+        monkeypatch.setattr(lanes, "MAX_WAITING", 3)
         till = sqlite_books.till
         with held(till):
             tickets = [till._enqueue_work(lambda writer: "done", None) for _ in range(4)]
