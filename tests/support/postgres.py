@@ -70,6 +70,7 @@ class PostgresServer:
     def __init__(self, folder: Path, programs_at: Path) -> None:
         """Makes the data folder. Raises CalledProcessError when that fails."""
         self.folder, self._data = folder, folder / "data"
+        self._process: subprocess.Popen[bytes] | None = None
         self._user: dict[str, Any] = {"cwd": "/"}
         if os.geteuid() == 0:
             user = pwd.getpwnam(UNPRIVILEGED)
@@ -82,6 +83,25 @@ class PostgresServer:
     def url(self) -> str:
         """Where its own first database is, by the socket."""
         return f"postgresql://postgres@/postgres?host={self.folder}"
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not stopped since."""
+        return self._process is not None
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """The address of an empty database on this server."""
+        name = f"roony_{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        yield _named(self.url, name)
+
+    def set(self, name: str, value: str) -> None:
+        """Changes a setting for every connection, at once."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f"ALTER SYSTEM SET {name} = {value}")
+            connection.execute("SELECT pg_reload_conf()")
 
     def start(self) -> int:
         """Starts it and waits until it answers; returns its process id."""
@@ -105,8 +125,10 @@ class PostgresServer:
 
     def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
         """Stops it: SIGQUIT as a crash does, SIGINT in good order."""
-        self._process.send_signal(how)
-        self._process.wait(START_SECONDS)
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(START_SECONDS)
+            self._process = None
 
     def _readable(self, programs_at: Path) -> Path:
         """The programs, copied into the folder if their user cannot reach them where they are."""
@@ -119,6 +141,22 @@ class PostgresServer:
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run([self._bin / program, *arguments], check=True, capture_output=True, **self._user)
+
+
+@contextmanager
+def own_server() -> Iterator[PostgresServer]:
+    """A server of the caller's own, to be stopped and started at will. Skips where there are no programs for one."""
+    programs_at = programs()
+    if programs_at is None:
+        pytest.skip(NO_SERVER)
+    folder = Path(tempfile.mkdtemp(prefix="roony-postgres-"))
+    own = PostgresServer(folder, programs_at)
+    own.start()
+    try:
+        yield own
+    finally:
+        own.stop()
+        shutil.rmtree(folder)
 
 
 def begin_run() -> None:
