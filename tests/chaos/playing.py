@@ -1,0 +1,103 @@
+"""Plays one scene with Roony killed at one point, in a company that goes on from scene to scene."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Self
+
+from tests.chaos.scenes import Scene, things
+from tests.support.crashing import Crashable
+from tests.support.postgres import empty_database
+
+# Points that only one of the databases has.
+SQLITE_ONLY = ("wiring._free_leases",)
+
+
+class Theatre:
+    """Companies on one kind of database. One that was found wrong is closed, and the next scene gets a new one."""
+
+    def __init__(self, folder: Path, backend: str) -> None:
+        self.folder, self.backend = folder, backend
+        self.restarts = 0
+        self._open: dict[str, tuple[contextlib.ExitStack, Crashable]] = {}
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for stage in list(self._open):
+            self._close(stage)
+
+    def play(self, point: str) -> None:
+        """Kills Roony at this point of its scene. Raises AssertionError when it was not reached, or all is not well."""
+        scene = things()[point.partition(":")[2]]
+        plays: dict[str, Callable[[Scene, str], None]] = {"start": self._start, "new": self._new}
+        plays.get(scene.stage, self._scene)(scene, point)
+
+    def _scene(self, scene: Scene, point: str) -> None:
+        company = self._company(scene.stage)
+        crashes, restarts = company.crashes, company.restarts
+        try:
+            scene.play(company, lambda: company.arm(point))
+            company.settle()
+            company.expect_crash(crashes + 1, point)
+            company.check()
+        except BaseException:
+            self._close(scene.stage)
+            raise
+        finally:
+            self.restarts += company.restarts - restarts
+        if scene.stage == "fresh":
+            self._close(scene.stage)
+
+    def _start(self, _scene: Scene, point: str) -> None:
+        """Killed while it starts."""
+        company = self._company("direct")
+        assert company.process is not None
+        company.process.stop()
+        company.start(stop_at=point)
+        company.recover()
+        company.check()
+
+    def _new(self, _scene: Scene, point: str) -> None:
+        """Killed in `roony init`, which says the owner's key once: lost with the answer, it begins on a new file."""
+        with self._place() as company:
+            assert company.init(stop_at=point) == -signal.SIGKILL
+            assert company.init() == (0 if point.startswith("before") else 1)
+            company.start_simulator()
+            company.start()
+            company.check()
+
+    def _company(self, stage: str) -> Crashable:
+        if stage not in self._open:
+            stack = contextlib.ExitStack()
+            try:
+                company = stack.enter_context(self._place())
+                company.open()
+                if stage == "direct":
+                    company.connect_direct()
+                    # So that the account has a cardholder, and a card that a scene finds it by.
+                    company.buy(company.agent())
+                    company.settle()
+            except BaseException:
+                stack.close()
+                raise
+            self._open[stage] = (stack, company)
+        return self._open[stage][1]
+
+    @contextlib.contextmanager
+    def _place(self) -> Iterator[Crashable]:
+        self._count += 1
+        folder = self.folder / f"company_{self._count}"
+        folder.mkdir()
+        with contextlib.ExitStack() as stack:
+            url = stack.enter_context(empty_database()) if self.backend == "postgresql" else None
+            yield stack.enter_context(Crashable(folder, url))
+
+    def _close(self, stage: str) -> None:
+        if stage in self._open:
+            self._open.pop(stage)[0].close()
