@@ -6,7 +6,9 @@ a step (amounts in minor units):
     pay 5000 · pay 4000 eur     a merchant asks, and it is approved; in a foreign currency
     part 6000 5000              a merchant who can take less asks, and so much of it is approved
     refused 5001 REASON         a merchant asks in vain; REASON is Stripe's, or Roony's code
-    late approve 5000           Roony answers too late, and the account approves (or declines) by itself
+    unreached approve 5000      Roony cannot be reached, and the account approves (or declines) by itself
+    silent approve 5000         the same, for want of an answer in time
+    overruled approve 6000      somebody else answers for the account while Roony is asked, and that counts
     increment 1000 [REASON]     more on the last authorization; with a reason it is in vain
     reverse [1000] · expire     the merchant lets go of all or a part; never came
     capture [1000] [open]       all or a part is settled; `open` says that more may come
@@ -18,11 +20,13 @@ a step (amounts in minor units):
 from __future__ import annotations
 
 import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from tests.support.served import SOFTWARE, Simulation, event, unique, until
+from tests.support.served import SOFTWARE, WAIT_SECONDS, WEBHOOK, Simulation, event, free_port, sdk, unique, until
 
 AMOUNT = 5_000
 FOREIGN = {"foreign_currency": "allow"}
@@ -40,6 +44,8 @@ class Payer:
         self.bought = self.buyer.buy(AMOUNT, self.merchant)
         self.authorization: Any = None
         self.transactions: list[str] = []
+        self.webhook = roony.url + WEBHOOK
+        self.platform = sdk(roony.ready["simulator_url"], roony.ready["stripe_secret_key"], None)
 
     def play(self, steps: str) -> None:
         """All steps; what each of them leads to is handled before the next."""
@@ -124,31 +130,45 @@ class Payer:
     def _wait(self, seconds: str) -> None:
         self.roony.advance(int(seconds))
 
-    def _late(self, action: str, amount: str) -> None:
-        """Roony stands still while Stripe asks; it goes on afterwards and finds the request in its door.
+    def _unreached(self, action: str, amount: str) -> None:
+        """Nothing listens where Stripe asks."""
+        self._asked_elsewhere(action, amount, f"http://127.0.0.1:{free_port()}", "webhook_error")
 
-        What Stripe says of it is sent only when our answer is there, so that each run is the same.
-        """
-        account, before = f"accounts/{self.roony.account}", set(self._events())
+    def _silent(self, action: str, amount: str) -> None:
+        """Something listens there, and never answers."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self._asked_elsewhere(action, amount, f"http://127.0.0.1:{listener.getsockname()[1]}", "webhook_timeout")
+
+    def _asked_elsewhere(self, action: str, amount: str, url: str, reason: str) -> None:
+        """Stripe asks where Roony is not; its events come later, when the address is right again."""
+        account, endpoints = f"accounts/{self.roony.account}", self.platform.v1.webhook_endpoints
+        [asked] = [one for one in endpoints.list().data if one.application is not None]
         self.roony.control(account, {"timeout_action": action})
-        self.roony.control("delivery", {"lose": 1.0})
-        self.roony.child.process.send_signal(signal.SIGSTOP)
+        endpoints.update(asked.id, {"url": url})
         try:
             self.authorization = self._ask(amount)
         finally:
-            self.roony.child.process.send_signal(signal.SIGCONT)
-            self.roony.control("delivery", {})
+            endpoints.update(asked.id, {"url": self.webhook})
             self.roony.control(account, {"timeout_action": "decline"})
-        assert self.authorization.request_history[-1].reason == "webhook_timeout"
+        assert self.authorization.request_history[-1].reason == reason
         assert self.authorization.approved is (action == "approve")
-        until(lambda: len(self.roony.decisions(self.bought.id)), 1)
-        for id in self._events():
-            if id not in before:
-                self.roony.control(f"events/{id}/resend", {})
 
-    def _events(self) -> list[str]:
-        found = self.roony.stripe.v1.events.list({"limit": 20}).data
-        return [event.id for event in reversed(found) if event.type != "issuing_authorization.request"]
+    def _overruled(self, action: str, amount: str) -> None:
+        """A program of the account answers by a call, which wins; Roony stands still until that is done."""
+        authorizations = self.roony.stripe.v1.issuing.authorizations
+        pending = {"card": self.bought.stripe_card, "status": "pending"}
+        roony = self.roony.child.process
+        with ThreadPoolExecutor() as pool:
+            roony.send_signal(signal.SIGSTOP)
+            try:
+                asking = pool.submit(self._ask, amount)
+                until(lambda: len(authorizations.list(pending).data), 1)  # type: ignore[arg-type]
+                [asked] = authorizations.list(pending).data  # type: ignore[arg-type]
+                (authorizations.approve if action == "approve" else authorizations.decline)(asked.id)
+            finally:
+                roony.send_signal(signal.SIGCONT)
+            self.authorization = asking.result(WAIT_SECONDS)
+        assert self.authorization.approved is (action == "approve")
 
     def _loosen(self) -> None:
         limits = [{"amount": 10 * AMOUNT, "interval": "all_time"}]
@@ -217,9 +237,11 @@ VARIANTS: list[Line] = [
     ("next suspected_fraud, refused 5000 suspected_fraud, pay 5000", ("authorized", 5_000, 0, 0, []), NOTHING),
     ("next stripe_internal_error, refused 5000 stripe_internal_error", ("ready", 5_000, 0, 0, []), NOTHING),
     ("next network_fallback, pay 5000, capture", ("settled", 0, 5_000, 0, ["approved_without_roony"]), NOTHING),
-    ("late approve 5000, capture", ("settled", 0, 5_000, 0, []), NOTHING),
-    ("late decline 5000", ("ready", 5_000, 0, 0, ["answer_not_honoured"]), NOTHING),
-    ("loosen, late approve 6000, capture", ("settled", 0, 6_000, 0, ["answer_not_honoured"]), NOTHING),
+    ("unreached approve 5000, capture", ("settled", 0, 5_000, 0, ["approved_without_roony"]), NOTHING),
+    ("unreached decline 5000, pay 5000", ("authorized", 5_000, 0, 0, []), NOTHING),
+    ("silent approve 5000, capture", ("settled", 0, 5_000, 0, ["approved_without_roony"]), NOTHING),
+    ("overruled decline 5000", ("ready", 5_000, 0, 0, ["answer_not_honoured"]), NOTHING),
+    ("loosen, overruled approve 6000, capture", ("settled", 0, 6_000, 0, ["answer_not_honoured"]), NOTHING),
 ]
 
 
