@@ -6,14 +6,38 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.postgres import books_database
 from tests.support.served import Buyer, Simulation
+from tests.support.tills import DATABASES
+
+# Journeys that are made on PostgreSQL too: those in which the database has a part.
+ON_BOTH = {"test_approvals", "test_at_once", "test_connect", "test_payment", "test_restart", "test_webhook_door"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs some modules once for each database."""
+    if "backend" in metafunc.fixturenames and metafunc.module.__name__.rpartition(".")[2] in ON_BOTH:
+        metafunc.parametrize("backend", DATABASES, scope="module")
 
 
 @pytest.fixture(scope="module")
-def roony(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulation]:
+def backend() -> str:
+    """Where the books are."""
+    return "sqlite"
+
+
+@pytest.fixture(scope="module")
+def roony(tmp_path_factory: pytest.TempPathFactory, backend: str) -> Iterator[Simulation]:
     """`roony serve --simulate`, shared by the tests of a module: each makes agents and merchants of its own."""
-    with Simulation(tmp_path_factory.mktemp("roony")) as served:
+    with books_database(backend) as url, Simulation(tmp_path_factory.mktemp("roony"), url) as served:
         yield served
+
+
+@pytest.fixture
+def database_url(backend: str) -> Iterator[str | None]:
+    """A fresh database for a test that starts Roony itself: None is a file."""
+    with books_database(backend) as url:
+        yield url
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from sqlalchemy import select
 
 from roony.core.agent import Organization
 from roony.core.audit import AuditRecord
@@ -26,7 +27,7 @@ from roony.flows.card_making import keep_make_card
 from roony.flows.context import FlowContext
 from roony.flows.inbox import handle_event
 from roony.store import inbox, outbox
-from roony.store.tables import AccountRoute, ConnectionSecret, OAuthState
+from roony.store.tables import AccountRoute, ConnectionSecret, OAuthState, metadata
 from tests.gateway.loopback import Answer, LoopbackStripe
 from tests.support.books import ORG, Books, open_books
 from tests.support.connecting import (
@@ -56,8 +57,8 @@ def simulator(running: SimulatorProcess) -> SimulatorProcess:
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Iterator[Books]:
-    with open_books(tmp_path) as opened:
+def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
+    with open_books(tmp_path, database_url) as opened:
         yield opened
 
 
@@ -205,7 +206,11 @@ class TestSuccess:
         planted = "sk_test_planted_on_purpose"
         books.put(ConnectionSecret(OTHER_ORG, "con_x", "access_token", planted, 0))
 
-        content = b"".join(path.read_bytes() for path in sorted(tmp_path.glob("roony.db*")))
+        if books.database.is_sqlite:
+            content = b"".join(path.read_bytes() for path in sorted(tmp_path.glob("roony.db*")))
+        else:
+            rows = [row for table in metadata.sorted_tables for row in books.database.read(select(table))]
+            content = "".join(map(str, rows)).encode()
 
         assert planted.encode() in content, "the scan does not see what is there"
         secret = books.row(ConnectionSecret, organization_id=ORG, name="refresh_token")
@@ -542,16 +547,15 @@ class TestStripeDown:
         callback = f"{site.url}/connect/stripe/callback?state={page.state}&code=ac_1"
         expect_page(browser.open(callback), 503, "Too much is waiting")
 
-    def test_the_process_dies_after_the_exchange(
-        self, site: Site, books: Books, simulator: SimulatorProcess, tmp_path: Path
-    ) -> None:
+    def test_the_process_dies_after_the_exchange(self, site: Site, books: Books, simulator: SimulatorProcess) -> None:
         """The code is spent and the tokens are lost: nothing half-made is left, and the owner starts again."""
         browser = Browser()
         connection, page = begin(site, browser)
         back = approve(page)
         spawn = multiprocessing.get_context("spawn")
         told, tell = spawn.Pipe(duplex=False)
-        child = spawn.Process(target=serve_and_die, args=(str(tmp_path), simulator.url, "after_code_exchange", tell))
+        url = books.database.url.render_as_string(hide_password=False)
+        child = spawn.Process(target=serve_and_die, args=(url, simulator.url, "after_code_exchange", tell))
         child.start()
         try:
             assert told.poll(30)

@@ -20,9 +20,9 @@ WISH = {
 ASK = "/api/v1/purchase_intents"
 
 
-def test_a_restart_finds_everything_again(tmp_path: Path) -> None:
+def test_a_restart_finds_everything_again(tmp_path: Path, database_url: str | None) -> None:
     """Ids, old keys, the card, the moved clock; a purchase is made before the restart and paid after it."""
-    with Simulation(tmp_path) as first:
+    with Simulation(tmp_path, database_url) as first:
         before = first.ready
         first.advance(600)
         key = {"Idempotency-Key": "notion"}
@@ -31,8 +31,9 @@ def test_a_restart_finds_everything_again(tmp_path: Path) -> None:
         stripe_card = first.card_of(bought["id"])["stripe_card_id"]
         now = first.now()
     assert first.child.process.returncode == 0
-    assert stat.S_IMODE((tmp_path / "roony.db.secrets").stat().st_mode) == 0o600
-    with Simulation(tmp_path) as second:
+    [secrets] = tmp_path.rglob("roony*.secrets")
+    assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
+    with Simulation(tmp_path, database_url) as second:
         assert {name: second.ready[name] for name in SAME} == {name: before[name] for name in SAME}
         assert all(second.ready[name] != before[name] for name in NEW)
         assert second.now() >= now
@@ -53,7 +54,9 @@ def test_a_restart_finds_everything_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
-def test_an_end_in_the_middle_of_asks_loses_and_doubles_nothing(tmp_path: Path, end: signal.Signals) -> None:
+def test_an_end_in_the_middle_of_asks_loses_and_doubles_nothing(
+    tmp_path: Path, database_url: str | None, end: signal.Signals
+) -> None:
     """Asked again with the same keys after the restart: every wish has one purchase, one card and one hold."""
     places = range(24)
 
@@ -66,7 +69,7 @@ def test_an_end_in_the_middle_of_asks_loses_and_doubles_nothing(tmp_path: Path, 
             return 0
         return answer.status_code
 
-    with Simulation(tmp_path) as first, ThreadPoolExecutor(len(places)) as threads:
+    with Simulation(tmp_path, database_url) as first, ThreadPoolExecutor(len(places)) as threads:
         first.control("faults", [{"endpoint": "POST /v1/issuing/cards", "kind": "slow", "seconds": 0.5, "count": 12}])
         key = first.ready["agent_key"]
         under_way = [threads.submit(ask, first.url, key, place) for place in places]
@@ -74,7 +77,7 @@ def test_an_end_in_the_middle_of_asks_loses_and_doubles_nothing(tmp_path: Path, 
         first.child.process.send_signal(end)
         first.child.wait_for_end()
         assert {done.result() for done in under_way} <= {0, 201, 503}
-    with Simulation(tmp_path) as second:
+    with Simulation(tmp_path, database_url) as second:
         assert {ask(second.url, key, place) for place in places} <= {200, 201}
 
         def states() -> list[str]:

@@ -9,7 +9,6 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -139,11 +138,11 @@ class Site:
         self._thread.join(20)
 
 
-def serve_and_die(folder: str, stripe_url: str, stop_at: str, told: Any) -> None:
-    """Run in a child: the pages on the database in `folder`, with a stop point armed; tells its address."""
+def serve_and_die(database_url: str, stripe_url: str, stop_at: str, told: Any) -> None:
+    """Run in a child: the pages on that database, with a stop point armed; tells its address."""
     from tests.support.books import Clock, Database, Till
 
-    database = Database(f"sqlite:///{Path(folder) / 'roony.db'}")
+    database = Database(database_url, own_clock=True)
     till = Till(database.open_writer, Clock(), lambda: uuid.uuid4().hex)
     till.start()
     books = Books(database, till, Clock())

@@ -27,10 +27,11 @@ from typing import Any
 
 import psycopg
 import pytest
-import sqlalchemy
 from sqlalchemy.engine import make_url
 from sqlalchemy.schema import CreateTable
 
+from roony.store.database import Database
+from roony.store.migrations import migrate
 from roony.store.tables import metadata
 
 SERVER = "ROONY_TEST_POSTGRES_URL"
@@ -48,9 +49,6 @@ WATCH = """
 while kill -0 "$1" 2>/dev/null && kill -0 "$2" 2>/dev/null; do sleep 1; done
 kill -QUIT "$2" 2>/dev/null; while kill -0 "$2" 2>/dev/null; do sleep 0.1; done; rm -rf "$3"
 """
-
-# What this process started and never waits for.
-_STARTED: list[Any] = []
 
 
 def programs() -> Path | None:
@@ -130,6 +128,12 @@ class PostgresServer:
             self._process.wait(START_SECONDS)
             self._process = None
 
+    def let_go(self) -> None:
+        """Leaves it running when this process ends: somebody else stops it."""
+        if self._process is not None:
+            # Else Python warns of a process that nobody waited for.
+            self._process.returncode = 0
+
     def _readable(self, programs_at: Path) -> Path:
         """The programs, copied into the folder if their user cannot reach them where they are."""
         try:
@@ -196,7 +200,8 @@ def server() -> str | None:
             watching = subprocess.Popen(
                 watch, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
             )
-            _STARTED.extend((own, watching))
+            own.let_go()
+            watching.returncode = 0  # as above
             told.write_text(own.url)
         return told.read_text()
 
@@ -217,9 +222,9 @@ def built_database() -> Iterator[str]:
         connection.execute("SELECT pg_advisory_lock(hashtext(%s))", (_template(),))
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (_template(),)).fetchone() is None:
             connection.execute(f"CREATE DATABASE {_template()}_new")
-            engine = sqlalchemy.create_engine(_named(address, f"{_template()}_new", "postgresql+psycopg"))
-            metadata.create_all(engine)
-            engine.dispose()
+            database = Database(_named(address, f"{_template()}_new"))
+            migrate(database)
+            database.close()
             connection.execute(f"ALTER DATABASE {_template()}_new RENAME TO {_template()}")
     with _database(address, f"{_template()} STRATEGY FILE_COPY") as url:
         yield url
@@ -258,8 +263,8 @@ def _drop(address: str, name: str) -> None:
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
-def _named(address: str, name: str, driver: str = "postgresql") -> str:
-    return make_url(address).set(drivername=driver, database=name).render_as_string(hide_password=False)
+def _named(address: str, name: str) -> str:
+    return make_url(address).set(drivername="postgresql", database=name).render_as_string(hide_password=False)
 
 
 def _template() -> str:

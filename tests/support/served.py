@@ -8,19 +8,21 @@ import hmac
 import json
 import os
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import httpx2
 import stripe
+from sqlalchemy import func, select
 
+from roony.store.database import Database
+from roony.store.tables import inbox, metadata, outbox
 from tests.support.serving import Caller
 
 WEBHOOK = "/api/webhooks/stripe"
@@ -67,7 +69,7 @@ class Child:
         with log.open("ab") as stderr:
             self.process = subprocess.Popen(
                 [*_ROONY, *arguments], env=clean_environment(**environment), stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=stderr,
+                stdout=subprocess.PIPE, stderr=stderr, cwd=log.parent,
             )  # fmt: skip
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -117,13 +119,16 @@ class Answer(NamedTuple):
 
 
 class Simulation:
-    """A running `roony serve --simulate --ready-json`, everything of it in `folder`."""
+    """A running `roony serve --simulate --ready-json`, everything of it in `folder`.
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    Its books are a file there, or the migrated database at `database_url`.
+    """
+
+    def __init__(self, folder: Path, database_url: str | None = None, **environment: str) -> None:
         self.folder = folder
-        self.database = folder / "roony.db"
+        self.database_url = database_url or f"sqlite:///{folder / 'roony.db'}"
         self._callers: list[Caller] = []
-        environment = {"ROONY_DATABASE_URL": f"sqlite:///{self.database}", **environment}
+        environment = {"ROONY_DATABASE_URL": self.database_url, **environment}
         self.child = Child(
             ["serve", "--simulate", "--ready-json", "--port", "0", "--simulator-port", "0"],
             folder / "serve.log", **environment,
@@ -241,9 +246,17 @@ class Simulation:
 
     def rows(self) -> dict[str, int]:
         """How many rows each table has, and how long the audit chains are."""
-        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as database:
-            tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            return {name: database.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}  # noqa: S608 - names from the database itself
+        with self._reading() as database:
+            counts = {name: select(func.count()).select_from(table) for name, table in metadata.tables.items()}
+            return {name: database.read(count)[0][0] for name, count in counts.items()}
+
+    @contextmanager
+    def _reading(self) -> Iterator[Database]:
+        database = Database(self.database_url)
+        try:
+            yield database
+        finally:
+            database.close()
 
     def settle(self) -> None:
         """Waits until every event was delivered and handled, and every promise kept."""
@@ -251,12 +264,10 @@ class Simulation:
         until(self._unfinished, [0, 0])
 
     def _unfinished(self) -> list[int]:
-        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as database:
-            waiting = (
-                "SELECT count(*) FROM inbox WHERE status IN ('received', 'failed')",
-                "SELECT count(*) FROM outbox WHERE status = 'promised'",
-            )
-            return [database.execute(query).fetchone()[0] for query in waiting]
+        events = select(func.count()).where(inbox.c.status.in_(("received", "failed")))
+        promises = select(func.count()).where(outbox.c.status == "promised")
+        with self._reading() as database:
+            return [database.read(query)[0][0] for query in (events, promises)]
 
     @contextmanager
     def nothing_written(self) -> Iterator[None]:

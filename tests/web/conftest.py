@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from tests.support.postgres import books_database
 from tests.support.serving import Company, ServedRoony, serve
 from tests.support.simulator import SimulatorProcess
+from tests.support.tills import DATABASES
 
 MONTH = {"period": "month", "limit": 500_000, "currency": "usd"}
 
@@ -22,10 +24,16 @@ def plain_logs() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+@pytest.fixture(scope="module", params=DATABASES)
+def backend(request: pytest.FixtureRequest) -> str:
+    """Where the books are."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def roony(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedRoony]:
-    """One for each file of tests; every test makes a company of its own."""
-    with serve(tmp_path_factory.mktemp("web")) as served:
+def roony(tmp_path_factory: pytest.TempPathFactory, backend: str) -> Iterator[ServedRoony]:
+    """One for each file of tests and database; every test makes a company of its own."""
+    with books_database(backend) as url, serve(tmp_path_factory.mktemp("web"), database_url=url) as served:
         yield served
 
 
@@ -41,10 +49,13 @@ def simulator() -> Iterator[SimulatorProcess]:
 
 
 @pytest.fixture
-def connected(simulator: SimulatorProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedRoony]:
+def connected(
+    simulator: SimulatorProcess, tmp_path_factory: pytest.TempPathFactory, backend: str
+) -> Iterator[ServedRoony]:
     """A Roony of its own with an empty Stripe behind it."""
     simulator.control("reset", {})
-    with serve(tmp_path_factory.mktemp("connected"), simulator.url) as served:
+    folder = tmp_path_factory.mktemp("connected")
+    with books_database(backend) as url, serve(folder, simulator.url, url) as served:
         yield served
 
 
