@@ -1,0 +1,75 @@
+"""The worker of a random company: keeps promises as the flows do, with the network standing where Stripe's API is."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from roony.core.card import Card, wanted_at_stripe
+from roony.flows.card import FailCard, FinishPromise, MadeCard, RecordCard, RecordCardStatus
+from roony.flows.freeze import SetCardFrozen
+from roony.store.tables import OutboxPromise
+from tests.random.ground import NO_ANSWER
+from tests.support.books import ORG
+
+if TYPE_CHECKING:
+    from tests.random.machine import CompanyMachine
+
+
+def keep(company: CompanyMachine, promise: OutboxPromise, how: str, blow: str | None) -> bool:
+    """Keeps one promise: `how` says what Stripe does, `blow` what happens at the commit. True if it struck."""
+    if promise.kind == "make_card":
+        return _make_card(company, promise, how, blow)
+    if promise.kind == "set_card_status":
+        return _set_status(company, promise, how, blow)
+    if promise.kind in ("freeze_cards", "unfreeze_cards"):
+        return _follow_freeze(company, promise, blow)
+    raise AssertionError(f"nobody keeps {promise.kind}")
+
+
+def _make_card(company: CompanyMachine, promise: OutboxPromise, how: str, blow: str | None) -> bool:
+    """One card for one key, whatever was tried before; a card past its time is only found, never made."""
+    network, books = company.network, company.books
+    wish = next(w for w in company.model.wishes.values() if w.id == promise.key.partition(":")[0])
+    there = network.by_key.get(promise.key)
+    if there is None and (how == "refused" or books.clock() >= wish.expires_at):
+        failed = FailCard(ORG, promise.subject, "no_money", "No money.", False, promise, books.new_id("out"))
+        answer = company.ground.submit(failed, blow)
+        if answer is NO_ANSWER:
+            answer = company.ground.submit(failed)
+        wish.card, wish.ended = "over", wish.ended or "failed"
+        return blow is not None
+    made = network.make_card(promise.key, json.loads(promise.params)["metadata"])
+    if how == "no answer":
+        return False
+    facts = MadeCard(made.id, made.status, "4242", 12, 2130)
+    record = RecordCard(ORG, promise.subject, facts, books.new_id("out"), promise)
+    answer = company.ground.submit(record, blow)
+    if answer is NO_ANSWER:
+        # The promise is still there, or done; keeping it again is the same as once.
+        answer = company.ground.submit(record)
+    wish.record_card(answer.updated_at)
+    return blow is not None
+
+
+def _set_status(company: CompanyMachine, promise: OutboxPromise, how: str, blow: str | None) -> bool:
+    """What is wanted by now is set, also where we believe it to be so already."""
+    card = company.watch.get(Card, id=promise.subject)
+    there = company.network.cards[card.stripe_card_id]
+    status = company.network.set_status(there, wanted_at_stripe(card) or json.loads(promise.params)["status"])
+    if how == "no answer":
+        return False
+    return _submit(company, RecordCardStatus(ORG, card.id, status, promise, company.books.new_id("out")), blow)
+
+
+def _follow_freeze(company: CompanyMachine, promise: OutboxPromise, blow: str | None) -> bool:
+    """Card by card, each by a command that looks again at what is frozen."""
+    frozen = promise.kind == "freeze_cards"
+    for card in company.watch.rows[Card]:
+        company.ground.submit(SetCardFrozen(ORG, card.id, frozen, company.books.new_id("out")))
+    return _submit(company, FinishPromise(ORG, promise), blow)
+
+
+def _submit(company: CompanyMachine, command: Any, blow: str | None) -> bool:
+    """True if the blow struck; then the promise is kept again some other time."""
+    return company.ground.submit(command, blow) is NO_ANSWER

@@ -1,0 +1,603 @@
+"""A company whose every step is drawn by hypothesis: what people, agents, merchants, Stripe and bad luck may do.
+
+After each step the promises are checked (watch.py). At the end everything that was lost is told again and the books
+must be what the reference model says (model.py). Where no more is needed a step draws a number and takes it modulo what
+is there, so that a failing run shrinks to few small numbers.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from roony.core.approval import Approval
+from roony.core.authorization import Authorization
+from roony.core.budget import Budget, BudgetPeriod
+from roony.core.card import Card
+from roony.core.decision import Ask
+from roony.core.errors import Refusal
+from roony.core.merchant import Merchant
+from roony.core.purchase import Purchase
+from roony.flows.approval import Approve, ApproveIds, Deny, ExpireApproval
+from roony.flows.card import ExpireCard
+from roony.flows.ending import CancelPurchase
+from roony.flows.freeze import Freeze, Unfreeze
+from roony.flows.purchase import AskIds, AskPurchase
+from roony.store.tables import OutboxPromise
+from tests.random.ground import AGENTS, BLOWS, LIMITS, NO_ANSWER, TOLERANCE, Ground
+from tests.random.keeping import keep
+from tests.random.model import CHECK, SECOND, Line, Model, Wish
+from tests.random.network import MERCHANTS, Event, Network, NetworkAuthorization, NetworkCard
+from tests.random.watch import Counts, Watch, plain
+from tests.support.books import ORG
+from tests.support.promises import MONEY
+
+NUMBER = st.integers(0, 2**16)
+AMOUNTS = (900, 3_000, 7_000, 9_500, 20_000, 70_000, 50)
+# What a merchant asks for, compared with what was approved.
+ASKED = ("all", "all", "half", "check", "nothing", "over", "penny over a check")
+BLOW = st.sampled_from([None] * 12 + list(BLOWS))
+# What becomes of the events of one happening.
+FATES = st.sampled_from(["way", "way", "way", "now", "now", "twice", "lost"])
+SECONDS = (10, 100, 4_000, 30 * 3_600, 8 * 86_400)
+SCOPES = [("agent", agent) for agent in AGENTS] + [("project", "prj_1"), ("project", "prj_2"), ("organization", ORG)]
+
+
+class CompanyMachine(RuleBasedStateMachine):
+    """One random company. `ground` and `counts` are set by `machine_on`."""
+
+    ground: Ground
+    counts: Counts
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ground.begin()
+        self.books = self.ground.books
+        self.network = Network()
+        self.model = Model(LIMITS)
+        self.watch = Watch(self.ground, self.network, self.counts)
+        self.way: list[Event] = []
+        self.lost: list[Event] = []
+        self.requests: list[tuple[str, Merchant, dict[str, Any], bool]] = []
+        self.keys: dict[str, str] = {}
+        self._spread_to = 0
+        self.counts.examples += 1
+        self.watch.look()
+
+    # Agents and people
+
+    @initialize(count=st.sampled_from([3, 1, 2, 4, 6, 0]))
+    def begin(self, count: int) -> None:
+        """Some purchases are there already, their cards with them."""
+        for number in range(count):
+            self._ask(list(AGENTS)[number % 3], 7_000 + number, "Figma", None, False, None)
+            self._work(0, "made", None)
+        self._spread("way")
+
+    @rule(agent=NUMBER, amount=st.sampled_from(AMOUNTS), merchant=st.sampled_from(["Figma", "Notion"]),
+          task=st.sampled_from([None, "task"]), again=st.booleans(), blow=BLOW)  # fmt: skip
+    def ask(self, agent: int, amount: int, merchant: str, task: str | None, again: bool, blow: str | None) -> None:
+        """An agent asks; after a blow it asks again with the same key."""
+        self._ask(list(AGENTS)[agent % len(AGENTS)], amount, merchant, task, again, blow)
+
+    def _ask(self, agent: str, amount: int, merchant: str, task: str | None, again: bool, blow: str | None) -> None:
+        key = self.books.new_id("key")
+        answer = self.ground.submit(self._wish(agent, amount, merchant, task, again, key), blow)
+        if answer is NO_ANSWER:
+            self._struck(blow)
+            answer = self.ground.submit(self._wish(agent, amount, merchant, task, again, key))
+        self._asked(agent, merchant, answer, key)
+
+    @rule(agent=NUMBER, amount=st.sampled_from(AMOUNTS[:4]), fate=FATES)
+    def buy(self, agent: int, amount: int, fate: str) -> None:
+        """What mostly happens: asked, a card made, an authorization for all of it."""
+        self._ask(list(AGENTS)[agent % len(AGENTS)], amount, "Figma", None, True, None)
+        self._work(len(self._promises()) - 1, "made", None)
+        card = next(reversed(self.network.cards.values()), None)
+        if card is not None and card.status == "active":
+            id, asked = f"iauth_{self.network._next()}", self._wish_of(card).amount
+            self._request(card, id, "FIGMA", asked, False, "answer", "honours", None, None)
+        self._spread(fate)
+
+    @rule(agent=NUMBER, amounts=st.lists(st.sampled_from(AMOUNTS), min_size=2, max_size=5))
+    def rush(self, agent: int, amounts: list[int]) -> None:
+        """Several asks at the same time, for what may be the last of a budget."""
+        name, keys = list(AGENTS)[agent % len(AGENTS)], [self.books.new_id("key") for _ in amounts]
+        commands = [self._wish(name, amounts[at], "Figma", None, True, key) for at, key in enumerate(keys)]
+        for answer, key in zip(self.ground.together(commands), keys, strict=True):
+            self._asked(name, "Figma", answer, key, look=False)
+        self._look()
+
+    @precondition(lambda self: self.keys)
+    @rule(pick=NUMBER)
+    def ask_again(self, pick: int) -> None:
+        """The same key brings the same purchase and changes nothing."""
+        key = list(self.keys)[pick % len(self.keys)]
+        wish = self.model.wishes[self.keys[key]]
+        row = self.watch.get(Purchase, id=wish.id)
+        merchant, amount = ("Figma" if "figma" in row.merchant.lower() else "Notion"), int(row.metadata.strip('"'))
+        answer = self.ground.submit(self._wish(wish.chain[0], amount, merchant, row.task_id, False, key))
+        self._unchanged(f"the key {key} again")
+        assert isinstance(answer, Refusal) or (answer.replayed and answer.purchase.id == wish.id), answer
+
+    def _wish(self, agent: str, amount: int, name: str, task: str | None, again: bool, key: str) -> AskPurchase:
+        ask = Ask(amount, "usd", Merchant(name, None, "5734", "US", None), task, allow_duplicate=again)
+        ids = AskIds(*(self.books.new_id(prefix) for prefix in ("pur", "hold", "apr", "crd", "out")))
+        body = f"{amount}|{name}|{task}"
+        return AskPurchase(ORG, agent, AGENTS[agent], ask, "a thing", f'"{amount}"', key, body, ids)
+
+    def _asked(self, agent: str, merchant: str, answer: Any, key: str, look: bool = True) -> None:
+        if isinstance(answer, Refusal):
+            self._unchanged(answer.code)
+            return
+        purchase = answer.purchase
+        wish = Wish(
+            purchase.id, (agent, AGENTS[agent], ORG), merchant, purchase.amount, purchase.hold_amount,
+            purchase.created_at, purchase.status == "awaiting_approval", purchase.status == "declined",
+        )  # fmt: skip
+        self.model.wishes[wish.id], self.keys[key] = wish, wish.id
+        self.counts.words[f"asked {purchase.status}"] += 1
+        self.counts.purchases += 1
+        if purchase.status == "issuing":
+            wish.promise_card(purchase.created_at)
+        if look:
+            self._look()
+        if not wish.declined:
+            assert wish.hold == wish.amount + (TOLERANCE if AGENTS[agent] == "prj_2" else 0)
+            self._may_hold(wish)
+
+    def _may_hold(self, wish: Wish) -> None:
+        """P1 a second time, by the model's own limits and periods."""
+        scopes = {row.id: (row.scope_id, row.period) for row in self.watch.rows[Budget]}
+        rows = self.watch.rows[BudgetPeriod]
+        now = {(*scopes[row.budget_id], row.period_start): (row.held, row.spent) for row in rows}
+        why = self.model.why_no_hold(wish, now)
+        assert why is None, (wish, why)
+
+    @precondition(lambda self: self._approvals())
+    @rule(pick=NUMBER, change=st.sampled_from([0, 0, 500, -10]), blow=BLOW)
+    def approve(self, pick: int, change: int, blow: str | None) -> None:
+        """A person says yes, perhaps to another amount."""
+        approval = self._of(self._approvals(), pick)
+        purchase, wish = self.watch.get(Purchase, id=approval.purchase_id), self.model.wishes[approval.purchase_id]
+        ids = ApproveIds(*(self.books.new_id(prefix) for prefix in ("hold", "crd", "out")))
+        amount = purchase.amount + change if change else None
+        answer = self.ground.submit(Approve(ORG, approval.id, purchase, "usr_1", "", ids, amount), blow)
+        if answer is NO_ANSWER:
+            self._struck(blow)
+        if isinstance(answer, Refusal):
+            self._unchanged(answer.code)
+            return
+        self._look()
+        after = self.watch.get(Purchase, id=wish.id)
+        wish.declined = after.status == "declined"
+        if after.card_id is not None and wish.waits:
+            wish.amount, wish.hold, wish.held_at = after.amount, after.hold_amount, after.updated_at
+            wish.promise_card(after.updated_at)
+            self._may_hold(wish)
+
+    @precondition(lambda self: self._approvals())
+    @rule(pick=NUMBER)
+    def deny(self, pick: int) -> None:
+        """A person says no."""
+        approval = self._of(self._approvals(), pick)
+        answer = self.ground.submit(Deny(ORG, approval.id, "usr_1", "", self.books.new_id("out")))
+        self._ended(answer, approval.purchase_id)
+
+    @precondition(lambda self: self.model.wishes)
+    @rule(pick=NUMBER, freeze=st.sampled_from([False, False, True]), blow=BLOW)
+    def stop(self, pick: int, freeze: bool, blow: str | None) -> None:
+        """An agent changes its mind, or somebody uses the kill switch of a scope."""
+        if freeze:
+            scope, id = self._of(SCOPES, pick)
+            self._twice(Freeze(ORG, scope, id, "usr_1", self.books.new_id("out")), blow)
+            self.model.frozen.add(id)
+            self._look()
+            return
+        wish = self._of(list(self.model.wishes.values()), pick)
+        command = CancelPurchase(ORG, wish.id, wish.chain[0], self.books.new_id("out"), wish.chain[0])
+        answer = self.ground.submit(command, blow)
+        if answer is NO_ANSWER:
+            self._struck(blow)
+            answer = self.ground.submit(command)
+        self._ended(answer, wish.id)
+
+    def _ended(self, answer: Any, purchase_id: str) -> None:
+        if answer is None or isinstance(answer, Refusal):
+            self._unchanged("nothing to end")
+            return
+        if answer.ended_at is not None:
+            self.model.wishes[purchase_id].end(answer.ended_reason)
+        self._look()
+
+    @precondition(lambda self: self.model.frozen)
+    @rule()
+    def unfreeze(self) -> None:
+        """Everything may buy again."""
+        for scope, id in SCOPES:
+            if id in self.model.frozen:
+                self._twice(Unfreeze(ORG, scope, id, "usr_1", self.books.new_id("out")), None)
+        self.model.frozen.clear()
+        self._look()
+
+    def _twice(self, command: Any, blow: str | None) -> None:
+        if self.ground.submit(command, blow) is NO_ANSWER:
+            self._struck(blow)
+            self.ground.submit(command)
+
+    # Promises, time, and the end of processes
+
+    @precondition(lambda self: self._promises())
+    @rule(pick=NUMBER, how=st.sampled_from(["made", "made", "made", "refused", "no answer"]), blow=BLOW, fate=FATES)
+    def work(self, pick: int, how: str, blow: str | None, fate: str) -> None:
+        """The worker keeps a promise, and Stripe does as it is asked, or refuses, or its answer is lost."""
+        self._work(pick, how, blow)
+        self._spread(fate)
+
+    def _work(self, pick: int, how: str, blow: str | None) -> None:
+        promises = self._promises()
+        if promises:
+            struck = keep(self, self._of(promises, pick), how, blow)
+            if struck:
+                self._struck(blow)
+            self._look()
+
+    @rule(pick=NUMBER, what=st.sampled_from(["duties", "wait", "wait", "restart"]))
+    def pass_time(self, pick: int, what: str) -> None:
+        """Time goes on, the worker does what is due, or the process stops in order and begins again."""
+        if what == "duties":
+            self._duties()
+        elif what == "wait":
+            self._wait(SECONDS[pick % len(SECONDS)])
+        else:
+            self.ground.restart()
+            self.counts.restarts += 1
+            self._on_time()
+        self._look()
+
+    def _duties(self) -> None:
+        for row in self.books.rows(Approval):
+            self._ended(self.ground.submit(ExpireApproval(ORG, row.id, self.books.new_id("out"))), row.purchase_id)
+        for row in self.books.rows(Card):
+            self._ended(self.ground.submit(ExpireCard(ORG, row.id, self.books.new_id("out"))), row.purchase_id)
+
+    def _wait(self, seconds: int) -> None:
+        self.ground.advance(seconds)
+        self._on_time()
+
+    def _on_time(self) -> None:
+        self.network.now = self.books.clock() // SECOND
+
+    # What merchants and the network do
+
+    @precondition(lambda self: self.network.cards)
+    @rule(pick=NUMBER, asked=st.sampled_from(ASKED), merchant=st.sampled_from(["right", "right", "right", "wrong"]),
+          part=st.booleans(), crossing=st.booleans(), how=st.sampled_from(["answer"] * 8 + ["give up", "late"]),
+          stripe=st.sampled_from(["honours"] * 6 + ["times out", "approves"]), blow=BLOW, fate=FATES)  # fmt: skip
+    def request(
+        self, pick: int, asked: str, merchant: str, part: bool, crossing: bool, how: str, stripe: str,
+        blow: str | None, fate: str,
+    ) -> None:  # fmt: skip
+        """A merchant asks for money on a card; Stripe asks us unless it knows that the card is over."""
+        card = self._card(pick)
+        wish = self._wish_of(card)
+        amount = {"all": wish.amount, "half": wish.amount // 2, "check": CHECK, "nothing": 0, "over": wish.hold + 1}
+        right = "FIGMA" if wish.merchant == "Figma" else "NOTION LABS"
+        id, name = f"iauth_{self.network._next()}", right if merchant == "right" else "SHADY GOODS"
+        wanted = amount.get(asked, CHECK + 1)
+        if card.status != "active" and not crossing:
+            self.network.authorize(id, card, name, wanted, f"card_{card.status}", None, ours=False)
+        else:
+            self._request(card, id, name, wanted, part, how, stripe, blow, None)
+        self._spread(fate)
+
+    @precondition(lambda self: self.network.cards)
+    @rule(pick=NUMBER, blow=BLOW, fate=FATES)
+    def pay(self, pick: int, blow: str | None, fate: str) -> None:
+        """The right merchant asks for what was approved; most of what the others do follows from this."""
+        cards = [card for card in self.network.cards.values() if card.status == "active"]
+        card = self._of(cards, pick) if cards else self._card(pick)
+        wish, id = self._wish_of(card), f"iauth_{self.network._next()}"
+        name = "FIGMA" if wish.merchant == "Figma" else "NOTION LABS"
+        self._request(card, id, name, wish.amount, False, "answer", "honours", blow, None)
+        self._spread(fate)
+
+    @precondition(lambda self: self._some("pending"))
+    @rule(pick=NUMBER, amount=st.sampled_from([100, 2_000, 1]), how=st.sampled_from(["answer"] * 8 + ["give up"]),
+          stripe=st.sampled_from(["honours"] * 6 + ["times out", "approves"]), blow=BLOW, fate=FATES)  # fmt: skip
+    def increase(self, pick: int, amount: int, how: str, stripe: str, blow: str | None, fate: str) -> None:
+        """A merchant asks for more on the same authorization."""
+        known = self._of(self._some("pending"), pick)
+        self._request(known.card, known.id, known.merchant, amount, False, how, stripe, blow, known)
+        self._spread(fate)
+
+    def _request(
+        self, card: NetworkCard, id: str, name: str, amount: int, part: bool, how: str, stripe: str, blow: str | None,
+        known: NetworkAuthorization | None,
+    ) -> None:  # fmt: skip
+        wish = self._wish_of(card)
+        merchant = Merchant(name, None, "5734", "US", MERCHANTS[name])
+        fields = {
+            "authorization_id": id, "ordinal": len(known.history) if known else 0, "controllable": part,
+            "granted": known.amount if known else 0, "network_transaction_id": f"nt_{id}", "created": self.network.now,
+        }  # fmt: skip
+        command = self.books.authorization_command(card.id, amount, merchant=merchant, **fields)
+        answer = self._answer(command, how, blow)
+        approved = answer is not NO_ANSWER and answer.approved
+        self.counts.answers += 1
+        self.counts.approvals += int(approved)
+        self.counts.words[f"answer {answer.code if answer is not NO_ANSWER else how}"] += 1
+        key = (id, fields["ordinal"], amount)
+        if answer is not NO_ANSWER or not (blow or "").startswith("die"):
+            self.watch.sent[key] = approved
+        if how == "answer" and blow is None:
+            self.requests.append((card.id, merchant, {**fields, "amount": amount}, approved))
+        is_check = wish.card in ("live", "over") and fields["granted"] + amount <= min(CHECK, wish.amount - 1)
+        if approved:
+            self._may_approve(wish, card, known, id, name, answer.amount, is_check)
+        granted = answer.amount if approved else None
+        reason = "webhook_approved" if approved else "webhook_declined"
+        if stripe == "times out" or (blow or "").startswith("die"):
+            reason, granted = "webhook_timeout", None
+        if stripe == "approves" and not approved:
+            reason, granted = "network_fallback", amount
+        made = self.network.authorize(id, card, name, amount, reason, granted, ours=approved)
+        if known is None:
+            written = how != "late" and blow not in ("die_before", "break_before")
+            made.asked_as_check = is_check and written
+        self._look()
+        if not approved:
+            self._nothing_taken(wish)
+
+    def _answer(self, command: Any, how: str, blow: str | None) -> Any:
+        if how == "late":
+            assert isinstance(self.ground.late(command), Refusal)
+            return NO_ANSWER
+        if how == "give up":
+            self.ground.give_up(command)
+            return NO_ANSWER
+        answer = self.ground.submit(command, blow)
+        if answer is NO_ANSWER:
+            self._struck(blow)
+        return answer
+
+    def _may_approve(
+        self, wish: Wish, card: NetworkCard, known: NetworkAuthorization | None, id: str, name: str, amount: int,
+        is_check: bool,
+    ) -> None:  # fmt: skip
+        others = [other for other in self._on(card) if other.id != id and other.granted]
+        elsewhere = sum(min(other.amount, other.granted) for other in others if other.status == "pending")
+        before = min(known.amount, known.granted) if known else 0
+        used = not is_check and any(other.granted > CHECK for other in others)
+        grows = known is not None and known.asked_as_check and known.amount + amount > CHECK
+        why = self.model.why_no_yes(
+            wish, self.books.clock(), name, before + amount, elsewhere, used, more=known is not None and not grows
+        )
+        assert why is None, (wish, why)
+
+    def _nothing_taken(self, wish: Wish) -> None:
+        """P10: a no, or a yes that was not sent, leaves held and spent as they were."""
+        row, was = self.watch.get(Purchase, id=wish.id), self.held_before.get(wish.id)
+        assert was is None or (row.held, row.spent) == was, (row, was)
+
+    @precondition(lambda self: self.requests)
+    @rule(pick=NUMBER)
+    def request_again(self, pick: int) -> None:
+        """The same request has the same answer and changes nothing."""
+        card, merchant, fields, approved = self._of(self.requests, pick)
+        answer = self.ground.submit(self.books.authorization_command(card, merchant=merchant, **fields))
+        assert answer.approved == approved, (fields, answer)
+        self._unchanged("a request again")
+
+    @precondition(lambda self: self.network.cards)
+    @rule(pick=NUMBER, amount=st.sampled_from([500, 12_000, 60]), fate=FATES,
+          what=st.sampled_from(["card_active", "network_fallback", "spending_controls", "force"]))  # fmt: skip
+    def alone(self, pick: int, amount: int, what: str, fate: str) -> None:
+        """Stripe or the network decides without asking, or a merchant captures by force, without authorization."""
+        if what == "force":
+            self.network.capture(self._card(pick), amount, None)
+        else:
+            granted, id = None if what == "spending_controls" else amount, f"iauth_{self.network._next()}"
+            self.network.authorize(id, self._card(pick), "FIGMA", amount, what, granted, ours=False)
+        self._happened(fate)
+
+    @precondition(lambda self: self._some("pending", "expired", "closed"))
+    @rule(pick=NUMBER, share=st.sampled_from(["all", "all", "half", "more", "tip"]), close=st.booleans(), fate=FATES)
+    def capture(self, pick: int, share: str, close: bool, fate: str) -> None:
+        """The merchant takes what it was allowed, or less, or more; late, or again."""
+        known = self._of(self._some("pending", "expired", "closed"), pick)
+        left = max(0, known.amount - known.captured)
+        amount = {"all": left, "half": left // 2, "more": known.amount * 2, "tip": left + 300}[share]
+        self.network.capture(known.card, amount or 1, known, close)
+        self._happened(fate)
+
+    @precondition(lambda self: self._captured())
+    @rule(pick=NUMBER, share=st.sampled_from(["all", "half"]), linked=st.booleans(), fate=FATES)
+    def refund(self, pick: int, share: str, linked: bool, fate: str) -> None:
+        """Money comes back, told with its authorization or without."""
+        card = self._of(self._captured(), pick)
+        left = card.captured - card.refunded
+        known = next((known for known in self._on(card) if known.captured), None) if linked else None
+        self.network.refund(card, left if share == "all" else max(1, left // 2), known)
+        self._happened(fate)
+
+    @precondition(lambda self: self._some("pending"))
+    @rule(pick=NUMBER, what=st.sampled_from(["all", "part", "expire"]), fate=FATES)
+    def give_back(self, pick: int, what: str, fate: str) -> None:
+        """The merchant gives back what it will not take, or a part; or it never comes."""
+        known = self._of(self._some("pending"), pick)
+        if what == "expire":
+            self.network.expire(known)
+        else:
+            self.network.reverse(known, None if what == "all" else max(1, (known.amount - known.captured) // 2))
+        self._happened(fate)
+
+    @precondition(lambda self: self.network.transactions)
+    @rule(pick=NUMBER, word=st.sampled_from(["created", "submitted", "funds_reinstated", "closed"]), fate=FATES)
+    def dispute(self, pick: int, word: str, fate: str) -> None:
+        """A dispute is opened or goes on; no budget moves."""
+        self.network.dispute(self._of(self.network.transactions, pick), word)
+        self._happened(fate)
+
+    # What arrives
+
+    @precondition(lambda self: self.way)
+    @rule(pick=NUMBER, blow=BLOW)
+    def arrive(self, pick: int, blow: str | None) -> None:
+        """Any one event of those on their way."""
+        self._deliver(self.way.pop(pick % len(self.way)), blow)
+
+    @precondition(lambda self: self.way)
+    @rule(backwards=st.booleans())
+    def arrive_all(self, backwards: bool) -> None:
+        """Everything that is on its way, in order or the other way round."""
+        while self.way:
+            self._deliver(self.way.pop(-1 if backwards else 0), None)
+
+    @precondition(lambda self: self.watch.delivered)
+    @rule(pick=NUMBER, blow=BLOW)
+    def arrive_again(self, pick: int, blow: str | None) -> None:
+        """An event that was here already."""
+        self._deliver(self._of(list(self.watch.delivered.values()), pick), blow)
+
+    @precondition(lambda self: self.network.cards)
+    @rule(lists=st.booleans())
+    def catch_up(self, lists: bool) -> None:
+        """What was lost is told again: the undelivered events, or everything as it is now, as lists tell it."""
+        self._catch_up(lists)
+
+    def _catch_up(self, lists: bool) -> None:
+        again, self.lost = (self.network.statements(), self.lost) if lists else (self.lost, [])
+        for event in again:
+            self._deliver(event, None)
+
+    def _deliver(self, event: Event, blow: str | None) -> None:
+        self.counts.duplicated += int(event.id in self.watch.delivered)
+        self.counts.delivered += 1
+        self.ground.deliver(event, blow)
+        self.watch.delivered[event.id] = event
+        if blow is not None:
+            self._struck(blow)
+        self._look()
+
+    # The end: everything is told, and compared
+
+    def teardown(self) -> None:
+        """Promises are kept, everything is told; then the books are what the model says."""
+        try:
+            if sys.exc_info()[0] is None:
+                self._converge()
+                self._compare()
+        finally:
+            self.ground.end()
+
+    def _converge(self) -> None:
+        for lists in (True, False, False):
+            while self._promises():
+                self._work(0, "made", None)
+                self._spread("way")
+            self._catch_up(lists=False)
+            self.arrive_all(False)
+            if lists:
+                self._catch_up(lists)
+            # Longer than anything waits before it is looked at again.
+            self._wait(400)
+            self.ground.work_inbox()
+            self._look()
+        assert not self._promises()
+        assert {event.status for event in self.watch.inbox.values()} <= {"applied", "ignored"}
+
+    def _compare(self) -> None:
+        """P3, P8: the books are what the model says of the truth."""
+        cards = {card.metadata["roony_purchase"]: card for card in self.network.cards.values()}
+        found: dict[str, tuple[int, int]] = {}
+        for wish in self.model.wishes.values():
+            card, row = cards.get(wish.id), self.watch.get(Purchase, id=wish.id)
+            lines = [self._line(known) for known in self._on(card)] if card else []
+            expected = self.model.expect(wish, lines, card.captured if card else 0, card.refunded if card else 0)
+            assert (row.held, row.spent, row.status) == expected, (wish, lines, card, row)
+            found[wish.id] = (expected.held, expected.spent)
+        scopes = {row.id: (row.scope_id, row.period) for row in self.watch.rows[Budget]}
+        periods = {
+            (*scopes[row.budget_id], row.period_start): (row.held, row.spent)
+            for row in self.watch.rows[BudgetPeriod]
+            if row.held or row.spent
+        }
+        assert periods == self.model.budgets(found)
+        known = {row.id: (row.status, row.amount, row.captured) for row in self.watch.rows[Authorization]}
+        truth = self.network.authorizations.values()
+        assert known == {each.id: (each.status, each.amount, each.captured) for each in truth}
+
+    def _line(self, known: NetworkAuthorization) -> Line:
+        approved = sum(entry["amount"] for entry in known.history if entry["approved"])
+        check = known.asked_as_check and max(known.amount, approved) <= CHECK
+        return Line(known.status, known.approved, known.amount, known.captured, check)
+
+    # Short ways
+
+    def _happened(self, fate: str) -> None:
+        self._spread(fate)
+        self._look()
+
+    def _spread(self, fate: str) -> None:
+        """The events of what just happened go their ways."""
+        new, self._spread_to = self.network.events[self._spread_to :], len(self.network.events)
+        if fate == "lost":
+            self.counts.lost += len(new)
+            self.lost += new
+            return
+        if fate == "now":
+            for event in new:
+                self._deliver(event, None)
+            return
+        self.way += new * (2 if fate == "twice" else 1)
+
+    def _look(self) -> dict[type, list[Any]]:
+        self.counts.steps += 1
+        before = self.watch.look()
+        self.held_before = {row.id: (row.held, row.spent) for row in before[Purchase]}
+        return before
+
+    def _unchanged(self, why: str) -> None:
+        """P10: a refusal leaves no trace but its record."""
+        before = self._look()
+        changed = [row.__name__ for row in MONEY if plain(before[row]) != plain(self.watch.rows[row])]
+        assert not changed, f"{why} changed {changed}"
+
+    def _struck(self, blow: str | None) -> None:
+        self.counts.crashes += 1
+        self.counts.restarts += int((blow or "").startswith("die"))
+        self._on_time()
+
+    def _approvals(self) -> list[Approval]:
+        return [row for row in self.watch.rows[Approval] if row.status in ("pending", "denied")]
+
+    def _promises(self) -> list[OutboxPromise]:
+        return [row for row in self.watch.rows[OutboxPromise] if row.status == "promised"]
+
+    def _card(self, pick: int) -> NetworkCard:
+        return self._of(list(self.network.cards.values()), pick)
+
+    def _captured(self) -> list[NetworkCard]:
+        return [card for card in self.network.cards.values() if card.captured > card.refunded]
+
+    def _some(self, *statuses: str) -> list[NetworkAuthorization]:
+        return [a for a in self.network.authorizations.values() if a.approved and a.status in statuses]
+
+    def _on(self, card: NetworkCard) -> list[NetworkAuthorization]:
+        return [known for known in self.network.authorizations.values() if known.card is card]
+
+    def _wish_of(self, card: NetworkCard) -> Wish:
+        return self.model.wishes[card.metadata["roony_purchase"]]
+
+    @staticmethod
+    def _of(items: list[Any], pick: int) -> Any:
+        return items[pick % len(items)]
+
+
+def machine_on(ground: Ground, counts: Counts) -> type[CompanyMachine]:
+    """The machine on one ground, counting into `counts`."""
+    return type("Company", (CompanyMachine,), {"ground": ground, "counts": counts})

@@ -1,0 +1,197 @@
+"""What the books must say, worked out a second time from the rules themselves (design sections 4, 5, 7 and 8).
+
+Nothing of Roony is imported. The model is told what was decided (asks, approvals, cancels, cards made or failed) and is
+shown what really happened on the network; from the two it says what each purchase holds, has spent and is called, and
+what every budget holds and has spent, once everything was delivered. It also knows what must never be answered yes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+SECOND = 1_000_000
+CARD_LIFETIME = 3_600 * SECOND
+CHECK = 100  # minor units up to which a request may be a card check
+PERIODS = ("day", "week", "month", "lifetime")
+
+
+class Line(NamedTuple):
+    """One authorization as the network has it, as far as money goes; `check`: it was never more than a card check."""
+
+    status: str
+    approved: bool
+    amount: int
+    captured: int
+    check: bool
+
+    @property
+    def is_open(self) -> bool:
+        """Approved, and money is still on its way."""
+        if not self.approved:
+            return False
+        if self.status == "closed":
+            return self.captured == 0 and self.amount > 0
+        return self.status not in ("reversed", "expired")
+
+    @property
+    def committed(self) -> int:
+        """What it may still take or has taken."""
+        if self.approved and self.status == "pending":
+            return max(self.amount, self.captured)
+        if self.approved and self.status == "closed" and not self.captured:
+            return self.amount
+        return self.captured
+
+    @property
+    def uses_card(self) -> bool:
+        """True unless it is a card check that was never captured."""
+        return self.approved and not (self.check and not self.captured)
+
+
+class Expected(NamedTuple):
+    """What a purchase holds, has spent and is called."""
+
+    held: int
+    spent: int
+    status: str
+
+
+@dataclass
+class Wish:
+    """One purchase as it was decided. `card`: none, creating, live or over; `ended` says why no more may be asked."""
+
+    id: str
+    chain: tuple[str, str, str]
+    merchant: str
+    amount: int
+    hold: int
+    held_at: int
+    waits: bool
+    declined: bool = False
+    card: str = "none"
+    expires_at: int = 0
+    ended: str | None = None
+
+    def promise_card(self, now: int) -> None:
+        """A card is to be made; it lives from the promise on."""
+        self.waits, self.card, self.expires_at = False, "creating", now + CARD_LIFETIME
+
+    def record_card(self, now: int) -> None:
+        """The card is there; one that nobody wants any more is over at once."""
+        if self.ended is None and now < self.expires_at:
+            self.card = "live"
+            return
+        self.card, self.ended = "over", self.ended or "expired"
+
+    def end(self, reason: str) -> None:
+        """No new authorization from now on. A card that is being made is still to come."""
+        self.ended = self.ended or reason
+        if self.card == "live":
+            self.card = "over"
+
+
+class Model:
+    """The whole company: limits, freezes and wishes."""
+
+    def __init__(self, limits: dict[tuple[str, str], int]) -> None:
+        """`limits` by (scope id, period); what is not there is not limited."""
+        self.limits = limits
+        self.wishes: dict[str, Wish] = {}
+        self.frozen: set[str] = set()
+
+    def expect(self, wish: Wish, lines: Iterable[Line], captured: int, refunded: int) -> Expected:
+        """What the books must say about one purchase when they know everything."""
+        if wish.declined:
+            return Expected(0, 0, "declined")
+        known = list(lines)
+        loose = captured - sum(line.captured for line in known)
+        committed = sum(line.committed for line in known) + loose
+        used = any(line.uses_card for line in known)
+        waiting = self._may_come(wish, used) or any(line.is_open for line in known)
+        held = max(0, max(wish.hold, committed) - captured) if waiting else 0
+        return Expected(held, max(0, captured - refunded), self._status(wish, known, captured, used))
+
+    @staticmethod
+    def _may_come(wish: Wish, used: bool) -> bool:
+        """True while a new authorization may still be granted, or the card may be live without our knowing."""
+        if wish.card == "creating":
+            return True
+        return wish.ended is None and wish.card != "over" and not used
+
+    @staticmethod
+    def _status(wish: Wish, lines: list[Line], captured: int, used: bool) -> str:
+        if any(line.is_open and line.uses_card for line in lines):
+            return "authorized"
+        if captured > 0:
+            return "settled"
+        if wish.ended is not None:
+            return wish.ended
+        if used:
+            return "canceled"
+        if wish.waits:
+            return "awaiting_approval"
+        return "issuing" if wish.card in ("none", "creating") else "ready"
+
+    def budgets(self, found: dict[str, tuple[int, int]]) -> dict[tuple[str, str, int], tuple[int, int]]:
+        """Held and spent by (scope id, period, start), from held and spent of each purchase; zeros left out."""
+        sums: dict[tuple[str, str, int], list[int]] = defaultdict(lambda: [0, 0])
+        for id, (held, spent) in found.items():
+            wish = self.wishes[id]
+            for scope in wish.chain:
+                for period in PERIODS:
+                    both = sums[(scope, period, begin(period, wish.held_at))]
+                    both[0] += held
+                    both[1] += spent
+        return {key: (held, spent) for key, (held, spent) in sums.items() if held or spent}
+
+    def why_no_hold(self, wish: Wish, budgets: dict[tuple[str, str, int], tuple[int, int]]) -> str | None:
+        """Why this hold must not have been placed, or None; `budgets` as they are with it (P1)."""
+        if self.frozen & set(wish.chain):
+            return "frozen"
+        for scope in wish.chain:
+            for period in PERIODS:
+                held, spent = budgets.get((scope, period, begin(period, wish.held_at)), (0, 0))
+                limit = self.limits.get((scope, period))
+                if limit is not None and held + spent > limit:
+                    return f"{held + spent} of {limit} in the {period} of {scope}"
+        return None
+
+    def why_no_yes(
+        self, wish: Wish | None, now: int, merchant: str, granted: int, elsewhere: int, other_use: bool, more: bool
+    ) -> str | None:
+        """Why a request must not be approved for `granted`, or None (P11): necessary conditions, not all of them.
+
+        `elsewhere` is what other requests we approved may still take, `granted` includes what this authorization was
+        approved for before; `other_use`: another authorization has used the card; `more`: it is an increment.
+        """
+        if wish is None or wish.card in ("none", "creating"):
+            return "no card of ours"
+        if self.frozen & set(wish.chain):
+            return "frozen"
+        if granted + elsewhere > wish.hold:
+            return f"{granted} and {elsewhere} elsewhere of {wish.hold}"
+        if more:
+            return None
+        if wish.card == "over" or wish.ended is not None:
+            return "the card is over"
+        if now >= wish.expires_at:
+            return "the card's time is over"
+        if other_use:
+            return "the card is used"
+        return None if merchant.startswith(wish.merchant.upper()) else "another merchant"
+
+
+def begin(period: str, now: int) -> int:
+    """When the period that holds `now` began in UTC; microseconds both ways, `lifetime` at 0."""
+    if period == "lifetime":
+        return 0
+    day = datetime.fromtimestamp(now // SECOND, UTC).replace(hour=0, minute=0, second=0)
+    if period == "week":
+        day -= timedelta(days=day.weekday())
+    if period == "month":
+        day = day.replace(day=1)
+    return int(day.timestamp()) * SECOND
