@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple
 
-from roony.core.authorization import CARD_CHECK_LIMIT, Authorization
+from roony.core.authorization import CARD_CHECK_LIMIT, FINAL_STATUSES, Authorization
 from roony.core.merchant import Merchant, category_code
 
 # Every kind of finding, as design section 8 lists them.
@@ -82,7 +83,10 @@ class HistoryEntry(NamedTuple):
 
 
 class TransactionStatement(NamedTuple):
-    """A capture or refund as Stripe tells it. `amount` and `merchant_amount` without sign, minor units."""
+    """A capture or refund as Stripe tells it. `amount` and `merchant_amount` without sign, minor units.
+
+    `type` is `capture` for what spends and `refund` for what gives back, `stated_type` Stripe's own word.
+    """
 
     id: str
     type: str
@@ -95,6 +99,7 @@ class TransactionStatement(NamedTuple):
     stripe_card_id: str
     network_transaction_id: str | None
     created: int
+    stated_type: str = ""
 
 
 class AuthorizationStatement(NamedTuple):
@@ -140,7 +145,8 @@ def final_rank(status: str) -> int:
 def is_newer(statement: AuthorizationStatement, known: Authorization | None) -> bool:
     """True if the statement says more than what is known: by history, then transactions, finality and time (section 8).
 
-    Our own unconfirmed answer gives way to any statement whose history is as long.
+    Our own unconfirmed answer gives way to any statement whose history is as long. Of two that say as much in the same
+    second, what they say decides, the larger amount first: any order ends alike and holds enough (see `is_tied`).
     """
     if known is None:
         return True
@@ -150,7 +156,20 @@ def is_newer(statement: AuthorizationStatement, known: Authorization | None) -> 
     if known.provisional:
         return True
     said = (statement.transactions_seen, final_rank(statement.status), statement.created)
-    return said > (known.transactions_seen, known.final, known.statement_at)
+    before = (known.transactions_seen, known.final, known.statement_at)
+    return (said, _content(statement)) > (before, _content(known))
+
+
+def is_tied(statement: AuthorizationStatement, known: Authorization) -> bool:
+    """True if both say as much, in the same second, and yet not the same: only asking Stripe tells which is true."""
+    said = (len(statement.history), statement.transactions_seen, final_rank(statement.status), statement.created)
+    before = (known.history_length, known.transactions_seen, known.final, known.statement_at)
+    return not known.provisional and said == before and _content(statement) != _content(known)
+
+
+def _content(item: AuthorizationStatement | Authorization) -> tuple[Any, ...]:
+    merchant = item.merchant if isinstance(item.merchant, str) else item.merchant.to_json()
+    return item.amount, item.status, item.merchant_amount, item.merchant_currency, merchant
 
 
 def merge(known: Authorization, statement: AuthorizationStatement, now: int) -> Authorization:
@@ -170,12 +189,66 @@ def merge(known: Authorization, statement: AuthorizationStatement, now: int) -> 
         final=final_rank(statement.status),
         statement_at=statement.created,
         updated_at=now,
+        history=_history(statement),
     )
+
+
+def _history(statement: AuthorizationStatement) -> str:
+    return json.dumps([list(entry) for entry in statement.history])
 
 
 def with_history(known: Authorization, older: AuthorizationStatement) -> Authorization:
     """What an older statement adds: one that once was for more than a card check never was one."""
+    known = known._replace(network_transaction_id=known.network_transaction_id or older.network_transaction_id)
+    if len(older.history) > len(json.loads(known.history)):
+        known = known._replace(history=_history(older))
     return known._replace(card_check=0) if older.approved and not older.small else known
+
+
+def with_final(known: Authorization, statement: AuthorizationStatement) -> Authorization:
+    """Remembers which captures a statement of an end lists: one that it does not list came after it.
+
+    Of several such statements those count that all of them list, so that their order does not matter. A closed one
+    says so only once it lists a capture: the one that closed it may not be told yet.
+    """
+    if statement.status not in FINAL_STATUSES:
+        return known
+    listed = {transaction.id for transaction in statement.transactions if transaction.type != "refund"}
+    if statement.status == "closed" and not listed:
+        return known
+    finals: dict[str, list[str]] = json.loads(known.finals)
+    before = finals.get(statement.status)
+    finals[statement.status] = sorted(listed if before is None else listed.intersection(before))
+    return known._replace(finals=json.dumps(finals, sort_keys=True))
+
+
+def awaits_capture(known: Authorization) -> bool:
+    """Closed and approved, and the capture that closed it is not known yet."""
+    return known.status == "closed" and bool(known.approved) and known.captured == 0 and known.amount > 0
+
+
+def unbooked(
+    said: TransactionStatement, organization_id: str, connection_id: str, purchase_id: str | None, now: int
+) -> StripeTransaction:
+    """The row of a capture or refund that was not known; a refund finds its purchase afterwards."""
+    return StripeTransaction(
+        organization_id=organization_id,
+        id=said.id,
+        connection_id=connection_id,
+        purchase_id=purchase_id,
+        authorization_id=said.authorization_id,
+        stripe_card_id=said.stripe_card_id,
+        type=said.type,
+        amount=said.amount,
+        currency=said.currency,
+        merchant_amount=said.merchant_amount,
+        merchant_currency=said.merchant_currency,
+        merchant=said.merchant.to_json(),
+        network_transaction_id=said.network_transaction_id,
+        created_at=said.created * 1_000_000,
+        booked_at=now,
+        matched_by="card" if purchase_id is not None else None,
+    )
 
 
 def honoured(approved: bool, entry: HistoryEntry) -> bool:
@@ -190,10 +263,15 @@ def read_merchant(data: dict[str, Any]) -> Merchant:
 
 
 def read_transaction(item: dict[str, Any]) -> TransactionStatement:
-    """Reads an `issuing.transaction`. Raises KeyError or TypeError where a needed field is missing."""
+    """Reads an `issuing.transaction`. Raises KeyError or TypeError where a needed field is missing.
+
+    The sign of the amount says which way the money went, whatever the type is called: negative spends, positive gives
+    back (facts 3.1). Only where there is no amount the type decides.
+    """
+    gives_back = item["amount"] > 0 or (item["amount"] == 0 and item["type"] == "refund")
     return TransactionStatement(
         id=item["id"],
-        type=item["type"],
+        type="refund" if gives_back else "capture",
         amount=abs(item["amount"]),
         currency=item["currency"],
         merchant_amount=abs(item["merchant_amount"]),
@@ -201,8 +279,9 @@ def read_transaction(item: dict[str, Any]) -> TransactionStatement:
         merchant=read_merchant(item["merchant_data"]),
         authorization_id=_id(item["authorization"]),
         stripe_card_id=_id(item["card"]) or "",
-        network_transaction_id=(item.get("network_data") or {}).get("transaction_id"),
+        network_transaction_id=_network_transaction_id(item),
         created=item["created"],
+        stated_type=item["type"],
     )
 
 
@@ -224,12 +303,18 @@ def read_authorization(item: dict[str, Any], created: int) -> AuthorizationState
         merchant=read_merchant(data),
         city=data.get("city"),
         state=data.get("state"),
-        network_transaction_id=(item.get("network_data") or {}).get("transaction_id"),
+        network_transaction_id=_network_transaction_id(item),
         history=tuple(HistoryEntry(e["approved"], e["reason"], e["amount"]) for e in item["request_history"]),
         transactions_seen=len(item["balance_transactions"]) + len(transactions),
         transactions=tuple(read_transaction(t) for t in transactions),
         created=created,
     )
+
+
+def _network_transaction_id(item: dict[str, Any]) -> str | None:
+    """The network's own number of a payment; one of zeros only is none."""
+    found: str | None = (item.get("network_data") or {}).get("transaction_id")
+    return found if found and found.strip("0 ") else None
 
 
 def _id(value: Any) -> str | None:

@@ -30,7 +30,8 @@ from roony.flows.movement import ROONY, follow
 from roony.flows.purchase import scoped_controls
 from roony.store.book import Book
 from roony.store.command import Command
-from roony.store.facts import Needs, StripeCardNeed
+from roony.store.facts import Needs
+from roony.store.linked import StripeCardNeed
 from roony.store.tables import InboxEvent
 
 

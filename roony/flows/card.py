@@ -11,10 +11,12 @@ from roony.core.card import MAX_DELIVERIES, Card, wanted_at_stripe
 from roony.core.connection import Connection
 from roony.core.errors import Refusal, not_found
 from roony.core.purchase import Purchase
-from roony.flows.discrepancy import flag
+from roony.core.settlement import Discrepancy
+from roony.flows.discrepancy import discrepancy_id, flag
 from roony.flows.ending import end_card, promise_card_status
 from roony.flows.movement import ROONY, audit, follow
 from roony.flows.purchase import scoped_controls
+from roony.flows.unknown_card import card_became_known
 from roony.store.book import Book, PromiseOutcome
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -75,8 +77,10 @@ class RecordCard(Command[Purchase]):
     promise: OutboxPromise | None = None
 
     def needs(self, now: int) -> Needs:
-        """The card with its purchase and the chain above it."""
-        return Needs(rows=((Card, self.organization_id, self.card_id),))
+        """The card with its purchase and the chain above it, and whether it was taken for somebody else's."""
+        taken_for_unknown = discrepancy_id("unknown_card", self.made.stripe_card_id)
+        org = self.organization_id
+        return Needs(rows=((Card, org, self.card_id), (Discrepancy, org, taken_for_unknown)))
 
     def apply(self, book: Book, now: int) -> Purchase:
         """1 record the card · 2 look again whether it is still wanted (section 5) · 3 end, freeze or open it."""
@@ -98,6 +102,7 @@ class RecordCard(Command[Purchase]):
             updated_at=now,
         )
         book.put(card)
+        card_became_known(book, card, self.made.stripe_card_id, now)
         connection = book.need(Connection, self.organization_id, card.connection_id)
         over = connection.status in ("revoked", "expired")
         if purchase.ended_at is not None or over or now >= card.expires_at:

@@ -1,18 +1,14 @@
-"""What does not fit is flagged: a discrepancy written once, open until a person resolves it."""
+"""What does not fit is flagged: written once, open until a person resolves it or a later fact explains it."""
 
 from __future__ import annotations
 
-import hashlib
-
+from roony.core.finding import Explained, Findings, discrepancy_id
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
 from roony.flows.movement import ROONY
 from roony.store.book import Book
 
-
-def discrepancy_id(kind: str, subject: str) -> str:
-    """The id of a finding, derived from what it is about, so that finding it again writes nothing new."""
-    return "dis_" + hashlib.sha256(f"{kind}|{subject}".encode()).hexdigest()[:24]
+__all__ = ["discrepancy_id", "explain", "flag", "settle_findings"]
 
 
 def flag(
@@ -26,44 +22,57 @@ def flag(
     now: int,
     card_id: str | None = None,
 ) -> None:
-    """Opens a discrepancy about `subject` (a Stripe id) unless this batch or an earlier one has; see `Needs`.
+    """Opens a discrepancy about `subject` (a Stripe id), or again one that Roony had closed; see `Needs`.
 
-    The caller names `(Discrepancy, organization, discrepancy_id(kind, subject))` beforehand, or knows that the
-    subject is new: a row that was not loaded is taken to be absent and written under its derived id.
+    One that is open, or that a person resolved, stays as it is. The caller names
+    `(Discrepancy, organization, discrepancy_id(kind, subject))` beforehand, or knows that the subject is new: a row
+    that was not loaded is taken to be absent and written under its derived id.
     """
     id = discrepancy_id(kind, subject)
-    key = (organization_id, id)
-    if book.known(Discrepancy, key) and book.get(Discrepancy, *key) is not None:
+    before = _before(book, organization_id, id)
+    if before is not None and (before.status == "open" or before.resolved_by != ROONY):
         return
-    card = card_id or (purchase.card_id if purchase else None)
+    purchase_id = purchase.id if purchase else None
     book.put(
         Discrepancy(
-            organization_id,
-            id,
-            kind,
-            "open",
-            purchase.id if purchase else None,
-            card,
-            subject,
-            expected,
-            found,
-            None,
-            None,
-            now,
-            None,
+            organization_id=organization_id,
+            id=id,
+            kind=kind,
+            status="open",
+            purchase_id=purchase_id,
+            card_id=card_id or (purchase.card_id if purchase else None),
+            subject=subject,
+            expected=expected,
+            found=found,
+            note=None,
+            resolved_by=None,
+            created_at=before.created_at if before is not None else now,
+            resolved_at=None,
         )
     )
-    book.record(
-        organization_id,
-        ROONY,
-        "discrepancy.opened",
-        id,
-        {
-            "kind": kind,
-            "subject": subject,
-            "purchase": purchase.id if purchase else None,
-            "expected": expected,
-            "found": found,
-        },
-        now,
-    )
+    body = {"kind": kind, "subject": subject, "purchase": purchase_id, "expected": expected, "found": found}
+    book.record(organization_id, ROONY, "discrepancy.opened", id, body, now)
+
+
+def explain(book: Book, organization_id: str, kind: str, subject: str, note: str, now: int) -> None:
+    """Closes an open finding that a later fact explains; `note` says what did. One a person closed stays theirs."""
+    row = _before(book, organization_id, discrepancy_id(kind, subject))
+    if row is None or row.status != "open":
+        return
+    book.put(row._replace(status="resolved", note=note, resolved_by=ROONY, resolved_at=now))
+    body = {"kind": kind, "subject": subject, "note": note}
+    book.record(organization_id, ROONY, "discrepancy.explained", row.id, body, now)
+
+
+def settle_findings(book: Book, purchase: Purchase, findings: Findings, now: int) -> None:
+    """Opens and closes what was looked at, so that the findings are a function of what is known."""
+    for (kind, subject), result in findings.items():
+        if isinstance(result, Explained):
+            explain(book, purchase.organization_id, kind, subject, result.note, now)
+        else:
+            flag(book, purchase.organization_id, kind, subject, purchase, result.expected, result.found, now)
+
+
+def _before(book: Book, organization_id: str, id: str) -> Discrepancy | None:
+    key = (organization_id, id)
+    return book.get(Discrepancy, *key) if book.known(Discrepancy, key) else None

@@ -15,7 +15,8 @@ from roony.flows.card import card_facts
 from roony.flows.card_event import BookCard
 from roony.flows.connection import RevokeConnection, route_of
 from roony.flows.context import FlowContext
-from roony.flows.settlement import BookAuthorization, BookTransaction, finished
+from roony.flows.event_outcome import finished
+from roony.flows.settlement import BookAuthorization, BookTransaction
 from roony.store import inbox
 from roony.store.book import Book
 from roony.store.command import Command
@@ -47,7 +48,7 @@ class FinishEvent(Command[None]):
 
     def apply(self, book: Book, now: int) -> None:
         """Writes how it ended."""
-        book.finish_event(finished(self.event, self.organization_id, self.status, self.reason, now))
+        finished(book, self.event, self.organization_id, self.status, self.reason, now)
 
 
 Builder = Callable[[FlowContext, AccountRoute, InboxEvent, dict[str, Any]], Command[Any]]
@@ -84,6 +85,9 @@ _BUILDERS: dict[str, Builder] = {
 }
 DEAUTHORIZED = "account.application.deauthorized"
 HANDLED_TYPES = frozenset({*_BUILDERS, DEAUTHORIZED})
+# Answered live or not at all: one that comes by backfill or is handled again is over, and Stripe has decided.
+REQUEST = "issuing_authorization.request"
+LATE_REQUEST = "late request"
 
 
 async def handle_event(context: FlowContext, event: InboxEvent) -> None:
@@ -98,7 +102,8 @@ async def handle_event(context: FlowContext, event: InboxEvent) -> None:
             return
         builder = _BUILDERS.get(event.type)
         if builder is None:
-            await context.till.submit(FinishEvent(route.organization_id, event, "ignored", "not an event Roony needs"))
+            reason = LATE_REQUEST if event.type == REQUEST else "not an event Roony needs"
+            await context.till.submit(FinishEvent(route.organization_id, event, "ignored", reason))
             return
         answer = await context.till.submit(builder(context, route, event, json.loads(event.payload)))
         _demand(answer)

@@ -1,30 +1,46 @@
-"""A capture or refund, booked once by its id: the purchase's totals move, what does not fit is flagged."""
+"""Captures and refunds, each booked once by its id; refunds find their purchase, totals and findings follow."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from roony.core.authorization import Authorization
+from roony.core.finding import (
+    ABOUT_AUTHORIZATIONS,
+    ABOUT_TRANSACTIONS,
+    NO_MERCHANT,
+    Findings,
+    capture_findings,
+    discrepancy_id,
+)
+from roony.core.merchant import Merchant
 from roony.core.purchase import Purchase
-from roony.core.settlement import Discrepancy, StripeTransaction, TransactionStatement
-from roony.flows.discrepancy import discrepancy_id, flag
-from roony.flows.movement import STRIPE, audit
+from roony.core.refund import Match, match_refunds
+from roony.core.settlement import Discrepancy, StripeTransaction, TransactionStatement, unbooked
+from roony.flows.discrepancy import explain, flag, settle_findings
+from roony.flows.merchant import is_merchant_of
+from roony.flows.movement import STRIPE, audit, follow
 from roony.store.book import Book
+from roony.store.linked import Node, hang_together, purchase_of_card
 
 
 def transaction_rows(org: str, said: TransactionStatement) -> list[tuple[Any, ...]]:
-    rows: list[tuple[Any, ...]] = [
-        (StripeTransaction, org, said.id),
-        (Discrepancy, org, discrepancy_id("force_capture", said.id)),
-        (Discrepancy, org, discrepancy_id("unmatched_refund", said.id)),
-    ]
+    """The rows a command names that books this capture or refund."""
+    rows: list[tuple[Any, ...]] = [(StripeTransaction, org, said.id)]
+    rows += [(Discrepancy, org, discrepancy_id(kind, said.id)) for kind in ABOUT_TRANSACTIONS]
     if said.authorization_id is not None:
         rows.append((Authorization, org, said.authorization_id))
-        rows += [
-            (Discrepancy, org, discrepancy_id(kind, said.authorization_id))
-            for kind in ("over_capture", "late_capture", "extra_capture")
-        ]
+        rows += [(Discrepancy, org, discrepancy_id(kind, said.authorization_id)) for kind in ABOUT_AUTHORIZATIONS]
     return rows
+
+
+def transaction_nodes(org: str, said: TransactionStatement) -> set[Node]:
+    """Where this capture or refund hangs, for `Needs.linked`."""
+    nodes = {Node(org, "stripe_card_id", said.stripe_card_id)}
+    if said.network_transaction_id is not None:
+        nodes.add(Node(org, "network_transaction_id", said.network_transaction_id))
+    return nodes
 
 
 def known_authorization(
@@ -70,7 +86,7 @@ def _placeholder(
         currency=currency,
         merchant_amount=0,
         merchant_currency=currency,
-        merchant="{}",
+        merchant=NO_MERCHANT,
         network_transaction_id=None,
         history_length=0,
         transactions_seen=0,
@@ -78,122 +94,139 @@ def _placeholder(
         statement_at=0,
         created_at=now,
         updated_at=now,
+        seen_at=now,
     )
 
 
 def book_transaction(
-    book: Book, connection_id: str, purchase: Purchase, said: TransactionStatement, now: int
-) -> Purchase:
-    """Books one capture or refund, once by its id; the purchase's totals move, held and spent follow later."""
-    org = purchase.organization_id
-    if book.get(StripeTransaction, org, said.id) is not None:
-        return purchase
-    book.put(
-        StripeTransaction(
-            organization_id=org,
-            id=said.id,
-            connection_id=connection_id,
-            purchase_id=purchase.id,
-            authorization_id=said.authorization_id,
-            stripe_card_id=said.stripe_card_id,
-            type=said.type,
-            amount=said.amount,
-            currency=said.currency,
-            merchant_amount=said.merchant_amount,
-            merchant_currency=said.merchant_currency,
-            merchant=said.merchant.to_json(),
-            network_transaction_id=said.network_transaction_id,
-            created_at=said.created * 1_000_000,
-            booked_at=now,
-        )
-    )
-    if said.type == "refund":
-        purchase = _book_refund(book, purchase, said, now)
+    book: Book, org: str, connection_id: str, purchase: Purchase | None, said: TransactionStatement, now: int
+) -> bool:
+    """Keeps one capture or refund, once by its id; False if it was. `settle` then moves what follows from it.
+
+    What Stripe names only later, the authorization or the network's number, is added to the row that is there.
+    """
+    row = book.get(StripeTransaction, org, said.id)
+    capture = said.type != "refund"
+    if row is None:
+        home = purchase.id if capture and purchase is not None else None
+        book.put(unbooked(said, org, connection_id, home, now))
     else:
-        purchase = _book_capture(book, connection_id, purchase, said, now)
-    audit(
-        book,
-        purchase,
-        STRIPE,
-        f"stripe_transaction.{said.type}",
-        now,
-        stripe_transaction=said.id,
-        amount=said.amount,
-        authorization=said.authorization_id,
-        merchant=said.merchant.name,
+        book.put(
+            row._replace(
+                authorization_id=row.authorization_id or said.authorization_id,
+                network_transaction_id=row.network_transaction_id or said.network_transaction_id,
+            )
+        )
+    if capture and purchase is not None and said.authorization_id is not None:
+        id, card, currency = said.authorization_id, said.stripe_card_id, said.currency
+        book.put(known_authorization(book, connection_id, purchase, id, card, currency, now))
+    if row is None:
+        body = {
+            "stripe_transaction": said.id,
+            "type": said.stated_type,
+            "amount": said.amount,
+            "authorization": said.authorization_id,
+            "merchant": said.merchant.name,
+            "purchase": purchase.id if purchase is not None else None,
+        }
+        book.record(org, STRIPE, f"stripe_transaction.{said.type}", said.id, body, now)
+    return row is None
+
+
+def settle(book: Book, nodes: Iterable[Node], kind: str, now: int) -> None:
+    """Brings in line all that hangs together at these places: refunds, totals, held and spent, findings.
+
+    Everything is worked out from the captures and refunds that are there, so that coming here twice changes nothing.
+    `kind` names the cause on the entries.
+    """
+    rows, purchase_ids = hang_together(book, nodes)
+    if not rows:
+        return
+    organization_id = rows[0].organization_id
+    purchases = {id: book.need(Purchase, organization_id, id) for id in sorted(purchase_ids)}
+    matches = _match(book, rows, purchases, now)
+    for id, purchase in purchases.items():
+        purchases[id] = _total(book, purchase, kind, now)
+    for purchase in purchases.values():
+        settle_findings(book, purchase, _look(book, purchase), now)
+    for row in rows:
+        if row.id in matches:
+            _look_at_refund(book, row, matches[row.id], purchases, now)
+
+
+def _match(book: Book, rows: list[StripeTransaction], purchases: dict[str, Purchase], now: int) -> dict[str, Match]:
+    """Gives every refund the purchase it belongs to by all that is known now."""
+    matches = match_refunds(
+        rows,
+        {row.id: purchase_of_card(book, row) for row in rows},
+        lambda purchase_id, row: _is_approved(book, purchases[purchase_id], row),
     )
+    for row in rows:
+        match = matches.get(row.id)
+        if match is None or match == (row.purchase_id, row.matched_by):
+            continue
+        book.put(row._replace(purchase_id=match.purchase_id, matched_by=match.by))
+        if match.purchase_id != row.purchase_id:
+            body = {"purchase": match.purchase_id, "before": row.purchase_id, "by": match.by, "amount": row.amount}
+            action = "refund.matched" if match.purchase_id is not None else "refund.queued"
+            book.record(row.organization_id, STRIPE, action, row.id, body, now)
+    return matches
+
+
+def _is_approved(book: Book, purchase: Purchase, row: StripeTransaction) -> bool:
+    """True if what was booked names the merchant the purchase was approved for."""
+    merchant = Merchant.from_json(row.merchant)
+    return is_merchant_of(book, purchase, merchant, (merchant.country,) if merchant.country else ())
+
+
+def _booked(book: Book, purchase: Purchase) -> list[StripeTransaction]:
+    found = book.group(StripeTransaction, purchase.organization_id, purchase.id)
+    return sorted(found, key=lambda row: row.id)
+
+
+def _total(book: Book, purchase: Purchase, kind: str, now: int) -> Purchase:
+    """What was captured and refunded in all, and on each authorization; held and spent follow where that changed.
+
+    A capture counts in full, even past a limit: a ledger that refuses facts lies (section 4).
+    """
+    rows = _booked(book, purchase)
+    captures = [row for row in rows if row.type != "refund"]
+    known = book.group(Authorization, purchase.organization_id, purchase.id)
+    before = purchase
+    purchase = purchase._replace(
+        captured=sum(row.amount for row in captures),
+        refunded=sum(row.amount for row in rows if row.type == "refund"),
+        loose_captured=sum(row.amount for row in captures if row.authorization_id not in {a.id for a in known}),
+    )
+    changed = purchase != before
+    for authorization in known:
+        captured = sum(row.amount for row in captures if row.authorization_id == authorization.id)
+        if captured != authorization.captured:
+            changed = True
+            book.put(authorization._replace(captured=captured, updated_at=now))
+    if not changed:
+        return before
+    purchase = follow(book, purchase, kind, now)
+    audit(book, purchase, STRIPE, "purchase.booked", now, captured=purchase.captured, refunded=purchase.refunded)
     return purchase
 
 
-def _book_capture(book: Book, connection_id: str, purchase: Purchase, said: TransactionStatement, now: int) -> Purchase:
-    """A capture counts in full, even past a limit: a ledger that refuses facts lies (section 4)."""
-    purchase = purchase._replace(captured=purchase.captured + said.amount)
-    if said.authorization_id is None:
-        flag(
-            book,
-            purchase.organization_id,
-            "force_capture",
-            said.id,
-            purchase,
-            "an authorization",
-            f"{said.merchant.name} captured {said.amount} {said.currency} without one",
-            now,
-        )
-        return purchase._replace(loose_captured=purchase.loose_captured + said.amount)
-    known = known_authorization(
-        book, connection_id, purchase, said.authorization_id, said.stripe_card_id, said.currency, now
-    )
-    over = _over_already(known)
-    if over is not None:
-        kind, expected = over
-        found = f"{said.amount} {said.currency}"
-        flag(book, purchase.organization_id, kind, known.id, purchase, expected, found, now)
-    book.put(known._replace(captured=known.captured + said.amount, updated_at=now))
-    return purchase
+def _look(book: Book, purchase: Purchase) -> Findings:
+    captures = [row for row in _booked(book, purchase) if row.type != "refund"]
+    known = book.group(Authorization, purchase.organization_id, purchase.id)
+    return capture_findings(purchase, known, captures, lambda row: _is_approved(book, purchase, row))
 
 
-def _over_already(known: Authorization) -> tuple[str, str] | None:
-    """The kind of finding a capture on an authorization that had ended is, and what was expected; None if it had not.
-
-    A closed one whose capture is not known yet is waiting for it.
-    """
-    if known.status == "expired":
-        return "late_capture", "nothing after expiry"
-    if known.status == "reversed" or (known.status == "closed" and known.captured > 0):
-        return "extra_capture", f"nothing after it was {known.status}"
-    return None
-
-
-def _book_refund(book: Book, purchase: Purchase, said: TransactionStatement, now: int) -> Purchase:
-    """A refund gives back at most what was captured and not yet refunded; more opens a discrepancy (section 4).
-
-    The total is kept as reported, so that it ends right also where the capture is told after its refund (section 8).
-    """
-    back = min(said.amount, max(0, purchase.captured - purchase.refunded))
-    if back < said.amount:
-        flag(
-            book,
-            purchase.organization_id,
-            "unmatched_refund",
-            said.id,
-            purchase,
-            f"at most {back} {said.currency}",
-            f"{said.amount} {said.currency}",
-            now,
-        )
-    return purchase._replace(refunded=purchase.refunded + said.amount)
-
-
-def compare_captures(book: Book, purchase: Purchase, known: Authorization, now: int) -> None:
-    """Flags captures above what was authorized and held, once the authorization itself is known."""
-    if known.history_length > 0 and known.captured > known.amount and purchase.captured > purchase.hold_amount:
-        flag(
-            book,
-            purchase.organization_id,
-            "over_capture",
-            known.id,
-            purchase,
-            f"{known.amount} {known.currency} authorized",
-            f"{known.captured} {known.currency} captured",
-            now,
-        )
+def _look_at_refund(book: Book, row: StripeTransaction, match: Match, purchases: dict[str, Purchase], now: int) -> None:
+    """A refund in the queue is a finding, until its purchase is known."""
+    org = row.organization_id
+    if match.purchase_id is not None:
+        note = f"It belongs to {match.purchase_id}, by its {match.by}."
+        explain(book, org, "unmatched_refund", row.id, note, now)
+        return
+    home = purchase_of_card(book, row)
+    purchase = purchases.get(home) if home is not None else None
+    room = max(0, purchase.captured - purchase.refunded) if purchase is not None else 0
+    expected = f"a purchase that has captured it, {room} {row.currency} are left on that of its card"
+    found = f"{row.amount} {row.currency} by {Merchant.from_json(row.merchant).name}"
+    flag(book, org, "unmatched_refund", row.id, purchase, expected, found, now)

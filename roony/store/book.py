@@ -18,6 +18,7 @@ from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.budget import Budget, BudgetPeriod
 from roony.core.errors import BrokenCaller
 from roony.core.ledger import Hold
+from roony.core.settlement import StripeTransaction
 from roony.store import tables
 from roony.store.statements import finish_event, finish_promise
 from roony.store.tables import CONFIG_TABLES, TABLE_OF, OutboxPromise
@@ -25,11 +26,13 @@ from roony.store.writer import Writer
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
-# Rows that are also looked up in groups: all authorizations of a purchase, all budgets of a scope.
-GROUPED_BY: dict[type, str] = {
-    Authorization: "purchase_id",
-    AuthorizationDecision: "authorization_id",
-    Budget: "scope_id",
+# Rows that are also looked up in groups: all authorizations of a purchase, all budgets of a scope. The first column is
+# the one meant when none is named.
+GROUPED_BY: dict[type, tuple[str, ...]] = {
+    Authorization: ("purchase_id",),
+    AuthorizationDecision: ("authorization_id",),
+    Budget: ("scope_id",),
+    StripeTransaction: ("purchase_id", "stripe_card_id", "network_transaction_id"),
 }
 
 _MISSING = object()
@@ -47,8 +50,9 @@ def _getter(names: Iterable[str], row: type) -> Callable[[Any], tuple[Any, ...]]
 _KEY_OF: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     row: _getter(table.info["key"], row) for row, table in TABLE_OF.items()
 }
-_GROUP_OF: dict[type, Callable[[Any], tuple[Any, ...]]] = {
-    row: _getter(("organization_id", column), row) for row, column in GROUPED_BY.items()
+_GROUP_OF: dict[type, dict[str, Callable[[Any], tuple[Any, ...]]]] = {
+    row: {column: _getter(("organization_id", column), row) for column in columns}
+    for row, columns in GROUPED_BY.items()
 }
 _CONFIG_TYPES = frozenset(tables.row_type(table) for table in CONFIG_TABLES)
 
@@ -87,7 +91,9 @@ class Book:
     def __init__(self, new_config_version: Callable[[], str]) -> None:
         """`new_config_version` gives a fresh random value for an organization whose configuration changed."""
         self._rows: dict[type, dict[Any, Any]] = {row: {} for row in TABLE_OF}
-        self._groups: dict[type, dict[Any, dict[Any, Any]]] = {row: {} for row in GROUPED_BY}
+        self._groups: dict[tuple[type, str], dict[Any, dict[Any, Any]]] = {
+            (row, column): {} for row, columns in GROUPED_BY.items() for column in columns
+        }
         self._changed: dict[type, dict[Any, Any]] = {row: {} for row in TABLE_OF}
         # Rows as they were loaded: these are updated instead of inserted, and only where they differ.
         self._there: dict[type, dict[Any, Any]] = {row: {} for row in TABLE_OF}
@@ -120,23 +126,25 @@ class Book:
             raise BrokenCaller(f"{row.__name__} {key} does not exist")
         return found
 
-    def group(self, row: type[Row], organization_id: str, value: str) -> list[Row]:
+    def group(self, row: type[Row], organization_id: str, value: str, column: str | None = None) -> list[Row]:
         """All rows of a group, such as the authorizations of a purchase. Raises BrokenCaller when it was not named."""
         try:
-            return list(self._groups[row][(organization_id, value)].values())
+            return list(self._groups[(row, column or GROUPED_BY[row][0])][(organization_id, value)].values())
         except KeyError:
             raise BrokenCaller(f"{row.__name__} of {value} were not named beforehand") from None
+
+    def all_of(self, row: type[Row]) -> list[Row]:
+        """All rows of a type that are in the book."""
+        return [item for item in self._rows[row].values() if item is not None]
 
     def put(self, item: tuple[Any, ...]) -> None:
         """Adds a row or replaces it whole."""
         row = type(item)
         key = _KEY_OF[row](item)
+        if row in _GROUP_OF:
+            self._regroup(row, key, item)
         self._set(self._rows[row], key, item)
         self._set(self._changed[row], key, item)
-        if row in _GROUP_OF:
-            group = self._groups[row].get(_GROUP_OF[row](item))
-            if group is not None:
-                self._set(group, key, item)
         if row in _CONFIG_TYPES:
             self._reconfigured.add(key[0])
 
@@ -182,9 +190,9 @@ class Book:
         """True when this fact is already here, present or absent."""
         return key in self._rows[row]
 
-    def known_group(self, row: type, key: Any) -> bool:
+    def known_group(self, row: type, key: Any, column: str | None = None) -> bool:
         """True when this group is already here."""
-        return key in self._groups[row]
+        return key in self._groups[(row, column or GROUPED_BY[row][0])]
 
     def take(self, row: type, key: Any, item: Any | None) -> None:
         """Keeps a loaded row, or that there is none; what a command already changed stays."""
@@ -192,13 +200,14 @@ class Book:
         if item is not None:
             self._there[row].setdefault(key, item)
 
-    def take_group(self, row: type, key: Any, items: Iterable[Any]) -> None:
+    def take_group(self, row: type, key: Any, items: Iterable[Any], column: str | None = None) -> None:
         """Keeps a loaded group."""
         members = {_KEY_OF[row](item): item for item in items}
         for member, item in members.items():
             self._there[row].setdefault(member, item)
             self._rows[row].setdefault(member, item)
-        self._groups[row].setdefault(key, {member: self._rows[row][member] for member in members})
+        groups = self._groups[(row, column or GROUPED_BY[row][0])]
+        groups.setdefault(key, {member: self._rows[row][member] for member in members})
 
     def start_command(self) -> None:
         """Marks where the next command begins, for `undo_command`."""
@@ -262,6 +271,18 @@ class Book:
                 clock=max(organization.clock, clocks.get(id, 0)), config_version=version
             )
 
+    def _regroup(self, row: type, key: Any, item: Any) -> None:
+        """Puts a changed row into its groups, and takes it out of those it belonged to before."""
+        before = self._rows[row].get(key)
+        for column, group_of in _GROUP_OF[row].items():
+            groups, new = self._groups[(row, column)], group_of(item)
+            old = group_of(before) if before is not None else new
+            if old != new and key in groups.get(old, ()):
+                self._journal.append((groups[old], key, groups[old][key]))
+                del groups[old][key]
+            if new in groups:
+                self._set(groups[new], key, item)
+
     def _set(self, where: dict[Any, Any], key: Any, value: Any) -> None:
         self._journal.append((where, key, where.get(key, _MISSING)))
         where[key] = value
@@ -284,9 +305,9 @@ def key_of(row: type, item: tuple[Any, ...]) -> tuple[Any, ...]:
     return _KEY_OF[row](item)
 
 
-def group_of(row: type, item: tuple[Any, ...]) -> tuple[Any, ...]:
+def group_of(row: type, item: tuple[Any, ...], column: str) -> tuple[Any, ...]:
     """The key of the group a row belongs to: (organization, value of the grouping column)."""
-    return _GROUP_OF[row](item)
+    return _GROUP_OF[row][column](item)
 
 
 def table_of(row: type) -> Table:

@@ -12,20 +12,14 @@ from roony.core.budget import Budget, BudgetPeriod, period_start
 from roony.core.card import Card
 from roony.core.connection import Connection
 from roony.core.control import Control
+from roony.core.finding import ABOUT_AUTHORIZATIONS, ABOUT_TRANSACTIONS, discrepancy_id
 from roony.core.ledger import Hold
 from roony.core.purchase import KeptKey, Purchase, RecentPurchase
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.store.book import GROUPED_BY, Book, group_of, key_of, table_of
+from roony.store.linked import MAX_ROUNDS, Node, StripeCardNeed, cards_of, neighbours, rows_at
 from roony.store.tables import KnownMerchant
 from roony.store.writer import Writer
-
-
-class StripeCardNeed(NamedTuple):
-    """Names a card by Stripe's id, and through it its purchase with everything that belongs to it."""
-
-    organization_id: str
-    connection_id: str
-    stripe_card_id: str
 
 
 class Needs(NamedTuple):
@@ -36,7 +30,8 @@ class Needs(NamedTuple):
     project, connection and controls. `chains` are (organization, project, agent) whose budgets with their current
     periods are wanted. `groups` are (row type, organization, value), see `book.GROUPED_BY`. Without `holds` the
     command never moves what a purchase holds, and the hold's row is only there if another command of the batch
-    wants it.
+    wants it. `linked` are places at which a capture or refund hangs (`linked.Node`): all that hangs together with them
+    comes along, with its purchases and what was found about them, and so does the purchase of each of `stripe_cards`.
     """
 
     rows: tuple[tuple[Any, ...], ...] = ()
@@ -44,6 +39,7 @@ class Needs(NamedTuple):
     chains: tuple[tuple[str, str, str], ...] = ()
     groups: tuple[tuple[type, str, str], ...] = ()
     holds: bool = True
+    linked: tuple[Node, ...] = ()
 
 
 # Rows that lead to a purchase.
@@ -103,16 +99,18 @@ class FactLoader:
         for row in _LEADS:
             purchases |= self._purchases_of(self._load(book, row, wanted.pop(row, set())))
         purchases |= self._load_stripe_cards(book, {card for need in needs for card in need.stripe_cards})
-        found = self._load_purchases(book, purchases, any(need.holds for need in needs))
+        linked = self._load_linked(book, needs)
+        found = self._load_purchases(book, purchases | linked, any(need.holds for need in needs))
+        self._load_findings(book, linked)
         if found:
             # With what asks of the batch compare, so that it stays one query.
             merchants = wanted.setdefault(KnownMerchant, set())
             merchants.update((purchase.organization_id, purchase.merchant_key) for purchase in found)
         for row, keys in wanted.items():
             self._load(book, row, keys)
-        for row in GROUPED_BY:
+        for row, columns in GROUPED_BY.items():
             groups = {(org, value) for need in needs for kind, org, value in need.groups if kind is row}
-            self._load_group(book, row, GROUPED_BY[row], groups)
+            self._load_group(book, row, columns[0], groups)
         self._load_chains(book, {chain for need in needs for chain in need.chains}, clocks)
 
     def _load(self, book: Book, row: type, keys: Iterable[Any]) -> list[Any]:
@@ -146,7 +144,7 @@ class FactLoader:
 
     def _load_group(self, book: Book, row: type, column: str, keys: Iterable[Any]) -> None:
         """All rows of each (organization, value) group."""
-        missing = [key for key in keys if not book.known_group(row, key)]
+        missing = [key for key in keys if not book.known_group(row, key, column)]
         if row is Budget:
             for key in list(missing):
                 kept = self._kept.get(key[0], {})
@@ -157,9 +155,9 @@ class FactLoader:
             return
         groups: dict[Any, list[Any]] = {key: [] for key in missing}
         for item in self._writer.rows_by(table_of(row), ("organization_id", column), missing):
-            groups[group_of(row, item)].append(item)
+            groups[group_of(row, item, column)].append(item)
         for key, items in groups.items():
-            book.take_group(row, key, items)
+            book.take_group(row, key, items, column)
             if row is Budget and key[0] in self._kept:
                 self._kept[key[0]][(row, key)] = items
 
@@ -179,6 +177,37 @@ class FactLoader:
         for need in needs:
             book.stripe_cards[need] = found[need].id if need in found else None
         return self._purchases_of(cards)
+
+    def _load_linked(self, book: Book, needs: Sequence[Needs]) -> set[Any]:
+        """All captures and refunds that hang together with what commands named; returns the keys of their purchases."""
+        asking = [need for need in needs if need.linked]
+        nodes = {node for need in asking for node in need.linked}
+        for card in {card for need in asking for card in need.stripe_cards}:
+            card_id = book.stripe_cards[card]
+            if card_id is not None:
+                nodes.add(Node(card[0], "purchase_id", book.need(Card, card[0], card_id).purchase_id))
+        seen: set[Node] = set()
+        for _ in range(MAX_ROUNDS):
+            new = nodes - seen
+            if not new:
+                break
+            seen |= new
+            for column in GROUPED_BY[StripeTransaction]:
+                keys = {(node.organization_id, node.value) for node in new if node.column == column}
+                self._load_group(book, StripeTransaction, column, keys)
+            rows = rows_at(book, new)
+            self._load_stripe_cards(book, cards_of(rows) - book.stripe_cards.keys())
+            nodes = neighbours(book, rows)
+        return {(node.organization_id, node.value) for node in seen if node.column == "purchase_id"}
+
+    def _load_findings(self, book: Book, purchases: set[Any]) -> None:
+        """What was found before about the authorizations, captures and refunds of these purchases."""
+        subjects: set[tuple[str, str, str]] = set()
+        for org, id in purchases:
+            subjects |= {(org, kind, a.id) for a in book.group(Authorization, org, id) for kind in ABOUT_AUTHORIZATIONS}
+        for row in book.all_of(StripeTransaction):
+            subjects |= {(row.organization_id, kind, row.id) for kind in ABOUT_TRANSACTIONS}
+        self._load(book, Discrepancy, {(org, discrepancy_id(kind, subject)) for org, kind, subject in subjects})
 
     def _load_purchases(self, book: Book, keys: set[Any], holds: bool) -> list[Purchase]:
         """Purchases with their cards, approvals, holds, authorizations, and the people and rules above them."""

@@ -28,8 +28,9 @@ def said(
 
 
 KNOWN = row(
-    Authorization, id="iauth_1", status="pending", approved=1, history_length=1, transactions_seen=1, statement_at=10
-)
+    Authorization, id="iauth_1", status="pending", approved=1, amount=500, merchant_amount=500, merchant_currency="usd",
+    merchant=FIGMA.to_json(), history_length=1, transactions_seen=1, statement_at=10, history="[]", finals="{}",
+)  # fmt: skip
 RANKS = [
     ("the same again", said(), KNOWN, False),
     ("nothing known", said(), None, True),

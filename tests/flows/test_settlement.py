@@ -10,8 +10,9 @@ import pytest
 from roony.core.agent import Organization
 from roony.core.authorization import Authorization
 from roony.core.settlement import Discrepancy, StripeTransaction
+from roony.flows.card import FinishPromise
 from roony.flows.settlement import BookAuthorization, BookTransaction
-from roony.store.tables import InboxEvent
+from roony.store.tables import InboxEvent, OutboxPromise
 from tests.support.books import AGENT, CONNECTION, ORG, PROJECT, Books, open_books
 from tests.support.story import FIGMA, Story, history, kept_event, neat, statement, transaction
 
@@ -244,7 +245,6 @@ FLAGS = {
     "captured for more than authorized": ["over_capture"],
     "captured without any authorization": ["force_capture"],
     "refunded in parts and too much": ["unmatched_refund"],
-    "refunded before the capture is known": ["unmatched_refund"],
     "expired and captured late": ["late_capture"],
     "a fuel pump's check that grew at Stripe": [],
     "a check raised behind our back, then reversed": ["approved_without_roony"],
@@ -283,6 +283,12 @@ def book(books: Books, said: object, event: InboxEvent | None = None) -> str:
     return books.run(command(ORG, CONNECTION, said, event))
 
 
+def looked_at(books: Books, stripe_card_id: str) -> None:
+    """Stripe was asked whose the card is, and it was none of ours."""
+    promise = books.row(OutboxPromise, kind="look_at_card", subject=stripe_card_id)
+    books.run(FinishPromise(ORG, promise))
+
+
 def test_a_card_nobody_knows_waits_a_minute_and_is_flagged_once(books: Books) -> None:
     said = statement("iauth_1", "ic_nobody", "pending", 500, history("active", 500), 1)
     event = kept_event(books, "issuing_authorization.created", "iauth_1")
@@ -292,6 +298,8 @@ def test_a_card_nobody_knows_waits_a_minute_and_is_flagged_once(books: Books) ->
         assert books.row(InboxEvent, id=event.id).due_at > books.clock()
         books.clock.advance(19.9)
     books.clock.advance(1)
+    assert book(books, said, event) == "received"
+    looked_at(books, "ic_nobody")
     assert book(books, said, event) == "applied"
     again = kept_event(books, "issuing_transaction.created", "t1")
     books.clock.advance(60)

@@ -83,7 +83,8 @@ def money_rows(books: Books) -> dict[str, list[Any]]:
     """All rows that money depends on; times of the last change left out."""
     return {
         row.__name__: [
-            item._replace(updated_at=0) if "updated_at" in item._fields else item for item in books.rows(row)
+            item._replace(**{name: 0 for name in ("updated_at", "seen_at") if name in item._fields})
+            for item in books.rows(row)
         ]
         for row in MONEY
     }

@@ -139,8 +139,8 @@ class Story:
         return "\n".join(self._line(line) for line in lines)
 
     def flags(self) -> list[str]:
-        """The kinds of all discrepancies, sorted."""
-        return sorted(found.kind for found in self.books.rows(Discrepancy))
+        """The kinds of all open discrepancies, sorted."""
+        return sorted(found.kind for found in self.books.rows(Discrepancy, status="open"))
 
     def _line(self, line: str) -> str:
         step, _, _ = line.partition("->")

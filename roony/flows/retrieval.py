@@ -1,0 +1,139 @@
+"""What Roony asks Stripe again: an authorization in question, a card nobody here knows, events that were left out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from sqlalchemy import select
+
+from roony.core.authorization import Authorization
+from roony.core.connection import Connection
+from roony.core.errors import Refusal
+from roony.core.settlement import awaits_capture, read_authorization
+from roony.flows.card import FinishPromise, PutOff, card_facts
+from roony.flows.card_event import BookCard
+from roony.flows.connection import access_of
+from roony.flows.context import FlowContext
+from roony.flows.promise import SECOND, connection_of, put_off, revoke_if_cut_off
+from roony.flows.settlement import BookAuthorization
+from roony.flows.unknown_card import LOOK_AGAIN, UNKNOWN_CARD, ReplayCardEvents
+from roony.gateway import issuing
+from roony.gateway.errors import StripeCallFailed, StripeRefused
+from roony.gateway.pool import GatewayBusy
+from roony.store import tables
+from roony.store.queries.paging import find
+from roony.store.tables import OutboxPromise
+
+# After this many tries a question stays open; the hourly and daily looks of reconciliation go on.
+MAX_TRIES = 12
+# Events looked through for those of one card: pages of so many, and so many pages.
+EVENTS_PAGE = 50
+MAX_EVENT_PAGES = 200
+_WATCHED = ("active", "restricted")
+
+
+async def keep_retrieve_authorization(context: FlowContext, promise: OutboxPromise) -> None:
+    """Retrieves an authorization and books it like a statement. An answer that says nothing new ends it, too."""
+    params = json.loads(promise.params)
+    connection = await connection_of(context, promise.organization_id, params["connection_id"])
+    org = promise.organization_id
+    known = await asyncio.to_thread(find, context.database, Authorization, org, promise.subject)
+    if params["unless_captured"] and known is not None and not awaits_capture(known):
+        await context.till.submit(FinishPromise(org, promise))
+        return
+    called = context.clock() // SECOND
+    item = await _ask(context, promise, connection, issuing.retrieve_authorization, promise.subject)
+    if item is None:
+        return
+    command = BookAuthorization(org, connection.id, read_authorization(item, called))
+    answer = await context.till.submit(command)
+    await _finish(context, promise, answer)
+
+
+async def keep_look_at_card(context: FlowContext, promise: OutboxPromise) -> None:
+    """Looks at Stripe whose a card is. One that names a card of ours goes the way of a card's event."""
+    params = json.loads(promise.params)
+    connection = await connection_of(context, promise.organization_id, params["connection_id"])
+    item = await _ask(context, promise, connection, issuing.retrieve_card, params["stripe_card_id"])
+    if item is None:
+        return
+    named = (item.get("metadata") or {}).get("roony_card")
+    command = BookCard(promise.organization_id, connection.id, card_facts(item), named, None, context.new_id("out"))
+    answer = await context.till.submit(command)
+    await _finish(context, promise, answer)
+
+
+async def keep_replay_card_events(context: FlowContext, promise: OutboxPromise) -> None:
+    """Takes up again the events that were left out because their card was unknown, a page at a time."""
+    params = json.loads(promise.params)
+    after = (params["since"], "")
+    for _ in range(MAX_EVENT_PAGES):
+        rows = await asyncio.to_thread(_left_out, context, promise.organization_id, after)
+        ids = tuple(id for id, _, payload in rows if _card_of(payload) == params["stripe_card_id"])
+        if ids:
+            answer: Any = await context.till.submit(ReplayCardEvents(promise.organization_id, ids))
+            if isinstance(answer, Refusal):
+                await _finish(context, promise, answer)
+                return
+        if len(rows) < EVENTS_PAGE:
+            break
+        after = (rows[-1][1], rows[-1][0])
+    await context.till.submit(FinishPromise(promise.organization_id, promise))
+
+
+async def _ask(
+    context: FlowContext, promise: OutboxPromise, connection: Connection, call: Any, id: str
+) -> dict[str, Any] | None:
+    """Stripe's answer, or None when there is none: then the promise is ended or put off."""
+    ended = None
+    if connection.status not in _WATCHED:
+        ended = f"connection_{connection.status}"
+    elif promise.tries >= MAX_TRIES:
+        ended = promise.last_error or "no answer"
+    if ended is not None:
+        await context.till.submit(FinishPromise(promise.organization_id, promise, ended))
+        return None
+    try:
+        found: dict[str, Any] = await context.pool.run(call, context.gateway, access_of(context, connection), id)
+    except StripeRefused as refused:
+        code = refused.failure.code or refused.failure.kind.value
+        await context.till.submit(FinishPromise(promise.organization_id, promise, code))
+        return None
+    except (StripeCallFailed, GatewayBusy) as error:
+        await put_off(context, promise, error)
+        await revoke_if_cut_off(context, connection, error)
+        return None
+    return found
+
+
+async def _finish(context: FlowContext, promise: OutboxPromise, answer: str | Refusal) -> None:
+    """Kept; or due again while the card is still being made, or when the till took nothing."""
+    org = promise.organization_id
+    if answer == "received" or isinstance(answer, Refusal):
+        word = answer.code if isinstance(answer, Refusal) else "waiting for its card"
+        delay = LOOK_AGAIN if promise.tries < MAX_TRIES // 2 else 20 * LOOK_AGAIN
+        await context.till.submit(PutOff(org, promise, promise.key, promise.attempt, delay, word))
+        return
+    await context.till.submit(FinishPromise(org, promise))
+
+
+def _left_out(context: FlowContext, organization_id: str, after: tuple[int, str]) -> list[Any]:
+    inbox = tables.inbox.c
+    at, id = after
+    statement = (
+        select(inbox.id, inbox.received_at, inbox.payload)
+        .where(inbox.organization_id == organization_id, inbox.received_at >= at)
+        .where((inbox.received_at > at) | (inbox.id > id), inbox.status == "applied", inbox.reason == UNKNOWN_CARD)
+        .order_by(inbox.received_at, inbox.id)
+        .limit(EVENTS_PAGE)
+    )
+    return list(context.database.read(statement))
+
+
+def _card_of(payload: bytes) -> str | None:
+    """The card an event was about, expanded or not."""
+    card: Any = json.loads(payload)["data"]["object"].get("card")
+    found: str | None = card.get("id") if isinstance(card, dict) else card
+    return found

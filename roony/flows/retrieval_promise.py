@@ -1,0 +1,35 @@
+"""The promise to ask Stripe for an authorization, where what it told leaves a question open."""
+
+from __future__ import annotations
+
+import hashlib
+
+from roony.core.authorization import Authorization
+from roony.store.book import Book
+from roony.store.outbox import new_promise
+from roony.store.tables import OutboxPromise
+
+RETRIEVE_AUTHORIZATION = "retrieve_authorization"
+# What is missing is most often on its way: asked for only when it did not come by itself, in microseconds.
+RETRIEVAL_DELAY = 60_000_000
+
+
+def retrieval_id(authorization_id: str, *why: object) -> str:
+    """The promise's id, derived from why it is made, so that the same question is asked once."""
+    text = "|".join(("retrieve", authorization_id, *map(str, why)))
+    return "out_" + hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def promise_retrieval(
+    book: Book, known: Authorization, why: tuple[object, ...], now: int, *, unless_captured: bool = False
+) -> None:
+    """Promises to retrieve an authorization, once for each `why`; the caller names the `OutboxPromise` beforehand.
+
+    `why` is its rank, or for a look at regular times the time. `unless_captured`: not if its capture is known by then.
+    """
+    id = retrieval_id(known.id, *why)
+    if book.get(OutboxPromise, known.organization_id, id) is not None:
+        return
+    params = {"connection_id": known.connection_id, "unless_captured": unless_captured}
+    promise = new_promise(known.organization_id, id, RETRIEVE_AUTHORIZATION, known.id, params, now)
+    book.promise(promise._replace(due_at=now + RETRIEVAL_DELAY))
