@@ -18,6 +18,7 @@ from roony.flows.context import FlowContext
 from roony.flows.freeze import keep_freeze_cards
 from roony.flows.inbox import handle_event
 from roony.flows.promise import put_off
+from roony.flows.retrieval import keep_look_at_card, keep_replay_card_events, keep_retrieve_authorization
 from roony.store import inbox, outbox, tables
 from roony.store.command import Command
 from roony.store.tables import OutboxPromise
@@ -91,6 +92,9 @@ class Worker:
             "end_cards_of_connection": keep_end_cards,
             "freeze_cards": keep_freeze_cards,
             "unfreeze_cards": keep_freeze_cards,
+            "retrieve_authorization": keep_retrieve_authorization,
+            "look_at_card": keep_look_at_card,
+            "replay_card_events": keep_replay_card_events,
         }
 
     def wake(self) -> None:
