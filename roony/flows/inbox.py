@@ -11,6 +11,7 @@ import structlog
 
 from roony.core.errors import Refusal
 from roony.core.settlement import read_authorization, read_transaction
+from roony.core.text import readable
 from roony.flows.card import card_facts
 from roony.flows.card_event import BookCard
 from roony.flows.connection import RevokeConnection, route_of
@@ -105,7 +106,7 @@ async def handle_event(context: FlowContext, event: InboxEvent) -> None:
             reason = LATE_REQUEST if event.type == REQUEST else "not an event Roony needs"
             await context.till.submit(FinishEvent(route.organization_id, event, "ignored", reason))
             return
-        answer = await context.till.submit(builder(context, route, event, json.loads(event.payload)))
+        answer = await context.till.submit(builder(context, route, event, json.loads(readable(event.payload))))
         _demand(answer)
     except Exception as error:
         await _failed(context, event, error)

@@ -6,6 +6,7 @@ What the SDK and `requests` do by themselves and this transport does not:
 * 80 s timeout → 3 s to connect, 8 s of silence while reading (stripe-facts.md section 7.5);
 * following redirects: Stripe's API has none, and a redirect would carry the request somewhere else;
 * `~/.netrc`, which would replace our Authorization header, and cookies;
+* characters that no database holds, in the answers (`core/text.py`);
 * the SDK's AttributeError for an OAuth error string it does not know (section 6.2, trap 24): raised here,
   typed.
 """
@@ -20,6 +21,8 @@ from typing import Any
 import requests
 import requests.adapters
 import stripe
+
+from roony.core.text import readable
 
 HOSTS_POOLED = 2
 """The API host and the Connect host."""
@@ -46,7 +49,7 @@ class BoundedHttpClient(stripe.RequestsClient):
         body, status, answer_headers = super().request(method, url, headers, post_data)
         if status >= 400:
             _raise_oauth_error(body, status, answer_headers)
-        return body, status, answer_headers
+        return readable(body), status, answer_headers
 
     def close(self) -> None:
         """Closes every idle connection; the SDK's own close reaches only the calling thread's."""

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from roony.core.authorization import STRIPE_VERSION
 from roony.core.errors import Refusal
+from roony.core.text import readable
 from roony.flows.authorization import AnswerAuthorization, Answered
 from roony.flows.connection import route_of
 from roony.flows.context import FlowContext
@@ -91,7 +92,8 @@ class WebhookDoor:
         if not self._is_signed(scope["headers"], body):
             await self._refuse(send, 400, "bad_signature", "The Stripe-Signature does not fit this body.")
             return
-        envelope = read_envelope(body)
+        # Kept as it came, read as it can be written.
+        envelope = read_envelope(readable(body))
         if envelope is None and seems_request(body):
             # Anything but a 200 would leave the answer to a setting at Stripe.
             log.error("authorization.unreadable")

@@ -1,0 +1,42 @@
+"""What JSON can write and no database can hold is read as U+FFFD; everything else stays as it is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from roony.core.text import readable
+
+SAME = [
+    "", "plain", "ünïcödé 😀", "back\\slash", "\\u0000 spelled out", "\\\\u0000", "\\ud800 spelled out", "\x01\x7f",
+    '"quoted"', "\u2028", "\ufffd", "\U0010ffff", "\ue000\ud7ff", "\\", "\\\\",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SAME)
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_what_can_be_held_stays(text: str, ascii_only: bool) -> None:
+    body = json.dumps({"name": text, text: 1}, ensure_ascii=ascii_only).encode()
+    assert readable(body) == body
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (r"a\u0000b", "a\ufffdb"),
+        (r"\u0000\u0000", "\ufffd\ufffd"),
+        (r"\\\u0000", "\\\ufffd"),
+        (r"\ud800", "\ufffd"),
+        (r"\uDFFFx", "\ufffdx"),
+        (r"\ud83d\ude00\ud83d", "😀\ufffd"),
+        (r"\ud83d\ud83d\ude00", "\ufffd😀"),
+        (r"\ude00\ud83d", "\ufffd\ufffd"),
+        (r"\ud83d\n\ude00", "\ufffd\n\ufffd"),
+    ],
+)
+def test_what_cannot_be_held_is_replaced(written: str, read: str) -> None:
+    body = f'{{"name": "{written}"}}'.encode()
+    found = json.loads(readable(body))["name"]
+    assert found == read
+    found.encode()
