@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from roony.core.dispute import read_dispute
 from roony.core.errors import Refusal
 from roony.core.settlement import read_authorization, read_transaction
 from roony.core.text import readable
@@ -16,6 +17,7 @@ from roony.flows.card import card_facts
 from roony.flows.card_event import BookCard
 from roony.flows.connection import RevokeConnection, route_of
 from roony.flows.context import FlowContext
+from roony.flows.dispute import BookDispute
 from roony.flows.event_outcome import finished
 from roony.flows.settlement import BookAuthorization, BookTransaction
 from roony.store import inbox
@@ -32,6 +34,11 @@ SECOND = 1_000_000
 # Accepted and recorded as what they are: money this account takes in, never agent spend (facts section 3.2).
 ACQUIRING = "acquiring side: not agent spend"
 ACQUIRING_TYPES = frozenset({"charge.succeeded", "charge.captured", "charge.refunded", "charge.updated"})
+
+DISPUTE_TYPES = frozenset(
+    f"issuing_dispute.{what}"
+    for what in ("created", "updated", "submitted", "closed", "funds_reinstated", "funds_rescinded")
+)
 
 
 class FinishEvent(Command[None]):
@@ -71,6 +78,12 @@ def _card(context: FlowContext, route: AccountRoute, event: InboxEvent, body: di
     return BookCard(route.organization_id, route.connection_id, card_facts(card), named, event, context.new_id("out"))
 
 
+def _dispute(context: FlowContext, route: AccountRoute, event: InboxEvent, body: dict[str, Any]) -> Command[Any]:
+    org, item = route.organization_id, body["data"]["object"]
+    said = read_dispute(item, event.type, event.created, org, route.connection_id, context.clock())
+    return BookDispute(org, said, event)
+
+
 def _acquiring(_context: FlowContext, route: AccountRoute, event: InboxEvent, _body: dict[str, Any]) -> Command[Any]:
     return FinishEvent(route.organization_id, event, "applied", ACQUIRING)
 
@@ -82,6 +95,7 @@ _BUILDERS: dict[str, Builder] = {
     "issuing_transaction.updated": _transaction,
     "issuing_card.created": _card,
     "issuing_card.updated": _card,
+    **dict.fromkeys(DISPUTE_TYPES, _dispute),
     **dict.fromkeys(ACQUIRING_TYPES, _acquiring),
 }
 DEAUTHORIZED = "account.application.deauthorized"

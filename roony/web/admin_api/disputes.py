@@ -1,0 +1,57 @@
+"""Disputes of captures, as Stripe tells them; they move no budget."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.concurrency import run_in_threadpool
+
+from roony.core.dispute import Dispute
+from roony.store.queries.disputes import DisputeView, dispute_page, find_dispute, of_purchase
+from roony.store.queries.paging import equal
+from roony.web import answers
+from roony.web.admin_api.lists import wanted
+from roony.web.auth import CallerOf, ContextOf
+from roony.web.errors import found
+from roony.web.requests import KeyedRoute
+from roony.web.schemas import Id, ListQuery, ShortText
+
+router = APIRouter(route_class=KeyedRoute, tags=["Disputes"])
+
+
+class DisputeQuery(ListQuery):
+    """Which disputes."""
+
+    status: ShortText | None = None
+    purchase_id: Id | None = None
+
+
+@router.get("/disputes", response_model=None)
+async def list_disputes(
+    caller: CallerOf, context: ContextOf, query: Annotated[DisputeQuery, Query()]
+) -> dict[str, Any]:
+    """Disputes, newest first."""
+    org = caller.organization_id
+    where = equal(Dispute, {"status": query.status})
+    if query.purchase_id is not None:
+        where.append(of_purchase(org, query.purchase_id))
+    page = await run_in_threadpool(dispute_page, context.database, org, wanted(query), *where)
+    return answers.listed(page, _dispute)
+
+
+@router.get("/disputes/{id}", response_model=None)
+async def get_dispute(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """One dispute."""
+    view = await run_in_threadpool(find_dispute, context.database, caller.organization_id, id)
+    return _dispute(found(view, "dispute", id))
+
+
+def _dispute(view: DisputeView) -> dict[str, Any]:
+    row = view.dispute
+    return {
+        "id": row.id, "status": row.status, "reason": row.reason, "amount": row.amount, "currency": row.currency,
+        "funds": row.funds, "stripe_transaction_id": row.stripe_transaction_id, "purchase_id": view.purchase_id,
+        "connection_id": row.connection_id, "created_at": answers.time(row.created_at),
+        "updated_at": answers.time(row.updated_at),
+    }  # fmt: skip
