@@ -11,6 +11,7 @@ from roony.web.admin_api import (
     audit,
     connections,
     discrepancies,
+    disputes,
     events,
     freezes,
     limits,
@@ -27,6 +28,6 @@ router = APIRouter(
     responses=shapes.ERRORS,
 )
 for part in (
-    organization, agents, limits, approvals, connections, purchases, discrepancies, events, audit, freezes,
+    organization, agents, limits, approvals, connections, purchases, discrepancies, disputes, events, audit, freezes,
 ):  # fmt: skip
     router.include_router(part.router)
