@@ -162,7 +162,7 @@ def a_person_says_no(company: Crashable, arm: Arm) -> None:
 def nobody_says_anything(company: Crashable, arm: Arm) -> None:
     agent, asked, approval = waiting(company)
     arm()
-    company.sql(f"UPDATE approvals SET expires_at = 1 WHERE id = '{approval}'")
+    company.sql("UPDATE approvals SET expires_at = 1 WHERE id = :id", id=approval)
     company.until_status(asked["id"], "expired")
     assert standing(company, agent) == (0, 0)
 
@@ -187,7 +187,7 @@ def the_time_of_a_card_is_over(company: Crashable, arm: Arm) -> None:
     agent = company.agent()
     bought = company.buy(agent)
     arm()
-    company.sql(f"UPDATE cards SET expires_at = 1 WHERE purchase_id = '{bought['id']}'")
+    company.sql("UPDATE cards SET expires_at = 1 WHERE purchase_id = :id", id=bought["id"])
     company.until_status(bought["id"], "expired")
     company.until(lambda: status_at_stripe(company, bought["stripe_card"]) == "canceled")
     assert standing(company, agent) == (0, 0)
@@ -302,13 +302,13 @@ def an_event_cannot_be_read(company: Crashable, arm: Arm) -> None:
         return str(company.get(f"events/{event['id']}")["status"])
 
     company.until(lambda: status() == "failed")
-    company.sql(f"UPDATE inbox SET status = 'dead' WHERE id = '{event['id']}'")
+    company.sql("UPDATE inbox SET status = 'dead' WHERE id = :id", id=event["id"])
     company.send(company.owner, "POST", f"{ADMIN}/events/{event['id']}/replay")
     company.until(lambda: status() == "failed")
-    company.sql(f"UPDATE inbox SET status = 'dead' WHERE id = '{event['id']}'")
+    company.sql("UPDATE inbox SET status = 'dead' WHERE id = :id", id=event["id"])
     company.send(company.owner, "POST", f"{ADMIN}/events/replay", {"status": "dead"})
     company.until(lambda: status() == "failed")
-    company.sql(f"UPDATE inbox SET status = 'dead' WHERE id = '{event['id']}'")
+    company.sql("UPDATE inbox SET status = 'dead' WHERE id = :id", id=event["id"])
 
 
 @scene("direct", "FinishEvent")

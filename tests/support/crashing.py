@@ -1,7 +1,7 @@
 """A company on a served Roony that kills itself where it is told to, and what is done until all is well again.
 
-Roony runs in a process of its own that is forked from one which has loaded its modules already: a start costs a fraction
-of a second, so that a test can afford hundreds of them. What runs is `roony serve` itself.
+Roony runs in a process of its own that is forked from one which has loaded its modules already: a start costs a
+fraction of a second, so that a test can afford hundreds of them. What runs is `roony serve` itself.
 """
 
 from __future__ import annotations
@@ -420,12 +420,12 @@ class Crashable:
             self._database = Database(self.database_url)
         return Books(self._database, None, Clock())  # type: ignore[arg-type]
 
-    def sql(self, *statements: str) -> None:
+    def sql(self, *statements: str, **values: str) -> None:
         """Changes rows past Roony: what only time does otherwise."""
         engine = sqlalchemy.create_engine(self.books.database.url)
         with engine.begin() as connection:
             for statement in statements:
-                connection.execute(sqlalchemy.text(statement))
+                connection.execute(sqlalchemy.text(statement), values)
         engine.dispose()
 
     def let_time_pass(self) -> None:
