@@ -20,6 +20,7 @@ from roony.clock import Clock, FollowedClock
 from roony.config import Settings, plain
 from roony.core.errors import BrokenCaller
 from roony.flows.context import FlowContext
+from roony.flows.reconciliation import begin_catch_up
 from roony.gateway.client import StripeGateway
 from roony.gateway.pool import GatewayPool
 from roony.identifiers import new_id, new_version
@@ -59,7 +60,7 @@ class Roony:
     _working: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """1 lock · 2 schema · 3 till · 4 what was left half done · 5 worker.
+        """1 lock · 2 schema · 3 till · 4 what was left half done, and what was missed · 5 worker.
 
         Raises DatabaseLocked, DatabaseUnusable, SchemaTooNew.
         """
@@ -68,6 +69,7 @@ class Roony:
         self.context.till.start()
         if self.database.is_sqlite:
             await self.context.till.write(_free_leases)
+        await begin_catch_up(self.context)
         _calm_collector()
         self._working = asyncio.create_task(self.worker.run(self._stopping), name="worker")
 

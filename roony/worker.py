@@ -18,6 +18,7 @@ from roony.flows.context import FlowContext
 from roony.flows.freeze import keep_freeze_cards
 from roony.flows.inbox import handle_event
 from roony.flows.promise import put_off
+from roony.flows.reconciliation import ReconciliationDuty, keep_reconcile
 from roony.flows.retrieval import keep_look_at_card, keep_replay_card_events, keep_retrieve_authorization
 from roony.store import inbox, outbox, tables
 from roony.store.command import Command
@@ -82,6 +83,7 @@ class Worker:
         """`clock` is told after each round which of its moves the round has seen."""
         self._context = context
         self._clock = clock
+        self._reconciliation = ReconciliationDuty(context)
         self._wake = asyncio.Event()
         self._keeping: set[asyncio.Task[None]] = set()
         self._keepers: dict[str, Callable[[FlowContext, OutboxPromise], Awaitable[Any]]] = {
@@ -95,6 +97,7 @@ class Worker:
             "retrieve_authorization": keep_retrieve_authorization,
             "look_at_card": keep_look_at_card,
             "replay_card_events": keep_replay_card_events,
+            "reconcile": keep_reconcile,
         }
 
     def wake(self) -> None:
@@ -182,6 +185,7 @@ class Worker:
             ExpireCard(org, id, new_id("out")) for org, id in await self._due(_DUE_CARDS, now)
         ]
         commands += [ExpireApproval(org, id, new_id("out")) for org, id in await self._due(_DUE_APPROVALS, now)]
+        commands += await self._reconciliation.due(now)
         return [till.submit(command) for command in commands]
 
     async def _pause(self) -> None:

@@ -10,6 +10,7 @@ from roony.cli.bench import bench
 from roony.cli.database import init, migrate
 from roony.cli.demo import demo
 from roony.cli.freeze import freeze, unfreeze
+from roony.cli.reconcile import reconcile
 from roony.cli.serve import serve
 from roony.cli.simulator import simulator
 from roony.cli.worker import worker
@@ -22,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
-for command in (demo, serve, worker, simulator, init, migrate, freeze, unfreeze, bench):
+for command in (demo, serve, worker, simulator, init, migrate, freeze, unfreeze, reconcile, bench):
     app.command()(command)
 for name, group in (
     ("purchase", purchase.app),

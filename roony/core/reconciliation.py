@@ -51,7 +51,7 @@ PHASES: dict[str, tuple[str, ...]] = {"events": ("events",), "lists": _LISTING, 
 
 
 class Reconciliation(NamedTuple):
-    """One run over one connection. `events` asks for undelivered events, `lists` for the lists too, `full` for all events.
+    """One run over one connection. `events` gets undelivered events, `lists` the lists too, `full` all events instead.
 
     `since` and `until` in microseconds UTC; `place` and `detail` are JSON: how far it is, and what it found. `reads`
     counts the GETs, `booked` what was not here before, `differences` what Stripe and the books do not agree on.
@@ -172,7 +172,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def parse_since(text: str, now: int) -> int | None:
-    """`90m`, `2h`, `7d` before `now`, or an RFC 3339 time with its offset; None when it is neither or not in the past."""
+    """`90m`, `2h`, `7d` before `now`, or an RFC 3339 time with its offset. None when it is neither, or not past."""
     duration = _DURATION.fullmatch(text)
     if duration is not None:
         at = now - int(duration[1]) * _UNITS[duration[2]]

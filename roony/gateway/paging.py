@@ -59,6 +59,16 @@ def walk(
     raise PageLimitReached(what, max_pages, str(last_id))
 
 
+def one_page(pages: Iterator[PlainObject]) -> tuple[list[PlainObject], str | None]:
+    """The objects of a walk of one page, and where the next page starts; None on the last one. Blocks like the walk."""
+    found: list[PlainObject] = []
+    try:
+        found.extend(pages)
+    except PageLimitReached as more:
+        return found, more.last_id
+    return found, None
+
+
 def created_since(seconds: int | None, until: int | None = None) -> dict[str, int] | None:
     """The `created` filter for objects made from `seconds` to `until` (Unix time), None for no filter."""
     bounds = {"gte": seconds, "lte": until}

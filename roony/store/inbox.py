@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import bindparam, select, update
 
@@ -16,8 +16,9 @@ LEASE = 30_000_000
 MAX_FAILURES = 12
 CLAIM_LIMIT = 64
 
+# One statement however many rows, since money waits behind it; a row another process holds is left to it.
 _DUE = (
-    select(inbox)
+    select(inbox.c.id)
     .where(
         inbox.c.status.in_(("received", "failed")),
         inbox.c.due_at <= bindparam("now"),
@@ -25,16 +26,14 @@ _DUE = (
     )
     .order_by(inbox.c.due_at)
     .limit(CLAIM_LIMIT)
+    .with_for_update(skip_locked=True)
+    .cte("due")
 )
 _CLAIM = (
     update(inbox)
-    .where(
-        inbox.c.id == bindparam("event_id"),
-        inbox.c.generation == bindparam("seen"),
-        # Its holder may have ended it since it was read; that leaves the generation as it is.
-        inbox.c.status.in_(("received", "failed")),
-    )
-    .values(lease_until=bindparam("until"), generation=bindparam("next"))
+    .where(inbox.c.id == _DUE.c.id)
+    .values(lease_until=bindparam("until"), generation=inbox.c.generation + 1)
+    .returning(*inbox.c)
 )
 
 
@@ -48,21 +47,21 @@ def keep(event: InboxEvent) -> Callable[[Writer], bool]:
     return work
 
 
+def keep_all(events: Sequence[InboxEvent]) -> Callable[[Writer], int]:
+    """A write that keeps those of a page of events whose ids are new; returns how many were."""
+
+    def keep_page(writer: Writer) -> int:
+        return sum(keep(event)(writer) for event in events)
+
+    return keep_page
+
+
 def claim(now: int) -> Callable[[Writer], list[InboxEvent]]:
     """A write that takes up to `CLAIM_LIMIT` rows that are due, under a fresh lease each; `now` in microseconds."""
 
     def work(writer: Writer) -> list[InboxEvent]:
-        claimed = []
-        for row in writer.execute(_DUE, now=now).fetchall():
-            event = InboxEvent(*row)
-            taken = event._replace(lease_until=now + LEASE, generation=event.generation + 1)
-            cursor = writer.execute(
-                _CLAIM, event_id=event.id, seen=event.generation, until=taken.lease_until, next=taken.generation
-            )
-            # Exactly one process changes the row from the generation it saw.
-            if cursor.rowcount == 1:
-                claimed.append(taken)
-        return claimed
+        rows = writer.execute(_CLAIM, now=now, until=now + LEASE).fetchall()
+        return sorted((InboxEvent(*row) for row in rows), key=lambda event: event.due_at)
 
     return work
 

@@ -15,13 +15,24 @@ from roony.store.writer import Writer
 LEASE = 30_000_000
 CLAIM_LIMIT = 32
 
+# One statement however many rows, since money waits behind it; a row another process holds is left to it.
 _DUE = (
-    select(outbox)
+    select(outbox.c.organization_id, outbox.c.id)
     .where(outbox.c.status == "promised", outbox.c.due_at <= bindparam("now"), outbox.c.lease_until <= bindparam("now"))
     .order_by(outbox.c.due_at)
     .limit(CLAIM_LIMIT)
+    .with_for_update(skip_locked=True)
+    .cte("due")
 )
 _CLAIM = (
+    update(outbox)
+    .where(outbox.c.organization_id == _DUE.c.organization_id, outbox.c.id == _DUE.c.id)
+    .values(lease_until=bindparam("until"), generation=outbox.c.generation + 1)
+    .returning(*outbox.c)
+)
+
+# Long work goes on under its lease only while nobody else has claimed the row.
+_RENEW = (
     update(outbox)
     .where(
         outbox.c.organization_id == bindparam("org"),
@@ -29,7 +40,7 @@ _CLAIM = (
         outbox.c.generation == bindparam("seen"),
         outbox.c.status == "promised",
     )
-    .values(lease_until=bindparam("until"), generation=bindparam("next"))
+    .values(lease_until=bindparam("until"))
 )
 
 
@@ -37,24 +48,26 @@ def claim(now: int) -> Callable[[Writer], list[OutboxPromise]]:
     """A write that takes up to `CLAIM_LIMIT` promises that are due, under a fresh lease each; `now` in microseconds."""
 
     def work(writer: Writer) -> list[OutboxPromise]:
-        claimed = []
-        for row in writer.execute(_DUE, now=now).fetchall():
-            promise = OutboxPromise(*row)
-            taken = promise._replace(lease_until=now + LEASE, generation=promise.generation + 1)
-            cursor = writer.execute(
-                _CLAIM,
-                org=promise.organization_id,
-                promise_id=promise.id,
-                seen=promise.generation,
-                until=taken.lease_until,
-                next=taken.generation,
-            )
-            # Exactly one process changes the row from the generation it saw.
-            if cursor.rowcount == 1:
-                claimed.append(taken)
-        return claimed
+        rows = writer.execute(_CLAIM, now=now, until=now + LEASE).fetchall()
+        return sorted((OutboxPromise(*row) for row in rows), key=lambda promise: promise.due_at)
 
     return work
+
+
+def renew(promise: OutboxPromise, now: int) -> Callable[[Writer], bool]:
+    """A write that gives the holder of a promise a fresh lease; False when it is not the holder any more."""
+
+    def renew_lease(writer: Writer) -> bool:
+        cursor = writer.execute(
+            _RENEW,
+            org=promise.organization_id,
+            promise_id=promise.id,
+            seen=promise.generation,
+            until=now + LEASE,
+        )
+        return bool(cursor.rowcount == 1)
+
+    return renew_lease
 
 
 def new_promise(

@@ -15,6 +15,7 @@ from roony.core.budget import available
 from roony.core.card import Card
 from roony.core.connection import Connection
 from roony.core.control import Control
+from roony.core.reconciliation import Reconciliation
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.flows.organization import cardholder_of
 from roony.gateway.issuing import CardDetails
@@ -158,6 +159,7 @@ def connection(row: Connection) -> Json:
         "id": row.id, "kind": row.kind, "status": row.status, "stripe_account": row.stripe_account,
         "livemode": bool(row.livemode), "scope": row.scope, "currency": row.currency,
         "stripe_cardholder_id": row.stripe_cardholder_id, "status_reason": row.status_reason,
+        "catching_up_since": time(row.catching_up_since),
         "created_at": time(row.created_at), "updated_at": time(row.updated_at),
     }  # fmt: skip
 
@@ -205,6 +207,18 @@ def event(row: InboxEvent) -> Json:
         "object_id": row.object_id, "status": row.status, "reason": row.reason, "failures": row.failures,
         "due_at": time(row.due_at), "created_at": time(row.created * 1_000_000), "received_at": time(row.received_at),
         "finished_at": time(row.finished_at),
+    }  # fmt: skip
+
+
+def reconciliation(row: Reconciliation) -> Json:
+    """A run: how far it is, what it looked at, and what it found."""
+    return {
+        "id": row.id, "connection_id": row.connection_id, "kind": row.kind, "cause": row.cause, "status": row.status,
+        "phase": json.loads(row.place)["phase"] if row.status == "running" else None,
+        "since": time(row.since), "until": time(row.until), "reads": row.reads, "events": row.events,
+        "authorizations": row.authorizations, "transactions": row.transactions, "cards": row.cards,
+        "booked": row.booked, "differences": row.differences, "detail": json.loads(row.detail), "error": row.error,
+        "requested_by": row.requested_by, "created_at": time(row.created_at), "finished_at": time(row.finished_at),
     }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from roony.web.admin_api import (
     limits,
     organization,
     purchases,
+    reconciliations,
 )
 from roony.web.auth import ADMIN_KEY
 from roony.web.requests import KeyedRoute
@@ -28,6 +29,7 @@ router = APIRouter(
     responses=shapes.ERRORS,
 )
 for part in (
-    organization, agents, limits, approvals, connections, purchases, discrepancies, disputes, events, audit, freezes,
+    organization, agents, limits, approvals, connections, purchases, discrepancies, disputes, events,
+    reconciliations, audit, freezes,
 ):  # fmt: skip
     router.include_router(part.router)

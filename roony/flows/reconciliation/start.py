@@ -1,0 +1,227 @@
+"""How a run begins: by the clock, by a person, or because Roony was away; once, whoever thinks of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from sqlalchemy import delete, select, tuple_
+
+from roony.core.connection import Connection
+from roony.core.errors import Refusal, not_found
+from roony.core.reconciliation import (
+    ALLOWANCE_PERIOD,
+    DAY,
+    EVENTS_OVERLAP,
+    EVENTS_PACE,
+    HOUR,
+    PHASES,
+    SECOND,
+    Due,
+    Place,
+    Reconciliation,
+    Standing,
+    is_gap,
+    next_due,
+    run_id,
+    since_of,
+)
+from roony.flows.context import FlowContext
+from roony.flows.movement import ROONY
+from roony.flows.reconciliation.run import KIND
+from roony.store.book import Book
+from roony.store.command import Command
+from roony.store.facts import Needs
+from roony.store.outbox import new_promise
+from roony.store.queries.reconciliations import WATCHED, running_runs, standing_of, watched_connections
+from roony.store.tables import reconciliations
+from roony.store.writer import Writer
+
+log = structlog.get_logger("roony.reconciliation")
+
+# How often the connections are looked at, in microseconds; each of them only when its next run is due.
+LOOK_PACE = 5 * SECOND
+RUNNING_PACE = 60 * SECOND
+# Timed runs begun at one look; with more connections than that the others begin a little later.
+MAX_STARTS = 20
+# Runs of one connection that may be under way at the same time because people asked for them.
+MAX_RUNNING = 4
+# Timed runs that found nothing are kept as long as their reads count, and a little longer.
+KEPT = ALLOWANCE_PERIOD + 5 * DAY
+PRUNED_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class StartReconciliation(Command[Reconciliation | Refusal]):
+    """Begins a run, unless one with this id has begun. With the cause `gap` nothing is approved until it ends."""
+
+    organization_id: str
+    id: str
+    connection_id: str
+    kind: str
+    cause: str
+    since: int
+    actor: str
+    detail: str = "{}"
+
+    def needs(self, now: int) -> Needs:
+        """The run and its connection."""
+        org = self.organization_id
+        return Needs(rows=((Reconciliation, org, self.id), (Connection, org, self.connection_id)))
+
+    def apply(self, book: Book, now: int) -> Reconciliation | Refusal:
+        """Writes the run and the promise to do it; refuses for a connection that has ended."""
+        org = self.organization_id
+        known = book.get(Reconciliation, org, self.id)
+        if known is not None:
+            return known
+        connection = book.get(Connection, org, self.connection_id)
+        if connection is None:
+            return not_found("connection", self.connection_id)
+        if connection.status not in WATCHED:
+            return _ended(connection)
+        since = max(0, min(self.since, now))
+        run = Reconciliation(
+            org, self.id, self.connection_id, self.kind, self.cause, "running", since, now,
+            Place(PHASES[self.kind][0]).to_json(), 0, 0, 0, 0, 0, 0, 0, self.detail, None, self.actor, now, now, None,
+        )  # fmt: skip
+        book.put(run)
+        book.promise(new_promise(org, f"out_{self.id}", KIND, self.id, {}, now))
+        if self.cause == "gap" and connection.catching_up_since is None:
+            book.put(connection._replace(catching_up_since=since, updated_at=now))
+            book.record(org, ROONY, "connection.catching_up", connection.id, {"reconciliation": run.id}, now)
+        if self.cause != "timed":
+            body = {"kind": self.kind, "cause": self.cause, "connection": self.connection_id, "since": since}
+            book.record(org, self.actor, "reconciliation.started", run.id, body, now)
+        return run
+
+
+async def start_by_hand(
+    context: FlowContext, organization_id: str, since: int | None, connection_id: str | None, actor: str
+) -> list[Reconciliation] | Refusal:
+    """Begins a run for one connection or for all of the organization's. With `since` (microseconds) all events from
+    then on are fetched, without it the undelivered ones; the lists either way."""
+    every = await asyncio.to_thread(watched_connections, context.database)
+    mine = [row for row in every if row.organization_id == organization_id]
+    wanted = [row for row in mine if connection_id in (None, row.id)]
+    if not wanted:
+        if connection_id is not None:
+            return not_found("connected Stripe account", connection_id)
+        return Refusal("no_connection", "No Stripe account is connected: there is nothing to compare with.", 409)
+    runs: list[Reconciliation] = []
+    for connection in wanted:
+        under_way = await asyncio.to_thread(running_runs, context.database, connection)
+        if len(under_way) >= MAX_RUNNING:
+            return Refusal("already_running", "Wait for the runs that are under way.", 409, id=under_way[-1].id)
+        standing = await asyncio.to_thread(standing_of, context.database, connection, context.clock())
+        kind = "lists" if since is None else "full"
+        detail = json.dumps({"reads_in_30_days": standing.reads})
+        command = StartReconciliation(
+            organization_id, context.new_id("rec"), connection.id, kind, "person",
+            since_of(kind, standing) if since is None else since, actor, detail,
+        )  # fmt: skip
+        answer = await context.till.submit(command)
+        if isinstance(answer, Refusal):
+            return answer
+        runs.append(answer)
+    return runs
+
+
+async def begin_catch_up(context: FlowContext) -> None:
+    """At a start: connections that nothing was heard of for too long are caught up before they approve anything.
+
+    Roony was not running, or its database is an older copy. Only a start is judged: while Roony runs it listens.
+    """
+    for connection in await asyncio.to_thread(watched_connections, context.database):
+        now = context.clock()
+        standing = await asyncio.to_thread(standing_of, context.database, connection, now)
+        if not is_gap(standing, now) or connection.catching_up_since is not None:
+            continue
+        since = (standing.events_until or now) - EVENTS_OVERLAP
+        log.warning("reconciliation.gap", connection=connection.id, seconds=(now - since) // SECOND)
+        await context.till.submit(_catch_up(connection, standing, since))
+
+
+def _catch_up(connection: Connection, standing: Standing, since: int) -> StartReconciliation:
+    id = run_id(connection.id, "gap", standing.last_events)
+    return StartReconciliation(connection.organization_id, id, connection.id, "full", "gap", since, ROONY)
+
+
+def _ended(connection: Connection) -> Refusal:
+    return Refusal("connection_inactive", f"The connection is {connection.status}.", 409, id=connection.id)
+
+
+class ReconciliationDuty:
+    """Knows when the next timed run of each connection is due; one for each worker. Rows decide, this only waits."""
+
+    def __init__(self, context: FlowContext) -> None:
+        """Nothing is known yet: the first look reads it."""
+        self._context = context
+        self._looked = -LOOK_PACE
+        self._pruned = 0
+        self._due: dict[tuple[str, str], int] = {}
+
+    async def due(self, now: int) -> list[StartReconciliation]:
+        """The runs to begin now, at most `MAX_STARTS`. Of many processes that begin the same one, one does."""
+        if abs(now - self._looked) < LOOK_PACE:
+            return []
+        self._looked = now
+        connections = await asyncio.to_thread(watched_connections, self._context.database)
+        waiting = [c for c in connections if self._due.get((c.organization_id, c.id), 0) <= now]
+        found = [await self._next(connection, now) for connection in waiting[:MAX_STARTS]]
+        await self._prune(now)
+        return [command for command in found if command is not None]
+
+    async def _next(self, connection: Connection, now: int) -> StartReconciliation | None:
+        """What is to begin for a connection, and when to look at it again."""
+        database, key = self._context.database, (connection.organization_id, connection.id)
+        standing = await asyncio.to_thread(standing_of, database, connection, now)
+        due = next_due(standing, now)
+        self._due[key] = now + RUNNING_PACE if standing.running else due.at
+        if connection.catching_up_since is not None:
+            runs = await asyncio.to_thread(running_runs, database, connection)
+            if not any(run.cause == "gap" for run in runs):
+                self._due[key] = now + EVENTS_PACE
+                return _catch_up(connection, standing, connection.catching_up_since)
+        if standing.running or due.at > now:
+            return None
+        self._due[key] = now + EVENTS_PACE
+        return _timed(connection, standing, due)
+
+    async def _prune(self, now: int) -> None:
+        """Forgets old runs that found nothing, once an hour."""
+        if abs(now - self._pruned) < HOUR:
+            return
+        self._pruned = now
+        await self._context.till.write(_forget(now - KEPT))
+
+
+def _timed(connection: Connection, standing: Standing, due: Due) -> StartReconciliation:
+    detail: dict[str, Any] = {}
+    if due.saving:
+        log.warning("reconciliation.saving_reads", connection=connection.id, reads=standing.reads)
+        detail["saving_reads"] = standing.reads
+    id = run_id(connection.id, "timed", standing.last_events)
+    return StartReconciliation(
+        connection.organization_id, id, connection.id, due.kind, "timed", since_of(due.kind, standing), ROONY,
+        json.dumps(detail),
+    )  # fmt: skip
+
+
+def _forget(before: int) -> Callable[[Writer], None]:
+    run = reconciliations.c
+    key = tuple_(run.organization_id, run.id)
+    old = (
+        select(run.organization_id, run.id)
+        .where(run.cause == "timed", run.status != "running", run.differences == 0, run.created_at < before)
+        .limit(PRUNED_AT_ONCE)
+    )
+
+    def forget_runs(writer: Writer) -> None:
+        writer.execute(delete(reconciliations).where(key.in_(old)))
+
+    return forget_runs

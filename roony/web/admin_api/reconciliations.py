@@ -1,0 +1,68 @@
+"""Reconciliations: begin to compare with Stripe, and see how far it is and what it found."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from pydantic import Field
+
+from roony.core.errors import Refusal
+from roony.core.reconciliation import Reconciliation, parse_since
+from roony.flows.reconciliation import start_by_hand
+from roony.store.queries.paging import equal
+from roony.web import answers
+from roony.web.admin_api.lists import get_row, list_rows
+from roony.web.auth import CallerOf, ContextOf
+from roony.web.errors import Refused, accepted
+from roony.web.requests import KeyedRoute
+from roony.web.schemas import Body, Id, ListQuery
+
+router = APIRouter(route_class=KeyedRoute, tags=["Reconciliations"])
+
+_BAD_SINCE = "It must be a past time in RFC 3339 with its offset, or how long ago, like 90m, 2h or 7d."
+
+
+class ReconciliationBody(Body):
+    """What to compare; nothing is required."""
+
+    since: Annotated[str | None, Field(max_length=40, description="RFC 3339, or 90m, 2h, 7d: all events since")] = None
+    connection_id: Id | None = None
+
+
+class ReconciliationQuery(ListQuery):
+    """Which runs."""
+
+    status: Literal["running", "finished", "failed"] | None = None
+    cause: Literal["timed", "person", "gap"] | None = None
+    connection_id: Id | None = None
+
+
+@router.post("/reconciliations", status_code=202, response_model=None)
+async def start_reconciliations(
+    body: ReconciliationBody, request: Request, caller: CallerOf, context: ContextOf
+) -> dict[str, Any]:
+    """Fetch what webhooks did not bring and compare with Stripe, one run for each connection; look at them later."""
+    since = parse_since(body.since, context.clock()) if body.since is not None else None
+    if body.since is not None and since is None:
+        raise Refused(Refusal("invalid", _BAD_SINCE, 422, "since"))
+    runs = accepted(await start_by_hand(context, caller.organization_id, since, body.connection_id, caller.actor))
+    request.app.state.wake_worker()
+    return {"data": [answers.reconciliation(run) for run in runs]}
+
+
+@router.get("/reconciliations", response_model=None)
+async def list_reconciliations(
+    caller: CallerOf, context: ContextOf, query: Annotated[ReconciliationQuery, Query()]
+) -> dict[str, Any]:
+    """Runs, newest first."""
+    given = {"status": query.status, "cause": query.cause, "connection_id": query.connection_id}
+    where = equal(Reconciliation, given)
+    return await list_rows(context, Reconciliation, caller.organization_id, query, answers.reconciliation, *where)
+
+
+@router.get("/reconciliations/{id}", response_model=None)
+async def get_reconciliation(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """One run."""
+    row = await get_row(context, Reconciliation, caller.organization_id, id, "reconciliation")
+    return answers.reconciliation(row)
