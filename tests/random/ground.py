@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Table
 
@@ -154,15 +154,15 @@ def command_of(event: InboxEvent, books: Books) -> Command[Any]:
     builder = flow_inbox._BUILDERS.get(event.type)
     if builder is None:
         return FinishEvent(ORG, event, "ignored", "not an event Roony needs")
-    context = cast(FlowContext, _Ids(books.new_id))
+    context = cast(FlowContext, _Surroundings(books.new_id, books.clock))
     return builder(context, AccountRoute(ACCOUNT, 0, ORG, CONNECTION), event, json.loads(event.payload))
 
 
-class _Ids:
+class _Surroundings(NamedTuple):
     """Of a context, what building a command needs."""
 
-    def __init__(self, new_id: Callable[[str], str]) -> None:
-        self.new_id = new_id
+    new_id: Callable[[str], str]
+    clock: Callable[[], int]
 
 
 class Killed(BaseException):
@@ -341,21 +341,32 @@ class DatabaseGround:
 
     def snapshot(self, records_after: int) -> tuple[Snapshot, list[AuditRecord], list[InboxEvent]]:
         """All rows as they are durably; audit records after that sequence; events without their payload."""
+        wanted = [(TABLE_OF[row], "") for row in WATCHED]
+        mine = f"WHERE organization_id = '{ORG}' AND sequence > {records_after}"
+        wanted += [(tables.audit_records, mine), (tables.inbox, "")]
+        found = self._read([_select(table, where) for table, where in wanted])
+        rows = [[table.info["row"](*item) for item in found[at]] for at, (table, _) in enumerate(wanted)]
+        return dict(zip(WATCHED, rows, strict=False)), rows[-2], rows[-1]
+
+    def _read(self, queries: list[str]) -> list[list[Any]]:
+        """The rows of each query, on a connection of their own; PostgreSQL gets all of them at once."""
         connection = self.database.engine.raw_connection()
         try:
-            cursor = connection.cursor()
-
-            def read(table: Table, where: str = "") -> list[Any]:
-                row, order = table.info["row"], ", ".join(table.info["key"])
-                names = ", ".join("''" if column.name == "payload" else column.name for column in table.columns)
-                cursor.execute(f"SELECT {names} FROM {table.name} {where} ORDER BY {order}")  # noqa: S608
-                return [row(*item) for item in cursor.fetchall()]
-
-            snapshot = {row: read(TABLE_OF[row]) for row in WATCHED}
-            records = read(tables.audit_records, f"WHERE organization_id = '{ORG}' AND sequence > {records_after}")
-            return snapshot, records, read(tables.inbox)
+            cursor = cast(Any, connection.cursor())
+            if self.database.is_sqlite:
+                return [cursor.execute(query).fetchall() for query in queries]
+            cursor.execute("; ".join(queries))
+            found = [cursor.fetchall()]
+            while cursor.nextset():
+                found.append(cursor.fetchall())
+            return found
         finally:
             connection.close()
+
+
+def _select(table: Table, where: str) -> str:
+    names = ", ".join("''" if column.name == "payload" else column.name for column in table.columns)
+    return f"SELECT {names} FROM {table.name} {where} ORDER BY {', '.join(table.info['key'])}"  # noqa: S608
 
 
 class SqliteGround(DatabaseGround):

@@ -6,11 +6,16 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from roony.core.card import Card, wanted_at_stripe
-from roony.flows.card import FailCard, FinishPromise, MadeCard, RecordCard, RecordCardStatus
+from roony.core.settlement import read_authorization
+from roony.flows.card import FailCard, FinishPromise, MadeCard, PutOff, RecordCard, RecordCardStatus
+from roony.flows.card_event import BookCard
 from roony.flows.freeze import SetCardFrozen
+from roony.flows.settlement import BookAuthorization
+from roony.flows.unknown_card import UNKNOWN_CARD, ReplayCardEvents
 from roony.store.tables import OutboxPromise
 from tests.random.ground import NO_ANSWER
-from tests.support.books import ORG
+from tests.random.model import SECOND
+from tests.support.books import CONNECTION, ORG
 
 if TYPE_CHECKING:
     from tests.random.machine import CompanyMachine
@@ -24,7 +29,47 @@ def keep(company: CompanyMachine, promise: OutboxPromise, how: str, blow: str | 
         return _set_status(company, promise, how, blow)
     if promise.kind in ("freeze_cards", "unfreeze_cards"):
         return _follow_freeze(company, promise, blow)
+    if promise.kind == "retrieve_authorization":
+        shown = company.network.statement(company.network.authorizations[promise.subject])
+        return _look(
+            company, promise, BookAuthorization(ORG, CONNECTION, read_authorization(shown, company.network.now)), blow
+        )
+    if promise.kind == "look_at_card":
+        return _look(company, promise, _card_shown(company, promise.subject), blow)
+    if promise.kind == "replay_card_events":
+        return _replay(company, promise, blow)
     raise AssertionError(f"nobody keeps {promise.kind}")
+
+
+def _card_shown(company: CompanyMachine, id: str) -> BookCard:
+    card = company.network.cards[id]
+    facts = MadeCard(card.id, card.status, "4242", 12, 2130)
+    return BookCard(ORG, CONNECTION, facts, card.metadata["roony_card"], None, company.books.new_id("out"))
+
+
+def _look(company: CompanyMachine, promise: OutboxPromise, command: Any, blow: str | None) -> bool:
+    """What a retrieval shows is booked; while its card is still being made it is looked at again later."""
+    answer = company.ground.submit(command, blow)
+    if answer is NO_ANSWER:
+        return True
+    if answer == "received":
+        put_off = PutOff(ORG, promise, promise.key, promise.attempt, 3 * SECOND, "waiting for its card")
+        return _submit(company, put_off, None)
+    return _submit(company, FinishPromise(ORG, promise), None)
+
+
+def _replay(company: CompanyMachine, promise: OutboxPromise, blow: str | None) -> bool:
+    """Events that were left out because their card was unknown are handled again."""
+    card = json.loads(promise.params)["stripe_card_id"]
+    left_out = [
+        event.id
+        for event in company.watch.inbox.values()
+        if (event.status, event.reason) == ("applied", UNKNOWN_CARD)
+        and f'"{card}"'.encode() in company.watch.delivered[event.id].body
+    ]
+    if left_out and company.ground.submit(ReplayCardEvents(ORG, tuple(left_out)), blow) is NO_ANSWER:
+        return True
+    return _submit(company, FinishPromise(ORG, promise), None)
 
 
 def _make_card(company: CompanyMachine, promise: OutboxPromise, how: str, blow: str | None) -> bool:

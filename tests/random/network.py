@@ -151,10 +151,12 @@ class Network:
         self._tell("issuing_transaction.created", made["id"], made)
         self._end_by_payment(card)
 
-    def refund(self, card: NetworkCard, amount: int, known: NetworkAuthorization | None) -> None:
-        """Money back, told with its authorization or without."""
+    def refund(
+        self, card: NetworkCard, amount: int, known: NetworkAuthorization | None, *, stray: bool = False
+    ) -> None:
+        """Money back, told with its authorization or without. `stray`: more than was ever paid, so not of this card."""
         made = self._transaction("refund", card, amount, known.merchant if known else "FIGMA", known)
-        card.refunded += amount
+        card.refunded += 0 if stray else amount
         if known is not None:
             known.transactions.append(made)
             self._told(known)

@@ -177,13 +177,13 @@ class Watch:
     def booked_once(self) -> None:
         """P3: totals are the sum of transactions, and each of those is one of the network's, as it is there."""
         truth = {made["id"]: made for made in self.network.transactions}
-        captured: dict[str, int] = defaultdict(int)
+        sums: dict[tuple[str | None, str], int] = defaultdict(int)
         for row in self.rows[StripeTransaction]:
             assert (row.type, row.amount) == (truth[row.id]["type"], abs(truth[row.id]["amount"])), row
-            if row.type == "capture" and row.purchase_id is not None:
-                captured[row.purchase_id] += row.amount
+            sums[(row.purchase_id, row.type)] += row.amount
         for purchase in self.rows[Purchase]:
-            assert purchase.captured == captured[purchase.id], purchase
+            assert purchase.captured == sums[(purchase.id, "capture")], purchase
+            assert purchase.refunded == sums[(purchase.id, "refund")] <= purchase.captured, purchase
 
 
 def fits(record: AuditRecord) -> bool:
@@ -196,5 +196,6 @@ def fits(record: AuditRecord) -> bool:
 
 
 def plain(rows: list[Any]) -> list[Any]:
-    """Rows without the time of their last change."""
-    return [row._replace(updated_at=0) if "updated_at" in row._fields else row for row in rows]
+    """Rows without the times at which they changed and were heard of."""
+    times = {"updated_at", "seen_at"}
+    return [row._replace(**dict.fromkeys(times.intersection(row._fields), 0)) for row in rows]
