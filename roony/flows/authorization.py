@@ -22,9 +22,11 @@ from roony.core.authorization import (
 from roony.core.card import Card
 from roony.core.connection import Connection
 from roony.core.control import EMPTY
+from roony.core.finding import ABOUT_ANSWERS, answer_findings, discrepancy_id, history_of
 from roony.core.ledger import committed_on
 from roony.core.purchase import Purchase
-from roony.flows.discrepancy import flag
+from roony.core.settlement import Discrepancy
+from roony.flows.discrepancy import flag, settle_findings
 from roony.flows.merchant import approved_merchant, learned_of
 from roony.flows.movement import ROONY, follow
 from roony.flows.purchase import scoped_controls
@@ -103,7 +105,8 @@ class AnswerAuthorization(Command[Answered]):
         if purchase is not None:
             if verdict.approved:
                 purchase = follow(book, purchase, "authorization", now)
-            for kind in verdict.flags:
+            # On one that was known before, Stripe's own statement finds it; its findings are not loaded here.
+            for kind in verdict.flags if facts.known is None else ():
                 flag(
                     book,
                     self.organization_id,
@@ -209,6 +212,7 @@ class AnswerAuthorization(Command[Answered]):
                 statement_at=0,
                 created_at=now,
                 updated_at=now,
+                seen_at=now,
             )
         elif before.purchase_id is None and purchase is not None and facts.card is not None:
             # Answered before its card was recorded here: from now on it belongs to the purchase.
@@ -241,7 +245,11 @@ class Withdraw(Command[None]):
     def needs(self, now: int) -> Needs:
         """The decision and the authorization with its purchase."""
         key = (self.organization_id, self.authorization_id)
-        return Needs(rows=((AuthorizationDecision, *key, self.ordinal, self.amount), (Authorization, *key)))
+        kinds = [(Discrepancy, key[0], discrepancy_id(kind, key[1])) for kind in ABOUT_ANSWERS]
+        return Needs(
+            rows=((AuthorizationDecision, *key, self.ordinal, self.amount), (Authorization, *key), *kinds),
+            groups=((AuthorizationDecision, *key),),
+        )
 
     def apply(self, book: Book, now: int) -> None:
         """Nothing if the decision never committed, was taken back before, or Stripe already said what happened."""
@@ -256,6 +264,7 @@ class Withdraw(Command[None]):
             book.put(known._replace(amount=amount, approved=int(self.ordinal > 0 and amount > 0), updated_at=now))
             if known.purchase_id is not None:
                 follow(book, book.need(Purchase, self.organization_id, known.purchase_id), "withdrawn", now)
+        self._compare(book, known, now)
         book.record(
             self.organization_id,
             ROONY,
@@ -264,6 +273,13 @@ class Withdraw(Command[None]):
             {"decision": decision.id, "ordinal": self.ordinal},
             now,
         )
+
+    def _compare(self, book: Book, known: Authorization, now: int) -> None:
+        """Stripe may have said before that it approved: then it did otherwise than we answered."""
+        if known.purchase_id is not None and history_of(known):
+            decisions = book.group(AuthorizationDecision, self.organization_id, self.authorization_id)
+            purchase = book.need(Purchase, self.organization_id, known.purchase_id)
+            settle_findings(book, purchase, answer_findings(known.id, history_of(known), decisions), now)
 
 
 def _answer(decision: AuthorizationDecision, request: AuthorizationRequest) -> Answered:

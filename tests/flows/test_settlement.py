@@ -253,6 +253,7 @@ FLAGS = {
     "our yes is withdrawn, but Stripe approved by itself": ["answer_not_honoured"],
     "canceled at Stripe, then our yes is not honoured": ["answer_not_honoured"],
     "our yes is not honoured, then canceled at Stripe": ["answer_not_honoured"],
+    "withdrawn after Stripe said yes changes nothing": ["answer_not_honoured"],
     "approved without Roony": ["approved_without_roony"],
     "approved without Roony beyond the hold": ["approved_without_roony"],
     "the capture comes before any statement": ["approved_without_roony"],
