@@ -110,6 +110,12 @@ class Process:
         assert self.orders.recv() == "armed"
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._child.pid is not None
+        return self._child.pid
+
+    @property
     def is_alive(self) -> bool:
         """Whether it runs."""
         return self._child.is_alive()
