@@ -101,7 +101,7 @@ class FactLoader:
         purchases |= self._load_stripe_cards(book, {card for need in needs for card in need.stripe_cards})
         linked = self._load_linked(book, needs)
         found = self._load_purchases(book, purchases | linked, any(need.holds for need in needs))
-        self._load_findings(book, linked)
+        self._load_findings(book, {key for key in linked if book.get(Purchase, *key) is not None})
         if found:
             # With what asks of the batch compare, so that it stays one query.
             merchants = wanted.setdefault(KnownMerchant, set())
