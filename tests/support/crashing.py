@@ -126,6 +126,10 @@ class Process:
         assert self._child.exitcode is not None, "it does not end"
         return self._child.exitcode
 
+    def kill(self) -> None:
+        """SIGKILL, in the middle of whatever it is doing."""
+        self._child.kill()
+
     def stop(self) -> None:
         """Ends it, at once."""
         self._child.kill()
