@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError
 
 from roony import stop_points
@@ -27,6 +27,7 @@ from roony.identifiers import new_id, new_version
 from roony.store import tables
 from roony.store.database import Database
 from roony.store.migrations import migrate, pending_revisions
+from roony.store.other_writes import MAX_ROWS
 from roony.store.till import Till
 from roony.store.vault import Vault
 from roony.store.writer import Writer
@@ -68,7 +69,8 @@ class Roony:
         open_database(self.database)
         self.context.till.start()
         if self.database.is_sqlite:
-            await self.context.till.write(_free_leases)
+            while await self.context.till.write(_free_leases):
+                pass
         await begin_catch_up(self.context)
         _calm_collector()
         self._working = asyncio.create_task(self.worker.run(self._stopping), name="worker")
@@ -122,14 +124,16 @@ def build(settings: Settings, public_url: str, clock: Clock | None = None) -> Ro
     return Roony(settings, clock, database, context, worker, app)
 
 
-def _free_leases(writer: Writer) -> None:
-    """Takes up at once what the last process was doing when it died.
+def _free_leases(writer: Writer) -> int:
+    """Takes up at once what the last process was doing when it died; returns how many leases it freed, 0 at the end.
 
     Only on SQLite: its lock says that no other process holds a lease. Fencing by generation stays as it is.
     """
+    freed = 0
     for table, waiting in ((tables.outbox, ("promised",)), (tables.inbox, ("received", "failed"))):
-        held = update(table).where(table.c.status.in_(waiting), table.c.lease_until > 0)
-        writer.execute(held.values(lease_until=0))
+        some = select(table.c.id).where(table.c.status.in_(waiting), table.c.lease_until > 0).limit(MAX_ROWS // 2)
+        freed += writer.execute(update(table).where(table.c.id.in_(some)).values(lease_until=0)).rowcount
+    return freed
 
 
 def open_database(database: Database) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Collection
 
 from roony.core.errors import Refusal
 from roony.store.command import AWAY, BUSY, CLOSING, Ticket
@@ -51,10 +52,14 @@ class Lanes:
             for ticket in reversed(tickets):
                 self._lane(ticket).appendleft(ticket)
 
-    def take(self, last_batch: int, room: int, most: int) -> tuple[list[Ticket], list[Ticket]]:
+    def take(
+        self, last_batch: int, room: int, most: int, held: Collection[str] = ()
+    ) -> tuple[list[Ticket], list[Ticket]]:
         """Waits for something, then takes up to `room` commands, urgent ones first, and up to `most` other writes.
 
-        Both empty: the lanes are closed and nothing is left. `last_batch` is the number of commands taken before.
+        Both empty: the lanes are closed and nothing is left. `last_batch` is the number of commands taken before. Of
+        organizations that are `held` by a stranger only the first command is taken, however many wait: to see whether
+        they are free again.
         """
         with self._wake:
             while not (self._urgent or self._ordinary or self._work or self._closed):
@@ -62,9 +67,18 @@ class Lanes:
         let_it_fill(lambda: len(self._urgent) + len(self._ordinary), last_batch, most)
         with self._wake:
             commands: list[Ticket] = []
+            probed: set[str] = set()
             for lane in (self._urgent, self._ordinary):
+                passed: list[Ticket] = []
                 while lane and len(commands) < room:
-                    commands.append(lane.popleft())
+                    ticket = lane.popleft()
+                    if (id := ticket.asked.organization_id) in probed:
+                        passed.append(ticket)
+                        continue
+                    commands.append(ticket)
+                    if id in held:
+                        probed.add(id)
+                lane.extendleft(reversed(passed))
             return commands, [self._work.popleft() for _ in range(min(len(self._work), most))]
 
     def shut_out(self) -> list[Ticket]:

@@ -23,6 +23,7 @@ from roony.store.book import Book
 from roony.store.command import AWAY, FAILED, LATE, UNKNOWN_OUTCOME, Command, Counters, Ticket, TillClosed
 from roony.store.facts import ConfigCache, FactLoader
 from roony.store.lanes import Lanes
+from roony.store.other_writes import do_other_writes
 from roony.store.reconnect import pauses
 from roony.store.writer import ConnectionLost, Writer
 
@@ -57,6 +58,8 @@ class Till:
         self._writer: Writer | None = None
         self._begun = False
         self._skipped = False
+        # Organizations whose rows a stranger held when they were last wanted.
+        self._held: set[str] = set()
         self._seconds_each = 0.0002
         self._last_batch = 0
         self._counts = dict.fromkeys(Counters._fields, 0)
@@ -143,7 +146,7 @@ class Till:
         try:
             while True:
                 room = max(1, min(MAX_BATCH, int(MAX_BATCH_SECONDS / self._seconds_each)))
-                commands, work = self._lanes.take(self._last_batch, room, MAX_BATCH)
+                commands, work = self._lanes.take(self._last_batch, room, MAX_BATCH, self._held)
                 self._last_batch = len(commands)
                 if not commands and not work:
                     return
@@ -195,9 +198,8 @@ class Till:
                 # Waiting for locks and for the disk costs a batch the same whatever its size: it is not counted.
                 each = (time.monotonic() - began) / len(present)
                 self._seconds_each += (each - self._seconds_each) * 0.1
-            for ticket in work:
-                self._do_work(writer, ticket)
-            names = [ticket.name for ticket in (*present, *work)]
+            done = do_other_writes(writer, work)
+            names = [ticket.name for ticket in (*present, *done)]
             reach("before_commit", names)
             writer.commit()
         except BaseException:
@@ -207,7 +209,7 @@ class Till:
         self._counts["commits"] += 1
         self._counts["commands"] += len(present)
         self._counts["authorizations"] += sum(1 for t in present if t.asked.urgent)
-        return [*present, *work], unlocked
+        return [*present, *done], [*unlocked, *work[len(done) :]]
 
     @property
     def _opened(self) -> Writer:
@@ -216,14 +218,18 @@ class Till:
         return self._writer
 
     def _begin(self, writer: Writer, ids: list[str]) -> dict[str, Organization]:
-        self._skipped = False
+        """Locks the organizations, or those of them that no stranger holds: the others are not waited for again."""
+        held = self._held.intersection(ids)
+        # Nobody free waits for one that was held the time before.
+        self._skipped = bool(held) and len(held) < len(ids)
         try:
-            rows = writer.begin(ids)
+            rows = writer.begin(ids, skip_locked=self._skipped, probing=bool(held))
         except TimeoutError:
-            # A stranger holds one of the rows: go on with the organizations that are free.
             writer.rollback()
             self._skipped = True
             rows = writer.begin(ids, skip_locked=True)
+            self._held |= set(ids)
+        self._held -= {row.id for row in rows} if self._skipped else set(ids)
         return {row.id: row for row in rows}
 
     def _clocks(self, writer: Writer, organizations: dict[str, Organization]) -> dict[str, int]:
@@ -258,18 +264,6 @@ class Till:
         ticket.answer = LATE
         self._counts["refused_late"] += 1
         return True
-
-    def _do_work(self, writer: Writer, ticket: Ticket) -> None:
-        writer.run("SAVEPOINT work")
-        try:
-            ticket.answer = ticket.work(writer) if ticket.work is not None else None
-            writer.run("RELEASE SAVEPOINT work")
-        except ConnectionLost:
-            raise
-        except Exception as error:
-            writer.run("ROLLBACK TO SAVEPOINT work")
-            writer.run("RELEASE SAVEPOINT work")
-            ticket.answer = error
 
     def _one_by_one(self, commands: list[Ticket], work: list[Ticket]) -> None:
         """After a failed write: each ticket once more in a transaction of its own; who fails alone is refused."""

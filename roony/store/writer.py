@@ -25,6 +25,8 @@ from roony.store.statements import key_places, select_by, update_rows, write_row
 
 # PostgreSQL's limits of design section 3, in milliseconds.
 LOCK_TIMEOUT_MS = 50
+# The same for an organization that was not free the time before: whoever comes meanwhile waits as long.
+PROBE_TIMEOUT_MS = 10
 STATEMENT_TIMEOUT_MS = 1_000
 IDLE_TIMEOUT_MS = 2_000
 TCP_TIMEOUT_MS = 2_000
@@ -45,10 +47,13 @@ class Writer:
     backend: str
     dialect: Dialect
 
-    def begin(self, organization_ids: Sequence[str], skip_locked: bool = False) -> list[Organization]:
+    def begin(
+        self, organization_ids: Sequence[str], skip_locked: bool = False, probing: bool = False
+    ) -> list[Organization]:
         """Begins and locks these organizations in sorted order; returns those that exist and were obtained.
 
-        Raises TimeoutError when a lock was not obtained in time (PostgreSQL only); then call `rollback`.
+        Raises TimeoutError when a lock was not obtained in time, with `probing` in a shorter one (PostgreSQL only);
+        then call `rollback`.
         """
         raise NotImplementedError
 
@@ -143,7 +148,12 @@ class SqliteWriter(Writer):
         ):
             self._connection.execute(f"PRAGMA {pragma}")
 
-    def begin(self, organization_ids: Sequence[str], skip_locked: bool = False) -> list[Organization]:  # noqa: ARG002
+    def begin(
+        self,
+        organization_ids: Sequence[str],
+        skip_locked: bool = False,  # noqa: ARG002
+        probing: bool = False,  # noqa: ARG002
+    ) -> list[Organization]:
         """BEGIN IMMEDIATE takes the file's write lock; the rows are then read under it."""
         self._connection.execute("BEGIN IMMEDIATE")
         if not organization_ids:
@@ -218,9 +228,11 @@ class PostgresWriter(Writer):
         )
         self._open = False
 
-    def begin(self, organization_ids: Sequence[str], skip_locked: bool = False) -> list[Organization]:
+    def begin(
+        self, organization_ids: Sequence[str], skip_locked: bool = False, probing: bool = False
+    ) -> list[Organization]:
         """Locks the rows in sorted order, so that two processes never wait for each other in a circle."""
-        self.run("BEGIN")
+        self.run(f"BEGIN; SET LOCAL lock_timeout = {PROBE_TIMEOUT_MS}" if probing else "BEGIN")
         self._open = True
         if not organization_ids:
             return []

@@ -128,14 +128,10 @@ class TestEvents:
         assert books.row(InboxEvent).status == "dead"
         assert do(books, inbox.claim(now + 10**12)) == []
 
-    def test_a_row_finished_after_it_was_read_is_not_claimed(self, books: Books) -> None:
-        """On PostgreSQL its holder may end it between the reading and the claiming; the generation stays the same."""
-        do(books, inbox.keep(event()))
-        [claimed] = do(books, inbox.claim(NOW))
-        finish_event(books, claimed)
-        values = {"event_id": claimed.id, "seen": claimed.generation, "until": 1, "next": 2}
-        assert do(books, lambda writer: writer.execute(inbox._CLAIM, **values).rowcount) == 0
-        assert books.row(InboxEvent).generation == claimed.generation
+    def test_the_longest_due_come_first(self, books: Books) -> None:
+        for number in range(3):
+            do(books, inbox.keep(event(f"evt_{number}", due_at=NOW - number)))
+        assert [claimed.id for claimed in do(books, inbox.claim(NOW))] == ["evt_2", "evt_1", "evt_0"]
 
     def test_one_claim_takes_no_more_than_its_limit(self, books: Books) -> None:
         for number in range(inbox.CLAIM_LIMIT + 5):
