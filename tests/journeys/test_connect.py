@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from sqlalchemy import select
 
 from roony.core.agent import Organization
 from roony.core.audit import AuditRecord
@@ -27,9 +26,9 @@ from roony.flows.card_making import keep_make_card
 from roony.flows.context import FlowContext
 from roony.flows.inbox import handle_event
 from roony.store import inbox, outbox
-from roony.store.tables import AccountRoute, ConnectionSecret, OAuthState, metadata
+from roony.store.tables import AccountRoute, ConnectionSecret, OAuthState
 from tests.gateway.loopback import Answer, LoopbackStripe
-from tests.support.books import ORG, Books, open_books
+from tests.support.books import ORG, Books, everything_in, open_books
 from tests.support.connecting import (
     OTHER_ORG,
     Browser,
@@ -194,9 +193,7 @@ class TestSuccess:
         asked = parse_qs(urlsplit(page.location).query)
         assert asked["redirect_uri"] == ["https://roony.example/connect/stripe/callback"]
 
-    def test_tokens_lie_sealed_in_the_database(
-        self, site: Site, books: Books, simulator: SimulatorProcess, tmp_path: Path
-    ) -> None:
+    def test_tokens_lie_sealed_in_the_database(self, site: Site, books: Books, simulator: SimulatorProcess) -> None:
         connect(site)
         row = books.row(ConnectionSecret, name="access_token")
         token = site.context.vault.open(
@@ -206,11 +203,7 @@ class TestSuccess:
         planted = "sk_test_planted_on_purpose"
         books.put(ConnectionSecret(OTHER_ORG, "con_x", "access_token", planted, 0))
 
-        if books.database.is_sqlite:
-            content = b"".join(path.read_bytes() for path in sorted(tmp_path.glob("roony.db*")))
-        else:
-            rows = [row for table in metadata.sorted_tables for row in books.database.read(select(table))]
-            content = "".join(map(str, rows)).encode()
+        content = everything_in(books.database)
 
         assert planted.encode() in content, "the scan does not see what is there"
         secret = books.row(ConnectionSecret, organization_id=ORG, name="refresh_token")

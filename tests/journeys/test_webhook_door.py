@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.served import WEBHOOK, Simulation, event, sign
+from tests.support.served import WEBHOOK, Buyer, Simulation, event, sign, until
 
 MEBIBYTE = 1024 * 1024
 
@@ -108,6 +108,40 @@ def test_an_event_of_nobodys_account_is_kept_as_ignored(roony: Simulation, poste
     after = roony.rows()
     assert after.pop("inbox") == before.pop("inbox") + 2
     assert after == before
+
+
+# NUL and half a surrogate pair: JSON writes them, a database does not hold them.
+UNHOLDABLE = ["\x00", "\ud83d"]
+
+
+@pytest.mark.parametrize("odd", UNHOLDABLE, ids=["nul", "half a pair"])
+def test_text_that_no_database_holds_spoils_nothing(roony: Simulation, buyer: Buyer, odd: str) -> None:
+    """P12: a request with it is decided, an event with it is applied, and neither costs its neighbours anything."""
+    bought = buyer.buy(1_000, "Figma")
+    shop = {"city": f"San{odd}Francisco", "url": f"https://figma.example/{odd}", "name": f"FIGMA {odd}"}
+    requested = roony.request_event(bought.stripe_card, 1_000, "FIGMA", merchant_data=shop)
+    answer = roony.post(requested)
+    assert (answer.approved, answer.code) == (True, "APPROVED")
+    assert roony.event_state(requested["id"]) == "applied"
+    entry = {"amount": 1_000, "approved": True, "reason": "webhook_approved", "created": roony.now(), "currency": "usd"}
+    said = {
+        **requested["data"]["object"], "approved": True, "amount": 1_000, "pending_request": None,
+        "request_history": [entry],
+    }  # fmt: skip
+    stated = event(roony.account, "issuing_authorization.created", said, roony.now())
+    assert roony.post(stated).status == 200
+    until(lambda: roony.event_state(stated["id"]), "applied")
+    assert buyer.purchase(bought.id)["status"] == "authorized"
+    unknown = event(roony.account, "something.new", {"id": f"thing_{odd}"}, roony.now())
+    assert roony.post({**unknown, "id": f"evt_{odd}{roony.now()}"}).status == 200
+
+
+@pytest.mark.parametrize("query", ["", "status=%00", "purchase_id=%00", "agent_id=a%00b", "cursor=%00"])
+def test_no_question_with_a_nul_is_an_outage(roony: Simulation, buyer: Buyer, query: str) -> None:
+    """It is nothing that is there, on either database."""
+    path = f"?{query}" if query else "/pur_%00"
+    assert roony.owner.call("GET", f"/api/v1/admin/purchases{path}").status_code in (404, 422)
+    assert buyer.api.call("GET", f"/api/v1/purchase_intents{path}").status_code in (404, 422)
 
 
 def test_only_post_is_served(roony: Simulation) -> None:

@@ -199,6 +199,14 @@ def seed() -> list[tuple[Any, ...]]:
     return rows
 
 
+def everything_in(database: Database) -> bytes:
+    """Every byte of a SQLite file and what lies beside it, or the text of every row on PostgreSQL."""
+    if database.path is not None:
+        return b"".join(path.read_bytes() for path in database.path.parent.glob(f"{database.path.name}*"))
+    rows = [row for table in tables.metadata.sorted_tables for row in database.read(select(table))]
+    return "\n".join(map(str, rows)).encode()
+
+
 def build_tables(database: Database) -> None:
     """Makes the tables in a database that has none."""
     engine = sqlalchemy.create_engine(database.url)

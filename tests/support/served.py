@@ -250,6 +250,12 @@ class Simulation:
             counts = {name: select(func.count()).select_from(table) for name, table in metadata.tables.items()}
             return {name: database.read(count)[0][0] for name, count in counts.items()}
 
+    def event_state(self, id: str) -> str | None:
+        """How far the handling of one of Stripe's events is; None for one that was not kept."""
+        with self._reading() as database:
+            found = database.read(select(inbox.c.status).where(inbox.c.id == id))
+        return found[0][0] if found else None
+
     @contextmanager
     def _reading(self) -> Iterator[Database]:
         database = Database(self.database_url)
