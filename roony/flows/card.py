@@ -77,10 +77,10 @@ class RecordCard(Command[Purchase]):
     promise: OutboxPromise | None = None
 
     def needs(self, now: int) -> Needs:
-        """The card with its purchase and the chain above it, and whether it was taken for somebody else's."""
-        taken_for_unknown = discrepancy_id("unknown_card", self.made.stripe_card_id)
+        """The card with its purchase and the chain above it, and what was found about it before."""
         org = self.organization_id
-        return Needs(rows=((Card, org, self.card_id), (Discrepancy, org, taken_for_unknown)))
+        found = [discrepancy_id(kind, self.made.stripe_card_id) for kind in ("unknown_card", "card_left_open")]
+        return Needs(rows=((Card, org, self.card_id), *((Discrepancy, org, id) for id in found)))
 
     def apply(self, book: Book, now: int) -> Purchase:
         """1 record the card · 2 look again whether it is still wanted (section 5) · 3 end, freeze or open it."""
@@ -146,8 +146,8 @@ class FailCard(Command[Purchase]):
     maybe_made: bool = False
 
     def needs(self, now: int) -> Needs:
-        """The card with its purchase."""
-        return Needs(rows=((Card, self.organization_id, self.card_id),))
+        """The card with its purchase, and whether it was found open before."""
+        return _left_open_needs(self.organization_id, self.card_id)
 
     def apply(self, book: Book, now: int) -> Purchase:
         """Ends the card and the purchase; nothing was charged."""
@@ -327,8 +327,8 @@ class LeaveCardOpen(Command[None]):
     promise: OutboxPromise
 
     def needs(self, now: int) -> Needs:
-        """The card with its purchase."""
-        return Needs(rows=((Card, self.organization_id, self.card_id),))
+        """The card with its purchase, and whether it was found open before."""
+        return _left_open_needs(self.organization_id, self.card_id)
 
     def apply(self, book: Book, now: int) -> None:
         """Ends the promise as dead and flags the card."""
@@ -377,3 +377,8 @@ class PutOff(Command[None]):
 def card_facts(card: dict[str, Any]) -> MadeCard:
     """What is kept of Stripe's card object."""
     return MadeCard(card["id"], card["status"], card["last4"], card["exp_month"], card["exp_year"])
+
+
+def _left_open_needs(organization_id: str, card_id: str) -> Needs:
+    finding = (Discrepancy, organization_id, discrepancy_id("card_left_open", card_id))
+    return Needs(rows=((Card, organization_id, card_id), finding))

@@ -10,8 +10,9 @@ from roony.store import tables
 
 # Rows that are only ever added: a second row with the same key is an error, not a change.
 APPEND_ONLY = frozenset({tables.entries, tables.audit_records, tables.holds})
-# Rows of which the first one counts.
-KEEP_FIRST = frozenset({tables.inbox})
+# Rows of which the first one counts when they are written without having been read: a finding that a person resolved
+# is not opened again by a command that did not look.
+KEEP_FIRST = frozenset({tables.inbox, tables.discrepancies})
 
 
 def _columns(table: Table, prefix: str = "") -> str:

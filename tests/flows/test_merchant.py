@@ -202,3 +202,13 @@ def test_the_id_an_agent_names_is_one_condition_more(books: Books) -> None:
     assert pay(bought(books, about=named), "C", FIGMA._replace(network_id="net_9")) == "APPROVED"
     assert pinned(books) == ["net_9"]
     assert {row.merchant_key for row in books.rows(Purchase)} == {"figma"}
+
+
+def test_what_a_person_resolved_is_not_opened_again_by_the_next_request(books: Books) -> None:
+    """The answer does not read findings, so as to stay quick; it must not write over one either."""
+    story = bought(books, merchant_lock="monitor")
+    assert "-> yes" in story.tell("request A 9000 at EVIL")
+    assert resolve(books, books.row(Discrepancy)).status == "resolved"
+    told = story.tell("withdraw A 9000\nrequest A 9000 #1 at EVIL")
+    assert "-> yes" in told
+    assert books.row(Discrepancy).note == "It is Figma's design shop."

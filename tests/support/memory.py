@@ -11,7 +11,7 @@ from roony.core.agent import Organization
 from roony.core.budget import BudgetPeriod
 from roony.store.book import Book, EventOutcome, key_of
 from roony.store.facts import ConfigCache, FactLoader
-from roony.store.statements import APPEND_ONLY
+from roony.store.statements import APPEND_ONLY, KEEP_FIRST
 from roony.store.tables import TABLE_OF, InboxEvent, OutboxPromise, row_type
 from roony.store.writer import Writer
 from tests.support.books import ORG, Books, Clock, seed
@@ -36,6 +36,8 @@ class MemoryWriter:
             there = self.rows[row].get(key)
             if there is not None:
                 assert table not in APPEND_ONLY, f"{row.__name__} {key} is there already"
+                if table in KEEP_FIRST:
+                    continue
             if there is not None and row is BudgetPeriod:
                 moved = row(*item)
                 self.rows[row][key] = there._replace(held=there.held + moved.held, spent=there.spent + moved.spent)
