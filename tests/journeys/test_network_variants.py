@@ -1,184 +1,22 @@
 """Everything a card network does with an authorization, through the official SDK: each kind with the books it ends in.
 
-A variant is played step by step on one purchase of 50.00, all events delivered and handled after each step. Words of
-a step (amounts in minor units):
-
-    pay 5000 · pay 4000 eur     a merchant asks, and it is approved; in a foreign currency
-    part 6000 5000              a merchant who can take less asks, and so much of it is approved
-    refused 5001 REASON         a merchant asks in vain; REASON is Stripe's, or Roony's code
-    unreached approve 5000      Roony cannot be reached, and the account approves (or declines) by itself
-    silent approve 5000         the same, for want of an answer in time
-    overruled approve 6000      somebody else answers for the account while Roony is asked, and that counts
-    increment 1000 [REASON]     more on the last authorization; with a reason it is in vain
-    reverse [1000] · expire     the merchant lets go of all or a part; never came
-    capture [1000] [open]       all or a part is settled; `open` says that more may come
-    force 2000 · refund [1000] · unlinked 500     a capture without authorization; money back, with and without origin
-    cancel · wait 61            the agent cancels; seconds pass; also `freeze` and `unfreeze`
-    loosen · next REASON        somebody raises the card's limit at Stripe; how Stripe ends the next request by itself
+A variant is a purchase of 50.00; its steps are told in `tests/support/payer.py`.
 """
 
 from __future__ import annotations
 
-import signal
-import socket
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from tests.support.served import SOFTWARE, WAIT_SECONDS, WEBHOOK, Simulation, event, free_port, sdk, unique, until
+from roony.cli.commands import app
+from tests.support.payer import Payer
+from tests.support.served import Simulation, event, unique
 
-AMOUNT = 5_000
 FOREIGN = {"foreign_currency": "allow"}
 TIP = {"tolerance_percent": 20, "tolerance_amount": 1_000}
 SHORT = {"card_ttl_seconds": 60}
-
-
-class Payer:
-    """One purchase with its card, and the merchant who is paid with it."""
-
-    def __init__(self, roony: Simulation, controls: dict[str, Any]) -> None:
-        self.roony = roony
-        self.buyer = roony.buyer(controls=controls)
-        self.merchant = unique("Figma")
-        self.bought = self.buyer.buy(AMOUNT, self.merchant)
-        self.authorization: Any = None
-        self.transactions: list[str] = []
-        self.webhook = roony.url + WEBHOOK
-        self.platform = sdk(roony.ready["simulator_url"], roony.ready["stripe_secret_key"], None)
-
-    def play(self, steps: str) -> None:
-        """All steps; what each of them leads to is handled before the next."""
-        for step in steps.split(", "):
-            word, *words = step.split()
-            getattr(self, f"_{word}")(*words)
-            self.roony.settle()
-
-    def books(self) -> tuple[str, int, int, int, list[str]]:
-        """Status, held, captured, refunded, and the kinds of all findings; the budgets must agree."""
-        now = self.roony.purchase(self.bought.id)
-        held, captured, refunded = now["held_amount"], now["captured_amount"], now["refunded_amount"]
-        assert self.buyer.standings()[:2] == [(held, max(captured - refunded, 0))] * 2
-        return now["status"], held, captured, refunded, sorted(self.roony.discrepancies(purchase_id=self.bought.id))
-
-    @property
-    def _helpers(self) -> Any:
-        return self.roony.stripe.v1.test_helpers.issuing
-
-    def _ask(self, amount: str, currency: str | None = None, **more: Any) -> Any:
-        asked = {"amount": int(amount)} if currency is None else {
-            "merchant_amount": int(amount), "merchant_currency": currency,
-        }  # fmt: skip
-        data = {"name": self.merchant, **SOFTWARE}
-        return self._helpers.authorizations.create(
-            {"card": self.bought.stripe_card, "merchant_data": data, **asked, **more}
-        )
-
-    def _pay(self, amount: str, currency: str | None = None) -> None:
-        self.authorization = self._ask(amount, currency)
-        assert self.authorization.approved, self.authorization.request_history
-
-    def _refused(self, amount: str, reason: str, currency: str | None = None) -> None:
-        answer = self._ask(amount, currency)
-        assert not answer.approved
-        assert reason in (answer.request_history[-1].reason, answer.metadata.to_dict().get("code"))
-
-    def _next(self, reason: str) -> None:
-        self.roony.control(f"cards/{self.bought.stripe_card}", {"next_reason": reason})
-
-    def _increment(self, amount: str, reason: str = "webhook_approved") -> None:
-        parameters = {"increment_amount": int(amount)}
-        answer = self._helpers.authorizations.increment(self.authorization.id, parameters)
-        assert answer.request_history[-1].reason == reason
-
-    def _reverse(self, amount: str | None = None) -> None:
-        self._helpers.authorizations.reverse(self.authorization.id, {"reverse_amount": int(amount)} if amount else {})
-
-    def _expire(self) -> None:
-        self._helpers.authorizations.expire(self.authorization.id)
-
-    def _capture(self, *words: str) -> None:
-        parameters: dict[str, Any] = {"close_authorization": "open" not in words}
-        if words and words[0] != "open":
-            parameters["capture_amount"] = int(words[0])
-        captured = self._helpers.authorizations.capture(self.authorization.id, parameters)
-        self.transactions.append(captured.transactions[-1].id)
-
-    def _force(self, amount: str) -> None:
-        data = {"name": self.merchant, **SOFTWARE}
-        forced = {"card": self.bought.stripe_card, "amount": int(amount), "merchant_data": data}
-        self.transactions.append(self._helpers.transactions.create_force_capture(forced).id)
-
-    def _refund(self, amount: str | None = None) -> None:
-        parameters = {"refund_amount": int(amount)} if amount else {}
-        self._helpers.transactions.refund(self.transactions[-1], parameters)
-
-    def _unlinked(self, amount: str) -> None:
-        data = {"name": self.merchant, **SOFTWARE}
-        refund = {"card": self.bought.stripe_card, "amount": int(amount), "merchant_data": data}
-        self._helpers.transactions.create_unlinked_refund(refund)
-
-    def _cancel(self) -> None:
-        self.buyer.api.send("POST", f"/api/v1/purchase_intents/{self.bought.id}/cancel")
-
-    def _freeze(self, word: str = "freeze") -> None:
-        self.roony.owner.send("POST", f"/api/v1/admin/{word}", {"scope": "agent", "scope_id": self.buyer.id})
-
-    def _unfreeze(self) -> None:
-        self._freeze("unfreeze")
-
-    def _wait(self, seconds: str) -> None:
-        self.roony.advance(int(seconds))
-
-    def _unreached(self, action: str, amount: str) -> None:
-        """Nothing listens where Stripe asks."""
-        self._asked_elsewhere(action, amount, f"http://127.0.0.1:{free_port()}", "webhook_error")
-
-    def _silent(self, action: str, amount: str) -> None:
-        """Something listens there, and never answers."""
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self._asked_elsewhere(action, amount, f"http://127.0.0.1:{listener.getsockname()[1]}", "webhook_timeout")
-
-    def _asked_elsewhere(self, action: str, amount: str, url: str, reason: str) -> None:
-        """Stripe asks where Roony is not; its events come later, when the address is right again."""
-        account, endpoints = f"accounts/{self.roony.account}", self.platform.v1.webhook_endpoints
-        [asked] = [one for one in endpoints.list().data if one.application is not None]
-        self.roony.control(account, {"timeout_action": action})
-        endpoints.update(asked.id, {"url": url})
-        try:
-            self.authorization = self._ask(amount)
-        finally:
-            endpoints.update(asked.id, {"url": self.webhook})
-            self.roony.control(account, {"timeout_action": "decline"})
-        assert self.authorization.request_history[-1].reason == reason
-        assert self.authorization.approved is (action == "approve")
-
-    def _overruled(self, action: str, amount: str) -> None:
-        """A program of the account answers by a call, which wins; Roony stands still until that is done."""
-        authorizations = self.roony.stripe.v1.issuing.authorizations
-        pending = {"card": self.bought.stripe_card, "status": "pending"}
-        roony = self.roony.child.process
-        with ThreadPoolExecutor() as pool:
-            roony.send_signal(signal.SIGSTOP)
-            try:
-                asking = pool.submit(self._ask, amount)
-                until(lambda: len(authorizations.list(pending).data), 1)  # type: ignore[arg-type]
-                [asked] = authorizations.list(pending).data  # type: ignore[arg-type]
-                (authorizations.approve if action == "approve" else authorizations.decline)(asked.id)
-            finally:
-                roony.send_signal(signal.SIGCONT)
-            self.authorization = asking.result(WAIT_SECONDS)
-        assert self.authorization.approved is (action == "approve")
-
-    def _loosen(self) -> None:
-        limits = [{"amount": 10 * AMOUNT, "interval": "all_time"}]
-        card = {"spending_controls": {"spending_limits": limits}}
-        self.roony.stripe.v1.issuing.cards.update(self.bought.stripe_card, card)  # type: ignore[arg-type]
-
-    def _part(self, amount: str, approved: str) -> None:
-        self.authorization = self._ask(amount, is_amount_controllable=True)
-        assert (self.authorization.approved, self.authorization.amount) == (True, int(approved))
-
 
 # Each line: the steps, and status, held, captured, refunded and findings at the end; controls where they matter.
 Line = tuple[str, tuple[str, int, int, int, list[str]], dict[str, Any]]
@@ -228,10 +66,10 @@ VARIANTS: list[Line] = [
     ("pay 5000, capture, refund 1000, refund 4000", ("settled", 0, 5_000, 5_000, []), NOTHING),
     ("pay 5000, capture, unlinked 500", ("settled", 0, 5_000, 500, []), NOTHING),
     # Foreign money
-    ("refused 4000 CURRENCY_MISMATCH eur", ("ready", 5_000, 0, 0, []), NOTHING),
-    ("pay 4000 eur, capture", ("settled", 0, 4_320, 0, []), FOREIGN),
-    ("pay 5000 jpy, capture", ("settled", 0, 3_350, 0, []), FOREIGN),
-    ("pay 4000 eur, capture 4500", ("settled", 0, 4_500, 0, []), FOREIGN),
+    ("refused 4000 CURRENCY_MISMATCH currency=eur", ("ready", 5_000, 0, 0, []), NOTHING),
+    ("pay 4000 currency=eur, capture", ("settled", 0, 4_320, 0, []), FOREIGN),
+    ("pay 5000 currency=jpy, capture", ("settled", 0, 3_350, 0, []), FOREIGN),
+    ("pay 4000 currency=eur, capture 4500", ("settled", 0, 4_500, 0, []), FOREIGN),
     # What Stripe, the network or the account decides without us
     ("refused 5001 spending_controls, pay 5000", ("authorized", 5_000, 0, 0, []), NOTHING),
     ("next suspected_fraud, refused 5000 suspected_fraud, pay 5000", ("authorized", 5_000, 0, 0, []), NOTHING),
@@ -257,7 +95,7 @@ def test_variant(line: Line, roony: Simulation) -> None:
 def test_what_was_billed_and_what_the_merchant_asked_for_are_both_kept(roony: Simulation) -> None:
     """4,000 euro cents and 5,000 yen are what they are, beside what they cost in the card's currency."""
     payer = Payer(roony, FOREIGN)
-    payer.play("pay 4000 eur, capture")
+    payer.play("pay 4000 currency=eur, capture")
     where = {"purchase_id": payer.bought.id}
     [authorization] = roony.owner.get("/api/v1/admin/authorizations", params=where)["data"]
     [transaction] = roony.owner.get("/api/v1/admin/stripe_transactions", params=where)["data"]
@@ -286,3 +124,30 @@ def test_live_and_test_events_of_one_account_never_mix(roony: Simulation) -> Non
     assert roony.post(test).status == 200
     roony.settle()
     assert payer.books() == ("authorized", 0, 5_000, 0, [])
+
+
+def test_a_name_that_a_person_confirms_is_accepted_from_then_on(roony: Simulation) -> None:
+    """Let by under a monitoring lock, flagged, confirmed by command; the next purchase may be strict."""
+    merchant = unique("Amazon Web Services")
+    strict = Payer(roony, {}, merchant)
+    strict.play("refused 5000 MERCHANT_MISMATCH name=AWS_EMEA_8812")
+    Payer(roony, {"merchant_lock": "monitor"}, merchant).play("pay 5000 name=AWS_EMEA_8812")
+    [row] = roony.owner.get("/api/v1/admin/discrepancies", params={"kind": "merchant_mismatch"})["data"]
+    environment = {"ROONY_URL": roony.url, "ROONY_ADMIN_KEY": roony.ready["admin_key"]}
+    words = ["discrepancy", "resolve", row["id"], "--note", "That is how AWS bills here.", "--learn-alias"]
+    done = CliRunner().invoke(app, words, env=environment)
+    assert done.exit_code == 0, done.output
+    strict.play("pay 5000 name=AWS_EMEA_9921, capture")
+    assert strict.books() == ("settled", 0, 5_000, 0, [])
+    [record] = roony.owner.get("/api/v1/admin/audit", params={"action": "merchant.alias_learned"})["data"]
+    assert (record["body"]["before"], record["body"]["after"]) == ([], ["aws"])
+
+
+def test_a_merchant_is_known_by_its_network_id_once_stripe_confirmed_a_payment(roony: Simulation) -> None:
+    """Its next descriptor may be another one; the same words from another id may not."""
+    first = Payer(roony, {})
+    first.play("pay 5000 network_id=4711, capture")
+    second = Payer(roony, {}, first.merchant)
+    second.play("refused 5000 MERCHANT_MISMATCH name=DESIGN_TOOLS network_id=4712")
+    second.play("pay 5000 name=DESIGN_TOOLS network_id=4711, capture")
+    assert second.books() == ("settled", 0, 5_000, 0, [])
