@@ -43,6 +43,7 @@ def resolve(
     learn_alias: bool = typer.Option(
         False, "--learn-alias", help="merchant_mismatch: the name is the approved merchant's; accept it from now on."
     ),
+    purchase: str | None = typer.Option(None, help="unmatched_refund: the purchase it gives back, pur_…"),
     url: str = UrlOption,
     as_json: bool = JsonOption,
 ) -> None:
@@ -50,4 +51,6 @@ def resolve(
     body: dict[str, Any] = {"note": note}
     if learn_alias:
         body["learn_alias"] = True
+    if purchase is not None:
+        body["purchase_id"] = purchase
     print_one(owner(url).post(f"{_DISCREPANCIES}/{discrepancy_id}/resolve", body), as_json)

@@ -301,6 +301,13 @@ class ResolveBody(Body):
     learn_alias: Annotated[bool, Field(description="merchant_mismatch: the name is one of the approved merchant")] = (
         False
     )
+    purchase_id: Annotated[Id | None, Field(description="unmatched_refund: what the money was paid for")] = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if self.learn_alias and self.purchase_id is not None:
+            raise PydanticCustomError("two_things", "A refund teaches no name: send learn_alias or purchase_id")
+        return self
 
 
 class ReplayBody(Body):

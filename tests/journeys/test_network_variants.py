@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from roony.cli.commands import app
 from tests.support.payer import Payer
-from tests.support.served import Simulation, event, unique
+from tests.support.served import Simulation, event, unique, until
 
 FOREIGN = {"foreign_currency": "allow"}
 TIP = {"tolerance_percent": 20, "tolerance_amount": 1_000}
@@ -151,3 +151,48 @@ def test_a_merchant_is_known_by_its_network_id_once_stripe_confirmed_a_payment(r
     second.play("refused 5000 MERCHANT_MISMATCH name=DESIGN_TOOLS network_id=4712")
     second.play("pay 5000 name=DESIGN_TOOLS network_id=4711, capture")
     assert second.books() == ("settled", 0, 5_000, 0, [])
+
+
+def test_a_refund_that_waits_is_given_to_the_purchase_a_person_names(roony: Simulation) -> None:
+    """Its budgets follow, and it is given once."""
+    bought, other = Payer(roony, {}), Payer(roony, {})
+    bought.play("pay 5000, capture")
+    other.play("pay 1000, capture, unlinked 1500")
+    where = {"kind": "unmatched_refund", "purchase_id": other.bought.id}
+    [row] = roony.owner.get("/api/v1/admin/discrepancies", params=where)["data"]
+    resolve = ["discrepancy", "resolve", row["id"], "--note", "Paid with the other card.", "--purchase"]
+    environment = {"ROONY_URL": roony.url, "ROONY_ADMIN_KEY": roony.ready["admin_key"]}
+    wrong = CliRunner().invoke(app, [*resolve, "pur_none"], env=environment)
+    assert (wrong.exit_code, "pur_none" in wrong.stderr) == (1, True)
+    both = CliRunner().invoke(app, [*resolve, bought.bought.id, "--learn-alias"], env=environment)
+    assert both.exit_code == 2
+    done = CliRunner().invoke(app, [*resolve, bought.bought.id], env=environment)
+    assert done.exit_code == 0, done.output
+    assert bought.books() == ("settled", 0, 5_000, 1_500, [])
+    assert other.books()[:4] == ("settled", 0, 1_000, 0)
+    assert CliRunner().invoke(app, [*resolve, bought.bought.id], env=environment).exit_code == 1
+
+
+def test_a_dispute_is_shown_and_moves_no_budget(roony: Simulation) -> None:
+    """Opened, submitted, lent, won: each step is told, and what was spent stays spent."""
+    payer = Payer(roony, {})
+    payer.play("pay 5000, capture")
+    before, disputes = payer.books(), roony.stripe.v1.issuing.disputes
+    missing = {"expected_at": roony.now() - 5, "explanation": "It never came.", "product_type": "service"}
+    evidence: Any = {"reason": "not_received", "not_received": {**missing, "product_description": "A seat"}}
+    filed = disputes.create({"transaction": payer.transactions[-1], "evidence": evidence})
+
+    def status() -> list[str]:
+        rows = roony.owner.get("/api/v1/admin/disputes", params={"purchase_id": payer.bought.id})["data"]
+        return [row["status"] for row in rows]
+
+    until(status, ["unsubmitted"])
+    disputes.submit(filed.id)
+    until(status, ["submitted"])
+    roony.control(f"disputes/{filed.id}/provisional_credit", {})
+    roony.control(f"disputes/{filed.id}/close", {"status": "won"})
+    until(status, ["won"])
+    roony.settle()
+    assert payer.books() == before
+    shown = roony.owner.get(f"/api/v1/admin/disputes/{filed.id}")
+    assert (shown["amount"], shown["currency"], shown["reason"]) == (5_000, "usd", "not_received")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 
 from roony.core.settlement import Discrepancy
+from roony.flows.refund import assign_refund
 from roony.flows.resolution import ResolveDiscrepancy
 from roony.store.queries.paging import equal
 from roony.web import answers
@@ -44,6 +45,14 @@ async def get_discrepancy(id: str, caller: CallerOf, context: ContextOf) -> dict
 
 @router.post("/discrepancies/{id}/resolve", response_model=None)
 async def resolve_discrepancy(id: str, body: ResolveBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
-    """Say how it ended; the note stays with it. `learn_alias` takes the name as one more of the approved merchant."""
-    command = ResolveDiscrepancy(caller.organization_id, id, caller.actor, body.note, body.learn_alias)
-    return answers.discrepancy(accepted(await context.till.submit(command)))
+    """Say how it ended; the note stays with it.
+
+    `learn_alias` takes the name of a merchant_mismatch as one more of the approved merchant; `purchase_id` says what an
+    unmatched_refund gives back, and its budgets follow.
+    """
+    org, actor = caller.organization_id, caller.actor
+    if body.purchase_id is not None:
+        row = accepted(await assign_refund(context, org, id, body.purchase_id, actor, body.note))
+    else:
+        row = accepted(await context.till.submit(ResolveDiscrepancy(org, id, actor, body.note, body.learn_alias)))
+    return answers.discrepancy(row)
