@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo serve test soak chaos bench lint audit lock clean
+.PHONY: help demo serve test soak chaos promises bench lint audit lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,7 +35,7 @@ LOCK_READY := .venv-lock/.ready-$(call checksum,requirements/lock.txt)
 # ---------------------------------------------------------------- what people call
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 demo: $(RUN_READY) ## connect, ask, get a card, pay, settle, refuse: the main job on the built-in Stripe simulator
 	@$(BIN)/roony demo
@@ -47,11 +47,14 @@ test: $(RUN_READY) $(TEST_READY) ## the whole test suite
 	@echo "==> Running the tests"
 	@$(PYTEST) -n auto --maxprocesses 8
 
-soak: $(RUN_READY) $(TEST_READY) ## long random runs
+soak: $(RUN_READY) $(TEST_READY) ## long random runs (ROONY_SOAK_SECONDS, ROONY_TEST_SEED)
 	@$(call run_marked,soak)
 
 chaos: $(RUN_READY) $(TEST_READY) ## processes killed and connections broken at named points
 	@$(call run_marked,chaos)
+
+promises: $(RUN_READY) $(TEST_READY) ## what is promised, and the tests that prove it (WRITE=1 writes it into the docs)
+	@$(BIN)/python -m tests.promises $(if $(WRITE),--write)
 
 bench: $(RUN_READY) ## ratios against a no-op in the same run
 	@$(BIN)/python -m benchmarks

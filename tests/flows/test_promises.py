@@ -21,11 +21,12 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             "tests/flows/test_purchase.py::test_limits_of_every_scope_and_period",
             "tests/flows/test_purchase.py::test_two_asks_at_once_cannot_both_have_the_last_of_a_budget",
             "tests/flows/test_approval.py::test_the_rules_of_now_count",
-            "tests/flows/test_random_run.py::test_a_random_company_keeps_every_promise",
             "tests/store/test_races.py::TestBudget::test_64_threads_share_500_and_exactly_5_get_100",
             "tests/store/test_races.py::TestBudget::test_random_amounts_never_pass_the_narrowest_limit",
             "tests/store/test_postgres.py::TestSeveralTills::test_two_tills_share_one_budget",
             "tests/journeys/test_at_once.py::test_64_asks_at_once_stay_inside_the_budget",
+            "tests/random/test_machine.py::test_random_companies_keep_every_promise_in_memory",
+            "tests/random/test_machine.py::test_random_companies_keep_every_promise_on_a_database",
         ],
     ),
     "P2": (
@@ -34,7 +35,6 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             "tests/flows/test_purchase.py::test_one_key_asked_twice_at_once_makes_one_purchase",
             "tests/flows/test_card.py::test_a_second_card_for_the_same_promise_is_not_recorded_over_the_first",
             "tests/flows/test_card.py::test_life",
-            "tests/flows/test_random_run.py::test_a_random_company_keeps_every_promise",
             "tests/store/test_races.py::TestSameKey::test_20_threads_with_one_key_make_one_purchase",
             (
                 "tests/gateway/test_with_simulator.py::TestOneCardPerPurchase::"
@@ -43,6 +43,8 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             "tests/journeys/test_at_once.py::test_one_ask_sent_20_times_at_once_is_one_purchase",
             "tests/journeys/test_crash.py::test_a_crash_neither_loses_nor_doubles",
             "tests/journeys/test_restart.py::test_an_end_in_the_middle_of_asks_loses_and_doubles_nothing",
+            "tests/random/test_machine.py::test_random_companies_keep_every_promise_on_a_database",
+            "tests/random/test_whole_processes.py::test_killed_and_lied_to_the_books_are_stripes",
         ],
     ),
     "P3": (
@@ -56,6 +58,9 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             "tests/store/test_claims.py::TestKeeping::test_twenty_deliveries_at_once_keep_one_row",
             "tests/journeys/test_payment.py::test_events_in_any_order_and_number_end_in_the_same_books",
             "tests/journeys/test_at_once.py::test_one_event_posted_20_times_at_once_books_once",
+            "tests/random/test_machine.py::test_random_companies_keep_every_promise_in_memory",
+            "tests/random/test_machine.py::test_random_companies_keep_every_promise_on_a_database",
+            "tests/random/test_whole_processes.py::test_killed_and_lied_to_the_books_are_stripes",
         ],
     ),
     "P4": (
@@ -64,6 +69,7 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             "tests/flows/test_authorization.py::test_an_approval_and_its_hold_are_one_commit",
             "tests/store/test_till.py::TestBatch::test_answers_come_only_after_the_commit",
             "tests/store/test_crash.py::test_everything_or_nothing",
+            "tests/random/test_machine.py::test_random_companies_keep_every_promise_on_a_database",
         ],
     ),
     "P5": (
@@ -81,6 +87,7 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
                 "tests/store/test_postgres.py::TestBrokenConnection::"
                 "test_an_approval_committed_as_the_connection_broke_is_withdrawn"
             ),
+            "tests/random/test_machine.py::test_random_companies_keep_every_promise_on_a_database",
         ],
     ),
     "P6": (
@@ -114,19 +121,22 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             "tests/core/test_ledger.py::test_held_and_spent",
             "tests/flows/test_settlement.py::test_life",
             "tests/flows/test_any_order.py::test_random_histories_end_in_the_same_books",
-            "tests/flows/test_random_run.py::test_a_random_company_keeps_every_promise",
             "tests/flows/test_purchase.py::test_a_hold_stays_in_its_month",
+            "tests/random/test_machine.py::test_random_companies_keep_every_promise_in_memory",
+            "tests/random/test_machine.py::test_random_companies_keep_every_promise_on_a_database",
+            "tests/random/test_whole_processes.py::test_killed_and_lied_to_the_books_are_stripes",
         ],
     ),
     "P9": (
         "every change has an audit record and the chain verifies offline",
         [
             "tests/core/test_audit.py::test_what_breaks_it_is_named",
-            "tests/flows/test_random_run.py::test_a_random_company_keeps_every_promise",
             "tests/store/test_audit_chain.py::TestChaining::test_random_batches_leave_true_chains",
             "tests/store/test_audit_chain.py::TestTampering::test_it_is_seen",
             "tests/web/test_admin_api.py::test_the_audit_chain_is_taken_away_whole_and_verifies",
             "tests/cli/test_audit.py::test_every_change_is_found",
+            "tests/random/test_machine.py::test_random_companies_keep_every_promise_on_a_database",
+            "tests/random/test_whole_processes.py::test_killed_and_lied_to_the_books_are_stripes",
         ],
     ),
     "P10": (
@@ -136,8 +146,9 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             "tests/flows/test_purchase.py::test_the_same_wish_again_is_refused_and_leaves_only_its_record",
             "tests/flows/test_approval.py::test_a_refused_decision_leaves_no_trace",
             "tests/flows/test_authorization.py::test_a_decline_holds_nothing_and_is_recorded",
-            "tests/flows/test_random_run.py::test_many_random_companies_keep_every_promise",
             "tests/web/test_requests.py::test_a_refused_ask_leaves_no_row_and_no_record",
+            "tests/random/test_machine.py::test_random_companies_keep_every_promise_in_memory",
+            "tests/random/test_machine.py::test_random_companies_keep_every_promise_on_a_database",
         ],
     ),
     "P11": (
@@ -147,6 +158,7 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             "tests/flows/test_authorization.py::test_codes",
             "tests/journeys/test_authorization_requests.py::test_a_request_that_cannot_be_placed_is_declined",
             "tests/journeys/test_authorization_requests.py::test_a_request_that_is_no_event_is_declined",
+            "tests/random/test_machine.py::test_random_companies_keep_every_promise_in_memory",
         ],
     ),
     "P12": (
@@ -158,6 +170,8 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             "tests/store/test_claims.py::TestEvents::test_failures_put_it_off_and_in_the_end_it_is_dead",
             "tests/journeys/test_webhook_door.py::test_an_event_of_nobodys_account_is_kept_as_ignored",
             "tests/web/test_admin_api.py::test_a_failed_event_is_handled_again",
+            "tests/random/test_machine.py::test_random_companies_keep_every_promise_on_a_database",
+            "tests/random/test_whole_processes.py::test_killed_and_lied_to_the_books_are_stripes",
         ],
     ),
 }
@@ -187,6 +201,13 @@ def test_every_named_test_is_there(promise: str, name: str) -> None:
 def test_every_promise_has_tests() -> None:
     assert list(PROMISES) == [f"P{number}" for number in range(1, 13)]
     assert all(sentence and len(set(names)) == len(names) >= 2 for sentence, names in PROMISES.values())
+
+
+def test_the_document_shows_this_list() -> None:
+    """docs/reliability.md has the table as it is here; `make promises WRITE=1` writes it."""
+    from tests.promises import DOCUMENT, written
+
+    assert DOCUMENT.read_text(encoding="utf-8") == written(), "run `make promises WRITE=1`"
 
 
 def test_who_claims_to_prove_a_promise_names_one_that_there_is() -> None:

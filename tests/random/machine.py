@@ -397,13 +397,15 @@ class CompanyMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.network.cards)
     @rule(pick=NUMBER, amount=st.sampled_from([500, 12_000, 60]), fate=FATES,
-          what=st.sampled_from(["card_active", "network_fallback", "spending_controls", "force"]))  # fmt: skip
+          what=st.sampled_from(["card_active", "network_fallback", "controls", "force", "cancel"]))  # fmt: skip
     def alone(self, pick: int, amount: int, what: str, fate: str) -> None:
-        """Stripe or the network decides without asking, or a merchant captures by force, without authorization."""
+        """Stripe decides or cancels without asking, or a merchant captures by force, without authorization."""
         if what == "force":
             self.network.capture(self._card(pick), amount, None)
+        elif what == "cancel":
+            self.network.set_status(self._card(pick), "canceled")
         else:
-            granted, id = None if what == "spending_controls" else amount, f"iauth_{self.network._next()}"
+            granted, id = None if what == "controls" else amount, f"iauth_{self.network._next()}"
             self.network.authorize(id, self._card(pick), "FIGMA", amount, what, granted, ours=False)
         self._happened(fate)
 
@@ -495,19 +497,21 @@ class CompanyMachine(RuleBasedStateMachine):
             if sys.exc_info()[0] is None:
                 self._converge()
                 self._compare()
+                # Whoever asks Stripe how things are now learns nothing new.
+                self._catch_up(lists=True)
+                self._converge()
+                self._compare()
         finally:
             self.ground.end()
 
     def _converge(self) -> None:
-        for lists in (True, False, False):
+        for _ in range(2):
             for number in range(MAX_PROMISES):
                 if self._promises():
                     self._work(number, "made", None)
                     self._spread("way")
             self._catch_up(lists=False)
             self.arrive_all(False)
-            if lists:
-                self._catch_up(lists)
             # Longer than anything waits before it is looked at again.
             self._wait(400)
             self.ground.work_inbox()
