@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from roony.core.agent import Organization
+from roony.core.audit import AuditRecord
 from roony.core.authorization import Authorization
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.flows.card import FinishPromise
+from roony.flows.movement import ROONY
 from roony.flows.settlement import BookAuthorization, BookTransaction
 from roony.store.tables import InboxEvent, OutboxPromise
 from tests.support.books import AGENT, CONNECTION, ORG, PROJECT, Books, open_books
@@ -234,6 +236,56 @@ expire                                          |     0     0 expired    expired
 says A pending 10000 active                     | 10000     0 authorized expired
 says A closed 10000 active with t1:10000        |     0 10000 settled    expired
 """,
+    "a tip inside the hold": """
+request A 9000 -> yes                           | 10000     0 authorized used
+says A pending 9000 yes                         | 10000     0 authorized used
+says A closed 9000 yes with t1:10000            |     0 10000 settled    used
+""",
+    "a fuel pump takes less": """
+request A 10000 +controllable -> yes            | 10000     0 authorized used
+says A pending 10000 yes                        | 10000     0 authorized used
+says A pending 4000 yes                         | 10000     0 authorized used
+says A closed 4000 yes with t1:4000             |     0  4000 settled    used
+""",
+    "our no was not heard": """
+request A 12000 -> OVER_HOLD                    | 10000     0 ready      active
+says A pending 12000 error                      | 12000     0 authorized used
+says A closed 12000 error with t1:12000         |     0 12000 settled    used
+""",
+    "the network decided while Stripe was away": """
+says A pending 9000 fallback                    | 10000     0 authorized used
+says A closed 9000 fallback with t1:9000        |     0  9000 settled    used
+""",
+    "Stripe has no money for it, or a reason nobody knows": """
+says A closed 9000 broke                        | 10000     0 ready      active
+says B closed 9000 newword                      | 10000     0 ready      active
+request C 9000 -> yes                           | 10000     0 authorized used
+""",
+    "captured on what was declined": """
+request A 12000 -> OVER_HOLD                    | 10000     0 ready      active
+says A closed 12000 no                          | 10000     0 ready      active
+capture A t1 500                                |  9500   500 settled    active
+""",
+    "captured after the cancel": """
+request A 100 -> yes                            | 10000     0 ready      active
+says A pending 100 yes                          | 10000     0 ready      active
+cancel                                          | 10000     0 canceled   canceled
+capture A t1 100                                |  9900   100 authorized canceled
+says A closed 100 yes with t1:100               |     0   100 settled    canceled
+""",
+    "force captured after the cancel": """
+cancel                                          |     0     0 canceled   canceled
+capture - t1 700                                |     0   700 settled    canceled
+""",
+    "captured beyond a first amount that is raised later": """
+says A pending 9000 active                      | 10000     0 authorized used
+capture A t1 12000                              |     0 12000 authorized used
+says A closed 12000 active,active:3000 with t1:12000 |     0 12000 settled    used
+""",
+    "a status nobody knows is open money": """
+request A 10000 -> yes                          | 10000     0 authorized used
+says A suspended 10000 yes                      | 10000     0 authorized used
+""",
     "reversed, then captured all the same": """
 request A 10000 -> yes                          | 10000     0 authorized used
 says A reversed 0 yes                           |     0     0 canceled   used
@@ -254,6 +306,11 @@ FLAGS = {
     "canceled at Stripe, then our yes is not honoured": ["answer_not_honoured"],
     "our yes is not honoured, then canceled at Stripe": ["answer_not_honoured"],
     "withdrawn after Stripe said yes changes nothing": ["answer_not_honoured"],
+    "our no was not heard": ["answer_not_honoured"],
+    "the network decided while Stripe was away": ["approved_without_roony"],
+    "captured on what was declined": ["extra_capture"],
+    "force captured after the cancel": ["force_capture"],
+    "captured beyond a first amount that is raised later": ["approved_without_roony"],
     "approved without Roony": ["approved_without_roony"],
     "approved without Roony beyond the hold": ["approved_without_roony"],
     "the capture comes before any statement": ["approved_without_roony"],
@@ -433,3 +490,49 @@ says A reversed 0 yes:100                       | 10000     0 ready      active
     card = story.card
     assert card is not None
     assert (story.purchase.held, story.purchase.status, card.status) == (0, "canceled", "used")
+
+
+def test_a_finding_that_a_later_statement_explains_is_closed_and_says_so(books: Books) -> None:
+    """Captured beyond what was authorized, as far as was known; then Stripe tells that it had been raised."""
+    story = Story(books)
+    story.tell("ask 10000\ncard\nsays A pending 9000 active\ncapture A t1 12000")
+    assert story.flags() == ["approved_without_roony", "over_capture"]
+    story.tell("says A closed 12000 active,active:3000 with t1:12000")
+    found = books.row(Discrepancy, kind="over_capture")
+    assert (found.status, found.resolved_by) == ("resolved", ROONY)
+    assert found.note == "What is authorized by now covers what was captured."
+    record = next(record for record in books.rows(AuditRecord) if record.action == "discrepancy.explained")
+    assert record.subject == found.id
+
+
+def test_a_foreign_purchase_keeps_both_amounts_and_may_drift_inside_the_tolerance(books: Books) -> None:
+    """The rate of the day of the capture differs from that of the authorization (facts 2.5)."""
+    books.controls(AGENT, "agent", foreign_currency="allow", tolerance_percent=5)
+    story = Story(books)
+    assert "-> yes" in story.tell("ask 10000\ncard\nrequest A 10000 in eur")
+    hold = story.purchase.hold_amount
+    assert hold == 10_500
+    eur = {"merchant_amount": 9_200, "merchant_currency": "eur"}
+    said = statement("iauth_A", story.stripe_card, "pending", 10_000, history("yes", 10_000), 5, **eur)
+    book(books, said)
+    taken = transaction("t1", "capture", 10_400, "iauth_A", story.stripe_card, 6)._replace(**eur)
+    book(books, taken)
+    book(books, said._replace(status="closed", transactions=(taken,), transactions_seen=1, created=6))
+    known, row = books.row(Authorization), books.row(StripeTransaction)
+    assert (known.amount, known.merchant_amount, known.merchant_currency) == (10_000, 9_200, "eur")
+    assert (row.amount, row.merchant_amount, row.merchant_currency) == (10_400, 9_200, "eur")
+    assert (story.purchase.spent, story.purchase.held, story.flags()) == (10_400, 0, [])
+
+
+def test_what_stripe_names_later_is_added_and_explains(books: Books) -> None:
+    """A capture told without its authorization, then with it."""
+    story = Story(books)
+    story.tell("ask 10000\ncard\nrequest A 10000")
+    taken = transaction("t1", "capture", 4_000, None, story.stripe_card, 5)
+    book(books, taken)
+    assert story.flags() == ["force_capture"]
+    assert story.purchase.loose_captured == 4_000
+    book(books, taken._replace(authorization_id="iauth_A"))
+    assert story.flags() == []
+    assert (story.purchase.loose_captured, books.row(Authorization).captured) == (0, 4_000)
+    assert (story.purchase.held, story.purchase.spent) == (6_000, 4_000)

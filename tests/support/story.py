@@ -44,6 +44,10 @@ REASONS = {
     "timeout": (False, "webhook_timeout"),
     "late": (True, "webhook_timeout"),
     "active": (True, "card_active"),
+    "error": (True, "webhook_error"),
+    "fallback": (True, "network_fallback"),
+    "broke": (False, "insufficient_funds"),
+    "newword": (False, "quantum_declined"),
     "controls": (False, "spending_controls"),
 }
 FIGMA = Merchant("FIGMA", None, "5734", "US", "net_1")
