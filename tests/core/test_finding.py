@@ -1,4 +1,4 @@
-"""What does not fit, as a function of what is known: captures against ends, amounts, currencies; answers (section 8)."""
+"""What does not fit, as a function of what is known: captures against ends, amounts, currencies; and answers (P3)."""
 
 from __future__ import annotations
 
