@@ -194,7 +194,7 @@ def write_requests(requests: list[bytes], path: Path) -> None:
 
 
 def _request(number: int, card: str, secret: str, stamp: int, organization: int, run: str) -> bytes:
-    body = json.dumps(_event(number, card, stamp, organization, run)).encode()
+    body = json.dumps(benchmark_event(number, card, stamp, organization, run)).encode()
     signature = hmac.new(secret.encode(), b"%d.%s" % (stamp, body), hashlib.sha256).hexdigest()
     head = (
         "POST /api/webhooks/stripe HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -203,7 +203,8 @@ def _request(number: int, card: str, secret: str, stamp: int, organization: int,
     return head.encode() + body
 
 
-def _event(number: int, card: str, stamp: int, organization: int, run: str) -> dict[str, Any]:
+def benchmark_event(number: int, card: str, stamp: int, organization: int, run: str) -> dict[str, Any]:
+    """One real-time request about a card of `seed`; `stamp` is in seconds, `run` makes its ids unlike others."""
     # The shape of facts section 2.3, with the parts of the card object that make a real one about this long.
     holder = {
         "id": "ich_b",

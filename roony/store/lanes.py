@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from roony.core.errors import Refusal
 from roony.store.command import AWAY, BUSY, CLOSING, Ticket
@@ -53,33 +55,44 @@ class Lanes:
                 self._lane(ticket).appendleft(ticket)
 
     def take(
-        self, last_batch: int, room: int, most: int, held: Collection[str] = ()
+        self, last_batch: int, room: int, most: int, held: Mapping[str, float] = MappingProxyType({})
     ) -> tuple[list[Ticket], list[Ticket]]:
         """Waits for something, then takes up to `room` commands, urgent ones first, and up to `most` other writes.
 
-        Both empty: the lanes are closed and nothing is left. `last_batch` is the number of commands taken before. Of
-        organizations that are `held` by a stranger only the first command is taken, however many wait: to see whether
-        they are free again.
+        Both empty: the lanes are closed and nothing is left. `last_batch` is the number of commands taken before.
+        Commands of organizations that are `held` by a stranger keep their places; at the time that is said there, the
+        first one of them is taken, however many wait, to see whether it is free again.
         """
         with self._wake:
             while not (self._urgent or self._ordinary or self._work or self._closed):
                 self._wake.wait()
+            self._wait_for_free(held)
         let_it_fill(lambda: len(self._urgent) + len(self._ordinary), last_batch, most)
         with self._wake:
             commands: list[Ticket] = []
-            probed: set[str] = set()
+            now = time.monotonic()
+            passed_by = {id for id, at in held.items() if now < at and not self._closed}
             for lane in (self._urgent, self._ordinary):
                 passed: list[Ticket] = []
                 while lane and len(commands) < room:
                     ticket = lane.popleft()
-                    if (id := ticket.asked.organization_id) in probed:
+                    if (id := ticket.asked.organization_id) in passed_by:
                         passed.append(ticket)
                         continue
                     commands.append(ticket)
                     if id in held:
-                        probed.add(id)
+                        passed_by.add(id)
                 lane.extendleft(reversed(passed))
             return commands, [self._work.popleft() for _ in range(min(len(self._work), most))]
+
+    def _wait_for_free(self, held: Mapping[str, float]) -> None:
+        """While all that waits is of organizations that are held: until something else comes, or it is time to look."""
+        while held and not self._work and not self._closed:
+            waiting = {ticket.asked.organization_id for lane in (self._urgent, self._ordinary) for ticket in lane}
+            pause = min((held.get(id, 0.0) for id in waiting), default=0.0) - time.monotonic()
+            if pause <= 0:
+                return
+            self._wake.wait(pause)
 
     def shut_out(self) -> list[Ticket]:
         """From now on nothing is let in; returns what waited. Compensations keep their places: they are owed."""

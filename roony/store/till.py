@@ -32,6 +32,8 @@ log = structlog.get_logger("roony.till")
 
 MAX_BATCH = 64
 MAX_BATCH_SECONDS = 0.020
+# How long an organization that a stranger holds is left alone before the next look.
+PROBE_PAUSE = 0.050
 # What must be left of a deadline when a command is applied, so that its commit still fits in front of it.
 COMMIT_MARGIN = 0.300
 # How often a compensation that could not be committed is tried again.
@@ -58,8 +60,8 @@ class Till:
         self._writer: Writer | None = None
         self._begun = False
         self._skipped = False
-        # Organizations whose rows a stranger held when they were last wanted.
-        self._held: set[str] = set()
+        # Organizations whose rows a stranger held when they were last wanted, and when to look again.
+        self._held: dict[str, float] = {}
         self._seconds_each = 0.0002
         self._last_batch = 0
         self._counts = dict.fromkeys(Counters._fields, 0)
@@ -219,7 +221,7 @@ class Till:
 
     def _begin(self, writer: Writer, ids: list[str]) -> dict[str, Organization]:
         """Locks the organizations, or those of them that no stranger holds: the others are not waited for again."""
-        held = self._held.intersection(ids)
+        held = self._held.keys() & set(ids)
         # Nobody free waits for one that was held the time before.
         self._skipped = bool(held) and len(held) < len(ids)
         try:
@@ -227,9 +229,12 @@ class Till:
         except TimeoutError:
             writer.rollback()
             self._skipped = True
+            held = set(ids)
             rows = writer.begin(ids, skip_locked=True)
-            self._held |= set(ids)
-        self._held -= {row.id for row in rows} if self._skipped else set(ids)
+        for id in {row.id for row in rows} if self._skipped else ids:
+            held.discard(id)
+            self._held.pop(id, None)
+        self._held |= dict.fromkeys(held, time.monotonic() + PROBE_PAUSE)
         return {row.id: row for row in rows}
 
     def _clocks(self, writer: Writer, organizations: dict[str, Organization]) -> dict[str, int]:

@@ -394,14 +394,16 @@ def request_event(
 class Installation:
     """A Roony set up by its environment, and a simulator of its own: two programs that know each other's address.
 
-    Everything lies in `folder`, which may be copied while both are stopped.
+    Everything lies in `folder`, which may be copied while both are stopped; the books, if `database_url` says so, in
+    that migrated database.
     """
 
     WEBHOOK_SECRET = "whsec_installation"
     STRIPE_KEY = "sk_test_installation"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database_url: str | None = None) -> None:
         self.folder = folder
+        self.database_url = database_url or f"sqlite:///{folder}/roony.db"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.simulator: Child | None = None
@@ -423,7 +425,7 @@ class Installation:
 
     def database_environment(self) -> dict[str, str]:
         """Where the books are."""
-        return {"ROONY_DATABASE_URL": f"sqlite:///{self.folder}/roony.db"}
+        return {"ROONY_DATABASE_URL": self.database_url}
 
     def make(self) -> str:
         """`roony init`; returns the owner's key."""
