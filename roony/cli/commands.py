@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from roony import __version__
-from roony.cli import agent, approval, audit, budget, connection, control, discrepancy, events, keys, purchase
+from roony.cli import agent, approval, audit, budget, connection, control, discrepancy, events, keys, merchant, purchase
 from roony.cli.bench import bench
 from roony.cli.database import init, migrate
 from roony.cli.demo import demo
@@ -31,6 +31,7 @@ for name, group in (
     ("project", agent.projects),
     ("budget", budget.app),
     ("control", control.app),
+    ("merchant", merchant.app),
     ("approval", approval.app),
     ("connection", connection.app),
     ("discrepancy", discrepancy.app),

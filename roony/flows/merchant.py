@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from roony.core.authorization import AuthorizationDecision, is_approved_merchant, names_merchant
-from roony.core.errors import Refusal
-from roony.core.merchant import Merchant, alias_of, stands_alone
+from roony.core.errors import Refusal, not_found
+from roony.core.merchant import Merchant, alias_of, normalise, stands_alone
 from roony.core.purchase import Purchase
 from roony.core.settlement import AuthorizationStatement, honoured
 from roony.flows.movement import STRIPE
 from roony.store.book import Book
+from roony.store.command import Command
+from roony.store.facts import Needs
 from roony.store.tables import KnownMerchant
 
 # Of one merchant of one organization. A company that needs more names has another question than a spelling.
@@ -66,10 +69,10 @@ def pin_network_id(
     """Adds the network id of a payment to those of its merchant, which then is known by it under any descriptor.
 
     Only where nothing is in doubt: we approved a request and Stripe's own statement says that it did so too (our
-    answer alone is provisional and pins nothing); the descriptor names the merchant; an id that the ask named is this
-    one; and there is no star, since what stands before a star takes money for many merchants under one id. Ids are a
-    set, because a merchant shows another one on another network. It is sorted, so that the order of statements does
-    not matter, and takes no more when it is full.
+    answer alone is provisional and pins nothing); the descriptor has the approved name itself, not an alias, so that
+    an alias can be taken back; an id that the ask named is this one; and there is no star, since what stands before a
+    star takes money for many merchants under one id. Ids are a set, because a merchant shows another one on another
+    network. It is sorted, so that the order of statements does not matter, and takes no more when it is full.
     """
     id = said.merchant.network_id
     known = book.get(KnownMerchant, purchase.organization_id, purchase.merchant_key)
@@ -81,7 +84,7 @@ def pin_network_id(
     if approved.network_id not in (None, id) or not _stripe_honoured(said, decisions):
         return
     places = tuple(word for word in (said.city, said.state, said.merchant.country) if word)
-    if not names_merchant((approved.name, *before.aliases), said.merchant.name, places):
+    if not names_merchant((approved.name,), said.merchant.name, places):
         return
     after = sorted({*before.network_ids, id})
     book.put(known._replace(network_ids=json.dumps(after)))
@@ -109,20 +112,80 @@ def learn_alias(
     alias = alias_of(found.name, noise=(found.country,) if found.country else ())
     if known is None or not alias or len(alias) > MAX_ALIAS_LENGTH:
         return Refusal("no_name", "There is no name here that could be learned.", 422, "learn_alias")
+    return _add_alias(book, known, alias, actor, {"descriptor": found.name, "discrepancy": about}, now)
+
+
+@dataclass(frozen=True, slots=True)
+class TeachAlias(Command[KnownMerchant | Refusal]):
+    """A person gives a merchant one more name, without waiting for a payment that does not fit."""
+
+    organization_id: str
+    merchant: str
+    alias: str
+    actor: str
+
+    def needs(self, now: int) -> Needs:
+        """The merchant."""
+        return Needs(rows=((KnownMerchant, self.organization_id, normalise(self.merchant)),))
+
+    def apply(self, book: Book, now: int) -> KnownMerchant | Refusal:
+        """Refuses a merchant nothing was bought from yet, and a name without a word."""
+        known = book.get(KnownMerchant, self.organization_id, normalise(self.merchant))
+        if known is None:
+            return not_found("known merchant", self.merchant)
+        alias = alias_of(self.alias)
+        if not alias:
+            return Refusal("no_name", "There is no name here that could be learned.", 422, "alias")
+        refusal = _add_alias(book, known, alias, self.actor, {"descriptor": self.alias}, now)
+        return refusal or book.need(KnownMerchant, self.organization_id, known.merchant_key)
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetLearned(Command[KnownMerchant | Refusal]):
+    """A person takes back what was learned of a merchant: an alias, a network id, or one of each."""
+
+    organization_id: str
+    merchant: str
+    actor: str
+    alias: str | None = None
+    network_id: str | None = None
+
+    def needs(self, now: int) -> Needs:
+        """The merchant."""
+        return Needs(rows=((KnownMerchant, self.organization_id, normalise(self.merchant)),))
+
+    def apply(self, book: Book, now: int) -> KnownMerchant | Refusal:
+        """Counts from the next answer on. What is not known cannot be forgotten."""
+        known = book.get(KnownMerchant, self.organization_id, normalise(self.merchant))
+        if known is None:
+            return not_found("known merchant", self.merchant)
+        before = _read(known.aliases, known.network_ids)
+        alias = alias_of(self.alias) if self.alias else None
+        if alias is not None and alias not in before.aliases:
+            return not_found("alias", alias)
+        if self.network_id is not None and self.network_id not in before.network_ids:
+            return not_found("network id", self.network_id)
+        aliases = [name for name in before.aliases if name != alias]
+        ids = sorted(before.network_ids - {self.network_id})
+        known = known._replace(aliases=json.dumps(aliases), network_ids=json.dumps(ids))
+        book.put(known)
+        was = {"aliases": list(before.aliases), "network_ids": sorted(before.network_ids)}
+        body = {"before": was, "after": {"aliases": aliases, "network_ids": ids}}
+        book.record(self.organization_id, self.actor, "merchant.forgotten", known.merchant_key, body, now)
+        return known
+
+
+def _add_alias(
+    book: Book, known: KnownMerchant, alias: str, actor: str, body: dict[str, Any], now: int
+) -> Refusal | None:
     aliases = list(_read(known.aliases, known.network_ids).aliases)
-    if alias in aliases or alias == merchant_key:
+    if alias in aliases or alias == known.merchant_key:
         return None
     if len(aliases) >= MAX_ALIASES:
         return Refusal("too_many_aliases", f"{known.name} has {MAX_ALIASES} names already; no more are learned.", 409)
     book.put(known._replace(aliases=json.dumps([*aliases, alias])))
-    book.record(
-        organization_id,
-        actor,
-        "merchant.alias_learned",
-        merchant_key,
-        {"before": aliases, "after": [*aliases, alias], "descriptor": found.name, "discrepancy": about},
-        now,
-    )
+    body = {"before": aliases, "after": [*aliases, alias], **body}
+    book.record(known.organization_id, actor, "merchant.alias_learned", known.merchant_key, body, now)
     return None
 
 

@@ -14,7 +14,7 @@ from roony.core.errors import Refusal
 from roony.core.merchant import Merchant
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
-from roony.flows.merchant import MAX_ALIASES, MAX_NETWORK_IDS
+from roony.flows.merchant import MAX_ALIASES, MAX_NETWORK_IDS, ForgetLearned
 from roony.flows.resolution import ResolveDiscrepancy
 from roony.flows.settlement import BookAuthorization
 from roony.store.tables import KnownMerchant
@@ -183,6 +183,16 @@ def test_what_is_in_doubt_pins_nothing(merchant: Merchant, words: str, books: Bo
     story = bought(books, merchant_lock="monitor")
     assert pay(story, "A", merchant, words) == "APPROVED"
     assert pinned(books) == []
+
+
+def test_a_payment_by_an_alias_pins_nothing(books: Books) -> None:
+    """So that an alias that was a mistake is gone when it is taken back."""
+    resolve(books, mismatch(books), learn_alias=True)
+    beside = ANOTHER._replace(name="FGM DESIGN")
+    assert pay(bought(books), "B", beside) == "APPROVED"
+    assert pinned(books) == []
+    assert books.run(ForgetLearned(ORG, "Figma", "usr_1", alias="FGM*DESIGN")).aliases == "[]"
+    assert pay(bought(books), "C", beside) == "MERCHANT_MISMATCH"
 
 
 def test_what_nobody_asked_us_pins_nothing(books: Books) -> None:

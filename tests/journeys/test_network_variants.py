@@ -141,6 +141,13 @@ def test_a_name_that_a_person_confirms_is_accepted_from_then_on(roony: Simulatio
     assert strict.books() == ("settled", 0, 5_000, 0, [])
     [record] = roony.owner.get("/api/v1/admin/audit", params={"action": "merchant.alias_learned"})["data"]
     assert (record["body"]["before"], record["body"]["after"]) == ([], ["aws"])
+    assert "aws" in CliRunner().invoke(app, ["merchant", "list"], env=environment).stdout
+
+    forgotten = CliRunner().invoke(app, ["merchant", "forget", merchant, "--alias", "AWS"], env=environment)
+    assert forgotten.exit_code == 0, forgotten.output
+    Payer(roony, {}, merchant).play("refused 5000 MERCHANT_MISMATCH name=AWS_EMEA_9921")
+    assert CliRunner().invoke(app, ["merchant", "alias", merchant, "AWS EMEA"], env=environment).exit_code == 0
+    Payer(roony, {}, merchant).play("pay 5000 name=AWS_EMEA_9921")
 
 
 def test_a_merchant_is_known_by_its_network_id_once_stripe_confirmed_a_payment(roony: Simulation) -> None:

@@ -9,7 +9,7 @@ import pytest
 from roony.core.merchant import Merchant
 from roony.core.settlement import DISCREPANCY_KINDS, Discrepancy
 from roony.store.inbox import new_event
-from roony.store.tables import InboxEvent
+from roony.store.tables import InboxEvent, KnownMerchant
 from roony.web.admin_api.events import REPLAY_LIMIT
 from tests.support.serving import Company, ServedRoony
 
@@ -85,6 +85,64 @@ def test_nobody_settles_for_another_company(roony: ServedRoony, company: Company
     assert other.owner.send("POST", f"{ADMIN}/events/replay", {}) == {"replayed": 0, "next_cursor": None}
     assert kinds(company, "status=open") == ["over_capture"]
     assert [row["status"] for row in company.owner.get(f"{ADMIN}/events")["data"]] == ["dead"]
+
+
+def test_a_resolution_does_one_thing(roony: ServedRoony, company: Company) -> None:
+    roony.books.put(finding(company, "unmatched_refund", 1, roony.context.clock()))
+    path = f"{ADMIN}/discrepancies/dis_1/resolve"
+    both = {"note": "ours", "learn_alias": True, "purchase_id": "pur_1"}
+    company.owner.refused(422, "POST", path, both)
+    error = company.owner.refused(422, "POST", path, {"note": "ours", "purchase_id": "pur_1"})
+    assert (error["code"], error["field"]) == ("not_a_refund", "purchase_id")
+    assert kinds(company, "status=open") == ["unmatched_refund"]
+
+
+# Merchants
+
+
+def test_names_are_taught_and_taken_back(roony: ServedRoony, company: Company) -> None:
+    """By name as agents write it; audited with what it was before; a page at a time."""
+    owner, at = company.owner, roony.context.clock()
+    for key, name, ids in (("amazon web services", "Amazon Web Services", '["4711"]'), ("figma", "Figma", "[]")):
+        roony.books.put(KnownMerchant(company.id, key, name, "[]", ids, 1, at))
+    first = owner.get(f"{ADMIN}/merchants?limit=1")
+    assert [row["key"] for row in first["data"]] == ["amazon web services"]
+    [row] = owner.get(f"{ADMIN}/merchants?limit=1&cursor={first['next_cursor']}")["data"]
+    assert (row["key"], row["name"], row["aliases"], row["network_ids"], row["purchases"]) == (
+        "figma", "Figma", [], [], 1,
+    )  # fmt: skip
+
+    taught = {"merchant": "AMAZON WEB SERVICES INC", "alias": "AWS EMEA 8812"}
+    assert owner.send("POST", f"{ADMIN}/merchants/aliases", taught)["aliases"] == ["aws"]
+    assert owner.send("POST", f"{ADMIN}/merchants/aliases", taught)["aliases"] == ["aws"]
+    body = {"merchant": "Amazon Web Services", "alias": "AWS", "network_id": "4711"}
+    after = owner.send("POST", f"{ADMIN}/merchants/forget", body)
+    assert (after["aliases"], after["network_ids"]) == ([], [])
+    [forgotten, learned] = owner.get(f"{ADMIN}/audit?subject=amazon%20web%20services")["data"]
+    assert (learned["action"], learned["body"]["before"], learned["body"]["after"]) == (
+        "merchant.alias_learned", [], ["aws"],
+    )  # fmt: skip
+    assert forgotten["action"] == "merchant.forgotten"
+    assert forgotten["body"]["before"] == {"aliases": ["aws"], "network_ids": ["4711"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("aliases", {"merchant": "Notion", "alias": "NTN"}, 404),
+        ("aliases", {"merchant": "Figma", "alias": " "}, 422),
+        ("forget", {"merchant": "Figma"}, 422),
+        ("forget", {"merchant": "Figma", "alias": "FGM"}, 404),
+        ("forget", {"merchant": "Figma", "network_id": "1"}, 404),
+        ("forget", {"merchant": "Notion", "alias": "NTN"}, 404),
+    ],
+)
+def test_what_is_not_known_of_a_merchant_is_refused(
+    path: str, body: dict[str, Any], status: int, roony: ServedRoony, company: Company
+) -> None:
+    roony.books.put(KnownMerchant(company.id, "figma", "Figma", "[]", "[]", 1, roony.context.clock()))
+    company.owner.refused(status, "POST", f"{ADMIN}/merchants/{path}", body)
+    assert [row["aliases"] for row in company.owner.get(f"{ADMIN}/merchants")["data"]] == [[]]
 
 
 # Events

@@ -15,6 +15,7 @@ from roony.web.admin_api import (
     events,
     freezes,
     limits,
+    merchants,
     organization,
     purchases,
     reconciliations,
@@ -29,7 +30,7 @@ router = APIRouter(
     responses=shapes.ERRORS,
 )
 for part in (
-    organization, agents, limits, approvals, connections, purchases, discrepancies, disputes, events,
-    reconciliations, audit, freezes,
+    organization, agents, limits, approvals, connections, purchases, merchants, discrepancies, disputes,
+    events, reconciliations, audit, freezes,
 ):  # fmt: skip
     router.include_router(part.router)
