@@ -156,9 +156,10 @@ def settle(book: Book, nodes: Iterable[Node], kind: str, now: int) -> None:
 
 def _match(book: Book, rows: list[StripeTransaction], purchases: dict[str, Purchase], now: int) -> dict[str, Match]:
     """Gives every refund the purchase it belongs to by all that is known now."""
+    homes = {row.id: purchase_of_card(book, row) for row in rows}
     matches = match_refunds(
         rows,
-        {row.id: purchase_of_card(book, row) for row in rows},
+        {id: home if home in purchases else None for id, home in homes.items()},
         lambda purchase_id, row: _is_approved(book, purchases[purchase_id], row),
     )
     for row in rows:

@@ -72,15 +72,23 @@ def purchase_of_card(book: Book, row: StripeTransaction) -> str | None:
 
 
 def hang_together(book: Book, nodes: Iterable[Node]) -> tuple[list[StripeTransaction], set[str]]:
-    """All captures and refunds that hang together with these places, in order of their ids, and their purchases."""
+    """All captures and refunds that hang together with these places, in order of their ids, and their purchases.
+
+    As far as they were loaded: a chain longer than `MAX_ROUNDS` is looked at in part.
+    """
     found: dict[str, StripeTransaction] = {}
     seen: set[Node] = set()
-    new = set(nodes)
+    new = _loaded(book, nodes)
     for _ in range(MAX_ROUNDS):
         if not new:
             break
         seen |= new
         rows = rows_at(book, new)
         found |= {row.id: row for row in rows}
-        new = neighbours(book, rows) - seen
-    return [found[id] for id in sorted(found)], {node.value for node in seen if node.column == "purchase_id"}
+        new = _loaded(book, neighbours(book, rows)) - seen
+    purchases = {node.value for node in seen if node.column == "purchase_id"}
+    return [row for _, row in sorted(found.items()) if row.purchase_id in (None, *purchases)], purchases
+
+
+def _loaded(book: Book, nodes: Iterable[Node]) -> set[Node]:
+    return {node for node in nodes if book.known_group(StripeTransaction, (node[0], node.value), node.column)}
