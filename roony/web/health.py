@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from roony.flows.context import FlowContext
+from roony.store.queries.history import ownerless_events
 from roony.web.frame import RequestCounts
 from roony.web.latency import LatencyCounter
 
@@ -64,7 +65,7 @@ async def _answers(what: str, asked: Any) -> bool:
     return True
 
 
-def _metrics(request: Request) -> Response:
+async def _metrics(request: Request) -> Response:
     """Counters in Prometheus' text format."""
     context: FlowContext = request.app.state.context
     counts: RequestCounts = request.app.state.counts
@@ -78,4 +79,16 @@ def _metrics(request: Request) -> Response:
     ]
     latency: LatencyCounter = request.app.state.latency
     lines.append(latency.prometheus("roony_authorization_seconds"))
+    lines += await _ownerless(context)
     return PlainTextResponse("\n".join(lines), media_type="text/plain; version=0.0.4")
+
+
+async def _ownerless(context: FlowContext) -> list[str]:
+    """Events of accounts nobody here has connected; left out while the database does not answer."""
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            count = await run_in_threadpool(ownerless_events, context.database)
+    except Exception as error:
+        log.warning("web.not_counted", what="ownerless events", error=type(error).__name__)
+        return []
+    return ["# TYPE roony_events_of_unknown_accounts gauge", f"roony_events_of_unknown_accounts {count}"]

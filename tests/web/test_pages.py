@@ -112,7 +112,7 @@ def test_metrics_count_without_naming_anybody(roony: ServedRoony, company: Compa
     assert re.search(r'^roony_http_requests_total\{method="POST",status="201"\} [1-9]', text, re.MULTILINE)
     assert company.id not in text
     for line in text.splitlines():
-        assert re.fullmatch(r"# TYPE \w+ (counter|histogram)|\w+(\{[^}]*\})? [0-9.e+-]+", line), line
+        assert re.fullmatch(r"# TYPE \w+ (counter|gauge|histogram)|\w+(\{[^}]*\})? [0-9.e+-]+", line), line
 
 
 def test_every_answer_forbids_sniffing_and_caching(nobody: Caller) -> None:

@@ -185,3 +185,18 @@ def test_a_dead_event_says_why_and_how_often_it_failed(roony: ServedRoony, compa
 )
 def test_what_cannot_be_replayed_is_refused(body: dict[str, Any], field: str, company: Company) -> None:
     assert company.owner.refused(422, "POST", f"{ADMIN}/events/replay", body)["field"] == field
+
+
+def test_events_of_nobodys_account_are_counted(roony: ServedRoony, company: Company) -> None:
+    """P12: no list shows them to anybody, so at least their number is seen."""
+
+    def count() -> int:
+        text = company.owner.call("GET", "/metrics").text
+        [line] = [line for line in text.splitlines() if line.startswith("roony_events_of_unknown_accounts ")]
+        return int(line.split()[1])
+
+    before = count()
+    strange = kept(company, 1, roony.context.clock(), "ignored")._replace(organization_id=None, account="acct_strange")
+    roony.books.put(strange)
+    assert count() == before + 1
+    assert company.owner.get(f"{ADMIN}/events")["data"] == []

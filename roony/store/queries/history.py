@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 
 from roony.core.audit import AuditRecord
 from roony.store.database import Database
 from roony.store.queries.paging import Page, Slice, cut, keyset
 from roony.store.tables import InboxEvent, audit_records, connections, inbox
+
+# Whoever wants to know more exactly than "many" looks into the database.
+MAX_COUNTED = 10_000
 
 
 def audit_page(
@@ -48,6 +51,17 @@ def find_event(database: Database, organization_id: str, event_id: str) -> Inbox
     statement: Select[tuple[object, ...]] = select(inbox).where(_is_of(organization_id), inbox.c.id == event_id)
     rows = database.read(statement)
     return InboxEvent(*rows[0]) if rows else None
+
+
+def ownerless_events(database: Database) -> int:
+    """Events of accounts that nobody here has connected, counted up to MAX_COUNTED: no list shows them to anybody."""
+    some = (
+        select(inbox.c.id)
+        .where(inbox.c.organization_id.is_(None), inbox.c.status == "ignored")
+        .limit(MAX_COUNTED)
+        .subquery()
+    )
+    return int(database.read(select(func.count()).select_from(some))[0][0])
 
 
 def _is_of(organization_id: str) -> ColumnElement[bool]:
