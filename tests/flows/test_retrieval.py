@@ -104,7 +104,7 @@ def asked(roony: Lossy) -> tuple[Purchase, Card, OutboxPromise]:
 
 
 class TestUnknownCard:
-    def test_a_capture_alone_on_a_card_that_was_given_up_is_booked(self, roony: Lossy) -> None:
+    def test_a_capture_alone_on_a_card_given_up_is_booked(self, roony: Lossy) -> None:
         purchase, card, promise = asked(roony)
         made = made_at_stripe(roony, card)
         roony.books.run(FailCard(ORG, card.id, "gone", "No answer.", True, promise, "out_cancel"))
@@ -137,7 +137,7 @@ class TestUnknownCard:
         assert roony.purchase(purchase).captured == 700
         assert {row.status for row in roony.books.rows(OutboxPromise, kind="look_at_card")} == {"done"}
 
-    def test_one_of_nobody_is_flagged_once_and_booked_when_it_is_known_after_all(self, roony: Lossy) -> None:
+    def test_one_of_nobody_is_flagged_once_and_booked_when_known(self, roony: Lossy) -> None:
         made = made_at_stripe(roony, None)
         for amount in (700, 800):
             force_capture(roony, made["id"], amount)
