@@ -35,7 +35,7 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             "tests/flows/test_purchase.py::test_one_key_asked_twice_at_once_makes_one_purchase",
             "tests/flows/test_card.py::test_a_second_card_for_the_same_promise_is_not_recorded_over_the_first",
             "tests/flows/test_card.py::test_life",
-            "tests/flows/test_retrieval.py::TestUnknownCard::test_a_capture_alone_on_a_card_that_was_given_up_is_booked",
+            "tests/flows/test_retrieval.py::TestUnknownCard::test_a_capture_alone_on_a_card_given_up_is_booked",
             "tests/store/test_races.py::TestSameKey::test_20_threads_with_one_key_make_one_purchase",
             (
                 "tests/gateway/test_with_simulator.py::TestOneCardPerPurchase::"
@@ -180,7 +180,7 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
         [
             "tests/core/test_settlement.py::test_a_statement_without_what_is_needed_raises",
             "tests/flows/test_settlement.py::test_a_card_nobody_knows_waits_a_minute_and_is_flagged_once",
-            "tests/flows/test_retrieval.py::TestUnknownCard::test_one_of_nobody_is_flagged_once_and_booked_when_it_is_known_after_all",
+            "tests/flows/test_retrieval.py::TestUnknownCard::test_one_of_nobody_is_flagged_once_and_booked_when_known",
             "tests/flows/test_retrieval.py::TestAuthorization::test_closed_with_no_capture_told_is_asked_for_once",
             "tests/flows/test_inbox.py::test_unknown_words_do_not_stop_a_statement",
             "tests/flows/test_card.py::test_a_card_of_somebody_else_is_ignored_with_a_reason",
