@@ -193,7 +193,7 @@ def test_a_promise_broken_off_is_kept_from_where_it_stopped(context: FlowContext
 
 
 def test_a_busy_till_puts_the_promise_off(context: FlowContext, books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
-    from roony.store.till import BUSY
+    from roony.store.command import BUSY
 
     books.ready()
     freeze(books)
