@@ -78,8 +78,8 @@ async def _metrics(request: Request) -> Response:
         for (method, status), count in sorted(counts.answered.items())
     ]
     latency: LatencyCounter = request.app.state.latency
-    lines.append(latency.prometheus("roony_authorization_seconds"))
     lines += await _ownerless(context)
+    lines.append(latency.prometheus("roony_authorization_seconds"))
     return PlainTextResponse("\n".join(lines), media_type="text/plain; version=0.0.4")
 
 
