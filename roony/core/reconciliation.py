@@ -148,11 +148,6 @@ def next_due(standing: Standing, now: int) -> Due:
     return Due(at, "lists" if lists_from + LISTS_PACE <= max(at, now) else "events", False)
 
 
-def is_gap(standing: Standing, now: int) -> bool:
-    """True at a start where nothing was heard for too long. A connection that never finished a run has none."""
-    return standing.events_until is not None and now - standing.events_until > GAP
-
-
 def since_of(kind: str, standing: Standing) -> int:
     """From when on a run looks: where the last of its kind ended, with its overlap; the first from the connection's."""
     until, overlap = (

@@ -23,7 +23,7 @@ from roony.flows.promise import put_off, revoke_if_cut_off
 from roony.flows.reconciliation.cards import cards_page
 from roony.flows.reconciliation.listing import authorizations_page, events_page, transactions_page
 from roony.flows.reconciliation.unseen import open_cards_step, open_step, settle_step, unlisted_step
-from roony.flows.reconciliation.work import Work
+from roony.flows.reconciliation.work import LeaseLost, Work
 from roony.store import outbox
 from roony.store.book import Book, PromiseOutcome
 from roony.store.command import Command
@@ -65,9 +65,11 @@ async def keep_reconcile(context: FlowContext, promise: OutboxPromise) -> None:
     if connection is None or connection.status not in WATCHED:
         await _end(context, promise, run, "failed", "The connection has ended.")
         return
-    work = Work(context, connection, run, Place.read(run.place), json.loads(run.detail))
+    work = Work(context, promise, connection, run, Place.read(run.place), json.loads(run.detail))
     try:
         await _work_on(work, promise)
+    except LeaseLost:
+        log.warning("reconciliation.lease_lost", run=run.id)
     except Exception as error:
         await _not_now(work, promise, connection, error)
 
@@ -86,8 +88,7 @@ async def _work_on(work: Work, promise: OutboxPromise) -> None:
             return
         now = context.clock()
         if not await context.till.write(_save(promise, work.row(now)._replace(error=None), now)):
-            log.warning("reconciliation.lease_lost", run=work.run.id)
-            return
+            raise LeaseLost(work.run.id)
         if delay:
             break
     await context.till.submit(GoOn(promise.organization_id, promise, delay or 0))

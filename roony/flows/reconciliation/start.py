@@ -18,6 +18,7 @@ from roony.core.reconciliation import (
     DAY,
     EVENTS_OVERLAP,
     EVENTS_PACE,
+    GAP,
     HOUR,
     PHASES,
     SECOND,
@@ -25,7 +26,6 @@ from roony.core.reconciliation import (
     Place,
     Reconciliation,
     Standing,
-    is_gap,
     next_due,
     run_id,
     since_of,
@@ -37,17 +37,19 @@ from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.outbox import new_promise
-from roony.store.queries.reconciliations import WATCHED, running_runs, standing_of, watched_connections
+from roony.store.queries.reconciliations import WATCHED, heard_until, running_runs, standing_of, watched_connections
 from roony.store.tables import reconciliations
 from roony.store.writer import Writer
 
 log = structlog.get_logger("roony.reconciliation")
 
 # How often the connections are looked at, in microseconds; each of them only when its next run is due.
-LOOK_PACE = 5 * SECOND
+LOOK_PACE = 2 * SECOND
 RUNNING_PACE = 60 * SECOND
-# Timed runs begun at one look; with more connections than that the others begin a little later.
-MAX_STARTS = 20
+# Connections read at one look, and timed runs begun: with more of them the others come a little later. Few runs at
+# once, since they share the threads that make cards.
+MAX_LOOKS = 200
+MAX_STARTS = 8
 # Runs of one connection that may be under way at the same time because people asked for them.
 MAX_RUNNING = 4
 # Timed runs that found nothing are kept as long as their reads count, and a little longer.
@@ -136,12 +138,14 @@ async def begin_catch_up(context: FlowContext) -> None:
 
     Roony was not running, or its database is an older copy. Only a start is judged: while Roony runs it listens.
     """
+    heard = await asyncio.to_thread(heard_until, context.database)
+    now = context.clock()
     for connection in await asyncio.to_thread(watched_connections, context.database):
-        now = context.clock()
-        standing = await asyncio.to_thread(standing_of, context.database, connection, now)
-        if not is_gap(standing, now) or connection.catching_up_since is not None:
+        until = heard.get((connection.organization_id, connection.id))
+        if until is None or now - until <= GAP or connection.catching_up_since is not None:
             continue
-        since = (standing.events_until or now) - EVENTS_OVERLAP
+        standing = await asyncio.to_thread(standing_of, context.database, connection, now)
+        since = until - EVENTS_OVERLAP
         log.warning("reconciliation.gap", connection=connection.id, seconds=(now - since) // SECOND)
         await context.till.submit(_catch_up(connection, standing, since))
 
@@ -172,9 +176,14 @@ class ReconciliationDuty:
         self._looked = now
         connections = await asyncio.to_thread(watched_connections, self._context.database)
         waiting = [c for c in connections if self._due.get((c.organization_id, c.id), 0) <= now]
-        found = [await self._next(connection, now) for connection in waiting[:MAX_STARTS]]
+        commands: list[StartReconciliation] = []
+        for connection in waiting[:MAX_LOOKS]:
+            command = await self._next(connection, now)
+            commands += [command] if command is not None else []
+            if len(commands) >= MAX_STARTS:
+                break
         await self._prune(now)
-        return [command for command in found if command is not None]
+        return commands
 
     async def _next(self, connection: Connection, now: int) -> StartReconciliation | None:
         """What is to begin for a connection, and when to look at it again."""

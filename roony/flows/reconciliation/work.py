@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -15,7 +16,9 @@ from roony.flows.connection import access_of
 from roony.flows.context import FlowContext
 from roony.gateway.client import ConnectionAccess, PlainObject
 from roony.gateway.paging import one_page
+from roony.store import outbox
 from roony.store.command import Command
+from roony.store.tables import OutboxPromise
 
 Answer = TypeVar("Answer")
 SECOND = 1_000_000
@@ -23,8 +26,16 @@ SECOND = 1_000_000
 AT_ONCE = 32
 
 
+# A step may make many calls to a slow Stripe: the lease is renewed before a call when it is this old, in seconds.
+RENEW_AFTER = 10.0
+
+
 class NotTaken(Exception):
     """The till did not take what Stripe told; the page is read again later."""
+
+
+class LeaseLost(Exception):
+    """Another process has taken the run over."""
 
 
 @dataclass
@@ -32,15 +43,18 @@ class Work:
     """One claim of a run. `run` is its row; `place` and `detail` are two columns of it, unpacked."""
 
     context: FlowContext
+    promise: OutboxPromise
     connection: Connection
     run: Reconciliation
     place: Place
     detail: dict[str, Any]
     access: ConnectionAccess = field(init=False)
+    renewed: float = field(init=False)
 
     def __post_init__(self) -> None:
         """Raises ValueError for a connection that has no account yet."""
         self.access = access_of(self.context, self.connection)
+        self.renewed = time.monotonic()
 
     @property
     def organization_id(self) -> str:
@@ -67,7 +81,7 @@ class Work:
 
         Raises what the call raises, and then the place stays.
         """
-        self.count(reads=1)
+        await self._begin_read()
         context, after = self.context, self.place.after
 
         def read() -> tuple[list[PlainObject], str | None]:
@@ -79,8 +93,16 @@ class Work:
 
     async def ask(self, retrieve: Callable[..., PlainObject], id: str) -> PlainObject:
         """One object at Stripe by its id; counted as one read."""
-        self.count(reads=1)
+        await self._begin_read()
         return await self.context.pool.run(retrieve, self.context.gateway, self.access, id)
+
+    async def _begin_read(self) -> None:
+        """Counts it, under a lease that lasts for it. Raises LeaseLost."""
+        if time.monotonic() - self.renewed > RENEW_AFTER:
+            if not await self.context.till.write(outbox.renew(self.promise, self.context.clock())):
+                raise LeaseLost(self.run.id)
+            self.renewed = time.monotonic()
+        self.count(reads=1)
 
     async def look(self, query: Callable[..., Answer], *arguments: Any) -> Answer:
         """One cold read of our own."""

@@ -47,6 +47,19 @@ def watched_connections(database: Database) -> list[Connection]:
     return [Connection(*row) for row in database.read(statement.limit(MAX_CONNECTIONS))]
 
 
+def heard_until(database: Database) -> dict[tuple[str, str], int]:
+    """For each (organization, connection) with a finished run: up to when its events are known to be here."""
+    run = reconciliations.c
+    statement = (
+        select(run.organization_id, run.connection_id, func.max(run.until))
+        .where(run.status == "finished", run.kind.in_(HEARD_EVENTS))
+        .group_by(run.organization_id, run.connection_id)
+    )
+    return {
+        (organization_id, connection_id): until for organization_id, connection_id, until in database.read(statement)
+    }
+
+
 def standing_of(database: Database, connection: Connection, now: int) -> Standing:
     """How far the runs of a connection have come; `now` in microseconds."""
     run, recent = reconciliations.c, now - ALLOWANCE_PERIOD
