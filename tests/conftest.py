@@ -76,8 +76,19 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without a PostgreSQL its tests are left out together, and one line says so at the end."""
+    if postgres.available():
+        return
+    out = [item for item in items if item.get_closest_marker("postgres")]
+    config.hook.pytest_deselected(items=out)
+    items[:] = [item for item in items if item not in out]
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say how many of Stripe's published operations the simulator passes, and which it fails."""
+    """Say what of Stripe's published operations the simulator passes and fails, and whether there was no PostgreSQL."""
+    if not postgres.available():
+        terminalreporter.write_line(postgres.NO_SERVER, red=True, bold=True)
     for kind in ("passed", "failed"):
         for report in terminalreporter.getreports(kind):
             told = dict(getattr(report, "user_properties", ()))

