@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
-from tests.chaos.scenes import Scene, things
+from tests.chaos import reconciling
+from tests.chaos.scenes import SCENES, Scene
 from tests.support.crashing import Crashable
 from tests.support.postgres import empty_database
 
+# The scenes of that module are registered by being imported.
+__all__ = ["SQLITE_ONLY", "Theatre", "reconciling", "things"]
 # Points that only one of the databases has.
 SQLITE_ONLY = ("wiring._free_leases",)
+
+
+def things() -> dict[str, Scene]:
+    """The scene of each commit and call."""
+    return {thing: each for each in SCENES for thing in each.things}
 
 
 class Theatre:
@@ -37,6 +46,38 @@ class Theatre:
         scene = things()[point.partition(":")[2]]
         plays: dict[str, Callable[[Scene, str], None]] = {"start": self._start, "new": self._new}
         plays.get(scene.stage, self._scene)(scene, point)
+
+    def draw(self, dice: random.Random) -> list[str]:
+        """Points of one scene that goes on in the same company: the first to die at, the others while it recovers."""
+        scene = dice.choice(
+            [scene for scene in SCENES if scene.stage in ("direct", "connect") and len(scene.things) > 2]
+        )
+        moments = {"commit": ("before_commit", "after_commit"), "call": ("before_call", "after_call")}
+        drawn = []
+        for _ in range(dice.randint(1, 3)):
+            thing = dice.choice(scene.things)
+            kind = "commit" if thing[0].isupper() or "." in thing else "call"
+            drawn.append(f"{dice.choice(moments[kind])}:{thing}#{dice.choice((1, 1, 1, 2, 3))}")
+        return drawn
+
+    def play_at_random(self, points: list[str]) -> int:
+        """Plays the scene of these points; how often Roony died, which may be less often than it was told to."""
+        scene = things()[points[0].partition(":")[2].partition("#")[0]]
+        company = self._company(scene.stage)
+        crashes, restarts = company.crashes, company.restarts
+        company.next_stops = points[1:]
+        try:
+            scene.play(company, lambda: company.arm(points[0]))
+            # What was not reached is not to be reached by the next scene.
+            company.next_stops = []
+            company.disarm()
+            company.check()
+        except BaseException:
+            self._close(scene.stage)
+            raise
+        finally:
+            self.restarts += company.restarts - restarts
+        return company.crashes - crashes
 
     def _scene(self, scene: Scene, point: str) -> None:
         company = self._company(scene.stage)

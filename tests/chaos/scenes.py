@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 import httpx2
 
 from roony.core.settlement import Discrepancy
-from roony.store.tables import InboxEvent
+from roony.store.tables import InboxEvent, OutboxPromise
 from tests.support.crashing import ADMIN, ASK, Crashable
 from tests.support.served import SOFTWARE, unique
 from tests.support.serving import Caller
@@ -426,6 +426,28 @@ def the_account_is_gone_before_it_has_a_cardholder(company: Crashable, arm: Arm)
     assert company.get(f"connections/{connection['id']}")["status"] == "revoked"
 
 
+@scene("connect", "GoOnLater")
+def a_connection_with_many_cards_ends_slowly(company: Crashable, arm: Arm) -> None:
+    """Nine cards, eight canceled at once, five seconds each: more than one claim of the promise begins."""
+    agent = company.agent()
+    connection = connect(company)
+    for number in range(9):
+        company.buy(agent, 100 + number)
+    slow = {"endpoint": "POST /v1/issuing/cards/{card}", "kind": "slow", "seconds": 5.1}
+    company.control("faults", [slow])
+    company.send(company.owner, "POST", f"{ADMIN}/connections/{connection['id']}/disconnect")
+    arm()
+    company.until(lambda: any(row.last_error or row.tries for row in ends(company)) or not ends(company))
+    company.control("faults", [])
+    company.settle()
+    assert standing(company, agent) == (0, 0)
+
+
+def ends(company: Crashable) -> list[Any]:
+    """Promises to end a connection's cards that are still to be kept."""
+    return list(company.books.rows(OutboxPromise, kind="end_cards_of_connection", status="promised"))
+
+
 @scene("connect", "LeaveCardOpen")
 def the_account_is_gone_before_a_card_could_be_ended(company: Crashable, arm: Arm) -> None:
     agent = company.agent()
@@ -445,7 +467,7 @@ def the_account_is_gone_before_a_card_could_be_ended(company: Crashable, arm: Ar
 # Starting
 
 
-@scene("start", "wiring._free_leases")
+@scene("start", "wiring._free_leases", "start._forget")
 def roony_starts(company: Crashable, arm: Arm) -> None:
     arm()
 
@@ -460,8 +482,3 @@ def the_account_of_the_key_is_connected(company: Crashable, arm: Arm) -> None:
     arm()
     company.connect_direct()
     company.buy(company.agent())
-
-
-def things() -> dict[str, Scene]:
-    """The scene of each commit and call."""
-    return {thing: each for each in SCENES for thing in each.things}

@@ -32,8 +32,9 @@ from roony.core.audit import AuditRecord, verify
 from roony.core.authorization import Authorization
 from roony.core.card import Card
 from roony.core.purchase import Purchase
+from roony.core.settlement import StripeTransaction
 from roony.store.database import Database
-from roony.store.tables import InboxEvent, OutboxPromise
+from roony.store.tables import TABLE_OF, InboxEvent, OutboxPromise
 from tests.support.books import Books, Clock
 from tests.support.promises import one_card_each, open_money_is_held, sums_are_right
 from tests.support.served import BUDGETS, SOFTWARE, WEBHOOK, Child, event, free_port, sdk, sign, unique
@@ -149,6 +150,8 @@ class Crashable:
         self.simulator: Child | None = None
         self.process: Process | None = None
         self.crashes = 0
+        # Where it is to die again, once for each restart.
+        self.next_stops: list[str] = []
         self.restarts = 0
         # Events that a test made up, and that no books follow from.
         self.strange: set[str] = set()
@@ -246,6 +249,13 @@ class Crashable:
         assert self.process is not None
         self.process.order(point)
 
+    def disarm(self) -> None:
+        """Roony will not die any more; if it is just doing so, it is started again."""
+        try:
+            self.arm("")
+        except (EOFError, OSError):
+            self.recover()
+
     def recover(self) -> None:
         """Waits until it is dead, lets the leases of the dead run out, and starts it again."""
         assert self.process is not None
@@ -254,7 +264,7 @@ class Crashable:
         self.process.stop()
         self.crashes += 1
         self.sql("UPDATE inbox SET lease_until = 0", "UPDATE outbox SET lease_until = 0")
-        self.start()
+        self.start(stop_at=self.next_stops.pop(0) if self.next_stops else "")
 
     def expect_crash(self, crashes: int, point: str) -> None:
         """It died once more, at this point; it may be about to, when its last commit is all that was waited for."""
@@ -438,6 +448,13 @@ class Crashable:
                 connection.execute(sqlalchemy.text(statement), values)
         engine.dispose()
 
+    def put(self, row: tuple[Any, ...]) -> None:
+        """Writes a row past Roony: what only a fault does otherwise."""
+        engine = sqlalchemy.create_engine(self.books.database.url)
+        with engine.begin() as connection:
+            connection.execute(TABLE_OF[type(row)].insert().values(**row._asdict()))  # type: ignore[attr-defined]
+        engine.dispose()
+
     def let_time_pass(self) -> None:
         """What was put off is due."""
         self.sql(
@@ -492,11 +509,15 @@ class Crashable:
     def _same_money(self, books: Books, state: dict[str, Any]) -> None:
         """Captured and refunded of each purchase, and every authorization, as Stripe has them."""
         cards = {card.stripe_card_id: card for card in books.rows(Card) if card.stripe_card_id}
+        booked = {row.id: row for row in books.rows(StripeTransaction)}
         totals: dict[str, list[int]] = {}
         for told in state["transactions"]:
+            row = booked.get(told["id"])
             if told["card"] in cards:
-                sums = totals.setdefault(cards[told["card"]].purchase_id, [0, 0])
-                sums[told["type"] == "refund"] += abs(told["amount"])
+                assert row is not None, told
+                assert row.purchase_id == cards[told["card"]].purchase_id, row
+            if row is not None and row.purchase_id is not None:
+                totals.setdefault(row.purchase_id, [0, 0])[told["type"] == "refund"] += abs(told["amount"])
         for purchase in books.rows(Purchase):
             assert [purchase.captured, purchase.refunded] == totals.get(purchase.id, [0, 0]), purchase
         known = {row.id: row for row in books.rows(Authorization)}
