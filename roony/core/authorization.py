@@ -271,13 +271,19 @@ def is_approved_merchant(
         return False
     if found.network_id is not None and found.network_id in pinned and stands_alone(found.name):
         return True
-    return names_merchant((approved.name, *aliases), found.name, places)
+    return names_merchant((approved.name,), found.name, places) or is_alias(aliases, found.name, places)
 
 
 @lru_cache(maxsize=16_384)
 def names_merchant(names: tuple[str, ...], descriptor: str, places: tuple[str, ...]) -> bool:
     """True if a descriptor names one of these merchants; kept in memory, since the same few come again and again."""
     return match(names, descriptor, noise=places).matched
+
+
+@lru_cache(maxsize=16_384)
+def is_alias(aliases: tuple[str, ...], descriptor: str, places: tuple[str, ...]) -> bool:
+    """True if a descriptor is one of these learned names; what stands before a star is none by itself."""
+    return match(aliases, descriptor, noise=places, before_star=False).matched
 
 
 def _room(request: AuthorizationRequest, facts: AuthorizationFacts, increment: bool, flags: tuple[str, ...]) -> Verdict:

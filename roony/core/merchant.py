@@ -148,25 +148,28 @@ def normalise(name: str) -> str:
     return name
 
 
-def match(approved_names: Sequence[str], descriptor: str, *, noise: Collection[str] = ()) -> Match:
+def match(
+    approved_names: Sequence[str], descriptor: str, *, noise: Collection[str] = (), before_star: bool = True
+) -> Match:
     """Compares a card network's descriptor with the approved name and its aliases, and returns the best result.
 
     All words of an approved name, whole and in order, must begin the descriptor (where its spaces are does not
     matter: "Open AI" = "OPENAI"), and what follows must be harmless: billing words, months, channels, countries,
     well-known cities, `noise` (city, state and country of the request), numbers, references, the name again.
     Thus "FIGMA MONTHLY RENEWAL SAN FRANCISCO CA" is Figma, "ALZA VETERINARY" is not Alza, and AWS needs an alias.
-    What stands before a star is the merchant ("OPENAI *CHATGPT"), unless it is a card processor. Never by
+    What stands before a star is the merchant ("OPENAI *CHATGPT"), unless it is a card processor; not `before_star`
+    leaves that out: who confirmed "GOOGLE *ADS123456" has not confirmed "GOOGLE *PLAY". Never by
     substring, never by likeness of spelling. Scores: 100 the same name, 95 but for spaces, 90 followed by harmless
     words, 88 all that is before the star, 85 after leaving out billing words at the end of the approved name, 60 (no
     match) followed by other words, 0 otherwise.
     """
     found = normalise(descriptor).split()
     head, star, _ = _after_processor(_fold(descriptor)).partition("*")
-    before_star = normalise(head) if star else ""
+    head = normalise(head) if star and before_star else ""
     places = frozenset(" ".join(_words(_fold(text))) for text in noise)
     best = _scored(0, "no approved name begins the descriptor")
     for name in approved_names:
-        result = _compare(normalise(name).split(), found, before_star.split(), places)
+        result = _compare(normalise(name).split(), found, head.split(), places)
         if result.score > best.score:
             best = result
     return best

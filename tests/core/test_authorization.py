@@ -284,6 +284,7 @@ def test_a_blocked_merchant_stays_blocked_while_monitoring() -> None:
         pytest.param(None, {"net_1"}, (), "PAYPAL *FIGMA", "net_1", True, id="behind a star the name decides"),
         pytest.param(None, set(), ("fgm design",), "FGM*DESIGN 4411", "net_9", True, id="by an alias"),
         pytest.param(None, set(), ("fgm design",), "FGM*DESIGNERS", "net_9", False, id="an alias is whole words too"),
+        pytest.param(None, set(), ("fgm",), "FGM*GIFT CARDS", "net_9", False, id="an alias before a star is none"),
         pytest.param("net_1", set(), (), "FIGMA", "net_1", True, id="the id the ask named"),
         pytest.param("net_1", set(), (), "FIGMA", "net_9", False, id="another id than the ask named"),
         pytest.param("net_1", set(), (), "FIGMA", None, False, id="no id where the ask named one"),

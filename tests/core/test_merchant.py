@@ -306,7 +306,16 @@ def test_what_is_learned_from_a_descriptor_matches_it(descriptor: str) -> None:
     """Once confirmed it is no mismatch any more."""
     alias = alias_of(descriptor)
     assume(alias)
-    assert match([alias], descriptor).matched
+    assert match([alias], descriptor, before_star=False).matched
+
+
+def test_what_is_before_a_star_is_no_alias_by_itself() -> None:
+    """A confirmed name is no word for all that its company sells."""
+    alias = alias_of("GOOGLE *ADS1234567890")
+    assert alias == "google"
+    assert match([alias], "GOOGLE *ADS9988776655", before_star=False).matched
+    assert not match([alias], "GOOGLE *PLAY GIFT", before_star=False).matched
+    assert match(["Google"], "GOOGLE *PLAY GIFT").matched
 
 
 @pytest.mark.parametrize(
