@@ -22,7 +22,7 @@ def _opened() -> Iterator[Database]:
     from roony.config import WrongSettings, load_database_settings
     from roony.logging_setup import configure_logging
     from roony.store.database import Database, DatabaseLocked
-    from roony.store.migrations import SchemaTooNew
+    from roony.store.migrations import SchemaBusy, SchemaTooNew
 
     try:
         settings = load_database_settings()
@@ -33,7 +33,7 @@ def _opened() -> Iterator[Database]:
     try:
         database.acquire()
         yield database
-    except (DatabaseLocked, SchemaTooNew) as error:
+    except (DatabaseLocked, SchemaBusy, SchemaTooNew) as error:
         fail(str(error), FAILED)
     except (DBAPIError, OSError) as error:
         fail(f"The database cannot be opened ({type(error).__name__}): look at ROONY_DATABASE_URL.", FAILED)

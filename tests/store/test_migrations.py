@@ -6,14 +6,18 @@ import io
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from typer.testing import CliRunner
 
+from roony.cli.commands import app
+from roony.store import migrations
 from roony.store.database import Database
-from roony.store.migrations import SchemaTooNew, config_for, migrate, pending_revisions, revisions
+from roony.store.migrations import SchemaBusy, SchemaTooNew, config_for, migrate, pending_revisions, revisions
 from roony.store.tables import metadata
 from tests.support.migrating import build, execute, stepped, structure
 from tests.support.tills import DATABASES
@@ -79,6 +83,28 @@ def test_every_step_can_be_taken_back_and_again(database: Database) -> None:
     assert structure(database) == {}
     migrate(database)
     assert structure(database) == newest
+
+
+@pytest.mark.postgres
+def test_a_table_in_use_is_not_waited_for_long(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whoever comes after a waiting migration waits behind it: it gives up soon, changes nothing, and says why."""
+    monkeypatch.setattr(migrations, "LOCK_TIMEOUT_MS", 200)
+    monkeypatch.setenv("ROONY_DATABASE_URL", postgres_url)
+    database = Database(postgres_url)
+    stepped(database, lambda config: command.upgrade(config, revisions()[0]))
+    before = structure(database)
+    with psycopg.connect(postgres_url) as reader:
+        for table in before:
+            reader.execute(f"SELECT 1 FROM {table} LIMIT 1".encode())  # noqa: S608 - names from the database itself
+        with pytest.raises(SchemaBusy, match="nothing was changed"):
+            migrate(database)
+        said = CliRunner().invoke(app, ["migrate"])
+        assert (said.exit_code, "roony migrate` again" in " ".join(said.stderr.split())) == (1, True), said.output
+    assert structure(database) == before
+    assert migrate(database) == revisions()[1:]
+    database.close()
 
 
 def test_the_tree_can_be_written_as_sql_for_postgresql() -> None:

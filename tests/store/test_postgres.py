@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 import uuid
@@ -16,6 +17,7 @@ from roony.core.audit import AuditRecord, verify
 from roony.core.authorization import AuthorizationDecision
 from roony.core.budget import BudgetPeriod
 from roony.core.purchase import Purchase
+from roony.flows.freeze import Freeze, Unfreeze
 from roony.store import inbox
 from roony.store.book import Book
 from roony.store.command import LATE, UNKNOWN_OUTCOME
@@ -251,6 +253,24 @@ class TestSeveralTills:
             assert [event.id for event in books.till.write_and_wait(inbox.claim(NOW))] == ["evt_0"]
         assert books.till.write_and_wait(inbox.claim(NOW)) == []
         assert books.row(InboxEvent, id="evt_1").generation == 0
+
+
+class TestFactsInMemory:
+    """P1, P11: what a till keeps in memory is believed only while the version on the locked row is the same."""
+
+    def test_a_freeze_by_one_counts_in_the_other_at_once(self, books: Books) -> None:
+        with another_till(books) as other:
+            tills = (books, other)
+            scope = "agent", AGENT
+            for number in range(6):
+                asks, freezes = tills[number % 2], tills[(number + 1) % 2]
+                purchase = asks.ready(1_000 + number, f"Shop {number}")
+                freezes.run(Freeze(ORG, *scope, "usr_1", f"out_freeze_{number}"))
+                assert json.loads(asks.ask(2_000, f"Other {number}").purchase.decision)["verdict"] == "declined"
+                answer = asks.authorize(purchase, purchase.amount, f"SHOP {number}", authorization_id=f"iauth_{number}")
+                assert (answer.approved, answer.code) == (False, "FROZEN")
+                freezes.run(Unfreeze(ORG, *scope, "usr_1", f"out_unfreeze_{number}"))
+                assert asks.ask(3_000, f"Third {number}").purchase.status == "issuing"
 
 
 def test_the_database_says_what_time_it_is(books: Books) -> None:

@@ -16,8 +16,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from roony.store.database import Database
@@ -32,15 +34,29 @@ class SchemaTooNew(Exception):
     """The database was migrated by a newer Roony; the message says what to do."""
 
 
+class SchemaBusy(Exception):
+    """Somebody uses the tables in a way that lets nobody change them; the message says what to do."""
+
+
 def migrate(database: Database) -> list[str]:
     """Brings the schema to the newest revision, all of it or nothing; returns the revisions it ran.
 
-    On SQLite call `database.acquire` first. Raises SchemaTooNew for a database of a newer Roony.
+    On SQLite call `database.acquire` first. Raises SchemaTooNew for a database of a newer Roony, and SchemaBusy when a
+    lock could not be had in `LOCK_TIMEOUT_MS`.
     """
-    with connection(database.url) as opened:
-        pending = _pending(_revision(opened))
-        if pending:
-            command.upgrade(config_for(opened), "head")
+    try:
+        with connection(database.url) as opened:
+            pending = _pending(_revision(opened))
+            if pending:
+                command.upgrade(config_for(opened), "head")
+    except OperationalError as error:
+        if not isinstance(error.orig, LockNotAvailable):
+            raise
+        raise SchemaBusy(
+            f"A table could not be locked within {LOCK_TIMEOUT_MS // 1000} seconds, so nothing was changed: somebody is"
+            " in a long transaction there, or another migration runs. Stop the servers and workers, or wait, and run"
+            " `roony migrate` again."
+        ) from None
     return pending
 
 
