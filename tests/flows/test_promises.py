@@ -27,6 +27,7 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             "tests/journeys/test_at_once.py::test_64_asks_at_once_stay_inside_the_budget",
             "tests/random/test_machine.py::test_random_companies_keep_every_promise_in_memory",
             "tests/random/test_machine.py::test_random_companies_keep_every_promise_on_a_database",
+            "tests/store/test_postgres.py::TestFactsInMemory::test_a_freeze_by_one_counts_in_the_other_at_once",
         ],
     ),
     "P2": (
@@ -99,6 +100,7 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
                 "test_an_approval_committed_as_the_connection_broke_is_withdrawn"
             ),
             "tests/random/test_machine.py::test_random_companies_keep_every_promise_on_a_database",
+            "tests/store/test_database_away.py::test_a_withdrawal_is_made_when_it_is_back",
         ],
     ),
     "P6": (
@@ -152,6 +154,7 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             "tests/cli/test_audit.py::test_every_change_is_found",
             "tests/random/test_machine.py::test_random_companies_keep_every_promise_on_a_database",
             "tests/random/test_whole_processes.py::test_killed_and_lied_to_the_books_are_stripes",
+            "tests/store/test_last_release.py::TestLastRelease::test_its_purchases_are_paid_and_its_chains_go_on",
         ],
     ),
     "P10": (
@@ -178,6 +181,9 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             "tests/core/test_merchant.py::test_descriptors_of_another_merchant",
             "tests/random/test_machine.py::test_random_companies_keep_every_promise_in_memory",
             "tests/flows/test_reconciliation.py::TestGap::test_nothing_is_approved_before_it_has_caught_up",
+            "tests/store/test_postgres.py::TestFactsInMemory::test_a_freeze_by_one_counts_in_the_other_at_once",
+            "tests/store/test_database_away.py::test_everything_is_refused_at_once_until_it_is_back",
+            "tests/journeys/test_several_processes.py::test_an_outage_refuses_at_once_and_ends_by_itself",
         ],
     ),
     "P12": (
@@ -202,6 +208,7 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
                 "tests/journeys/test_reconcile.py::TestLostHour::"
                 "test_the_command_brings_it_back_and_ends_with_no_difference"
             ),
+            "tests/journeys/test_webhook_door.py::test_text_that_no_database_holds_spoils_nothing",
         ],
     ),
 }
