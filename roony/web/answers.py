@@ -187,7 +187,8 @@ def stripe_transaction(row: StripeTransaction) -> Json:
         "id": row.id, "type": row.type, "amount": row.amount, "currency": row.currency,
         "merchant_amount": row.merchant_amount, "merchant_currency": row.merchant_currency,
         "merchant": json.loads(row.merchant), "purchase_id": row.purchase_id, "authorization_id": row.authorization_id,
-        "stripe_card_id": row.stripe_card_id, "created_at": time(row.created_at), "booked_at": time(row.booked_at),
+        "stripe_card_id": row.stripe_card_id, "matched_by": row.matched_by, "created_at": time(row.created_at),
+        "booked_at": time(row.booked_at),
     }  # fmt: skip
 
 

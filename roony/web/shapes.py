@@ -154,6 +154,7 @@ class TransactionAnswer(Shape):
     purchase_id: str | None
     authorization_id: str | None
     stripe_card_id: str
+    matched_by: str | None
     created_at: str
     booked_at: str
 
