@@ -189,3 +189,24 @@ def a_person_says_whose_a_refund_is(company: Crashable, arm: Arm) -> None:
     company.send(company.owner, "POST", f"{ADMIN}/discrepancies/{found.id}/resolve", body)
     assert standing(company, agent) == (0, PRICE - 700)
     company.stripe().v1.issuing.cards.update(made.id, {"status": "canceled"})
+
+
+@scene("direct", "outbox.renew")
+def a_long_step_keeps_its_lease(company: Crashable, arm: Arm) -> None:
+    """Four open authorizations, each asked for by its id from a Stripe that takes its time."""
+    agent = company.agent()
+    bought = [company.buy(agent, 100 + number) for number in range(4)]
+    paid = [company.pay(each, 100 + number) for number, each in enumerate(bought)]
+    company.settle()
+    company.until(lambda: time.time() > paid[-1].created + 1)
+    slow = {"endpoint": "GET /v1/issuing/authorizations/{authorization}", "kind": "slow", "seconds": 4.5}
+    company.control("faults", [slow])
+    arm()
+    died = company.crashes + 1
+    company.send(
+        company.owner, "POST", f"{ADMIN}/reconciliations", {"since": datetime.now(UTC).isoformat(timespec="seconds")}
+    )
+    company.until(lambda: company.recovered() or company.crashes == died)
+    company.control("faults", [])
+    company.until(lambda: not company.get("reconciliations", status="running")["data"])
+    assert standing(company, agent) == (sum(100 + number for number in range(4)), 0)

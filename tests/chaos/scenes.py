@@ -275,6 +275,22 @@ def the_owner_sets_things(company: Crashable, arm: Arm) -> None:
     assert company.insist(lambda: company.caller(made["key"]).call("GET", ASK)).status_code == 401
 
 
+@scene("direct", "TeachAlias", "ForgetLearned")
+def a_merchant_gets_another_name_for_a_while(company: Crashable, arm: Arm) -> None:
+    shop, alias = unique("Shop"), unique("Alias")
+    company.buy(company.agent(), merchant=shop)
+
+    def aliases() -> list[str]:
+        return [alias for row in company.get("merchants", limit=100)["data"] for alias in row["aliases"]]
+
+    before = aliases()
+    arm()
+    company.send(company.owner, "POST", f"{ADMIN}/merchants/aliases", {"merchant": shop, "alias": alias})
+    [learned] = set(aliases()) - set(before)
+    company.send(company.owner, "POST", f"{ADMIN}/merchants/forget", {"merchant": shop, "alias": learned})
+    assert aliases() == before
+
+
 @scene("direct", "ResolveDiscrepancy")
 def a_finding_is_resolved(company: Crashable, arm: Arm) -> None:
     agent = company.agent()

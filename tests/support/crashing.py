@@ -307,14 +307,14 @@ class Crashable:
             self.recover()
 
     def send(self, caller: Caller, method: str, path: str, body: Any = None, **more: Any) -> Any:
-        """A change, said again when no answer came; said twice it may be refused as done already (409)."""
+        """A change, said again when no answer came; said twice it may be refused as done already (404, 409)."""
         tries = 0
 
         def step() -> Any:
             nonlocal tries
             tries += 1
             answer = caller.call(method, path, body, **more)
-            done_already = tries > 1 and answer.status_code == 409
+            done_already = tries > 1 and answer.status_code in (404, 409)
             assert answer.status_code < 300 or done_already, answer.text
             return answer.json()
 
