@@ -25,7 +25,8 @@ def promise_retrieval(
 ) -> None:
     """Promises to retrieve an authorization, once for each `why`; the caller names the `OutboxPromise` beforehand.
 
-    `why` is its rank, or for a look at regular times the time. `unless_captured`: not if its capture is known by then.
+    `why` is its rank with the question, or for a look at regular times the time. `unless_captured`: not if its capture
+    is known by then.
     """
     id = retrieval_id(known.id, *why)
     if book.get(OutboxPromise, known.organization_id, id) is not None:

@@ -55,6 +55,10 @@ from roony.store.facts import Needs
 from roony.store.linked import Node, StripeCardNeed
 from roony.store.tables import InboxEvent, OutboxPromise
 
+# Why Stripe is asked again, beside the rank of what it said.
+TIED = "tied"
+UNCAPTURED = "uncaptured"
+
 
 @dataclass(frozen=True, slots=True)
 class BookAuthorization(Command[str]):
@@ -75,7 +79,7 @@ class BookAuthorization(Command[str]):
         rows: list[tuple[Any, ...]] = [(Authorization, org, said.id)]
         rows += [(Discrepancy, org, discrepancy_id(kind, said.id)) for kind in kinds]
         rows += unknown_card_rows(org, self.connection_id, said.stripe_card_id)
-        rows.append((OutboxPromise, org, retrieval_id(said.id, *_rank(said))))
+        rows += [(OutboxPromise, org, retrieval_id(said.id, *_rank(said), why)) for why in (TIED, UNCAPTURED)]
         if said.roony_card_id is not None:
             rows.append((Card, org, said.roony_card_id))
         for transaction in said.transactions:
@@ -160,10 +164,11 @@ class BookAuthorization(Command[str]):
     def _ask_where_unsure(self, book: Book, known: Authorization | None, after: Authorization, now: int) -> None:
         """Stripe is asked once for each rank: two statements that say as much but not the same, a capture not told."""
         said = self.statement
-        tied = known is not None and is_tied(said, known)
+        if known is not None and is_tied(said, known):
+            promise_retrieval(book, after, (*_rank(said), TIED), now)
         current = _rank(said) == (after.history_length, after.transactions_seen, after.final)
-        if tied or (current and awaits_capture(after)):
-            promise_retrieval(book, after, _rank(said), now, unless_captured=not tied)
+        if current and awaits_capture(after):
+            promise_retrieval(book, after, (*_rank(said), UNCAPTURED), now, unless_captured=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from roony.core.settlement import (
     AuthorizationStatement,
     final_rank,
     is_newer,
+    is_tied,
     merge,
     read_authorization,
     read_transaction,
@@ -44,6 +45,8 @@ RANKS = [
     ("expired after closed", said(status="expired", at=99), KNOWN._replace(final=2), False),
     ("later", said(at=11), KNOWN, True),
     ("earlier", said(at=9), KNOWN, False),
+    ("as much and the same second, for more", said()._replace(amount=501), KNOWN, True),
+    ("as much and the same second, for less", said()._replace(amount=499), KNOWN, False),
     ("any statement over our own answer", said(movements=0, at=1), KNOWN._replace(provisional=1), True),
     ("but not one that does not know of it", said(), KNOWN._replace(provisional=1, history_length=2), False),
 ]
@@ -53,6 +56,23 @@ RANKS = [
 def test_which_statement_says_more(case: tuple[str, AuthorizationStatement, Authorization | None, bool]) -> None:
     _, statement_, known, newer = case
     assert is_newer(statement_, known) is newer
+
+
+@pytest.mark.parametrize(
+    ("statement_", "known", "tied"),
+    [
+        (said(), KNOWN, False),
+        (said()._replace(amount=501), KNOWN, True),
+        (said()._replace(merchant=FIGMA._replace(name="EVIL")), KNOWN, True),
+        (said(at=11)._replace(amount=501), KNOWN, False),
+        (said(movements=2)._replace(amount=501), KNOWN, False),
+        (said()._replace(amount=501), KNOWN._replace(provisional=1), False),
+    ],
+)
+def test_which_two_statements_leave_a_question(
+    statement_: AuthorizationStatement, known: Authorization, tied: bool
+) -> None:
+    assert is_tied(statement_, known) is tied
 
 
 def test_a_statement_is_never_newer_than_itself_merged() -> None:
@@ -154,6 +174,12 @@ def test_reading_a_transaction_drops_the_sign_and_follows_expanded_ids() -> None
 def test_a_category_without_a_code_is_found_by_its_name() -> None:
     named = {**AUTHORIZATION["merchant_data"], "category_code": None}
     assert read_transaction({**TRANSACTION, "merchant_data": named}).merchant.category == "5734"
+
+
+@pytest.mark.parametrize(("number", "read"), [("nt_1", "nt_1"), (None, None), ("", None), ("000000 0", None)])
+def test_a_number_of_zeros_is_none(number: str | None, read: str | None) -> None:
+    """It would link payments that have nothing to do with each other."""
+    assert read_transaction({**TRANSACTION, "network_data": {"transaction_id": number}}).network_transaction_id == read
 
 
 @pytest.mark.parametrize("missing", ["id", "amount", "status", "card", "request_history", "merchant_data"])
