@@ -38,7 +38,7 @@ def list_connections(
 ) -> None:
     """List the connections."""
     answer = owner(url).get(_CONNECTIONS, cursor=cursor)
-    columns = ("id", "kind", "status", "stripe_account", "livemode", "status_reason")
+    columns = ("id", "kind", "status", "stripe_account", "livemode", "status_reason", "catching_up_since")
     print_list(answer, columns, as_json, "No account is connected. Next: roony connection start")
 
 

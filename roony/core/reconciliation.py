@@ -21,6 +21,8 @@ SLOW_PACE = 30 * 60 * SECOND
 # A run begins this much before the last one of its kind ended: an event may be listed late, an object change later.
 EVENTS_OVERLAP = HOUR
 LISTS_OVERLAP = DAY
+# An authorization can be captured for 31 days (facts section 2): the first run of a connection looks back so far.
+FIRST_LOOK = 31 * DAY
 # Roony starts with nothing heard for this long: what happened meanwhile is fetched before anything is approved.
 GAP = HOUR
 # Stripe keeps events for 30 days (facts section 5); the last hour of them is left out, since it ends while we list.
@@ -148,12 +150,15 @@ def next_due(standing: Standing, now: int) -> Due:
     return Due(at, "lists" if lists_from + LISTS_PACE <= max(at, now) else "events", False)
 
 
-def since_of(kind: str, standing: Standing) -> int:
-    """From when on a run looks: where the last of its kind ended, with its overlap; the first from the connection's."""
+def since_of(kind: str, standing: Standing, now: int) -> int:
+    """From when on a run looks: where the last of its kind ended, with its overlap.
+
+    The first one looks back to the beginning of the connection, but not behind what money may still come of.
+    """
     until, overlap = (
         (standing.events_until, EVENTS_OVERLAP) if kind == "events" else (standing.lists_until, LISTS_OVERLAP)
     )
-    return (standing.connected_at if until is None else until) - overlap
+    return (max(standing.connected_at, now - FIRST_LOOK) if until is None else until) - overlap
 
 
 def run_id(connection_id: str, kind: str, after: int | None) -> str:

@@ -9,6 +9,7 @@ from roony.core.reconciliation import (
     DAY,
     EVENTS_OVERLAP,
     EVENTS_PACE,
+    FIRST_LOOK,
     GAP,
     HOUR,
     LISTS_OVERLAP,
@@ -76,11 +77,13 @@ def test_a_month_at_the_usual_pace_stays_under_the_ceiling_and_the_ceiling_under
 
 
 def test_a_run_begins_where_the_last_one_ended() -> None:
-    assert since_of("events", NEW) == NOW - EVENTS_OVERLAP
-    assert since_of("lists", NEW) == NOW - LISTS_OVERLAP
+    assert since_of("events", NEW, NOW) == NOW - EVENTS_OVERLAP
+    assert since_of("lists", NEW, NOW) == NOW - LISTS_OVERLAP
+    # The first run on an account of long ago does not read all of its past.
+    assert since_of("lists", NEW, NOW + 400 * DAY) == NOW + 400 * DAY - FIRST_LOOK - LISTS_OVERLAP
     later = NEW._replace(events_until=NOW + 2 * HOUR, lists_until=NOW + HOUR)
-    assert since_of("events", later) == NOW + 2 * HOUR - EVENTS_OVERLAP
-    assert since_of("lists", later) == NOW + HOUR - LISTS_OVERLAP
+    assert since_of("events", later, NOW + DAY) == NOW + 2 * HOUR - EVENTS_OVERLAP
+    assert since_of("lists", later, NOW + DAY) == NOW + HOUR - LISTS_OVERLAP
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,11 @@ import pytest
 from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.reconciliation import BACKGROUND_READS, EVENTS_OVERLAP, EVENTS_PACE, GAP, SECOND, Place
 from roony.core.settlement import StripeTransaction
+from roony.flows.inbox import ACQUIRING_TYPES, HANDLED_TYPES
 from roony.flows.reconciliation import ReconciliationDuty, begin_catch_up, keep_reconcile, start_by_hand
+from roony.flows.reconciliation.listing import TYPES
 from roony.flows.reconciliation.start import KEPT, MAX_RUNNING
+from roony.gateway.events import TYPES_LIMIT
 from roony.store import outbox
 from roony.store.tables import InboxEvent, OutboxPromise
 from roony.worker import Worker
@@ -132,6 +135,12 @@ def test_what_is_undelivered_comes_by_itself(roony: Lossy, receiver: Receiver) -
     kept = [event for event in roony.books.rows(InboxEvent) if event.type != REQUEST]
     assert {(event.account, event.status) for event in kept} == {(roony.account, "applied")}
     assert all(json.loads(event.payload)["account"] == roony.account for event in kept)
+
+
+def test_one_listing_names_all_types_the_books_are_made_of() -> None:
+    """Stripe takes so many types at once and no more."""
+    assert len(TYPES) <= TYPES_LIMIT
+    assert set(TYPES) == (HANDLED_TYPES - ACQUIRING_TYPES) | {REQUEST}
 
 
 def test_a_late_request_is_never_decided(roony: Lossy) -> None:

@@ -33,6 +33,7 @@ from roony.core.reconciliation import (
 from roony.flows.context import FlowContext
 from roony.flows.movement import ROONY
 from roony.flows.reconciliation.run import KIND
+from roony.flows.reconciliation.work import NotTaken
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -124,7 +125,7 @@ async def start_by_hand(
         detail = json.dumps({"reads_in_30_days": standing.reads})
         command = StartReconciliation(
             organization_id, context.new_id("rec"), connection.id, kind, "person",
-            since_of(kind, standing) if since is None else since, actor, detail,
+            since_of(kind, standing, context.clock()) if since is None else since, actor, detail,
         )  # fmt: skip
         answer = await context.till.submit(command)
         if isinstance(answer, Refusal):
@@ -137,6 +138,7 @@ async def begin_catch_up(context: FlowContext) -> None:
     """At a start: connections that nothing was heard of for too long are caught up before they approve anything.
 
     Roony was not running, or its database is an older copy. Only a start is judged: while Roony runs it listens.
+    Raises NotTaken when the database did not take the mark.
     """
     heard = await asyncio.to_thread(heard_until, context.database)
     now = context.clock()
@@ -147,7 +149,10 @@ async def begin_catch_up(context: FlowContext) -> None:
         standing = await asyncio.to_thread(standing_of, context.database, connection, now)
         since = until - EVENTS_OVERLAP
         log.warning("reconciliation.gap", connection=connection.id, seconds=(now - since) // SECOND)
-        await context.till.submit(_catch_up(connection, standing, since))
+        answer = await context.till.submit(_catch_up(connection, standing, since))
+        if isinstance(answer, Refusal) and answer.status == 503:
+            # Without the mark it would approve: rather no start than one in doubt.
+            raise NotTaken(answer.code)
 
 
 def _catch_up(connection: Connection, standing: Standing, since: int) -> StartReconciliation:
@@ -199,7 +204,7 @@ class ReconciliationDuty:
         if standing.running or due.at > now:
             return None
         self._due[key] = now + EVENTS_PACE
-        return _timed(connection, standing, due)
+        return _timed(connection, standing, due, now)
 
     async def _prune(self, now: int) -> None:
         """Forgets old runs that found nothing, once an hour."""
@@ -209,14 +214,14 @@ class ReconciliationDuty:
         await self._context.till.write(_forget(now - KEPT))
 
 
-def _timed(connection: Connection, standing: Standing, due: Due) -> StartReconciliation:
+def _timed(connection: Connection, standing: Standing, due: Due, now: int) -> StartReconciliation:
     detail: dict[str, Any] = {}
     if due.saving:
         log.warning("reconciliation.saving_reads", connection=connection.id, reads=standing.reads)
         detail["saving_reads"] = standing.reads
     id = run_id(connection.id, "timed", standing.last_events)
     return StartReconciliation(
-        connection.organization_id, id, connection.id, due.kind, "timed", since_of(due.kind, standing), ROONY,
+        connection.organization_id, id, connection.id, due.kind, "timed", since_of(due.kind, standing, now), ROONY,
         json.dumps(detail),
     )  # fmt: skip
 
