@@ -28,6 +28,12 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             "tests/random/test_machine.py::test_random_companies_keep_every_promise_in_memory",
             "tests/random/test_machine.py::test_random_companies_keep_every_promise_on_a_database",
             "tests/store/test_postgres.py::TestFactsInMemory::test_a_freeze_by_one_counts_in_the_other_at_once",
+            "tests/store/test_process_races.py::TestFourProcesses::test_64_asks_share_a_budget_for_5",
+            "tests/store/test_process_races.py::test_either_may_win_and_the_books_agree",
+            (
+                "tests/store/test_readonly_and_clock.py::TestClockJumpsBack::"
+                "test_money_does_not_fall_into_a_period_that_was_over"
+            ),
         ],
     ),
     "P2": (
@@ -48,6 +54,10 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             "tests/random/test_machine.py::test_random_companies_keep_every_promise_on_a_database",
             "tests/random/test_whole_processes.py::test_killed_and_lied_to_the_books_are_stripes",
             "tests/flows/test_reconciliation_findings.py::TestOrphans::test_a_second_card_for_a_purchase_is_canceled",
+            "tests/store/test_process_races.py::TestFourProcesses::test_one_key_is_one_purchase",
+            "tests/store/test_process_races.py::TestFourProcesses::test_one_promise_is_kept_by_one_worker",
+            "tests/chaos/test_crashes.py::test_killed_where_money_hangs_on_it",
+            "tests/chaos/test_crashes.py::test_killed_at_every_point",
         ],
     ),
     "P3": (
@@ -73,6 +83,9 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             "tests/flows/test_reconciliation.py::test_what_was_lost_is_booked_and_nothing_differs",
             "tests/journeys/test_reconcile.py::test_a_fifth_lost_doubled_and_shuffled_ends_in_the_same_books",
             "tests/journeys/test_reconcile.py::test_a_crash_in_the_middle_of_a_run_loses_nothing",
+            "tests/store/test_process_races.py::TestFourProcesses::test_one_event_is_kept_by_one",
+            "tests/store/test_process_races.py::TestFourProcesses::test_one_capture_is_booked_by_one",
+            "tests/chaos/test_crashes.py::test_killed_where_money_hangs_on_it",
         ],
     ),
     "P4": (
@@ -82,6 +95,8 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             "tests/store/test_till.py::TestBatch::test_answers_come_only_after_the_commit",
             "tests/store/test_crash.py::test_everything_or_nothing",
             "tests/random/test_machine.py::test_random_companies_keep_every_promise_on_a_database",
+            "tests/chaos/test_database_faults.py::test_a_torn_end_of_the_log_is_dropped",
+            "tests/chaos/test_database_faults.py::test_a_log_cut_short_loses_whole_commits_only",
         ],
     ),
     "P5": (
@@ -101,6 +116,7 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             ),
             "tests/random/test_machine.py::test_random_companies_keep_every_promise_on_a_database",
             "tests/store/test_database_away.py::test_a_withdrawal_is_made_when_it_is_back",
+            "tests/chaos/test_database_faults.py::test_nothing_is_given_and_nothing_half_written",
         ],
     ),
     "P6": (
@@ -142,6 +158,8 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             "tests/random/test_machine.py::test_random_companies_keep_every_promise_in_memory",
             "tests/random/test_machine.py::test_random_companies_keep_every_promise_on_a_database",
             "tests/random/test_whole_processes.py::test_killed_and_lied_to_the_books_are_stripes",
+            "tests/chaos/test_crashes.py::test_killed_where_money_hangs_on_it",
+            "tests/store/test_process_races.py::test_either_may_win_and_the_books_agree",
         ],
     ),
     "P9": (
@@ -155,6 +173,7 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             "tests/random/test_machine.py::test_random_companies_keep_every_promise_on_a_database",
             "tests/random/test_whole_processes.py::test_killed_and_lied_to_the_books_are_stripes",
             "tests/store/test_last_release.py::TestLastRelease::test_its_purchases_are_paid_and_its_chains_go_on",
+            "tests/chaos/test_crashes.py::test_killed_where_money_hangs_on_it",
         ],
     ),
     "P10": (
@@ -167,6 +186,8 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             "tests/web/test_requests.py::test_a_refused_ask_leaves_no_row_and_no_record",
             "tests/random/test_machine.py::test_random_companies_keep_every_promise_in_memory",
             "tests/random/test_machine.py::test_random_companies_keep_every_promise_on_a_database",
+            "tests/chaos/test_database_faults.py::test_nothing_is_given_and_nothing_half_written",
+            "tests/store/test_readonly_and_clock.py::test_what_cannot_be_written_is_refused",
         ],
     ),
     "P11": (
@@ -184,6 +205,8 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             "tests/store/test_postgres.py::TestFactsInMemory::test_a_freeze_by_one_counts_in_the_other_at_once",
             "tests/store/test_database_away.py::test_everything_is_refused_at_once_until_it_is_back",
             "tests/journeys/test_several_processes.py::test_an_outage_refuses_at_once_and_ends_by_itself",
+            "tests/chaos/test_database_faults.py::test_nothing_is_given_and_nothing_half_written",
+            "tests/store/test_process_races.py::TestFourProcesses::test_nothing_is_approved_after_a_freeze",
         ],
     ),
     "P12": (
@@ -209,6 +232,8 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
                 "test_the_command_brings_it_back_and_ends_with_no_difference"
             ),
             "tests/journeys/test_webhook_door.py::test_text_that_no_database_holds_spoils_nothing",
+            "tests/chaos/test_crashes.py::test_killed_where_money_hangs_on_it",
+            "tests/chaos/test_crashes.py::test_killed_at_every_point",
         ],
     ),
 }
