@@ -56,6 +56,11 @@ LIVES = {
         said("funds_rescinded", "lost", 2, 103),
         said("closed", "lost", 2, 103),
     ]),
+    "credited and taken back in one second": ("lost", "rescinded", [
+        said("funds_reinstated", "submitted", 1, 102),
+        said("funds_rescinded", "lost", 2, 102),
+        said("closed", "lost", 2, 103),
+    ]),
     "never submitted": ("expired", "none", [
         said("created", "unsubmitted", 0, 100), said("closed", "expired", 0, 999),
     ]),
