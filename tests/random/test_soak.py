@@ -24,7 +24,7 @@ from tests.support import postgres
 SOAK_SECONDS = int(os.environ.get("ROONY_SOAK_SECONDS", "600"))
 # Of a soak's time the machine gets this share, whole processes (test_whole_processes.py) the rest.
 MACHINE_SHARE = 0.8
-EXAMPLES, STEPS = 10, 100
+EXAMPLES, STEPS = 10, 80
 ONLY = os.environ.get("ROONY_SOAK_ON", "")
 LINE_SECONDS = 60.0  # between lines where there is no terminal to draw on
 
