@@ -255,11 +255,11 @@ class TestDifferences:
 class Company:
     """An installation with a connected account and a buyer, over several lives of its server."""
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, stop_at: str = "") -> None:
         self.installation = installation
         self.key = installation.make()
         installation.start_simulator()
-        installation.start_roony()
+        installation.start_roony(stop_at)
         self.owner = installation.caller(self.key)
         self.connection = self.owner.send("POST", "/api/v1/admin/connections", {"kind": "direct"}, 201)
         made = self.owner.send("POST", "/api/v1/admin/agents", {"name": "buyer", "budgets": BUDGETS}, 201)
@@ -307,40 +307,28 @@ class Company:
         return dict(self.owner.get(f"{RUNS}/{id}"))
 
 
-POINTS = [
-    "after_commit:inbox.keep_all",
-    "before_commit:run._save#2",
-    "after_call:list_transactions",
-    "before_commit:EndRun",
-]
-
-
-@pytest.mark.parametrize("points", [POINTS[:2], POINTS[2:]], ids=["early", "late"])
-def test_a_crash_in_the_middle_of_a_run_loses_nothing(tmp_path: Path, points: list[str]) -> None:
+# Every commit and call of a run is killed at in tests/chaos; here the two that leave the most undone.
+@pytest.mark.parametrize("point", ["after_call:list_transactions", "before_commit:EndRun"])
+def test_a_crash_in_the_middle_of_a_run_loses_nothing(tmp_path: Path, point: str) -> None:
     """Killed at a point of the run and started again: the run is finished from its row, and all is booked once."""
     with Installation(tmp_path) as installation:
-        company = Company(installation)
+        company = Company(installation, stop_at=point)
         company.lose(1)
-        paid = []
-        for point in points:
-            assert installation.roony is not None
-            installation.roony.stop()
-            installation.start_roony(stop_at=point)
-            purchase, card = company.buy()
-            company.pay(purchase, card)
-            paid.append(purchase)
-            [run] = company.owner.send("POST", RUNS, {"since": "1h"}, 202)["data"]
-            assert installation.roony.wait_for_end() == -signal.SIGKILL, point
-            installation.roony.stop()
-            installation.start_roony()
-            until(lambda id=run["id"]: company.run(id)["status"], "finished", RECOVERY_SECONDS)  # type: ignore[misc]
-            assert company.run(run["id"])["differences"] == 0
-            until(lambda: {company.status(id) for id in paid}, {"settled"})
+        purchase, card = company.buy()
+        company.pay(purchase, card)
+        [run] = company.owner.send("POST", RUNS, {"since": "1h"}, 202)["data"]
+        assert installation.roony is not None
+        assert installation.roony.wait_for_end() == -signal.SIGKILL
+        installation.roony.stop()
+        installation.start_roony()
+        until(lambda: company.run(run["id"])["status"], "finished", RECOVERY_SECONDS)
+        assert company.run(run["id"])["differences"] == 0
+        until(lambda: company.status(purchase), "settled")
         done = reconcile(installation.url, company.key, "--json")
         [last] = json.loads(done.stdout)["data"]
         assert (done.returncode, last["booked"]) == (0, 0)
         [line] = last["detail"]["totals"]
-        assert line["here"] == line["stripe"] == PRICE * len(points)
+        assert line["here"] == line["stripe"] == PRICE
 
 
 def test_a_restored_database_is_brought_up_to_date(tmp_path: Path) -> None:
