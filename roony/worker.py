@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import structlog
 from sqlalchemy import bindparam, select
+from sqlalchemy.exc import OperationalError
 
 from roony.flows.approval import ExpireApproval
 from roony.flows.card import ExpireCard
@@ -21,8 +22,9 @@ from roony.flows.promise import put_off
 from roony.flows.reconciliation import ReconciliationDuty, keep_reconcile
 from roony.flows.retrieval import keep_look_at_card, keep_replay_card_events, keep_retrieve_authorization
 from roony.store import inbox, outbox, tables
-from roony.store.command import Command
+from roony.store.command import Command, TillClosed
 from roony.store.tables import OutboxPromise
+from roony.store.writer import ConnectionLost
 
 log = structlog.get_logger("roony.worker")
 
@@ -109,6 +111,9 @@ class Worker:
         while not stop.is_set():
             try:
                 await self._work_off()
+            except (OperationalError, ConnectionLost, TillClosed) as error:
+                # The database is away: one line for each try, no traceback.
+                log.warning("worker.database_away", error=type(error).__name__)
             except Exception as error:
                 log.exception("worker.round_failed", error=type(error).__name__)
             await self._pause()

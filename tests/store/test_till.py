@@ -14,7 +14,7 @@ from roony.core.budget import Budget, BudgetPeriod
 from roony.core.errors import BrokenCaller, Refusal
 from roony.core.ledger import Entry, Hold
 from roony.core.purchase import Velocity
-from roony.store import inbox
+from roony.store import inbox, other_writes
 from roony.store.book import Book, EventOutcome, PromiseOutcome
 from roony.store.command import FAILED
 from roony.store.facts import Needs
@@ -391,3 +391,26 @@ class TestFailedWrite:
         assert command == "a"
         assert names(books) == ["a", "kept"]
         assert books.till.counters().failed_batches == before.failed_batches
+
+
+class TestOtherWrites:
+    """Writes that are no commands have a part of a batch, and no more."""
+
+    def test_what_does_not_fit_into_a_batch_waits_for_the_next(
+        self, books: Books, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(other_writes, "MAX_WRITES_SECONDS", 0.0)
+        places: list[int] = []
+
+        def place(_writer: Writer) -> int:
+            places.append(books.till.counters().commits)
+            return len(places)
+
+        with held(books.till):
+            first = books.till._enqueue_work(place, None)
+            ask = books.till.enqueue(note("between"), None, None)
+            rest = [books.till._enqueue_work(place, None) for _ in range(3)]
+        assert answers([first, *rest]) == [1, 2, 3, 4]
+        assert answers([ask]) == ["between"]
+        # One for each batch, in the order they came.
+        assert places == sorted(set(places))
