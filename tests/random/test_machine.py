@@ -45,6 +45,7 @@ def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
         opened.close()
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("number", range(4))
 def test_random_companies_keep_every_promise_in_memory(number: int) -> None:
     """Commands and rules over rows in memory, where many histories fit into the time."""
@@ -54,6 +55,7 @@ def test_random_companies_keep_every_promise_in_memory(number: int) -> None:
     assert counts.delivered > 500
 
 
+@pytest.mark.timeout(300)
 def test_random_companies_keep_every_promise_on_a_database(ground: Ground) -> None:
     """The real till, with processes that die and connections that break at commits."""
     counts = Counts()
