@@ -422,7 +422,10 @@ class PostgresGround(DatabaseGround):
         address = self.database.url.set(drivername="postgresql").render_as_string(hide_password=False)
         writer = FragilePostgres(address, own_clock=True)
         writer.plan = self.plan
-        writer.run("SET synchronous_commit = off")
+        # No commit need wait for the disk here, and a busy machine is no fault.
+        writer.run(
+            "SET synchronous_commit = off; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0"
+        )
         return writer
 
 
