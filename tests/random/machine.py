@@ -433,6 +433,16 @@ class CompanyMachine(RuleBasedStateMachine):
         self.network.capture(known.card, amount or 1, known, close)
         self._happened(fate)
 
+    @precondition(lambda self: self._some("pending"))
+    @rule(pick=NUMBER, fate=FATES)
+    def tangle(self, pick: int, fate: str) -> None:
+        """Twice of what was authorized is captured, more may come, and Stripe approves another request beside it."""
+        known = self._of(self._some("pending"), pick)
+        self.network.capture(known.card, known.amount * 2 or 1, known, close=False)
+        id = f"iauth_{self.network._next()}"
+        self.network.authorize(id, known.card, "FIGMA", 500, "card_active", 500, ours=False)
+        self._happened(fate)
+
     @precondition(lambda self: self._captured())
     @rule(pick=NUMBER, share=st.sampled_from(["half", "all", "stray"]), linked=st.booleans(), fate=FATES)
     def refund(self, pick: int, share: str, linked: bool, fate: str) -> None:
