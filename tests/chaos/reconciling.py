@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from datetime import UTC, datetime
@@ -11,8 +12,9 @@ from roony.core.dispute import Dispute
 from roony.core.finding import discrepancy_id
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.flows.unknown_card import REPLAY_CARD_EVENTS, UNKNOWN_CARD
+from roony.store.inbox import new_event
 from roony.store.outbox import new_promise
-from roony.store.tables import InboxEvent
+from roony.store.tables import InboxEvent, OutboxPromise
 from tests.chaos.scenes import PRICE, Arm, scene, standing, status_at_stripe
 from tests.support.crashing import ADMIN, Crashable
 from tests.support.served import SOFTWARE, unique
@@ -41,7 +43,7 @@ def stranger(company: Crashable, **metadata: str) -> Any:
 
 
 @scene(
-    "direct", "StartReconciliation", "GoOn", "EndRun", "run._save", "inbox.keep_all", "SeeCard", "list_events",
+    "direct", "StartReconciliation", "EndRun", "run._save", "inbox.keep_all", "SeeCard", "list_events",
     "list_authorizations", "list_transactions",
 )  # fmt: skip
 def a_lost_hour_is_fetched(company: Crashable, arm: Arm) -> None:
@@ -57,6 +59,26 @@ def a_lost_hour_is_fetched(company: Crashable, arm: Arm) -> None:
     assert (run["status"], run["differences"]) == ("finished", 0), run
     assert standing(company, agent) == (100, PRICE)
     assert status_at_stripe(company, open_card["stripe_card"]) == "active"
+
+
+@scene("direct", "GoOn")
+def a_run_waits_for_events_to_be_handled(company: Crashable, arm: Arm) -> None:
+    """One event is put off, and the run that somebody waits for with it, claim after claim."""
+    later = time.time_ns() // 1000 + 600 * MICROSECOND
+    id = f"evt_{uuid.uuid4().hex}"
+    body = json.dumps({"id": id, "data": {"object": {"id": "ch_late", "object": "charge"}}}).encode()
+    event = new_event(id, None, False, "charge.succeeded", "ch_late", int(time.time()), body, later)
+    company.put(event)
+    arm()
+    company.send(company.owner, "POST", f"{ADMIN}/reconciliations", {"since": "1h"})
+
+    def claims() -> list[int]:
+        return [row.generation for row in company.books.rows(OutboxPromise, kind="reconcile", status="promised")]
+
+    company.until(lambda: any(generation > 2 for generation in claims()))
+    company.sql("UPDATE inbox SET due_at = 0 WHERE id = :id", id=id)
+    company.until(lambda: not company.get("reconciliations", status="running")["data"])
+    assert company.books.row(InboxEvent, id=id).status == "applied"
 
 
 @scene("direct", "retrieve_authorization")

@@ -45,7 +45,7 @@ _CONTEXT.set_forkserver_preload(["roony.wiring", "roony.cli.serve", "roony.cli.d
 
 WEBHOOK_SECRET = "whsec_installation"
 STRIPE_KEY = "sk_test_installation"
-PATIENCE = 30.0
+PATIENCE = 60.0
 DYING_SECONDS = 3.0
 # How often one step is begun again: it dies once, and now and then finds a server that is just going.
 MAX_TRIES = 4
