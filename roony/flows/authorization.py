@@ -5,6 +5,7 @@ Nothing here calls Stripe; an answer waits for the till and for nothing else (de
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -261,7 +262,8 @@ class Withdraw(Command[None]):
         known = book.need(Authorization, *key)
         if known.provisional and known.history_length == self.ordinal + 1:
             amount = max(0, known.amount - decision.approved_amount)
-            book.put(known._replace(amount=amount, approved=int(self.ordinal > 0 and amount > 0), updated_at=now))
+            approved = amount > 0 or self._approved_before(book, known)
+            book.put(known._replace(amount=amount, approved=int(self.ordinal > 0 and approved), updated_at=now))
             if known.purchase_id is not None:
                 follow(book, book.need(Purchase, self.organization_id, known.purchase_id), "withdrawn", now)
         self._compare(book, known, now)
@@ -273,6 +275,12 @@ class Withdraw(Command[None]):
             {"decision": decision.id, "ordinal": self.ordinal},
             now,
         )
+
+    def _approved_before(self, book: Book, known: Authorization) -> bool:
+        """An earlier request on it was approved, if only for nothing, by us or as Stripe told."""
+        decisions = book.group(AuthorizationDecision, self.organization_id, self.authorization_id)
+        ours = any(d.ordinal < self.ordinal and d.answered == "approved" for d in decisions)
+        return ours or any(entry[0] for entry in json.loads(known.history)[: self.ordinal])
 
     def _compare(self, book: Book, known: Authorization, now: int) -> None:
         """Stripe may have said before that it approved: then it did otherwise than we answered."""

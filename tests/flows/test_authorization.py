@@ -200,6 +200,18 @@ request B 10000 -> yes                          | 10000     0 authorized used
     assert [record.action for record in books.rows(AuditRecord)].count("authorization.withdrawn") == 1
 
 
+def test_a_withdrawn_increment_leaves_the_approval_of_nothing_it_was_asked_on(story: Story) -> None:
+    """A card check of 0 stays approved and open when a yes to more on it was not sent."""
+    table = """
+request A 0 -> yes                              | 10000     0 ready      active
+request A 100 on 0 #1 -> yes                    | 10000     0 ready      active
+withdraw A 100 #1                               | 10000     0 ready      active
+"""
+    assert story.tell(table) == neat(table)
+    known = story.books.row(Authorization, id="iauth_A")
+    assert (known.approved, known.amount) == (1, 0)
+
+
 def test_withdrawing_what_never_committed_or_was_declined_does_nothing(books: Books, story: Story) -> None:
     story.tell("request A 10001")
     before, records = money_rows(books), books.rows(AuditRecord)
