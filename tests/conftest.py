@@ -1,8 +1,9 @@
 """What every test gets: no way to the network, and asyncio for async tests."""
 
 import ipaddress
+import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -68,6 +69,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     _patch.undo()
     if not hasattr(config, "workerinput"):
         postgres.end_run()
+
+
+@pytest.fixture(autouse=True)
+def _no_log_handler_stays() -> Iterator[None]:
+    """A command run in this process logs to a stream that ends with its test: nobody after it writes there."""
+    yield
+    root = logging.getLogger()
+    root.handlers[:] = [handler for handler in root.handlers if type(handler) is not logging.StreamHandler]
 
 
 @pytest.fixture(scope="session")

@@ -56,9 +56,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
+
+
 def unique(word: str) -> str:
-    """A name nobody has used."""
-    return f"{word} {uuid.uuid4().hex[:8]}"
+    """A name nobody has used, of letters only: a number behind a name is a store's and makes no other merchant."""
+    return f"{word} {uuid.uuid4().hex.translate(_LETTERS)[:10]}"
 
 
 class Child:
