@@ -22,7 +22,7 @@ from roony.flows.approval import Approve, ApproveIds, Deny, ExpireApproval, show
 from roony.store.tables import OutboxPromise
 from tests.support.books import AGENT, CONNECTION, ORG, Books, open_books
 from tests.support.memory import MemoryBooks
-from tests.support.postgres import books_database
+from tests.support.postgres import swept_books_database
 from tests.support.promises import all_is_well, money_rows
 from tests.support.story import Story, neat
 from tests.support.tills import DATABASES
@@ -37,7 +37,7 @@ def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
         yield books
         all_is_well(books)
         return
-    with books_database(request.param) as url, open_books(tmp_path, url) as books:
+    with swept_books_database(request.param) as url, open_books(tmp_path, url) as books:
         books.controls(AGENT, "agent", approval_threshold=5_000)
         yield books
         all_is_well(books)

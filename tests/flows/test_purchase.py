@@ -22,7 +22,7 @@ from roony.core.purchase import KeptKey, Velocity
 from roony.store.tables import OutboxPromise
 from tests.support.books import AGENT, CONNECTION, ORG, PROJECT, Books, open_books
 from tests.support.memory import MemoryBooks
-from tests.support.postgres import books_database
+from tests.support.postgres import swept_books_database
 from tests.support.promises import all_is_well, money_rows
 from tests.support.story import Story, neat
 from tests.support.tills import DATABASES
@@ -34,7 +34,7 @@ def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
     if request.param == "memory":
         yield MemoryBooks()
         return
-    with books_database(request.param) as url, open_books(tmp_path, url) as books:
+    with swept_books_database(request.param) as url, open_books(tmp_path, url) as books:
         yield books
 
 

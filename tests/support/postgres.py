@@ -175,7 +175,7 @@ def end_run() -> None:
     home = os.environ.pop(HOME, None)
     if home is None:
         if url := os.environ.get(SERVER):
-            _drop(url, _template())
+            _drop_all(url, f"{_template()}%")
         return
     with suppress(OSError, ValueError, IndexError):
         os.kill(int((Path(home) / "data/postmaster.pid").read_text().splitlines()[0]), signal.SIGQUIT)
@@ -222,6 +222,36 @@ def empty_database() -> Iterator[str]:
 def built_database() -> Iterator[str]:
     """The address of a database with Roony's tables, copied from one that is built once for the whole run."""
     address = _server_or_skip()
+    _build_template(address)
+    with _database(address, f"{_template()} STRATEGY FILE_COPY") as url:
+        yield url
+
+
+# Databases of this worker that a test has given back.
+_free: list[str] = []
+
+
+@contextmanager
+def swept_database() -> Iterator[str]:
+    """Like `built_database` for tests that only write rows: it is emptied and handed on, which is many times faster."""
+    address = _server_or_skip()
+    if not _free:
+        _build_template(address)
+        _free.append(f"{_template()}_{uuid.uuid4().hex[:8]}")
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {_free[-1]} TEMPLATE {_template()} STRATEGY FILE_COPY")
+    name = _free.pop()
+    yield _named(address, name)
+    with psycopg.connect(_plain(_named(address, name)), autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        connection.execute("; ".join(f"DELETE FROM {table.name}" for table in metadata.sorted_tables))
+    _free.append(name)
+
+
+def _build_template(address: str) -> None:
     with psycopg.connect(address, autocommit=True) as connection:
         # One worker builds it, the others wait.
         connection.execute("SELECT pg_advisory_lock(hashtext(%s))", (_template(),))
@@ -231,8 +261,6 @@ def built_database() -> Iterator[str]:
             migrate(database)
             database.close()
             connection.execute(f"ALTER DATABASE {_template()}_new RENAME TO {_template()}")
-    with _database(address, f"{_template()} STRATEGY FILE_COPY") as url:
-        yield url
 
 
 @contextmanager
@@ -242,6 +270,16 @@ def books_database(backend: str) -> Iterator[str | None]:
         yield None
         return
     with built_database() as url:
+        yield url
+
+
+@contextmanager
+def swept_books_database(backend: str) -> Iterator[str | None]:
+    """Like `books_database`, for tests that only write rows."""
+    if backend != "postgresql":
+        yield None
+        return
+    with swept_database() as url:
         yield url
 
 
@@ -266,6 +304,18 @@ def _database(address: str, template: str) -> Iterator[str]:
 def _drop(address: str, name: str) -> None:
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def _drop_all(address: str, pattern: str) -> None:
+    with psycopg.connect(address, autocommit=True) as connection:
+        found = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", (pattern,)).fetchall()
+    for (name,) in found:
+        _drop(address, name)
+
+
+def _plain(url: str) -> str:
+    """An address as the driver takes it."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def _named(address: str, name: str) -> str:
