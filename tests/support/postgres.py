@@ -247,7 +247,7 @@ def swept_database() -> Iterator[str]:
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-        connection.execute("; ".join(f"DELETE FROM {table.name}" for table in metadata.sorted_tables))
+        connection.execute("; ".join(str(table.delete()) for table in metadata.sorted_tables))
     _free.append(name)
 
 
