@@ -322,6 +322,16 @@ class CompanyMachine(RuleBasedStateMachine):
         self._spread(fate)
 
     @precondition(lambda self: self._some("pending"))
+    @rule(pick=NUMBER, blow=BLOW, fate=FATES)
+    def pay_twice(self, pick: int, blow: str | None, fate: str) -> None:
+        """The right merchant asks for a little more on a used card, before Stripe has canceled it."""
+        known = self._of(self._some("pending"), pick)
+        wish, id = self._wish_of(known.card), f"iauth_{self.network._next()}"
+        name = "FIGMA" if wish.merchant == "Figma" else "NOTION LABS"
+        self._request(known.card, id, name, CHECK + 1, False, "answer", "honours", blow, None)
+        self._spread(fate)
+
+    @precondition(lambda self: self._some("pending"))
     @rule(pick=NUMBER, amount=st.sampled_from([100, 2_000, 1]), how=st.sampled_from(["answer"] * 8 + ["give up"]),
           stripe=st.sampled_from(["honours"] * 6 + ["times out", "approves"]), blow=BLOW, fate=FATES)  # fmt: skip
     def increase(self, pick: int, amount: int, how: str, stripe: str, blow: str | None, fate: str) -> None:
