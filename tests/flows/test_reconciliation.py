@@ -5,11 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.reconciliation import BACKGROUND_READS, EVENTS_OVERLAP, EVENTS_PACE, GAP, SECOND, Place
@@ -23,38 +19,11 @@ from roony.store import outbox
 from roony.store.tables import InboxEvent, OutboxPromise
 from roony.worker import Worker
 from tests.gateway.loopback import Answer, LoopbackStripe
-from tests.support.books import ORG, Books, open_books
+from tests.support.books import ORG, Books
 from tests.support.connecting import stripe_gateway
 from tests.support.reconciling import Lossy, detail, lossy
 from tests.support.served import request_event
 from tests.support.simulator import REQUEST, Receiver, SimulatorProcess, approve_all
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[SimulatorProcess]:
-    """A simulator of this module's own."""
-    with SimulatorProcess() as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def receiver() -> Iterator[Receiver]:
-    """An endpoint that is not Roony's."""
-    with Receiver() as listening:
-        yield listening
-
-
-@pytest.fixture
-def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
-    with open_books(tmp_path, database_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def roony(books: Books, simulator: SimulatorProcess, receiver: Receiver) -> Iterator[Lossy]:
-    """Roony, of whose events nothing arrives."""
-    with lossy(books, simulator, receiver) as made:
-        yield made
 
 
 def test_what_was_lost_is_booked_and_nothing_differs(roony: Lossy) -> None:

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from roony.core.audit import AuditRecord
 from roony.core.authorization import Authorization
 from roony.core.card import Card
@@ -16,36 +11,9 @@ from roony.flows.card import FailCard
 from roony.flows.discrepancy import discrepancy_id
 from roony.flows.resolution import ResolveDiscrepancy
 from roony.store.tables import OutboxPromise
-from tests.support.books import ORG, Books, open_books
-from tests.support.reconciling import SHOP, Lossy, detail, lossy
-from tests.support.simulator import Receiver, SimulatorProcess, new_card
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[SimulatorProcess]:
-    """A simulator of this module's own."""
-    with SimulatorProcess() as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def receiver() -> Iterator[Receiver]:
-    """An endpoint that is not Roony's."""
-    with Receiver() as listening:
-        yield listening
-
-
-@pytest.fixture
-def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
-    with open_books(tmp_path, database_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def roony(books: Books, simulator: SimulatorProcess, receiver: Receiver) -> Iterator[Lossy]:
-    """Roony, of whose events nothing arrives."""
-    with lossy(books, simulator, receiver) as made:
-        yield made
+from tests.support.books import ORG
+from tests.support.reconciling import SHOP, Lossy, detail
+from tests.support.simulator import new_card
 
 
 class TestDifferences:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,35 +18,9 @@ from roony.flows.settlement import BookAuthorization
 from roony.flows.unknown_card import UNKNOWN_CARD, WAITING
 from roony.store.inbox import keep, new_event
 from roony.store.tables import InboxEvent, OutboxPromise
-from tests.support.books import CONNECTION, ORG, Books, open_books
+from tests.support.books import CONNECTION, ORG
 from tests.support.promises import all_is_well
-from tests.support.reconciling import SHOP, Lossy, lossy
-from tests.support.simulator import Receiver, SimulatorProcess
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[SimulatorProcess]:
-    with SimulatorProcess() as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as listening:
-        yield listening
-
-
-@pytest.fixture
-def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
-    with open_books(tmp_path, database_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def roony(books: Books, simulator: SimulatorProcess, receiver: Receiver) -> Iterator[Lossy]:
-    """Roony beside a Stripe whose events arrive only where a test delivers them."""
-    with lossy(books, simulator, receiver) as made:
-        yield made
+from tests.support.reconciling import SHOP, Lossy
 
 
 def deliver(roony: Lossy, kind: str) -> list[str]:
