@@ -5,7 +5,20 @@ from __future__ import annotations
 import typer
 
 from roony import __version__
-from roony.cli import agent, approval, audit, budget, connection, control, discrepancy, events, keys, merchant, purchase
+from roony.cli import (
+    agent,
+    alert,
+    approval,
+    audit,
+    budget,
+    connection,
+    control,
+    discrepancy,
+    events,
+    keys,
+    merchant,
+    purchase,
+)
 from roony.cli.bench import bench
 from roony.cli.database import init, migrate
 from roony.cli.demo import demo
@@ -35,6 +48,7 @@ for name, group in (
     ("approval", approval.app),
     ("connection", connection.app),
     ("discrepancy", discrepancy.app),
+    ("alert", alert.app),
     ("events", events.app),
     ("audit", audit.app),
     ("keys", keys.app),

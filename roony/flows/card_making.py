@@ -23,7 +23,7 @@ from roony.flows.card import (
     RecordDelivery,
     card_facts,
 )
-from roony.flows.connection import access_of, ensure_cardholder
+from roony.flows.connection import ask_stripe, ensure_cardholder
 from roony.flows.context import FlowContext
 from roony.flows.promise import (
     LOOK_UP,
@@ -93,10 +93,7 @@ async def deliver_card(
     connection = await connection_of(context, card.organization_id, card.connection_id)
     try:
         return await asyncio.wait_for(
-            context.pool.run(
-                issuing.fetch_card_details, context.gateway, access_of(context, connection), stripe_card_id
-            ),
-            max(0.1, timeout),
+            ask_stripe(context, connection, issuing.fetch_card_details, stripe_card_id), max(0.1, timeout)
         )
     except (StripeCallFailed, GatewayBusy, TimeoutError) as error:
         log.warning("card.details_not_fetched", purchase=purchase.id, error=type(error).__name__)
@@ -130,9 +127,7 @@ async def keep_make_card(context: FlowContext, promise: OutboxPromise) -> Purcha
             return await _end(context, promise, over)
         if made is None:
             promise = _next_attempt(promise)
-            made = await context.pool.run(
-                issuing.create_card, context.gateway, access_of(context, connection), params, promise.key
-            )
+            made = await ask_stripe(context, connection, issuing.create_card, params, promise.key)
     except StripeRefused as refused:
         return await _fail(context, promise, refused)
     except (StripeCallFailed, GatewayBusy) as error:
@@ -181,8 +176,7 @@ async def _find(
 ) -> dict[str, Any] | None:
     """The card of this promise at Stripe, told by our id in its metadata, if one was made."""
     since, until = promise.created_at // SECOND, card.expires_at // SECOND + LOOK_UP_MARGIN_SECONDS
-    access = access_of(context, connection)
-    found = await context.pool.run(issuing.find_cards, context.gateway, access, cardholder, since, until)
+    found = await ask_stripe(context, connection, issuing.find_cards, cardholder, since, until)
     return next((made for made in found if made["metadata"].get("roony_card") == promise.subject), None)
 
 
@@ -221,9 +215,8 @@ async def _refuse_weak(
 ) -> Purchase | None:
     """A card that came back with less than was asked is never handed out: canceled at Stripe, the purchase fails."""
     log.error("card.weaker", card=promise.subject, control=weaker)
-    access = access_of(context, connection)
     try:
-        await context.pool.run(issuing.cancel_card, context.gateway, access, made["id"], f"{promise.key}:weak")
+        await ask_stripe(context, connection, issuing.cancel_card, made["id"], f"{promise.key}:weak")
     except (StripeCallFailed, GatewayBusy) as error:
         await put_off(context, promise, error, effect=True)
         return None

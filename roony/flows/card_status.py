@@ -6,12 +6,12 @@ import json
 from typing import Literal
 
 from roony.core.card import wanted_at_stripe
+from roony.core.connection import Connection
 from roony.flows.card import FinishPromise, LeaveCardOpen, RecordCardStatus
-from roony.flows.connection import access_of
+from roony.flows.connection import ask_stripe
 from roony.flows.context import FlowContext
 from roony.flows.promise import connection_of, put_off, read_card, revoke_if_cut_off
 from roony.gateway import issuing
-from roony.gateway.client import ConnectionAccess
 from roony.gateway.errors import StripeCallFailed, StripeForbidden, StripeRefused, StripeUnauthorized
 from roony.gateway.pool import GatewayBusy
 from roony.store.tables import OutboxPromise
@@ -33,7 +33,7 @@ async def keep_card_status(context: FlowContext, promise: OutboxPromise) -> None
         await context.till.submit(LeaveCardOpen(promise.organization_id, card.id, promise))
         return
     try:
-        found = await _set_status(context, access_of(context, connection), card.stripe_card_id, wanted, promise.key)
+        found = await _set_status(context, connection, card.stripe_card_id, wanted, promise.key)
     except (StripeCallFailed, GatewayBusy) as error:
         if connection.status == "revoked" and isinstance(error, (StripeForbidden, StripeUnauthorized)):
             await context.till.submit(LeaveCardOpen(promise.organization_id, card.id, promise))
@@ -53,24 +53,24 @@ async def keep_cancel_card(context: FlowContext, promise: OutboxPromise) -> None
         await context.till.submit(FinishPromise(promise.organization_id, promise, "connection_expired"))
         return
     try:
-        await _set_status(context, access_of(context, connection), params["stripe_card_id"], "canceled", promise.key)
+        await _set_status(context, connection, params["stripe_card_id"], "canceled", promise.key)
     except (StripeCallFailed, GatewayBusy) as error:
         await put_off(context, promise, error)
         return
     await context.till.submit(FinishPromise(promise.organization_id, promise))
 
 
-async def _set_status(context: FlowContext, access: ConnectionAccess, card_id: str, wanted: str, key: str) -> str:
+async def _set_status(context: FlowContext, connection: Connection, card_id: str, wanted: str, key: str) -> str:
     """The card's status at Stripe after setting it; refused because of what it already is, what it is decides."""
-    gateway, key = context.gateway, f"{key}:{wanted}"
+    key = f"{key}:{wanted}"
     try:
         if wanted == "canceled":
-            found = await context.pool.run(issuing.cancel_card, gateway, access, card_id, key)
+            found = await ask_stripe(context, connection, issuing.cancel_card, card_id, key)
         else:
             status: Literal["active", "inactive"] = "active" if wanted == "active" else "inactive"
-            found = await context.pool.run(issuing.update_card_status, gateway, access, card_id, status, key)
+            found = await ask_stripe(context, connection, issuing.update_card_status, card_id, status, key)
     except StripeRefused:
-        found = await context.pool.run(issuing.retrieve_card, gateway, access, card_id)
+        found = await ask_stripe(context, connection, issuing.retrieve_card, card_id)
         if found["status"] not in (wanted, "canceled"):
             raise
     return str(found["status"])

@@ -14,7 +14,7 @@ from roony.core.errors import Refusal
 from roony.core.settlement import awaits_capture, read_authorization
 from roony.flows.card import FinishPromise, PutOff, card_facts
 from roony.flows.card_event import BookCard
-from roony.flows.connection import access_of
+from roony.flows.connection import ask_stripe
 from roony.flows.context import FlowContext
 from roony.flows.promise import SECOND, connection_of, put_off, revoke_if_cut_off
 from roony.flows.settlement import BookAuthorization
@@ -96,7 +96,7 @@ async def _ask(
         await context.till.submit(FinishPromise(promise.organization_id, promise, ended))
         return None
     try:
-        found: dict[str, Any] = await context.pool.run(call, context.gateway, access_of(context, connection), id)
+        found: dict[str, Any] = await ask_stripe(context, connection, call, id)
     except StripeRefused as refused:
         code = refused.failure.code or refused.failure.kind.value
         await context.till.submit(FinishPromise(promise.organization_id, promise, code))

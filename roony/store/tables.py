@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, 
 from sqlalchemy.types import TypeEngine
 
 from roony.core.agent import Agent, Organization, Project
+from roony.core.alert import Alert
 from roony.core.approval import Approval
 from roony.core.audit import AuditRecord
 from roony.core.authorization import Authorization, AuthorizationDecision
@@ -261,6 +262,7 @@ reconciliations = _table(
     Index("reconciliations_by_connection", "organization_id", "connection_id", "created_at"),
     Index("reconciliations_by_time", "organization_id", "created_at"),
 )
+alerts = _table("alerts", Alert, "organization_id id", Index("alerts_by_time", "organization_id", "created_at"))
 audit_records = _table("audit_records", AuditRecord, "organization_id sequence")
 
 inbox = _table(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from roony.core.agent import Agent, Organization, Project
+from roony.core.alert import Alert
 from roony.core.approval import Approval, current_status
 from roony.core.audit import AuditRecord
 from roony.core.authorization import Authorization, AuthorizationDecision
@@ -198,6 +199,15 @@ def discrepancy(row: Discrepancy) -> Json:
         "id": row.id, "kind": row.kind, "status": row.status, "purchase_id": row.purchase_id, "card_id": row.card_id,
         "subject": row.subject, "expected": row.expected, "found": row.found, "note": row.note,
         "resolved_by": row.resolved_by, "created_at": time(row.created_at), "resolved_at": time(row.resolved_at),
+    }  # fmt: skip
+
+
+def alert(row: Alert) -> Json:
+    """Something a person has to know and see to."""
+    return {
+        "id": row.id, "kind": row.kind, "subject": row.subject, "status": row.status, "message": row.message,
+        "times": row.times, "closed_by": row.closed_by, "created_at": time(row.created_at),
+        "updated_at": time(row.updated_at), "closed_at": time(row.closed_at),
     }  # fmt: skip
 
 

@@ -423,6 +423,17 @@ def an_account_comes_and_goes(company: Crashable, arm: Arm) -> None:
     assert standing(company, agent) == (0, 0)
 
 
+@scene("connect", "CloseAlert")
+def the_owner_has_seen_that_an_account_is_gone(company: Crashable, arm: Arm) -> None:
+    connection = connect(company)
+    disconnect(company, connection)
+    [alert] = [one for one in company.get("alerts", status="open")["data"] if one["subject"] == connection["id"]]
+    assert alert["kind"] == "connection_revoked"
+    arm()
+    company.send(company.owner, "POST", f"{ADMIN}/alerts/{alert['id']}/close")
+    assert company.get(f"alerts/{alert['id']}")["status"] == "closed"
+
+
 @scene("connect", "EndPending")
 def the_owner_says_no_at_stripe(company: Crashable, arm: Arm) -> None:
     arm()

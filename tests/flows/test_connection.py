@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from roony.core.agent import Organization
+from roony.core.alert import Alert
 from roony.core.audit import AuditRecord
 from roony.core.authorization import Authorization
 from roony.core.card import Card
@@ -23,6 +24,7 @@ from roony.core.settlement import Discrepancy
 from roony.flows import connection as flow
 from roony.flows.card_making import keep_make_card
 from roony.flows.connection import activation, cardholder, end_cards, routing
+from roony.flows.connection.access import access_of
 from roony.flows.connection.cardholder import card_name, cardholder_params
 from roony.flows.context import FlowContext
 from roony.gateway.client import StripeGateway
@@ -388,7 +390,7 @@ class TestActivation:
         promise = books.row(OutboxPromise, kind="make_cardholder")
         assert (promise.subject, promise.key) == (connection.id, f"{connection.id}:cardholder:1")
         assert actions(books) == ["connection.started", "connection.activated"]
-        access = flow.access_of(context, connection)
+        access = access_of(connection)
         assert (access.kind, access.stripe_account, access.livemode) == ("connect", connection.stripe_account, False)
 
     async def test_tokens_are_sealed_for_their_row(
@@ -670,7 +672,9 @@ class TestRevocation:
         for number in range(3):
             good(books.run(flow.RevokeConnection(ORG, CONNECTION, "deauthorized", "stripe", f"out_{number}")))
 
-        assert actions(books) == ["connection.revoked"]
+        assert actions(books) == ["connection.revoked", "alert.opened"]
+        [alert] = books.rows(Alert, status="open")
+        assert (alert.kind, alert.subject, alert.times) == ("connection_revoked", CONNECTION, 1)
         assert len(books.rows(OutboxPromise, kind="end_cards_of_connection")) == 1
 
     async def test_cards_end_holds_are_voided_and_what_is_left_open_is_flagged(

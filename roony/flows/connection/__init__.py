@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from roony.flows.connection.access import ask_stripe
 from roony.flows.connection.activation import ActivateConnection, EndPending
 from roony.flows.connection.cardholder import RecordCardholder, ensure_cardholder, keep_make_cardholder
 from roony.flows.connection.direct import connect_direct
 from roony.flows.connection.end_cards import keep_end_cards
 from roony.flows.connection.finish import Callback, finish
 from roony.flows.connection.revocation import RevokeConnection, disconnect, revoke
-from roony.flows.connection.routing import access_of, all_routes, route_of
+from roony.flows.connection.routing import all_routes, route_of
 from roony.flows.connection.start import Opened, Started, open_ticket, start_connection
 
 __all__ = [
@@ -19,8 +20,8 @@ __all__ = [
     "RecordCardholder",
     "RevokeConnection",
     "Started",
-    "access_of",
     "all_routes",
+    "ask_stripe",
     "connect_direct",
     "disconnect",
     "ensure_cardholder",

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from roony.core.agent import Organization
 from roony.core.connection import Connection
 from roony.core.errors import Refusal, not_found
+from roony.flows.alert import alert_row, close_alert
 from roony.flows.connection.cardholder import KIND, cardholder_key, cardholder_params, next_attempt
-from roony.flows.connection.end_cards import promise_cards_end
+from roony.flows.connection.end_cards import REVOKED, promise_cards_end
 from roony.flows.connection.routing import (
     PENDING_LIFETIME,
     claim_route,
@@ -60,10 +61,11 @@ class ActivateConnection(Command[Connection | Refusal]):
     ends: tuple[tuple[str, str], ...] = ()
 
     def needs(self, now: int) -> Needs:
-        """The connections involved and the route that was claimed."""
+        """The connections involved, the route that was claimed, and the alert that the connection was over."""
         ids = {self.connection_id, self.started_id, self.replaces, *(id for id, _ in self.ends)} - {None}
         rows = [(Connection, self.organization_id, id) for id in sorted(filter(None, ids))]
-        return Needs(rows=(*rows, (AccountRoute, self.stripe_account, int(self.livemode))))
+        route = (AccountRoute, self.stripe_account, int(self.livemode))
+        return Needs(rows=(*rows, route, alert_row(self.organization_id, REVOKED, self.connection_id)))
 
     def apply(self, book: Book, now: int) -> Connection | Refusal:
         """1 the account is claimed for this connection · 2 the attempt is still open · 3 activate, seal, promise."""
@@ -97,6 +99,7 @@ class ActivateConnection(Command[Connection | Refusal]):
             book.put(ConnectionSecret(self.organization_id, connection.id, name, sealed, now))
         connection = self._promise_cardholder(book, connection, now)
         book.put(connection)
+        close_alert(book, self.organization_id, REVOKED, connection.id, now)
         for other_id, promise_id in self.ends:
             self._end_other(book, other_id, promise_id, now)
         is_default = self._set_default(book)

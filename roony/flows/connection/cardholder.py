@@ -15,7 +15,8 @@ from roony.core.agent import Organization
 from roony.core.connection import Connection
 from roony.core.errors import Refusal, not_found
 from roony.flows.card import PutOff, dead, done
-from roony.flows.connection.routing import access_of, read_connection
+from roony.flows.connection.access import ask_stripe
+from roony.flows.connection.routing import read_connection
 from roony.flows.context import FlowContext
 from roony.flows.movement import ROONY
 from roony.gateway import issuing
@@ -149,9 +150,7 @@ async def _make(context: FlowContext, connection: Connection, promise: OutboxPro
     params = json.loads(promise.params if promise else connection.cardholder)
     key = promise.key if promise else cardholder_key(connection.id, 1)
     try:
-        made = await context.pool.run(
-            issuing.create_cardholder, context.gateway, access_of(context, connection), params, key
-        )
+        made = await ask_stripe(context, connection, issuing.create_cardholder, params, key)
     except StripeRefused as refused:
         code = refused.failure.code or refused.failure.kind.value
         log.warning("cardholder.refused", connection=connection.id, code=code, request_id=refused.failure.request_id)

@@ -16,8 +16,10 @@ from roony.core.connection import Connection
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
+from roony.flows.alert import alert_row
 from roony.flows.card import PutOff, done
-from roony.flows.connection.routing import access_of, read_connection
+from roony.flows.connection.access import ask_stripe
+from roony.flows.connection.routing import read_connection
 from roony.flows.context import FlowContext
 from roony.flows.discrepancy import discrepancy_id, flag
 from roony.flows.ending import end_card
@@ -34,6 +36,8 @@ from roony.store.tables import ConnectionSecret, OutboxPromise, cards
 log = structlog.get_logger("roony.connections")
 
 KIND = "end_cards_of_connection"
+# The alert that tells everybody that a connection is over.
+REVOKED = "connection_revoked"
 TOKENS = ("access_token", "refresh_token")
 OVER = ("revoked", "expired")
 SECOND = 1_000_000
@@ -70,9 +74,10 @@ def promise_cards_end(book: Book, connection: Connection, access_left: bool, pro
 
 
 def token_needs(organization_id: str, connection_id: str) -> Needs:
-    """A connection and its tokens."""
+    """A connection, its tokens, and the alert that it is over."""
     secrets = tuple((ConnectionSecret, organization_id, connection_id, name) for name in TOKENS)
-    return Needs(rows=((Connection, organization_id, connection_id), *secrets))
+    alert = alert_row(organization_id, REVOKED, connection_id)
+    return Needs(rows=((Connection, organization_id, connection_id), *secrets, alert))
 
 
 def erase_tokens(book: Book, connection: Connection, now: int) -> None:
@@ -170,14 +175,14 @@ async def _end_one(context: FlowContext, work: _Round, card: Card) -> Purchase |
 
 async def _cancel(context: FlowContext, work: _Round, card_id: str, stripe_card_id: str) -> bool:
     """Cancels one card at Stripe; True when Stripe says that it is canceled."""
-    gateway, access = context.gateway, access_of(context, work.connection)
 
     async def ask() -> dict[str, Any]:
         try:
-            return await context.pool.run(issuing.cancel_card, gateway, access, stripe_card_id, f"{card_id}:disconnect")
+            key = f"{card_id}:disconnect"
+            return await ask_stripe(context, work.connection, issuing.cancel_card, stripe_card_id, key)
         except StripeRefused:
             # Canceled already, it may be: what it is decides.
-            return await context.pool.run(issuing.retrieve_card, gateway, access, stripe_card_id)
+            return await ask_stripe(context, work.connection, issuing.retrieve_card, stripe_card_id)
 
     try:
         answer = await asyncio.wait_for(ask(), work.wait_until - time.monotonic())

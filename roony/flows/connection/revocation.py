@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from roony.core.connection import Connection
 from roony.core.errors import Refusal, not_found
-from roony.flows.connection.end_cards import TOKENS, erase_tokens, promise_cards_end, token_needs
+from roony.flows.alert import raise_alert
+from roony.flows.connection.end_cards import REVOKED, TOKENS, erase_tokens, promise_cards_end, token_needs
 from roony.flows.context import FlowContext
 from roony.store.book import Book
 from roony.store.command import Command
@@ -47,6 +48,10 @@ def revoke(
         {"reason": reason, "was": was, "stripe_account": connection.stripe_account},
         now,
     )
+    if connection.stripe_account is not None:
+        message = f"The Stripe account {connection.stripe_account} is no longer connected: {reason}. Its cards end."
+        message = f"{message} Connect it again to go on."
+        raise_alert(book, connection.organization_id, REVOKED, connection.id, message, now)
     return connection
 
 

@@ -1,9 +1,9 @@
-"""Which Stripe account belongs to which connection, how we may act for it, and the claim that keeps it to one owner."""
+"""Which Stripe account belongs to which connection, and the claim that keeps it to one owner."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Literal, cast
+from typing import cast
 
 from sqlalchemy import Insert, bindparam, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -11,7 +11,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from roony.core.agent import Organization
 from roony.core.connection import Connection
 from roony.flows.context import FlowContext
-from roony.gateway.client import ConnectionAccess
 from roony.store.tables import AccountRoute, account_routes, connections, organizations
 from roony.store.writer import Writer
 
@@ -93,18 +92,6 @@ def _direct_route(directs: list[Connection]) -> AccountRoute | None:
         return None
     found = (active or directs)[0]
     return AccountRoute(found.stripe_account or "", found.livemode, found.organization_id, found.id)
-
-
-def access_of(context: FlowContext, connection: Connection) -> ConnectionAccess:  # noqa: ARG001 - see below
-    """On whose behalf a call for this connection is made. Raises ValueError for one without an account yet.
-
-    Connect calls go with the platform's key and `Stripe-Account`: the stored tokens are deprecated (facts 6.2). Stripe
-    Apps will need the vault of `context`.
-    """
-    if connection.kind not in ("connect", "direct"):
-        raise ValueError(f"connections of the kind {connection.kind} cannot be used yet")
-    kind = cast(Literal["connect", "direct"], connection.kind)
-    return ConnectionAccess(kind, connection.stripe_account, bool(connection.livemode))
 
 
 async def claim_route(

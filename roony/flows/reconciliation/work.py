@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 from roony.core.connection import Connection
 from roony.core.errors import Refusal
 from roony.core.reconciliation import Place, Reconciliation
-from roony.flows.connection import access_of
+from roony.flows.connection import ask_stripe
 from roony.flows.context import FlowContext
-from roony.gateway.client import ConnectionAccess, PlainObject
+from roony.gateway.client import ConnectionAccess, PlainObject, StripeGateway
 from roony.gateway.paging import one_page
 from roony.store import outbox
 from roony.store.command import Command
@@ -48,13 +48,7 @@ class Work:
     run: Reconciliation
     place: Place
     detail: dict[str, Any]
-    access: ConnectionAccess = field(init=False)
-    renewed: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a connection that has no account yet."""
-        self.access = access_of(self.context, self.connection)
-        self.renewed = time.monotonic()
+    renewed: float = field(default_factory=time.monotonic)
 
     @property
     def organization_id(self) -> str:
@@ -82,19 +76,19 @@ class Work:
         Raises what the call raises, and then the place stays.
         """
         await self._begin_read()
-        context, after = self.context, self.place.after
+        after = self.place.after
 
-        def read() -> tuple[list[PlainObject], str | None]:
-            return one_page(listing(context.gateway, self.access, max_pages=1, starting_after=after, **filters))
+        def read(gateway: StripeGateway, access: ConnectionAccess) -> tuple[list[PlainObject], str | None]:
+            return one_page(listing(gateway, access, max_pages=1, starting_after=after, **filters))
 
-        found, following = await context.pool.run(read)
+        found, following = await ask_stripe(self.context, self.connection, read)
         self.place = self.place._replace(after=following)
         return found
 
     async def ask(self, retrieve: Callable[..., PlainObject], id: str) -> PlainObject:
         """One object at Stripe by its id; counted as one read."""
         await self._begin_read()
-        return await self.context.pool.run(retrieve, self.context.gateway, self.access, id)
+        return await ask_stripe(self.context, self.connection, retrieve, id)
 
     async def _begin_read(self) -> None:
         """Counts it, under a lease that lasts for it. Raises LeaseLost."""

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from roony.web import shapes
 from roony.web.admin_api import (
     agents,
+    alerts,
     approvals,
     audit,
     connections,
@@ -31,6 +32,6 @@ router = APIRouter(
 )
 for part in (
     organization, agents, limits, approvals, connections, purchases, merchants, discrepancies, disputes,
-    events, reconciliations, audit, freezes,
+    events, reconciliations, audit, alerts, freezes,
 ):  # fmt: skip
     router.include_router(part.router)

@@ -1,0 +1,42 @@
+"""Stripe accounts and cards: alerts."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Adds what is new; nothing of it is known yet."""
+    _alerts()
+
+
+def downgrade() -> None:
+    """Forgets what is new."""
+    op.drop_table("alerts")
+
+
+def _alerts() -> None:
+    op.create_table(
+        "alerts",
+        *_text("organization_id id kind subject status message"),
+        *_number("times"),
+        sa.Column("closed_by", sa.Text(), nullable=True),
+        *_number("created_at updated_at"),
+        sa.Column("closed_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("organization_id", "id"),
+    )
+    op.create_index("alerts_by_time", "alerts", ["organization_id", "created_at"])
+
+
+def _text(names: str) -> list[sa.Column[str]]:
+    return [sa.Column(name, sa.Text(), nullable=False) for name in names.split()]
+
+
+def _number(names: str) -> list[sa.Column[int]]:
+    return [sa.Column(name, sa.BigInteger(), nullable=False) for name in names.split()]
