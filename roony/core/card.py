@@ -15,7 +15,8 @@ from roony.core.purchase import Purchase
 class Card(NamedTuple):
     """One virtual card for one purchase. Never holds a number or CVC. Amounts in minor units, times in microseconds.
 
-    `seen_at` is when a reconciliation last saw it at Stripe; 0 before the first.
+    `seen_at` is when a reconciliation last saw it at Stripe; 0 before the first. `frozen_at` is set while its owner has
+    it frozen, whatever the scopes above say; `fraud_warning` is the type of Stripe's first warning about it.
     """
 
     organization_id: str
@@ -35,6 +36,8 @@ class Card(NamedTuple):
     created_at: int
     updated_at: int
     seen_at: int = 0
+    frozen_at: int | None = None
+    fraud_warning: str | None = None
 
 
 STATUSES = ("creating", "active", "used", "expired", "canceled", "frozen")
@@ -43,22 +46,31 @@ DEFAULT_LIFETIME_SECONDS = 60 * 60
 MAX_DELIVERIES = 5
 
 
-def derive_card_status(card: Card, authorizations: Iterable[Authorization]) -> str:
-    """The card's state as a function of what is known (section 5).
+def derive_card_status(card: Card, authorizations: Iterable[Authorization], ended: bool = False) -> str:
+    """The card's state as a function of what is known (section 5); `ended`: no new authorization is wanted on it.
 
-    Used from its first authorization that counts as approved, also when it was frozen meanwhile; active again when none
-    counts any more. A card check uses the card only when it was captured. Stripe's own cancel of a single-use card
-    says nothing by itself: its authorization may still be on its way here, and if none comes, its time to live ends it.
+    Used from its first authorization that counts as approved, also when it was frozen meanwhile; when none counts any
+    more active again, or frozen where its owner has it frozen, or canceled where it has ended. A card check uses the
+    card only when it was captured. Stripe's own cancel of a single-use card says nothing by itself: its authorization
+    may still be on its way here, and if none comes, its time to live ends it.
     """
     if card.status not in ("active", "used", "frozen"):
         return card.status
     if any(a.approved and not (a.card_check and a.captured == 0) for a in authorizations):
         return "used"
-    return "active" if card.status == "used" else card.status
+    if card.status != "used":
+        return card.status
+    if ended:
+        return "canceled"
+    return "frozen" if card.frozen_at is not None else "active"
 
 
 def wanted_at_stripe(card: Card) -> str | None:
     """The status a card should have at Stripe now; None while that is not for us to say."""
+    if card.status == "used" and card.fraud_warning is not None:
+        return "canceled"
+    if card.status == "used" and card.frozen_at is not None:
+        return "inactive"
     return {"active": "active", "frozen": "inactive", "canceled": "canceled", "expired": "canceled"}.get(card.status)
 
 

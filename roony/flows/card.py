@@ -14,6 +14,7 @@ from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
 from roony.flows.discrepancy import discrepancy_id, flag
 from roony.flows.ending import end_card, promise_card_status
+from roony.flows.fraud_warning import note_fraud_warning, warning_row
 from roony.flows.movement import ROONY, audit, follow
 from roony.flows.purchase import scoped_controls
 from roony.flows.unknown_card import card_became_known
@@ -25,13 +26,14 @@ from roony.store.tables import OutboxPromise
 
 
 class MadeCard(NamedTuple):
-    """What is kept of a card that Stripe made; never its number."""
+    """What is kept of a card that Stripe made; never its number. `fraud_warning` is the type of Stripe's warning."""
 
     stripe_card_id: str
     status: str
     last4: str
     exp_month: int
     exp_year: int
+    fraud_warning: str | None = None
 
 
 def done(promise: OutboxPromise, now: int) -> PromiseOutcome:
@@ -80,7 +82,8 @@ class RecordCard(Command[Purchase]):
         """The card with its purchase and the chain above it, and what was found about it before."""
         org = self.organization_id
         found = [discrepancy_id(kind, self.made.stripe_card_id) for kind in ("unknown_card", "card_left_open")]
-        return Needs(rows=((Card, org, self.card_id), *((Discrepancy, org, id) for id in found)))
+        rows = ((Card, org, self.card_id), warning_row(org, self.made.stripe_card_id))
+        return Needs(rows=(*rows, *((Discrepancy, org, id) for id in found)))
 
     def apply(self, book: Book, now: int) -> Purchase:
         """1 record the card · 2 look again whether it is still wanted (section 5) · 3 end, freeze or open it."""
@@ -108,7 +111,7 @@ class RecordCard(Command[Purchase]):
         if purchase.ended_at is not None or over or now >= card.expires_at:
             reason = purchase.ended_reason or ("expired" if now >= card.expires_at else "revoked")
             purchase = end_card(book, purchase, reason, self.cancel_promise_id, now)
-        elif frozen_scope(
+        elif card.frozen_at is not None or frozen_scope(
             book.need(Organization, self.organization_id),
             book.get(Project, self.organization_id, purchase.project_id),
             book.get(Agent, self.organization_id, purchase.agent_id),
@@ -120,7 +123,8 @@ class RecordCard(Command[Purchase]):
         else:
             purchase = follow(book, purchase, "card", now)
         audit(book, purchase, ROONY, "card.made", now, card=card.id, stripe_card=card.stripe_card_id, last4=card.last4)
-        return purchase
+        note_fraud_warning(book, book.need(Card, card.organization_id, card.id), self.made.fraud_warning, now)
+        return book.need(Purchase, self.organization_id, purchase.id)
 
     def _end_twin(self, book: Book, purchase: Purchase, card: Card, now: int) -> None:
         """A second card at Stripe for the same purchase (P2): canceled there, and a person is told."""
@@ -376,7 +380,8 @@ class PutOff(Command[None]):
 
 def card_facts(card: dict[str, Any]) -> MadeCard:
     """What is kept of Stripe's card object."""
-    return MadeCard(card["id"], card["status"], card["last4"], card["exp_month"], card["exp_year"])
+    warning = (card.get("latest_fraud_warning") or {}).get("type")
+    return MadeCard(card["id"], card["status"], card["last4"], card["exp_month"], card["exp_year"], warning)
 
 
 def _left_open_needs(organization_id: str, card_id: str) -> Needs:

@@ -8,6 +8,7 @@ from typing import Any
 from roony.core.card import Card
 from roony.flows.card import MadeCard, RecordCard, note_stripe_status
 from roony.flows.event_outcome import finished, later
+from roony.flows.fraud_warning import note_fraud_warning, warning_row
 from roony.flows.unknown_card import LOOK_AGAIN, WAITING, unknown_card_rows
 from roony.store.book import Book
 from roony.store.command import Command
@@ -34,6 +35,7 @@ class BookCard(Command[str]):
         """The card by Stripe's id, and by the id in its metadata."""
         org = self.organization_id
         rows: list[tuple[Any, ...]] = unknown_card_rows(org, self.connection_id, self.made.stripe_card_id)
+        rows.append(warning_row(org, self.made.stripe_card_id))
         if self.roony_card_id:
             rows.append((Card, org, self.roony_card_id))
         return Needs(
@@ -45,7 +47,8 @@ class BookCard(Command[str]):
         org = self.organization_id
         card_id = book.stripe_cards[(org, self.connection_id, self.made.stripe_card_id)]
         if card_id is not None:
-            note_stripe_status(book, book.need(Card, org, card_id), self.made.status, now)
+            card = note_stripe_status(book, book.need(Card, org, card_id), self.made.status, now)
+            note_fraud_warning(book, card, self.made.fraud_warning, now)
             finished(book, self.event, org, "applied", None, now)
             return "applied"
         named = book.get(Card, org, self.roony_card_id) if self.roony_card_id else None

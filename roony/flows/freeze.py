@@ -120,7 +120,9 @@ class SetCardFrozen(Command[bool]):
         return Needs(rows=((Card, self.organization_id, self.card_id),))
 
     def apply(self, book: Book, now: int) -> bool:
-        """True when the card changed. A card past its time, or of an ended purchase, is left to its expiry."""
+        """True when the card changed. One past its time, or of an ended purchase, is left to its expiry, one that its
+        owner froze to its owner.
+        """
         card = book.get(Card, self.organization_id, self.card_id)
         if card is None or card.status != ("active" if self.frozen else "frozen"):
             return False
@@ -132,7 +134,7 @@ class SetCardFrozen(Command[bool]):
         )
         if (scope is not None) != self.frozen:
             return False
-        if not self.frozen and (now >= card.expires_at or purchase.ended_at is not None):
+        if not self.frozen and (card.frozen_at is not None or now >= card.expires_at or purchase.ended_at is not None):
             return False
         card = card._replace(status="frozen" if self.frozen else "active", updated_at=now)
         book.put(card)

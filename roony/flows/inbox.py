@@ -19,6 +19,7 @@ from roony.flows.connection import RevokeConnection, route_of
 from roony.flows.context import FlowContext
 from roony.flows.dispute import BookDispute
 from roony.flows.event_outcome import finished
+from roony.flows.fraud_warning import BookToken
 from roony.flows.settlement import BookAuthorization, BookTransaction
 from roony.store import inbox
 from roony.store.book import Book
@@ -78,6 +79,13 @@ def _card(context: FlowContext, route: AccountRoute, event: InboxEvent, body: di
     return BookCard(route.organization_id, route.connection_id, card_facts(card), named, event, context.new_id("out"))
 
 
+def _token(_context: FlowContext, route: AccountRoute, event: InboxEvent, body: dict[str, Any]) -> Command[Any]:
+    token = body["data"]["object"]
+    card = token["card"] if isinstance(token["card"], str) else token["card"]["id"]
+    wallet = str(token.get("wallet_provider") or "unknown")
+    return BookToken(route.organization_id, route.connection_id, token["id"], card, wallet, event)
+
+
 def _dispute(context: FlowContext, route: AccountRoute, event: InboxEvent, body: dict[str, Any]) -> Command[Any]:
     org, item = route.organization_id, body["data"]["object"]
     said = read_dispute(item, event.type, event.created, org, route.connection_id, context.clock())
@@ -95,6 +103,7 @@ _BUILDERS: dict[str, Builder] = {
     "issuing_transaction.updated": _transaction,
     "issuing_card.created": _card,
     "issuing_card.updated": _card,
+    "issuing_token.created": _token,
     **dict.fromkeys(DISPUTE_TYPES, _dispute),
     **dict.fromkeys(ACQUIRING_TYPES, _acquiring),
 }

@@ -61,7 +61,7 @@ def follow(book: Book, purchase: Purchase, kind: str, now: int) -> Purchase:
     authorizations = book.group(Authorization, purchase.organization_id, purchase.id)
     card = card_of(book, purchase)
     if card is not None:
-        status = derive_card_status(card, authorizations)
+        status = derive_card_status(card, authorizations, purchase.ended_at is not None)
         if status != card.status:
             card = card._replace(status=status, updated_at=now)
             book.put(card)

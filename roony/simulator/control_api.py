@@ -15,6 +15,7 @@ from roony.simulator.browsers import read_json, refuse_foreign
 from roony.simulator.connecting import revoke
 from roony.simulator.events import emit, event_view
 from roony.simulator.forcing import force
+from roony.simulator.fraud_warnings import warn
 from roony.simulator.pages import page
 from roony.simulator.records import Record
 from roony.simulator.refusals import Refusal, invalid, no_such
@@ -193,11 +194,13 @@ class ControlApi:
         return {"id": record["id"], "timeout_action": record["timeout_action"], "issuing": record["issuing"]}
 
     async def card(self, request: Request, body: Any) -> dict[str, Any]:
-        """Force the reason of a card's next request."""
-        record = self.world.cards.get(request.path_params["card"])
+        """Force the reason of a card's next request, or set the fraud warning about it."""
+        record, wish = self.world.cards.get(request.path_params["card"]), _object(body)
         if record is None:
             raise no_such("issuing card", request.path_params["card"], "card")
-        return force(self.world, record, _object(body))
+        if wish.keys() == {"fraud_warning"}:
+            return {"id": record["id"], "latest_fraud_warning": warn(self.world, record, wish["fraud_warning"])}
+        return force(self.world, record, wish)
 
     async def cardholder(self, request: Request, body: Any) -> dict[str, Any]:
         """Set what only Stripe can: block a cardholder, or require something of it."""

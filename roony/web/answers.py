@@ -89,8 +89,9 @@ def card(row: Card) -> Json:
         "id": row.id, "purchase_id": row.purchase_id, "connection_id": row.connection_id,
         "stripe_card_id": row.stripe_card_id, "status": row.status, "stripe_status": row.stripe_status,
         "currency": row.currency, "hard_limit": row.hard_limit, "last4": row.last4, "exp_month": row.exp_month,
-        "exp_year": row.exp_year, "deliveries": row.deliveries, "expires_at": time(row.expires_at),
-        "created_at": time(row.created_at), "updated_at": time(row.updated_at),
+        "exp_year": row.exp_year, "deliveries": row.deliveries, "frozen_at": time(row.frozen_at),
+        "fraud_warning": row.fraud_warning, "expires_at": time(row.expires_at), "created_at": time(row.created_at),
+        "updated_at": time(row.updated_at),
     }  # fmt: skip
 
 

@@ -109,6 +109,23 @@ def test_freeze_stops_an_agent_until_unfreeze(roony: Run, roony_json: RunJson) -
     assert roony("purchase", "ask", "5", "--merchant", a_shop(), *SHOP, ROONY_AGENT_KEY=made["key"]).exit_code == 0
 
 
+def test_one_card_is_listed_frozen_let_go_and_canceled(roony: Run, roony_json: RunJson) -> None:
+    purchase = roony_json("purchase", "ask", "5", "--merchant", a_shop(), *SHOP)
+    card = purchase["card"]["id"]
+    assert card in roony("card", "list", "--purchase", purchase["id"]).stdout
+    frozen = roony("card", "freeze", card)
+    assert (frozen.exit_code, f"roony card unfreeze {card}" in frozen.stdout) == (0, True)
+    assert [row["id"] for row in roony_json("card", "list", "--status", "frozen")["data"]] == [card]
+    assert roony_json("card", "freeze", card)["changed"] is False
+    assert f"{card} is active" in roony("card", "unfreeze", card).stdout
+    assert roony_json("card", "unfreeze", card)["changed"] is False
+    assert "hard_limit" in roony("card", "show", card).stdout
+    assert roony_json("card", "cancel", card)["status"] == "canceled"
+    over = roony("card", "freeze", card)
+    assert (over.exit_code, "canceled" in over.stderr) == (1, True)
+    assert roony("card", "list", "--status", "lost").exit_code == 2
+
+
 def test_budgets_and_controls_are_set_and_shown(roony: Run, roony_json: RunJson) -> None:
     project = roony_json("project", "create", "research")
     made = roony_json("agent", "create", "a reader", "--project-id", project["id"])

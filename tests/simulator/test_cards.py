@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.support.simulator import SimulatorProcess, new_card, new_cardholder
+from tests.support.published import conforms
+from tests.support.simulator import Receiver, SimulatorProcess, new_card, new_cardholder
 
 NAMES = ["individual.first_name", "individual.last_name"]
 
@@ -108,3 +109,24 @@ def test_what_a_replacement_must_be(client: stripe.StripeClient) -> None:
     create: Any = client.v1.issuing.cards.create
     after = create({"type": "virtual", "currency": "usd", "replacement_for": card.id, "replacement_reason": "expired"})
     assert after.cardholder.id == card.cardholder.id
+
+
+@pytest.mark.parametrize("kind", ["card_testing_exposure", "third_party_reported"])
+def test_a_fraud_warning_is_told_and_taken_back(
+    simulator: SimulatorProcess, client: stripe.StripeClient, receiver: Receiver, kind: str
+) -> None:
+    card = new_card(client)
+    simulator.control(f"cards/{card.id}", {"fraud_warning": kind})
+    warned: Any = client.v1.issuing.cards.retrieve(card.id)
+    assert (warned.latest_fraud_warning.type, warned.status) == (kind, "active")
+    told = receiver.wait_for("issuing_card.updated")[0]["data"]
+    assert told["previous_attributes"] == {"latest_fraud_warning": None}
+    conforms(warned, told["object"])
+    simulator.control(f"cards/{card.id}", {"fraud_warning": None})
+    assert client.v1.issuing.cards.retrieve(card.id).latest_fraud_warning is None
+
+
+@pytest.mark.parametrize("wish", [{"fraud_warning": "stolen"}, {"fraud_warning": None, "next_reason": None}])
+def test_what_is_no_fraud_warning(simulator: SimulatorProcess, client: stripe.StripeClient, wish: Any) -> None:
+    with pytest.raises(OSError, match="400"):
+        simulator.control(f"cards/{new_card(client).id}", wish)

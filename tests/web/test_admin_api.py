@@ -244,6 +244,27 @@ def test_a_card_is_canceled_with_its_purchase(shop: Company) -> None:
     shop.owner.refused(404, "POST", f"{ADMIN}/cards/crd_none/cancel")
 
 
+def test_one_card_is_frozen_and_let_go(shop: Company) -> None:
+    _, agent = shop.agent(budgets=[MONTH])
+    bought, other = (agent.send("POST", ASK, {**BODY, "amount": amount}, 201) for amount in (1_000, 2_000))
+    path = f"{ADMIN}/cards/{bought['card']['id']}"
+    frozen = shop.owner.send("POST", f"{path}/freeze")
+    assert (frozen["status"], frozen["changed"], frozen["frozen_at"] is None) == ("frozen", True, False)
+    assert shop.owner.send("POST", f"{path}/freeze") == {**frozen, "changed": False}
+    assert [row["id"] for row in shop.owner.get(f"{ADMIN}/cards?status=frozen")["data"]] == [frozen["id"]]
+    record = last_record(shop.owner)
+    assert (record["action"], record["body"]["before"]["status"]) == ("card.frozen", "active")
+    agent.refused(409, "POST", f"{ASK}/{bought['id']}/card", {})
+    assert agent.send("POST", f"{ASK}/{other['id']}/card", {})["number"]
+    assert shop.owner.send("POST", f"{path}/unfreeze")["status"] == "active"
+    assert shop.owner.send("POST", f"{path}/cancel")["status"] == "canceled"
+    assert shop.owner.refused(409, "POST", f"{path}/freeze")["code"] == "card_over"
+    shop.owner.refused(404, "POST", f"{ADMIN}/cards/crd_none/freeze")
+    shop.owner.refused(404, "POST", f"{ADMIN}/cards/crd_none/unfreeze")
+    agent.refused(403, "POST", f"{path}/freeze")
+    assert shop.owner.refused(422, "GET", f"{ADMIN}/cards?status=lost")["field"] == "status"
+
+
 def test_a_discrepancy_is_resolved_once_with_a_note(roony: ServedRoony, company: Company) -> None:
     now = roony.context.clock()
     roony.books.put(Discrepancy(

@@ -16,6 +16,7 @@ from roony.core.card import Card
 from roony.core.settlement import Discrepancy
 from roony.flows.card import MadeCard, RecordCard, card_facts, note_stripe_status
 from roony.flows.discrepancy import discrepancy_id, flag
+from roony.flows.fraud_warning import note_fraud_warning, warning_row
 from roony.flows.reconciliation.missing import still_missing
 from roony.flows.reconciliation.work import Work
 from roony.flows.unknown_card import unknown_card_rows
@@ -39,9 +40,9 @@ async def cards_page(work: Work) -> None:
     work.count(cards=len(items))
     known = await work.look(cards_at_stripe, work.connection, [item["id"] for item in items])
     seen = [
-        SeeCard(work.organization_id, card.id, item["status"])
+        SeeCard(work.organization_id, card.id, card_facts(item))
         for item in items
-        if (card := known.get(item["id"])) is not None and _says_something(card, item["status"])
+        if (card := known.get(item["id"])) is not None and _says_something(card, card_facts(item))
     ]
     await work.apply(seen)
     await see_to_strangers(work, [item for item in items if item["id"] not in known])
@@ -67,8 +68,9 @@ async def see_to_strangers(work: Work, items: list[dict[str, Any]]) -> None:
             raise answer
 
 
-def _says_something(card: Card, status: str) -> bool:
-    return card.status in ("active", "frozen") or card.stripe_status != status
+def _says_something(card: Card, said: MadeCard) -> bool:
+    warned = said.fraud_warning is not None and card.fraud_warning is None
+    return warned or card.status in ("active", "frozen") or card.stripe_status != said.status
 
 
 def _names_us(work: Work, item: dict[str, Any]) -> bool:
@@ -77,19 +79,21 @@ def _names_us(work: Work, item: dict[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SeeCard(Command[None]):
-    """Stripe showed a card of ours: its status there, and that it was seen now."""
+    """Stripe showed a card of ours: its status there, a fraud warning, and that it was seen now."""
 
     organization_id: str
     card_id: str
-    stripe_status: str
+    said: MadeCard
 
     def needs(self, now: int) -> Needs:
-        """The card with its purchase."""
-        return Needs(rows=((Card, self.organization_id, self.card_id),))
+        """The card with its purchase, and the alert about it."""
+        org = self.organization_id
+        return Needs(rows=((Card, org, self.card_id), warning_row(org, self.said.stripe_card_id)))
 
     def apply(self, book: Book, now: int) -> None:
-        """Notes both."""
-        card = note_stripe_status(book, book.need(Card, self.organization_id, self.card_id), self.stripe_status, now)
+        """Notes all three."""
+        card = note_stripe_status(book, book.need(Card, self.organization_id, self.card_id), self.said.status, now)
+        card = note_fraud_warning(book, card, self.said.fraud_warning, now)
         book.put(card._replace(seen_at=now))
 
 
@@ -117,6 +121,7 @@ class SeeToOrphan(Command[str]):
                 (OutboxPromise, org, self.promise_id),
                 *((Discrepancy, org, discrepancy_id(kind, subject)) for kind in ("missing_here", "card_left_open")),
                 *unknown_card_rows(org, self.connection_id, subject),
+                warning_row(org, subject),
             )
         )
 

@@ -11,6 +11,7 @@ from typing import Any
 from roony.core.authorization import Authorization
 from roony.core.card import Card
 from roony.core.reconciliation import LIST_MARGIN, UNSEEN
+from roony.flows.card import card_facts
 from roony.flows.reconciliation.cards import SeeCard
 from roony.flows.reconciliation.listing import book_authorizations
 from roony.flows.reconciliation.missing import FlagMissing, close_found, flag_missing, still_missing, told_findings
@@ -59,7 +60,7 @@ async def open_cards_step(work: Work) -> None:
             expected = f"the card of purchase {card.purchase_id}"
             await _flag(work, stripe_id, expected, card)
         else:
-            await work.apply([SeeCard(work.organization_id, card.id, found["status"])])
+            await work.apply([SeeCard(work.organization_id, card.id, card_facts(found))])
             await close_found(work, at_stripe=[stripe_id])
     _go_on(work, rows)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from roony.core.authorization import Authorization
 from roony.core.card import Card
+from roony.core.errors import Refusal
 from roony.core.purchase import Purchase
 from roony.core.settlement import StripeTransaction
+from roony.flows.card_freeze import CardFrozen, FreezeCard, UnfreezeCard
 from roony.flows.context import FlowContext
 from roony.flows.ending import CancelPurchase
 from roony.store.queries import purchases
@@ -22,7 +24,7 @@ from roony.web.agent_api import PurchaseQuery
 from roony.web.auth import Caller, CallerOf, ContextOf
 from roony.web.errors import accepted, found
 from roony.web.requests import KeyedRoute
-from roony.web.schemas import Id, ListQuery, ShortText
+from roony.web.schemas import Id, ListQuery
 
 router = APIRouter(route_class=KeyedRoute, tags=["Purchases and cards"])
 
@@ -43,7 +45,7 @@ class OfPurchaseQuery(ListQuery):
 class CardQuery(OfPurchaseQuery):
     """Which cards."""
 
-    status: ShortText | None = None
+    status: Literal["creating", "active", "used", "expired", "canceled", "frozen"] | None = None
 
 
 @router.get("/purchases", response_model=None)
@@ -89,6 +91,27 @@ async def cancel_card(id: str, caller: CallerOf, context: ContextOf) -> dict[str
     card = await get_row(context, Card, caller.organization_id, id, "card")
     await _cancel(context, caller, card.purchase_id)
     return answers.card(await get_row(context, Card, caller.organization_id, id, "card"))
+
+
+@router.post("/cards/{id}/freeze", response_model=None)
+async def freeze_card(id: str, request: Request, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Stop one card at once; it is made inactive at Stripe and can come back."""
+    command = FreezeCard(caller.organization_id, id, caller.actor, context.new_id("out"))
+    return _frozen(request, await context.till.submit(command))
+
+
+@router.post("/cards/{id}/unfreeze", response_model=None)
+async def unfreeze_card(id: str, request: Request, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Let a frozen card pay again, if it is still alive and nothing above it is frozen."""
+    command = UnfreezeCard(caller.organization_id, id, caller.actor, context.new_id("out"))
+    return _frozen(request, await context.till.submit(command))
+
+
+def _frozen(request: Request, answer: CardFrozen | Refusal) -> dict[str, Any]:
+    done = accepted(answer)
+    if done.changed:
+        request.app.state.wake_worker()
+    return {**answers.card(done.card), "changed": done.changed}
 
 
 @router.get("/authorizations", response_model=None)

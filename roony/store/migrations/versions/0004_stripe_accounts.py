@@ -1,4 +1,4 @@
-"""Stripe accounts and cards: alerts."""
+"""Stripe accounts and cards: alerts, cards frozen by their owner and warned of."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ depends_on = None
 def upgrade() -> None:
     """Adds what is new; nothing of it is known yet."""
     _alerts()
+    with op.batch_alter_table("cards") as table:
+        table.add_column(sa.Column("frozen_at", sa.BigInteger(), nullable=True))
+        table.add_column(sa.Column("fraud_warning", sa.Text(), nullable=True))
 
 
 def downgrade() -> None:
     """Forgets what is new."""
+    with op.batch_alter_table("cards") as table:
+        table.drop_column("fraud_warning")
+        table.drop_column("frozen_at")
     op.drop_table("alerts")
 
 
