@@ -6,7 +6,11 @@ from typing import NamedTuple
 
 
 class Approval(NamedTuple):
-    """`snapshot` is JSON of what the approver is shown; times in microseconds UTC."""
+    """`snapshot` is JSON of what the approver is shown; times in microseconds UTC.
+
+    `kind` says what a yes does, one of KINDS; `amount` is the price it is about where that is not the purchase's own,
+    in minor units.
+    """
 
     organization_id: str
     id: str
@@ -18,8 +22,11 @@ class Approval(NamedTuple):
     decided_at: int | None
     note: str
     created_at: int
+    kind: str = "purchase"
+    amount: int | None = None
 
 
+KINDS = ("purchase", "raise", "renewal")
 STATUSES = ("pending", "approved", "denied", "expired")
 # 30 minutes: long enough for a person to see a message, short enough that a price still holds.
 DEFAULT_LIFETIME = 30 * 60 * 1_000_000

@@ -142,7 +142,7 @@ class Approve(Command[Approved | Refusal]):
 
 @dataclass(frozen=True, slots=True)
 class Deny(Command[Purchase | Refusal]):
-    """A no: the purchase is declined and its hold taken back."""
+    """A no: the purchase is declined and its hold taken back. One to a new price leaves the purchase as it is."""
 
     organization_id: str
     approval_id: str
@@ -164,14 +164,15 @@ class Deny(Command[Purchase | Refusal]):
             return late
         book.put(approval._replace(status="denied", decided_by=self.actor, decided_at=now, note=self.note))
         purchase = book.need(Purchase, self.organization_id, approval.purchase_id)
-        purchase = end_card(book, purchase, "declined", self.promise_id, now)
+        if approval.kind == "purchase":
+            purchase = end_card(book, purchase, "declined", self.promise_id, now)
         audit(book, purchase, self.actor, "approval.denied", now, approval=approval.id, note=self.note)
         return purchase
 
 
 @dataclass(frozen=True, slots=True)
 class ExpireApproval(Command[Purchase | None]):
-    """Nobody decided in time: the purchase expires and its hold is taken back."""
+    """Nobody decided in time: the purchase expires, its hold is taken back. A new price that waited leaves it as it is."""
 
     organization_id: str
     approval_id: str
@@ -188,7 +189,8 @@ class ExpireApproval(Command[Purchase | None]):
             return None
         book.put(approval._replace(status="expired", decided_at=now, note="Nobody decided in time."))
         purchase = book.need(Purchase, self.organization_id, approval.purchase_id)
-        purchase = end_card(book, purchase, "expired", self.promise_id, now)
+        if approval.kind == "purchase":
+            purchase = end_card(book, purchase, "expired", self.promise_id, now)
         audit(book, purchase, ROONY, "approval.expired", now, approval=approval.id)
         return purchase
 

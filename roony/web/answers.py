@@ -149,9 +149,10 @@ def control(row: Control) -> Json:
 def approval(row: Approval, now: int) -> Json:
     """An approval with what its approver is shown; `now` in microseconds UTC."""
     return {
-        "id": row.id, "purchase_id": row.purchase_id, "status": current_status(row, now),
-        "snapshot": json.loads(row.snapshot), "expires_at": time(row.expires_at), "decided_by": row.decided_by,
-        "decided_at": time(row.decided_at), "note": row.note, "created_at": time(row.created_at),
+        "id": row.id, "purchase_id": row.purchase_id, "kind": row.kind, "amount": row.amount,
+        "status": current_status(row, now), "snapshot": json.loads(row.snapshot),
+        "expires_at": time(row.expires_at), "decided_by": row.decided_by, "decided_at": time(row.decided_at),
+        "note": row.note, "created_at": time(row.created_at),
     }  # fmt: skip
 
 
