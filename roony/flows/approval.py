@@ -172,7 +172,7 @@ class Deny(Command[Purchase | Refusal]):
 
 @dataclass(frozen=True, slots=True)
 class ExpireApproval(Command[Purchase | None]):
-    """Nobody decided in time: the purchase expires, its hold is taken back. A new price that waited leaves it as it is."""
+    """Nobody decided in time: the purchase expires, its hold is taken back. A new price that waited changes nothing."""
 
     organization_id: str
     approval_id: str

@@ -249,3 +249,13 @@ def test_an_approval_of_another_purchase_is_not_found(books: Books) -> None:
     assert isinstance(crossed, Refusal)
     assert crossed.status == 404
     assert isinstance(deny(books, one._replace(approval_id="apr_none")), Refusal)
+
+
+@pytest.mark.parametrize("no", [deny, expire])
+def test_a_no_to_a_new_price_leaves_the_purchase_as_it_is(books: Books, no: Any) -> None:
+    purchase = books.ask(10_000).purchase
+    books.put(books.row(Approval)._replace(kind="renewal", amount=12_000))
+    books.clock.advance(1_799 if no is deny else 1_800)
+    after = no(books, purchase)
+    assert (after.status, after.held) == ("awaiting_approval", 10_000)
+    assert books.row(Approval).status == ("denied" if no is deny else "expired")

@@ -17,6 +17,7 @@ def upgrade() -> None:
     with op.batch_alter_table("cards") as table:
         table.add_column(sa.Column("frozen_at", sa.BigInteger(), nullable=True))
         table.add_column(sa.Column("fraud_warning", sa.Text(), nullable=True))
+    _approvals()
 
 
 def downgrade() -> None:
@@ -25,6 +26,9 @@ def downgrade() -> None:
         table.drop_column("fraud_warning")
         table.drop_column("frozen_at")
     op.drop_table("alerts")
+    with op.batch_alter_table("approvals") as table:
+        table.drop_column("kind")
+        table.drop_column("amount")
 
 
 def _alerts() -> None:
@@ -38,6 +42,15 @@ def _alerts() -> None:
         sa.PrimaryKeyConstraint("organization_id", "id"),
     )
     op.create_index("alerts_by_time", "alerts", ["organization_id", "created_at"])
+
+
+def _approvals() -> None:
+    """Every approval so far was about the whole purchase, at the price asked."""
+    with op.batch_alter_table("approvals") as table:
+        table.add_column(sa.Column("kind", sa.Text(), nullable=False, server_default="purchase"))
+        table.add_column(sa.Column("amount", sa.BigInteger(), nullable=True))
+    with op.batch_alter_table("approvals") as table:
+        table.alter_column("kind", server_default=None)
 
 
 def _text(names: str) -> list[sa.Column[str]]:
