@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -118,6 +119,7 @@ def build(settings: Settings, public_url: str, clock: Clock | None = None) -> Ro
         clock=clock,
         new_id=new_id,
         public_url=lambda: url,
+        jitter=random.random,
     )
     worker = Worker(context, clock)
     app = create_app(context, AppOptions(settings.webhook_secrets, simulate=isinstance(clock, FollowedClock)), worker)

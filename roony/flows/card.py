@@ -106,6 +106,7 @@ class RecordCard(Command[Purchase]):
         )
         book.put(card)
         card_became_known(book, card, self.made.stripe_card_id, now)
+        purchase = purchase._replace(failure=None)
         connection = book.need(Connection, self.organization_id, card.connection_id)
         over = connection.status in ("revoked", "expired")
         if purchase.ended_at is not None or over or now >= card.expires_at:
@@ -138,7 +139,10 @@ class RecordCard(Command[Purchase]):
 
 @dataclass(frozen=True, slots=True)
 class FailCard(Command[Purchase]):
-    """Stripe refused the card for good: the hold is voided and the agent is told whether asking again can help."""
+    """Stripe refused the card for good: the hold is voided and the agent is told whether asking again can help.
+
+    `seen` is what Stripe said in names and numbers, for the owner: it goes into the audit record.
+    """
 
     organization_id: str
     card_id: str
@@ -148,6 +152,7 @@ class FailCard(Command[Purchase]):
     promise: OutboxPromise
     cancel_promise_id: str
     maybe_made: bool = False
+    seen: tuple[tuple[str, str], ...] = ()
 
     def needs(self, now: int) -> Needs:
         """The card with its purchase, and whether it was found open before."""
@@ -169,7 +174,7 @@ class FailCard(Command[Purchase]):
         failure = {"code": self.code, "message": self.message, "retry_can_help": self.retry_can_help}
         purchase = purchase._replace(failure=json.dumps(failure))
         purchase = end_card(book, purchase, "failed", self.cancel_promise_id, now)
-        audit(book, purchase, ROONY, "card.failed", now, card=card.id, code=self.code)
+        audit(book, purchase, ROONY, "card.failed", now, card=card.id, code=self.code, **dict(self.seen))
         return purchase
 
 
@@ -324,11 +329,12 @@ class FinishPromise(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class LeaveCardOpen(Command[None]):
-    """A card that could not be ended at Stripe, because we may no longer act for its account: a person is told."""
+    """A card that could not be ended at Stripe, most often because we may no longer act for it: a person is told."""
 
     organization_id: str
     card_id: str
     promise: OutboxPromise
+    error: str = "connection_revoked"
 
     def needs(self, now: int) -> Needs:
         """The card with its purchase, and whether it was found open before."""
@@ -338,7 +344,7 @@ class LeaveCardOpen(Command[None]):
         """Ends the promise as dead and flags the card."""
         card = book.need(Card, self.organization_id, self.card_id)
         purchase = book.need(Purchase, self.organization_id, card.purchase_id)
-        book.finish_promise(dead(self.promise, "connection_revoked", now))
+        book.finish_promise(dead(self.promise, self.error, now))
         flag(
             book, self.organization_id, "card_left_open", card.id, purchase, wanted_at_stripe(card) or "canceled",
             card.stripe_status or "unknown", now,

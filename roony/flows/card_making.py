@@ -34,6 +34,7 @@ from roony.flows.promise import (
     read_card,
     revoke_if_cut_off,
 )
+from roony.flows.stripe_failure import ISSUING_NOT_ACTIVE, REVOKED, Told, seen_at_stripe, told, told_refused
 from roony.gateway import issuing
 from roony.gateway.errors import StripeCallFailed, StripeForbidden, StripeRefused, StripeUnauthorized
 from roony.gateway.issuing import CardDetails
@@ -96,8 +97,10 @@ async def deliver_card(
             ask_stripe(context, connection, issuing.fetch_card_details, stripe_card_id), max(0.1, timeout)
         )
     except (StripeCallFailed, GatewayBusy, TimeoutError) as error:
-        log.warning("card.details_not_fetched", purchase=purchase.id, error=type(error).__name__)
-        return Refusal("stripe_unavailable", "Stripe did not hand out the card's details. Ask for them again.", 503)
+        log.warning("card.details_not_fetched", purchase=purchase.id, error=str(error)[:300])
+        if isinstance(error, TimeoutError) or (why := told(error)).retry_can_help:
+            return Refusal("stripe_unavailable", "Stripe did not hand out the card's details. Ask for them again.", 503)
+        return Refusal(why.code, why.message, 409, id=purchase.id)
 
 
 async def keep_make_card(context: FlowContext, promise: OutboxPromise) -> Purchase | None:
@@ -129,7 +132,7 @@ async def keep_make_card(context: FlowContext, promise: OutboxPromise) -> Purcha
             promise = _next_attempt(promise)
             made = await ask_stripe(context, connection, issuing.create_card, params, promise.key)
     except StripeRefused as refused:
-        return await _fail(context, promise, refused)
+        return await _fail(context, connection, promise, refused)
     except (StripeCallFailed, GatewayBusy) as error:
         return await _not_now(context, connection, promise, error)
     weaker = is_weaker(params, made)
@@ -146,9 +149,16 @@ class Ending(NamedTuple):
     retry_can_help: bool
 
 
-_REVOKED = Ending("connection_revoked", "The Stripe account is no longer connected. Nothing was charged.", False)
+NOTHING_CHARGED = "Nothing was charged."
+
+
+def _ending(why: Told) -> Ending:
+    return Ending(why.code, f"{why.message} {NOTHING_CHARGED}", why.retry_can_help)
+
+
+_REVOKED = _ending(REVOKED)
 _TOO_LATE = Ending(
-    "card_not_made_in_time", "Stripe did not make the card in time. Nothing was charged; ask again.", True
+    "card_not_made_in_time", f"Stripe did not make the card in time. {NOTHING_CHARGED} It can be asked for again.", True
 )
 
 
@@ -203,11 +213,25 @@ async def _record(context: FlowContext, promise: OutboxPromise, made: MadeCard) 
     return answer
 
 
-async def _fail(context: FlowContext, promise: OutboxPromise, refused: StripeRefused) -> Purchase | None:
+async def _fail(
+    context: FlowContext, connection: Connection, promise: OutboxPromise, refused: StripeRefused
+) -> Purchase | None:
+    """A definite refusal: Stripe's words go into the log only, its code and request id to the owner."""
     failure = refused.failure
-    log.error("card.refused", card=promise.subject, code=failure.code, request_id=failure.request_id)
-    message = f"Stripe refused the card: {failure.message} Nothing was charged."
-    return await _end(context, promise, Ending(failure.code or failure.kind.value, message, True))
+    log.error("card.refused", card=promise.subject, error=str(refused))
+    why = told_refused(failure)
+    if await _issuing_is_off(context, connection):
+        why = ISSUING_NOT_ACTIVE
+    return await _end(context, promise, _ending(why), seen=seen_at_stripe(failure))
+
+
+async def _issuing_is_off(context: FlowContext, connection: Connection) -> bool:
+    """Whether the account has lost the capability that cards need: Stripe's refusal has no code for it (facts 6.1)."""
+    try:
+        account = await ask_stripe(context, connection, issuing.retrieve_account)
+    except (StripeCallFailed, GatewayBusy):
+        return False
+    return (account.get("capabilities") or {}).get("card_issuing") in ("inactive", "pending")
 
 
 async def _refuse_weak(
@@ -220,17 +244,18 @@ async def _refuse_weak(
     except (StripeCallFailed, GatewayBusy) as error:
         await put_off(context, promise, error, effect=True)
         return None
-    message = f"Stripe made the card without {weaker}; it was canceled. Nothing was charged."
+    message = f"Stripe made the card without {weaker}, so it was canceled. {NOTHING_CHARGED} The owner has to look."
     return await _end(context, promise, Ending("card_weaker", message, False))
 
 
 async def _end(
-    context: FlowContext, promise: OutboxPromise, ending: Ending, *, maybe_made: bool = False
-) -> Purchase | None:
+    context: FlowContext, promise: OutboxPromise, ending: Ending, *, maybe_made: bool = False,
+    seen: dict[str, str] | None = None,
+) -> Purchase | None:  # fmt: skip
     """The card will not be made: the purchase fails, its hold is voided, and the agent is told why."""
     failed = FailCard(
         promise.organization_id, promise.subject, *ending, promise=promise, cancel_promise_id=context.new_id("out"),
-        maybe_made=maybe_made,
+        maybe_made=maybe_made, seen=tuple((seen or {}).items()),
     )  # fmt: skip
     answer = await context.till.submit(failed)
     return None if isinstance(answer, Refusal) else answer

@@ -16,6 +16,9 @@ from roony.gateway.errors import StripeCallFailed, StripeForbidden, StripeRefuse
 from roony.gateway.pool import GatewayBusy
 from roony.store.tables import OutboxPromise
 
+# Tries before a person is told: about a day of them, the later ones five minutes apart.
+STATUS_TRIES = 300
+
 
 async def keep_card_status(context: FlowContext, promise: OutboxPromise) -> None:
     """Sets a card's status at Stripe to what is wanted by now, and records it. A canceled card needs no more.
@@ -38,6 +41,9 @@ async def keep_card_status(context: FlowContext, promise: OutboxPromise) -> None
         if connection.status == "revoked" and isinstance(error, (StripeForbidden, StripeUnauthorized)):
             await context.till.submit(LeaveCardOpen(promise.organization_id, card.id, promise))
             return
+        if promise.tries + 1 >= STATUS_TRIES:
+            await context.till.submit(LeaveCardOpen(promise.organization_id, card.id, promise, "stripe_refuses"))
+            return
         await put_off(context, promise, error)
         await revoke_if_cut_off(context, connection, error)
         return
@@ -55,6 +61,10 @@ async def keep_cancel_card(context: FlowContext, promise: OutboxPromise) -> None
     try:
         await _set_status(context, connection, params["stripe_card_id"], "canceled", promise.key)
     except (StripeCallFailed, GatewayBusy) as error:
+        if promise.tries + 1 >= STATUS_TRIES:
+            # The card was flagged when it was found.
+            await context.till.submit(FinishPromise(promise.organization_id, promise, "stripe_refuses"))
+            return
         await put_off(context, promise, error)
         return
     await context.till.submit(FinishPromise(promise.organization_id, promise))

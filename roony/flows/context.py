@@ -1,4 +1,4 @@
-"""What the flows work with, handed to them by the wiring: the till, the gateway, the vault, a clock and ids."""
+"""What the flows work with, handed to them by the wiring: the till, the gateway, the vault, a clock, ids and chance."""
 
 from __future__ import annotations
 
@@ -12,9 +12,16 @@ from roony.store.till import Till
 from roony.store.vault import Vault
 
 
+def _no_jitter() -> float:
+    return 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class FlowContext:
-    """`clock` gives microseconds UTC, `new_id("pur")` a fresh id with that prefix; `public_url` ends without slash."""
+    """`clock` gives microseconds UTC, `new_id("pur")` a fresh id with that prefix; `public_url` ends without slash.
+
+    `jitter` gives a number from 0 to 1 for each wait before another try; without one every wait is the whole wait.
+    """
 
     till: Till
     database: Database
@@ -24,3 +31,4 @@ class FlowContext:
     clock: Callable[[], int]
     new_id: Callable[[str], str]
     public_url: Callable[[], str]
+    jitter: Callable[[], float] = _no_jitter

@@ -10,9 +10,11 @@ from sqlalchemy import select
 from roony.core.card import Card
 from roony.core.connection import Connection
 from roony.flows.card import PutOff
+from roony.flows.card_waiting import CardWaits
 from roony.flows.connection import RevokeConnection
 from roony.flows.context import FlowContext
-from roony.gateway.errors import StripeForbidden, StripeUncertain
+from roony.flows.stripe_failure import told
+from roony.gateway.errors import StripeCallFailed, StripeForbidden, StripeUncertain
 from roony.store import tables
 from roony.store.tables import OutboxPromise
 
@@ -27,6 +29,8 @@ LOOK_UP_DELAY = 10 * SECOND
 UNSURE_TRIES = 3
 LOOK_UP = "look_up"
 UNSURE = "unsure "
+# Setting a card to what it is already changes nothing: such a call may be sent again under another key without a look.
+SAFE_AGAIN = frozenset({"set_card_status", "cancel_card"})
 
 
 def is_unsure(promise: OutboxPromise) -> bool:
@@ -35,27 +39,57 @@ def is_unsure(promise: OutboxPromise) -> bool:
     return said == LOOK_UP or said.startswith(UNSURE) or promise.generation > promise.tries + 1
 
 
+def wait_before(tries: int, error: Exception | None, jitter: float) -> int:
+    """Microseconds to wait after `tries` tries and one that ended with `error`; `jitter` is a number from 0 to 1.
+
+    None: the next try is another call than the one that failed.
+
+    1 doubling with a cap · 2 half of it at least, the rest by chance, so that those turned away together do not come
+    back together · 3 never sooner than Stripe hinted · 4 where Stripe says not to try again, as late as ever (7.2).
+    """
+    whole = min(MAX_DELAY, SECOND * 2 ** min(tries, 10))
+    failure = error.failure if isinstance(error, StripeCallFailed) else None
+    if failure is not None and failure.stripe_should_retry is False:
+        whole = MAX_DELAY
+    hint = failure.retry_after_hint if failure is not None else None
+    return max(int(whole * (1 + jitter) / 2), int((hint or 0) * SECOND))
+
+
 async def put_off(context: FlowContext, promise: OutboxPromise, error: Exception, *, effect: bool = False) -> None:
     """Due again later with the same key. `effect`: this failure leaves open whether Stripe did it.
 
-    For a card to be made: after several unsure answers, and where the key only replays, the next try looks first.
-    An account that Stripe no longer lets us act for is revoked (design section 5).
+    For a card to be made: after several unsure answers, and where the key only replays, the next try looks first. What
+    may safely be sent again gets a new key then. An account that Stripe no longer lets us act for is revoked (design
+    section 5).
     """
     unsure = effect or isinstance(error, StripeUncertain) or is_unsure(promise)
-    word = f"{UNSURE if unsure else ''}{type(error).__name__}"
-    delay = min(MAX_DELAY, SECOND * 2 ** min(promise.tries, 10))
-    if promise.kind == "make_card" and isinstance(error, StripeUncertain) and _look_next(promise, error):
-        # A create that was not waited for may still be under way: "none found" is no proof before it is over.
-        word, delay = LOOK_UP, max(delay, LOOK_UP_DELAY)
+    word = f"{UNSURE if unsure else ''}{_word(error)}"
+    delay, key, attempt = wait_before(promise.tries, error, context.jitter()), promise.key, promise.attempt
+    if isinstance(error, StripeUncertain) and _key_is_spent(promise, error):
+        if promise.kind == "make_card":
+            # A create that was not waited for may still be under way: "none found" is no proof before it is over.
+            word, delay = LOOK_UP, max(wait_before(promise.tries, None, context.jitter()), LOOK_UP_DELAY)
+        elif promise.kind in SAFE_AGAIN:
+            delay = wait_before(promise.tries, None, context.jitter())
+            key, attempt = f"{promise.id}:{promise.attempt + 1}", promise.attempt + 1
     log.warning(
-        "promise.put_off", promise=promise.id, kind=promise.kind, error=str(error)[:300], seconds=delay // SECOND
+        "promise.put_off", promise=promise.id, kind=promise.kind, error=str(error)[:300], seconds=delay / SECOND
     )
-    await context.till.submit(PutOff(promise.organization_id, promise, promise.key, promise.attempt, delay, word))
+    later = PutOff(promise.organization_id, promise, key, attempt, delay, word)
+    if promise.kind == "make_card":
+        await context.till.submit(CardWaits(promise.organization_id, later, *told(error)))
+        return
+    await context.till.submit(later)
 
 
-def _look_next(promise: OutboxPromise, error: StripeUncertain) -> bool:
+def _key_is_spent(promise: OutboxPromise, error: StripeUncertain) -> bool:
     """Where the key only replays the same answer, and after every third unsure try."""
     return not error.failure.same_key_may_help or (promise.tries + 1) % UNSURE_TRIES == 0
+
+
+def _word(error: Exception) -> str:
+    """What the row says of a failed try: our own name for it."""
+    return error.failure.kind.value if isinstance(error, StripeCallFailed) else type(error).__name__
 
 
 async def revoke_if_cut_off(context: FlowContext, connection: Connection, error: Exception) -> None:

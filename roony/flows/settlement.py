@@ -35,6 +35,8 @@ from roony.core.settlement import (
     with_final,
     with_history,
 )
+from roony.flows.alert import alert_row
+from roony.flows.balance import INSUFFICIENT_BALANCE, watch_balance
 from roony.flows.discrepancy import flag, settle_findings
 from roony.flows.event_outcome import finished
 from roony.flows.merchant import is_merchant_of, pin_network_id
@@ -77,6 +79,7 @@ class BookAuthorization(Command[str]):
         org, said = self.organization_id, self.statement
         kinds = (*MISMATCHES, *ABOUT_ANSWERS, *ABOUT_AUTHORIZATIONS)
         rows: list[tuple[Any, ...]] = [(Authorization, org, said.id)]
+        rows.append(alert_row(org, INSUFFICIENT_BALANCE, self.connection_id))
         rows += [(Discrepancy, org, discrepancy_id(kind, said.id)) for kind in kinds]
         rows += unknown_card_rows(org, self.connection_id, said.stripe_card_id)
         rows += [(OutboxPromise, org, retrieval_id(said.id, *_rank(said), why)) for why in (TIED, UNCAPTURED)]
@@ -110,6 +113,8 @@ class BookAuthorization(Command[str]):
         for transaction in said.transactions:
             book_transaction(book, org, self.connection_id, purchase, transaction, now)
         after = self._merge(book, known, now)
+        if is_newer(said, known):
+            watch_balance(book, org, self.connection_id, said, now)
         settle(book, {*self._nodes(), Node(org, "purchase_id", purchase.id)}, "statement", now)
         purchase = follow(book, book.need(Purchase, org, purchase.id), "statement", now)
         self._compare(book, purchase, after, now)

@@ -88,7 +88,7 @@ def a_purchase_is_made_and_paid(company: Crashable, arm: Arm) -> None:
     assert standing(company, agent) == (0, PRICE)
 
 
-@scene("direct", "PutOff")
+@scene("direct", "CardWaits")
 def stripe_turns_a_card_away_for_now(company: Crashable, arm: Arm) -> None:
     agent = company.agent()
     company.control("faults", [{"endpoint": "POST /v1/issuing/cards", "kind": "rate_limit", "count": 1}])
@@ -178,6 +178,18 @@ def a_purchase_is_canceled(company: Crashable, arm: Arm) -> None:
     company.send(company.owner, "POST", f"{ADMIN}/purchases/{bought['id']}/cancel")
     company.until(lambda: status_at_stripe(company, bought["stripe_card"]) == "canceled")
     company.settle()
+    company.until_status(bought["id"], "canceled")
+    assert standing(company, agent) == (0, 0)
+
+
+@scene("direct", "PutOff")
+def stripe_turns_a_cancel_away_for_now(company: Crashable, arm: Arm) -> None:
+    agent = company.agent()
+    bought = company.buy(agent)
+    company.control("faults", [{"endpoint": "POST /v1/issuing/cards/{card}", "kind": "rate_limit", "count": 1}])
+    arm()
+    company.send(company.owner, "POST", f"{ADMIN}/purchases/{bought['id']}/cancel")
+    company.until(lambda: status_at_stripe(company, bought["stripe_card"]) == "canceled")
     company.until_status(bought["id"], "canceled")
     assert standing(company, agent) == (0, 0)
 

@@ -101,7 +101,7 @@ def test_a_purchase_canceled_while_its_card_is_made_ends_without_one(roony: Simu
 
 
 def test_a_definite_refusal_fails_the_purchase(roony: Simulation, buyer: Buyer) -> None:
-    """The hold goes back, the agent is told why and that asking again can help; a new ask works once it can."""
+    """The hold goes back and the agent is told why, in our words; a new ask works at once when the cause is gone."""
     first = buyer.buy(PRICE, unique("Figma"))
     cardholder = roony.stripe.v1.issuing.cards.retrieve(first.stripe_card).cardholder.id
     buyer.api.send("POST", f"/api/v1/purchase_intents/{first.id}/cancel")
@@ -112,9 +112,13 @@ def test_a_definite_refusal_fails_the_purchase(roony: Simulation, buyer: Buyer) 
     finally:
         roony.control(f"cardholders/{cardholder}", {"past_due": []})
     assert (purchase["status"], purchase["card"]) == ("failed", None)
-    assert purchase["failure"]["code"]
-    assert purchase["failure"]["message"]
-    assert purchase["failure"]["retry_can_help"] is True
+    assert purchase["failure"]["code"] == "cardholder_not_ready"
+    assert purchase["failure"]["retry_can_help"] is False
+    assert "individual.verification" not in purchase["failure"]["message"]
+    records = roony.owner.get("/api/v1/admin/audit", params={"subject": purchase["id"]})["data"]
+    [failed] = [record for record in records if record["action"] == "card.failed"]
+    assert failed["body"]["stripe_kind"] == "invalid_request"
+    assert failed["body"]["stripe_request"].startswith("req_")
     assert buyer.standings()[:2] == [(0, 0), (0, 0)]
     assert roony.stripe_cards(roony_purchase=purchase["id"]) == []
     replay = buyer.api.send(
@@ -124,6 +128,57 @@ def test_a_definite_refusal_fails_the_purchase(roony: Simulation, buyer: Buyer) 
     again = buyer.ask(PRICE, merchant, key="second")
     assert (again["status"], again["id"] != purchase["id"]) == ("ready", True)
     assert buyer.standings()[:2] == [(PRICE, 0), (PRICE, 0)]
+
+
+def test_an_account_without_issuing_says_so(roony: Simulation, buyer: Buyer) -> None:
+    """Stripe's refusal has no code for it: the account's capability is looked at."""
+    roony.control(f"accounts/{roony.account}", {"card_issuing": "inactive"})
+    try:
+        purchase = buyer.ask(PRICE, unique("Figma"))
+    finally:
+        roony.control(f"accounts/{roony.account}", {"card_issuing": "active"})
+    if purchase["status"] == "failed":
+        assert purchase["failure"]["code"] == "issuing_not_active"
+        assert purchase["failure"]["retry_can_help"] is False
+    else:
+        # The event about the capability was faster than the ask.
+        assert purchase["decision"]["reasons"][0]["code"] == "CONNECTION_INACTIVE"
+    assert buyer.standings()[:2] == [(0, 0), (0, 0)]
+
+
+def test_while_it_waits_the_agent_is_told_why(roony: Simulation, buyer: Buyer) -> None:
+    """A code of ours and whether asking again can help; gone once the card is there."""
+    fail(roony, "rate_limit")
+    purchase = buyer.ask(PRICE, unique("Figma"))
+    assert (purchase["status"], purchase["failure"]["code"]) == ("issuing", "stripe_busy")
+    assert purchase["failure"]["retry_can_help"] is True
+    assert buyer.standings()[:2] == [(PRICE, 0), (PRICE, 0)]
+    becomes_ready(buyer, purchase["id"])
+    assert buyer.purchase(purchase["id"])["failure"] is None
+
+
+def test_an_empty_issuing_balance_alerts_the_owner_once(roony: Simulation, buyer: Buyer) -> None:
+    """Stripe declines by itself; the alert is closed when a payment is approved again."""
+
+    def alerts() -> list[tuple[str, int]]:
+        rows = roony.owner.get("/api/v1/admin/alerts")["data"]
+        return [(row["status"], row["times"]) for row in rows if row["kind"] == "insufficient_issuing_balance"]
+
+    merchant = unique("Figma")
+    bought = buyer.buy(PRICE, merchant)
+    roony.control(f"accounts/{roony.account}", {"issuing_balance": {"usd": 100}})
+    try:
+        for _ in range(2):
+            assert not roony.charge(bought.stripe_card, PRICE, merchant).approved
+        until(alerts, [("open", 1)])
+        until(
+            lambda: len(roony.owner.get("/api/v1/admin/authorizations", params={"purchase_id": bought.id})["data"]), 2
+        )
+        assert alerts() == [("open", 1)]
+    finally:
+        roony.control(f"accounts/{roony.account}", {"issuing_balance": {"usd": 100_000_000}})
+    assert roony.charge(bought.stripe_card, PRICE, merchant).approved
+    until(alerts, [("closed", 1)])
 
 
 def test_numbers_that_cannot_be_fetched_are_asked_for_later(roony: Simulation, buyer: Buyer) -> None:

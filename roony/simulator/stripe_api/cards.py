@@ -29,6 +29,8 @@ _REASONS = ("damaged", "expired", "lost", "stolen")
 def create(call: Call) -> View:
     """Make a card: inactive unless told otherwise; a lifecycle can be set here only."""
     params, world = call.params, call.world
+    if world.accounts[call.account]["body"]["capabilities"].get("card_issuing") != "active":
+        raise not_now("This account is not set up to issue cards.")
     replaced = _replaced(call)
     holder = params.get("cardholder") or (replaced["cardholder"] if replaced else None)
     if holder is None:
