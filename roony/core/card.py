@@ -42,6 +42,7 @@ class Card(NamedTuple):
 
 STATUSES = ("creating", "active", "used", "expired", "canceled", "frozen")
 DEFAULT_LIFETIME_SECONDS = 60 * 60
+_LISTS = ("categories", "merchant_countries", "card_presences")
 # A card's details are handed out at most this often (section 11).
 MAX_DELIVERIES = 5
 
@@ -75,27 +76,40 @@ def wanted_at_stripe(card: Card) -> str | None:
 
 
 def is_weaker(wanted: dict[str, Any], found: dict[str, Any]) -> str | None:
-    """Names the first control of `wanted` that Stripe's card does not carry, or None. Both are Stripe card objects."""
-    controls = found.get("spending_controls") or {}
-    asked = wanted["spending_controls"]
-    for name in (
-        "allowed_categories",
-        "blocked_categories",
-        "allowed_merchant_countries",
-        "blocked_merchant_countries",
-        "allowed_card_presences",
-    ):
-        if sorted(asked.get(name) or []) != sorted(controls.get(name) or []):
+    """Names the first thing of `wanted` that Stripe's card `found` does not hold as strictly, or None.
+
+    `wanted` are the parameters it was made with, `found` is Stripe's card object (facts 1.2 to 1.5). What Stripe adds
+    by itself may only be stricter. A card that is not switched on is no card to hand out either.
+    """
+    for name in ("status", "currency", "type"):
+        if found.get(name) != wanted[name]:
             return name
-    limits = {(limit["interval"], limit["amount"]) for limit in controls.get("spending_limits") or []}
-    for limit in asked["spending_limits"]:
-        if (limit["interval"], limit["amount"]) not in limits:
-            return "spending_limits"
-    cancel_after = (found.get("lifecycle_controls") or {}).get("cancel_after") or {}
-    uses = wanted["lifecycle_controls"]["cancel_after"]["payment_count"] if "lifecycle_controls" in wanted else None
-    if cancel_after.get("payment_count") != uses:
-        return "lifecycle_controls"
+    asked, controls = wanted["spending_controls"], found.get("spending_controls") or {}
+    for kind in _LISTS:
+        allowed, blocked = f"allowed_{kind}", f"blocked_{kind}"
+        given = set(controls.get(allowed) or ())
+        if asked.get(allowed) and not (given and given <= set(asked[allowed])):
+            return allowed
+        if not set(asked.get(blocked) or ()) <= set(controls.get(blocked) or ()):
+            return blocked
+    if controls.get("spending_limits_currency") not in (None, wanted["currency"]):
+        return "spending_limits_currency"
+    limits = controls.get("spending_limits") or ()
+    if not all(any(_holds(limit, other) for other in limits) for limit in asked["spending_limits"]):
+        return "spending_limits"
+    if "lifecycle_controls" in wanted:
+        count = ((found.get("lifecycle_controls") or {}).get("cancel_after") or {}).get("payment_count")
+        if count is None or count > wanted["lifecycle_controls"]["cancel_after"]["payment_count"]:
+            return "lifecycle_controls"
     return None
+
+
+def _holds(wanted: dict[str, Any], found: dict[str, Any]) -> bool:
+    """True if a limit of Stripe's holds what was asked for; one with categories limits these alone (facts 1.4)."""
+    if found["interval"] != wanted["interval"] or found["amount"] > wanted["amount"]:
+        return False
+    restricted = set(found.get("categories") or ())
+    return not restricted or (bool(wanted.get("categories")) and set(wanted["categories"]) <= restricted)
 
 
 def compile_card(purchase: Purchase, card_id: str, controls: Controls, single_use: bool = True) -> dict[str, Any]:

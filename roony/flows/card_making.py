@@ -240,7 +240,8 @@ async def _refuse_weak(
     """A card that came back with less than was asked is never handed out: canceled at Stripe, the purchase fails."""
     log.error("card.weaker", card=promise.subject, control=weaker)
     try:
-        await ask_stripe(context, connection, issuing.cancel_card, made["id"], f"{promise.key}:weak")
+        if made["status"] != "canceled":
+            await ask_stripe(context, connection, issuing.cancel_card, made["id"], f"{promise.key}:weak")
     except (StripeCallFailed, GatewayBusy) as error:
         await put_off(context, promise, error, effect=True)
         return None

@@ -15,7 +15,7 @@ from roony.simulator.browsers import read_json, refuse_foreign
 from roony.simulator.connecting import revoke
 from roony.simulator.events import emit, event_view
 from roony.simulator.forcing import force
-from roony.simulator.fraud_warnings import warn
+from roony.simulator.lifecycle import mark_as_fraud
 from roony.simulator.pages import page
 from roony.simulator.records import Record
 from roony.simulator.refusals import Refusal, invalid, no_such
@@ -199,7 +199,10 @@ class ControlApi:
         if record is None:
             raise no_such("issuing card", request.path_params["card"], "card")
         if wish.keys() == {"fraud_warning"}:
-            return {"id": record["id"], "latest_fraud_warning": warn(self.world, record, wish["fraud_warning"])}
+            return {
+                "id": record["id"],
+                "latest_fraud_warning": mark_as_fraud(self.world, record, wish["fraud_warning"]),
+            }
         return force(self.world, record, wish)
 
     async def cardholder(self, request: Request, body: Any) -> dict[str, Any]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from roony.simulator.events import emit
 from roony.simulator.records import Record
+from roony.simulator.refusals import invalid
 from roony.simulator.views import card_view, frozen, previous_attributes
 from roony.simulator.world import World
 
+FRAUD_WARNINGS = ("card_testing_exposure", "fraud_dispute_filed", "third_party_reported", "user_indicated_fraud")
 SMALL_PAYMENT = 100  # minor units: authorizations up to 1.00 count once captured, larger ones when approved
 
 
@@ -41,13 +44,18 @@ def change_status(world: World, card: Record, status: str) -> None:
     emit(world, card["account"], "issuing_card.updated", after, previous_attributes(before, after))
 
 
-def mark_as_fraud(world: World, card: Record) -> None:
-    """Warn of a card whose holder called a payment fraud; told by `issuing_card.updated` (facts 1.3)."""
+def mark_as_fraud(world: World, card: Record, kind: Any = "user_indicated_fraud") -> dict[str, Any] | None:
+    """Warn of fraud with a card, or take the warning back with None; told by `issuing_card.updated` (facts 1.3)."""
+    if kind is not None and kind not in FRAUD_WARNINGS:
+        raise invalid(f"Invalid fraud_warning: must be one of {', '.join(FRAUD_WARNINGS)}", "fraud_warning")
     before = frozen(card_view(world, card))
-    card["body"]["latest_fraud_warning"] = {"started_at": world.clock.now(), "type": "user_indicated_fraud"}
+    warning = None if kind is None else {"started_at": world.clock.now(), "type": kind}
+    card["body"]["latest_fraud_warning"] = warning
     world.cards.touch(card)
     after = card_view(world, card)
-    emit(world, card["account"], "issuing_card.updated", after, previous_attributes(before, after))
+    if after != before:
+        emit(world, card["account"], "issuing_card.updated", after, previous_attributes(before, after))
+    return warning
 
 
 def past_its_date(world: World, card: Record) -> bool:

@@ -1,0 +1,227 @@
+"""The card's own controls at Stripe beside the live check, on a grid: which of the two stops what.
+
+Stripe's side is the simulator's own reading of a card (facts 1.4, 1.5), made from what `compile_card` sends; ours is
+`judge`. Where the two differ is said here and nowhere else:
+
+* Roony alone declines: a foreign merchant currency, another merchant, a card past its time to live; a category that
+  Stripe has no name for, where a control only blocks categories; a second use after one of at most 1.00, which Stripe
+  counts when it is captured. The limit holds there as well.
+* Stripe alone declines: payments in person; a category that it has no name for, where a control allows some only; a
+  card check on a card that was used, since Stripe has canceled it.
+
+Everything else the two answer alike.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from typing import Any, NamedTuple
+
+import pytest
+
+from roony.core.authorization import Authorization, AuthorizationFacts, AuthorizationRequest, judge
+from roony.core.card import Card, compile_card, derive_card_status
+from roony.core.categories import NAMES
+from roony.core.control import Controls, parse_controls, strictest
+from roony.core.merchant import Merchant
+from roony.core.purchase import Purchase
+from roony.simulator import own_checks, spending
+from roony.simulator.clock import Clock
+from roony.simulator.lifecycle import SMALL_PAYMENT, count_payment
+from roony.simulator.records import Record
+from roony.simulator.stripe_api import cardholders, cards
+from roony.simulator.stripe_api.operations import Call
+from roony.simulator.world import World
+from tests.core.rows import AGENT, CONNECTION, ORGANIZATION, PROJECT, row
+
+NOW = 1_795_392_000_000_000
+# Codes of merchants: allowed or blocked below, of a group, of an airline alone (no name at Stripe), of nobody's.
+CODES = ("5734", "7372", "7995", "4511", "3001", "5462")
+CATEGORIES: dict[str, list[dict[str, Any]]] = {
+    "no rule": [{}],
+    "allow one": [{"allowed_categories": ["5734"]}],
+    "allow a group": [{"allowed_categories": ["software"]}],
+    "allow a trade": [{"allowed_categories": ["airlines_air_carriers", "5734"]}],
+    "block one": [{"blocked_categories": ["5734"]}],
+    "block a trade": [{"blocked_categories": ["4511"]}],
+    "block a group": [{"blocked_categories": ["never"]}],
+    "allow a group, block one of it": [{"allowed_categories": ["software"], "blocked_categories": ["7372"]}],
+    "two scopes": [{"allowed_categories": ["software", "travel"]}, {"blocked_categories": ["travel"]}],
+    "two scopes allow": [{"allowed_categories": ["software"]}, {"allowed_categories": ["7372", "4511"]}],
+}
+COUNTRIES: list[dict[str, Any]] = [
+    {},
+    {"allowed_countries": ["US"]},
+    {"blocked_countries": ["US"]},
+    {"allowed_countries": ["US", "FR"], "blocked_countries": ["FR"]},
+]
+CURRENCIES: list[dict[str, Any]] = [{}, {"foreign_currency": "allow"}]
+# Amount and hold of the purchase, and what was approved on its card before, each in minor units.
+PURCHASES = [(10_000, 10_500), (90, 180)]
+FIRST_USES: dict[int, tuple[int, ...]] = {10_000: (0, 100, 5_000, 10_500), 90: (0, 40, 90)}
+
+
+class Ask(NamedTuple):
+    """One request of a merchant."""
+
+    code: str
+    country: str | None
+    amount: int
+    presence: str
+    currency: str
+    shop: str
+
+
+class Case(NamedTuple):
+    """A card with what was paid on it, at Stripe and here."""
+
+    scoped: tuple[Controls, ...]
+    world: World
+    at_stripe: Record
+    purchase: Purchase
+    card: Card
+    used: int
+
+
+def call(world: World, params: dict[str, Any]) -> Call:
+    """A call of Stripe's API."""
+    return Call(world, None, world.platform, world.keys[world.secret_key], {}, params)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    """A Stripe account with a cardholder."""
+    made = World(Clock(), "sk_test_grid")
+    address = {"line1": "1 Main Street", "city": "Springfield", "postal_code": "62701", "country": "US"}
+    cardholders.create(call(made, {"name": "Acme", "type": "company", "billing": {"address": address}}))
+    return made
+
+
+def case(world: World, scoped: tuple[Controls, ...], amount: int, hold: int, used: int) -> Case:
+    """The card of a purchase, made from what Stripe is sent, after a first use."""
+    purchase = row(
+        Purchase, id="pur_1", organization_id="org_1", agent_id="agt_1", amount=amount, hold_amount=hold, held=hold,
+        merchant_lock="strict", currency="usd",
+    )  # fmt: skip
+    [holder] = list(world.cardholders)
+    made = cards.create(call(world, {**compile_card(purchase, "crd_1", strictest(scoped)), "cardholder": holder["id"]}))
+    at_stripe = world.cards[made["id"]]
+    here = row(Card, id="crd_1", status="active", stripe_status="active", currency="usd", expires_at=NOW + 1)
+    if used:
+        spending.add(world, at_stripe, NAMES["5734"], used, world.clock.now())
+        if used > SMALL_PAYMENT:
+            count_payment(world, at_stripe)
+        check = used <= SMALL_PAYMENT and used < amount
+        before = row(Authorization, id="iauth_0", approved=1, status="pending", amount=used, card_check=int(check))
+        here = here._replace(status=derive_card_status(here, [before]))
+    return Case(scoped, world, at_stripe, purchase, here, used)
+
+
+def stripe_says(case: Case, ask: Ask) -> bool:
+    """Whether Stripe lets it through by itself."""
+    merchant = {"category": NAMES.get(ask.code, f"company_{ask.code}"), "country": ask.country}
+    body = {"amount": 0, "merchant_data": merchant, "card_presence": ask.presence, "currency": "usd"}
+    if own_checks.card_refusal(case.world, case.at_stripe) is not None:
+        return False
+    return spending.allows(case.world, case.at_stripe, body, ask.amount)
+
+
+def roony_says(case: Case, ask: Ask, now: int = NOW) -> str | None:
+    """The code of our decline; None for a yes."""
+    facts = AuthorizationFacts(
+        ORGANIZATION, PROJECT, AGENT, CONNECTION, case.scoped, case.card, case.purchase, None, case.used,
+        Merchant("Figma"), (), frozenset(),
+    )  # fmt: skip
+    merchant = Merchant(ask.shop, None, ask.code, ask.country, "net_1")
+    request = AuthorizationRequest(
+        "iauth_1", "ic_1", 0, ask.amount, 0, "usd", ask.amount, ask.currency, merchant, None, None, None, False, 0,
+        now // 1_000_000,
+    )  # fmt: skip
+    return judge(request, facts, now).code
+
+
+def why_roony_alone(case: Case, ask: Ask, code: str) -> str | None:
+    """Why Stripe lets through what Roony declines."""
+    if code in ("CURRENCY_MISMATCH", "MERCHANT_MISMATCH"):
+        return code
+    allows = any(controls.allowed_categories is not None for controls in case.scoped)
+    if code == "CATEGORY_MISMATCH" and ask.code not in NAMES and not allows:
+        return "category without a name, only blocked"
+    if code == "CARD_USED" and case.used <= SMALL_PAYMENT and case.used + ask.amount <= case.purchase.hold_amount:
+        return "second use after one of at most 1.00"
+    return None
+
+
+def why_stripe_alone(case: Case, ask: Ask) -> str | None:
+    """Why Stripe stops what Roony would approve."""
+    if ask.presence == "present":
+        return "in person"
+    if ask.code not in NAMES and any(controls.allowed_categories is not None for controls in case.scoped):
+        return "category without a name, not allowed"
+    if case.used > SMALL_PAYMENT and ask.amount <= SMALL_PAYMENT:
+        return "card check on a used card"
+    return None
+
+
+def asks(case: Case) -> list[Ask]:
+    """Requests around what is left, and around 1.00."""
+    left = case.purchase.hold_amount - case.used
+    amounts = sorted({amount for amount in (1, SMALL_PAYMENT, SMALL_PAYMENT + 1, left, left + 1) if amount > 0})
+    grid = itertools.product(CODES, ("US", "FR", None), amounts, ("not_present", "present"), ("usd", "eur"), ("FIGMA",))
+    return [*(Ask(*point) for point in grid), Ask("5734", "US", left, "not_present", "usd", "EVIL SHOP")]
+
+
+def cases(world: World, rules: list[dict[str, Any]]) -> list[Case]:
+    """Every card with these rules about categories."""
+    found = []
+    for countries, currencies, (amount, hold) in itertools.product(COUNTRIES, CURRENCIES, PURCHASES):
+        scoped = tuple(parse_controls({**rule, **(countries | currencies if not at else {})}) for at, rule in
+                       enumerate(rules))  # fmt: skip
+        found += [case(world, scoped, amount, hold, used) for used in FIRST_USES[amount]]
+    return found
+
+
+def compared(world: World, name: str) -> Counter[str]:
+    """How often the two answered alike, and how often otherwise for each known reason."""
+    seen: Counter[str] = Counter()
+    for card in cases(world, CATEGORIES[name]):
+        for ask in asks(card):
+            at_stripe, code = stripe_says(card, ask), roony_says(card, ask)
+            assert not (at_stripe and ask.presence == "present"), ask
+            why: str | None = "alike"
+            if at_stripe and code is not None:
+                why = why_roony_alone(card, ask, code)
+            elif not at_stripe and code is None:
+                why = why_stripe_alone(card, ask)
+            assert why is not None, (card.scoped, card.purchase.amount, card.used, card.card.status, ask, code)
+            seen[why] += 1
+    return seen
+
+
+@pytest.mark.parametrize("name", CATEGORIES)
+def test_both_answer_alike_but_for_what_is_known(name: str, world: World) -> None:
+    """Stripe alone never lets through what our checks of category, country, amount and use decline, and the rest."""
+    seen = compared(world, name)
+    assert seen.total() > 5_000
+    assert seen["alike"] > seen.total() // 3
+
+
+def test_every_known_difference_is_one(world: World) -> None:
+    """So that the list above is no longer than it has to be."""
+    assert set(compared(world, "allow a trade") | compared(world, "block a trade")) == {
+        "alike", "CURRENCY_MISMATCH", "MERCHANT_MISMATCH", "category without a name, only blocked",
+        "second use after one of at most 1.00", "in person", "category without a name, not allowed",
+        "card check on a used card",
+    }  # fmt: skip
+
+
+def test_time_to_live_is_ours_alone(world: World) -> None:
+    """Stripe knows the month on the card only."""
+    card = case(world, (parse_controls({}),), 10_000, 10_500, 0)
+    ask = Ask("5734", "US", 10_000, "not_present", "usd", "FIGMA")
+    assert (stripe_says(card, ask), roony_says(card, ask), roony_says(card, ask, NOW + 1)) == (
+        True,
+        None,
+        "CARD_EXPIRED",
+    )
