@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 import typer
 
 from roony.cli.budget import parse_limits
 from roony.cli.control import parse_fields
-from roony.cli.output import JsonOption, print_json, print_list, print_one
+from roony.cli.output import WRONG_USE, JsonOption, fail, print_json, print_list, print_one
 from roony.cli.remote import UrlOption, owner
 
 app = typer.Typer(help="Agents and their keys.", no_args_is_help=True)
 projects = typer.Typer(help="Projects, which group agents.", no_args_is_help=True)
+
+public_keys = typer.Typer(help="The public key an agent's card details are sealed to.", no_args_is_help=True)
+app.add_typer(public_keys, name="public-key")
 
 _AGENTS = "/api/v1/admin/agents"
 _PROJECTS = "/api/v1/admin/projects"
@@ -68,6 +73,40 @@ def key(
     """Make one more key for an agent and print it, this once. Older keys stay valid."""
     made = owner(url).post(f"{_AGENTS}/{agent_id}/keys", {"name": name} if name else {})
     print_json(made) if as_json else typer.echo(made["key"])
+
+
+@public_keys.command("set")
+def set_public_key(
+    agent_id: str = typer.Argument(help="agt_…"),
+    file: typer.FileText = typer.Argument(help="The public key as `roony agent-key new` printed it; - reads stdin."),
+    url: str = UrlOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Register the public key of an agent, in place of any before."""
+    try:
+        key = json.load(file)
+    except ValueError:
+        fail("This is no JSON Web Key: it should be the line that `roony agent-key new` printed.", WRONG_USE)
+    if isinstance(key, dict) and isinstance(key.get("public_key"), dict):
+        # What `roony agent-key new --json` printed.
+        key = key["public_key"]
+    print_one(owner(url).put(f"{_AGENTS}/{agent_id}/public_key", key), as_json)
+
+
+@public_keys.command("show")
+def show_public_key(
+    agent_id: str = typer.Argument(help="agt_…"), url: str = UrlOption, as_json: bool = JsonOption
+) -> None:
+    """Show the public key of an agent."""
+    print_one(owner(url).get(f"{_AGENTS}/{agent_id}/public_key"), as_json)
+
+
+@public_keys.command("remove")
+def remove_public_key(
+    agent_id: str = typer.Argument(help="agt_…"), url: str = UrlOption, as_json: bool = JsonOption
+) -> None:
+    """Take the public key of an agent away: nothing can be sealed to it until another one is registered."""
+    print_one(owner(url).delete(f"{_AGENTS}/{agent_id}/public_key"), as_json)
 
 
 @projects.command("create")

@@ -7,6 +7,7 @@ import typer
 from roony import __version__
 from roony.cli import (
     agent,
+    agent_key,
     alert,
     approval,
     audit,
@@ -42,6 +43,7 @@ for command in (demo, serve, worker, simulator, init, migrate, freeze, unfreeze,
 for name, group in (
     ("purchase", purchase.app),
     ("agent", agent.app),
+    ("agent-key", agent_key.app),
     ("project", agent.projects),
     ("budget", budget.app),
     ("control", control.app),

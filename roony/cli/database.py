@@ -125,9 +125,7 @@ def init(
     name: str = typer.Option("My company", help="Name of the organization."),
     currency: str = typer.Option("usd", help="Currency of its cards: usd, eur or gbp."),
     time_zone: str = typer.Option("UTC", help='Time zone its budgets count in, such as "Europe/Prague".'),
-    delivery: str = typer.Option(
-        "sealed", help="How agents get card details: sealed, reveal or raw; only raw works yet."
-    ),
+    delivery: str = typer.Option("sealed", help="How agents get card details: sealed, reveal or raw."),
     as_json: bool = JsonOption,
 ) -> None:
     """Make the organization and its first admin key on a fresh database. The key is printed this once."""
@@ -141,24 +139,25 @@ def init(
         file = keep_local_key(str(database.url), made.admin_key)
     if as_json:
         print_json(made._asdict())
-        _warn_of_delivery(delivery)
+        _tell_of_delivery(delivery)
         return
     typer.echo(f"Organization {made.organization_id} ({name})")
     typer.echo(f"Admin key    {made.admin_key}")
     typer.echo("The key is shown this once.")
     if file is not None:
         typer.echo(f"A copy for commands on this machine lies in {file}.")
-    _warn_of_delivery(delivery)
+    _tell_of_delivery(delivery)
     typer.echo("Next: roony serve")
 
 
-def _warn_of_delivery(delivery: str) -> None:
-    """The safe ways to hand out a card are not built yet: whoever chose one must not find out at the first purchase."""
-    if delivery == "raw":
-        return
-    typer.echo(
-        f"Delivery is {delivery}, which is not built yet: agents can be granted purchases, but get no card details.\n"
-        "If your agents may see card numbers in clear, allow it: init with --delivery raw on a fresh database, or now\n"
-        'PATCH /api/v1/admin/organization {"delivery":"raw"}',
-        err=True,
-    )
+_NEEDED = {
+    "sealed": "Card details are sealed to a key of each agent's. On its machine: roony agent-key new; then as owner:"
+    " roony agent public-key set agt_… FILE. Without a key an agent gets no card details.",
+    "reveal": "Card details are shown to a person with an admin key, behind a one-time link of ROONY_PUBLIC_URL.",
+}
+
+
+def _tell_of_delivery(delivery: str) -> None:
+    """What the safe ways to hand out a card need: nobody should find out at the first purchase."""
+    if delivery in _NEEDED:
+        typer.echo(_NEEDED[delivery], err=True)

@@ -21,6 +21,10 @@ _NEXT = {
     "awaiting_approval": "A person decides. Next: roony purchase show {id} --wait 55, or as owner: roony approval list",
     "failed": "The card could not be made. Ask again; nothing is held.",
 }
+_OPENED_BY = {
+    "sealed": "Next, on the agent's machine: roony agent-key open JWE",
+    "reveal": "Next: a person with an admin key opens this link, within 10 minutes; it shows the card once.",
+}
 
 
 @app.command()
@@ -95,13 +99,17 @@ def cancel(purchase_id: str = typer.Argument(help="pur_…"), url: str = UrlOpti
 def card(
     purchase_id: str = typer.Argument(help="pur_…"),
     purpose: str | None = typer.Option(None, help="What for; it is written into the audit record."),
+    delivery: str | None = typer.Option(None, help="sealed, reveal or raw; as strict as is allowed if not given."),
     url: str = UrlOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Get the card's number, CVC and expiry: audited, at most 5 times a purchase."""
-    body = {"purpose": purpose} if purpose else {}
+    given = {"purpose": purpose, "delivery": delivery}
+    body = {name: value for name, value in given.items() if value}
     details = agent(url).post(f"{_PATH}/{purchase_id}/card", body)
     print_one(details, as_json)
+    if not as_json and details["delivery"] in _OPENED_BY:
+        typer.echo(_OPENED_BY[details["delivery"]])
 
 
 def _tell(purchase: dict[str, Any], as_json: bool) -> None:

@@ -70,6 +70,10 @@ class Remote:
         """A replacing call."""
         return self.accepted(self.call("PUT", path, body))
 
+    def delete(self, path: str) -> Any:
+        """A removing call."""
+        return self.accepted(self.call("DELETE", path))
+
     @staticmethod
     def accepted(response: httpx2.Response) -> Any:
         """The body of a good answer; ends the command for any other."""

@@ -1,4 +1,4 @@
-"""What becomes of a card on our side: recorded, failed, expired, its status at Stripe, its details handed out."""
+"""What becomes of a card on our side: recorded, failed, expired, its status at Stripe."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import json
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from roony.core.agent import DELIVERIES, Agent, Organization, Project, chain, frozen_scope
-from roony.core.card import MAX_DELIVERIES, Card, wanted_at_stripe
+from roony.core.agent import Agent, Organization, Project, frozen_scope
+from roony.core.card import Card, wanted_at_stripe
 from roony.core.connection import Connection
-from roony.core.errors import Refusal, not_found
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
 from roony.flows.discrepancy import discrepancy_id, flag
 from roony.flows.ending import end_card, promise_card_status
 from roony.flows.fraud_warning import note_fraud_warning, warning_row
 from roony.flows.movement import ROONY, audit, follow
-from roony.flows.purchase import scoped_controls
 from roony.flows.unknown_card import card_became_known
 from roony.store.book import Book, PromiseOutcome
 from roony.store.command import Command
@@ -239,75 +237,6 @@ class ExpireCard(Command[Purchase | None]):
         purchase = end_card(book, purchase, "expired", self.promise_id, now)
         audit(book, purchase, ROONY, "card.expired", now, card=card.id)
         return purchase
-
-
-@dataclass(frozen=True, slots=True)
-class RecordDelivery(Command[Card | Refusal]):
-    """Counts and audits one handing out of card details, before they are fetched (section 11)."""
-
-    organization_id: str
-    purchase_id: str
-    actor: str
-    delivery: str
-    purpose: str
-
-    def needs(self, now: int) -> Needs:
-        """The purchase with its card."""
-        return Needs(rows=((Purchase, self.organization_id, self.purchase_id),))
-
-    def apply(self, book: Book, now: int) -> Card | Refusal:
-        """Refuses when there is no live card, the organization does not allow this delivery, or all were used up."""
-        purchase = book.get(Purchase, self.organization_id, self.purchase_id)
-        if purchase is None:
-            return not_found("purchase", self.purchase_id)
-        card = book.get(Card, self.organization_id, purchase.card_id) if purchase.card_id else None
-        if card is None or not self._is_live(book, purchase, card, now):
-            return Refusal(
-                "card_not_ready", f"The purchase is {purchase.status}; it has no card to hand out.", 409, id=purchase.id
-            )
-        organization = book.need(Organization, self.organization_id)
-        allowed = self._allowed(book, organization, purchase)
-        if allowed != self.delivery:
-            return Refusal("delivery_not_allowed", f"Card details are delivered as {allowed} here.", 403, "delivery")
-        if card.deliveries >= MAX_DELIVERIES:
-            return Refusal(
-                "too_many_deliveries",
-                f"Card details are handed out {MAX_DELIVERIES} times at most.",
-                409,
-                id=purchase.id,
-            )
-        card = card._replace(deliveries=card.deliveries + 1, updated_at=now)
-        book.put(card)
-        audit(
-            book,
-            purchase,
-            self.actor,
-            "card.delivered",
-            now,
-            card=card.id,
-            delivery=self.delivery,
-            purpose=self.purpose,
-            count=card.deliveries,
-        )
-        return card
-
-    def _is_live(self, book: Book, purchase: Purchase, card: Card, now: int) -> bool:
-        """True while the card can still pay: recorded, unused, in time, and nobody above it frozen or cut off."""
-        org = self.organization_id
-        connection = book.need(Connection, org, card.connection_id)
-        frozen = frozen_scope(
-            book.need(Organization, org),
-            book.get(Project, org, purchase.project_id),
-            book.get(Agent, org, purchase.agent_id),
-        )
-        good = card.stripe_card_id is not None and card.status == "active" and card.stripe_status == "active"
-        return good and now < card.expires_at and frozen is None and connection.status == "active"
-
-    def _allowed(self, book: Book, organization: Organization, purchase: Purchase) -> str:
-        """The strictest of what the organization sets and the controls of the chain say."""
-        scopes = chain(self.organization_id, purchase.project_id, purchase.agent_id)
-        said = [scoped_controls(book, self.organization_id, scope_id).delivery for _, scope_id in scopes]
-        return min((organization.delivery, *(word for word in said if word)), key=DELIVERIES.index)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,11 @@ from roony.flows.card import (
     FailCard,
     MadeCard,
     RecordCard,
-    RecordDelivery,
     card_facts,
 )
 from roony.flows.connection import ask_stripe, ensure_cardholder
 from roony.flows.context import FlowContext
+from roony.flows.delivery import deliver
 from roony.flows.promise import (
     LOOK_UP,
     SECOND,
@@ -34,7 +34,7 @@ from roony.flows.promise import (
     read_card,
     revoke_if_cut_off,
 )
-from roony.flows.stripe_failure import ISSUING_NOT_ACTIVE, REVOKED, Told, seen_at_stripe, told, told_refused
+from roony.flows.stripe_failure import ISSUING_NOT_ACTIVE, REVOKED, Told, seen_at_stripe, told_refused
 from roony.gateway import issuing
 from roony.gateway.errors import StripeCallFailed, StripeForbidden, StripeRefused, StripeUnauthorized
 from roony.gateway.issuing import CardDetails
@@ -62,13 +62,16 @@ async def make_card(context: FlowContext, promise: OutboxPromise, timeout: float
 
 
 async def make_card_now(context: FlowContext, promise: OutboxPromise, timeout: float) -> CardDetails | None:
-    """Makes the card of an ask and fetches its details for the agent; None when that took longer than `timeout` s."""
+    """Makes the card of an ask and fetches its details for the agent; None when that took longer than `timeout` s.
+
+    Only where they are delivered in clear: an ask says no other way, and none is ever made weaker.
+    """
     loop = asyncio.get_running_loop()
     until = loop.time() + timeout
     purchase = await make_card(context, promise, timeout)
     if purchase is None or purchase.status != "ready":
         return None
-    delivery = await deliver_card(context, purchase, "asked", purchase.agent_id, until - loop.time())
+    delivery = await deliver(context, purchase, "raw", "asked", purchase.agent_id, until - loop.time())
     return delivery if isinstance(delivery, CardDetails) else None
 
 
@@ -80,27 +83,6 @@ def _finished(work: asyncio.Future[Any]) -> None:
     _running.discard(work)
     if not work.cancelled() and (error := work.exception()) is not None:
         log.error("card.making_failed", error=type(error).__name__)
-
-
-async def deliver_card(
-    context: FlowContext, purchase: Purchase, purpose: str, actor: str, timeout: float = 10.0
-) -> CardDetails | Refusal:
-    """Hands out number, CVC, expiry and billing ZIP once more: counted and audited first, then fetched, never kept."""
-    command = RecordDelivery(purchase.organization_id, purchase.id, actor, "raw", purpose)
-    card = await context.till.submit(command)
-    if isinstance(card, Refusal):
-        return card
-    stripe_card_id = card.stripe_card_id or ""
-    connection = await connection_of(context, card.organization_id, card.connection_id)
-    try:
-        return await asyncio.wait_for(
-            ask_stripe(context, connection, issuing.fetch_card_details, stripe_card_id), max(0.1, timeout)
-        )
-    except (StripeCallFailed, GatewayBusy, TimeoutError) as error:
-        log.warning("card.details_not_fetched", purchase=purchase.id, error=str(error)[:300])
-        if isinstance(error, TimeoutError) or (why := told(error)).retry_can_help:
-            return Refusal("stripe_unavailable", "Stripe did not hand out the card's details. Ask for them again.", 503)
-        return Refusal(why.code, why.message, 409, id=purchase.id)
 
 
 async def keep_make_card(context: FlowContext, promise: OutboxPromise) -> Purchase | None:

@@ -20,6 +20,7 @@ from roony.core.budget import Budget, BudgetPeriod
 from roony.core.card import Card
 from roony.core.connection import Connection
 from roony.core.control import Control
+from roony.core.delivery import RevealLink
 from roony.core.dispute import Dispute
 from roony.core.ledger import Entry, Hold
 from roony.core.purchase import KeptKey, Purchase, RecentPurchase, Velocity
@@ -290,6 +291,7 @@ account_routes = _table("account_routes", AccountRoute, "stripe_account livemode
 connection_secrets = _table("connection_secrets", ConnectionSecret, "organization_id connection_id name")
 start_tickets = _table("start_tickets", StartTicket, "hash")
 oauth_states = _table("oauth_states", OAuthState, "hash")
+reveal_links = _table("reveal_links", RevealLink, "hash")
 
 # Everything decide() or an authorization reads that is not a money row: a change of it renews `config_version`.
 CONFIG_TABLES = frozenset({projects, agents, connections, controls, budgets})

@@ -19,11 +19,13 @@ from roony.core.agent import Agent, Organization
 from roony.core.audit import canonical
 from roony.core.control import controls_of
 from roony.core.decision import Ask
+from roony.core.delivery import delivers_as
 from roony.core.errors import Refusal
 from roony.core.merchant import Merchant, category_code
 from roony.core.purchase import Purchase
-from roony.flows.card_making import deliver_card, make_card_now
+from roony.flows.card_making import make_card_now
 from roony.flows.context import FlowContext
+from roony.flows.delivery import deliver
 from roony.flows.ending import CancelPurchase
 from roony.flows.preview import PreviewPurchase
 from roony.flows.purchase import AskIds, AskPurchase
@@ -33,7 +35,7 @@ from roony.store.queries.paging import Page, Slice, equal
 from roony.store.queries.purchases import PurchaseView
 from roony.web import answers, shapes
 from roony.web.auth import AGENT_KEY, AgentOf, ContextOf
-from roony.web.errors import accepted, found, refuse
+from roony.web.errors import Refused, accepted, found, refuse
 from roony.web.requests import AgentRoute
 from roony.web.schemas import AskBody, CardBody, ListQuery, WaitQuery
 from roony.web.sentences import sentences
@@ -155,14 +157,21 @@ async def cancel_purchase(id: str, agent: AgentOf, context: ContextOf) -> dict[s
 
 @router.post("/purchase_intents/{id}/card", response_model=None, responses={200: {"model": shapes.CardAnswer}})
 async def get_card(id: str, agent: AgentOf, context: ContextOf, body: CardBody | None = None) -> dict[str, Any]:
-    """The card's credentials once more: audited with the purpose, at most 5 times a purchase."""
+    """The card's credentials once more: audited with the purpose, at most 5 times a purchase.
+
+    As `delivery` says, which may be stricter than what the organization allows, never weaker: `sealed` to the agent's
+    public key, `reveal` as a one-time link for a person, `raw` in clear. Left out, it is as strict as is allowed.
+    """
     view = await _own(context, agent, id)
-    purpose = body.purpose if body is not None else None
-    details = await deliver_card(context, view.purchase, purpose or "asked again", agent.id)
-    if isinstance(details, Refusal) and details.code == "delivery_not_allowed":
+    wanted = body or CardBody()
+    purpose = wanted.purpose or "asked again"
+    delivered = await deliver(context, view.purchase, wanted.delivery, purpose, agent.id)
+    if not isinstance(delivered, Refusal):
+        return answers.delivered(delivered)
+    if delivered.code == "delivery_not_allowed":
         organization = await run_in_threadpool(find_organization, context.database, agent.organization_id)
-        details = _delivery_refusal(details, organization)
-    return answers.card_details(accepted(details))
+        delivered = _delivery_refusal(delivered, organization, wanted.delivery or organization.delivery)
+    raise Refused(delivered)
 
 
 @router.get("/budgets", response_model=None, responses={200: {"model": shapes.BudgetList}})
@@ -196,13 +205,12 @@ async def list_transactions(agent: AgentOf, context: ContextOf, query: Annotated
     return answers.listed(page, answers.stripe_transaction)
 
 
-def _delivery_refusal(refusal: Refusal, organization: Organization) -> Refusal:
+def _delivery_refusal(refusal: Refusal, organization: Organization, wanted: str) -> Refusal:
     """The refusal with what an owner can do; an agent cannot change it, but it can pass the message on."""
-    way = 'PATCH /api/v1/admin/organization {"delivery":"raw"}'
-    if organization.delivery == "raw":
+    way = f'PATCH /api/v1/admin/organization {{"delivery":"{wanted}"}}'
+    if delivers_as(wanted, organization.delivery) is not None:
         way = "a control of the agent, its project or the organization sets `delivery`; PUT /api/v1/admin/controls"
-    message = f"{refusal.message} Only raw delivery works yet. An owner can allow it: {way}"
-    return refusal._replace(message=message)
+    return refusal._replace(message=f"{refusal.message} An owner can allow it: {way}")
 
 
 def _projects(agent: Agent) -> list[str]:

@@ -16,8 +16,10 @@ from roony.core.budget import available
 from roony.core.card import Card
 from roony.core.connection import Connection
 from roony.core.control import Control
+from roony.core.delivery import thumbprint
 from roony.core.reconciliation import Reconciliation
 from roony.core.settlement import Discrepancy, StripeTransaction
+from roony.flows.delivery import Delivered, LinkToDetails, SealedDetails
 from roony.flows.organization import cardholder_of
 from roony.gateway.issuing import CardDetails
 from roony.store.queries.limits import Standing
@@ -75,11 +77,15 @@ def _card_of(row: Card | None, numbers: CardDetails | None) -> Json | None:
     return shown
 
 
-def card_details(details: CardDetails) -> Json:
-    """The credentials, in clear; only where the organization delivers raw."""
+def delivered(way: Delivered) -> Json:
+    """The credentials in the way they are delivered: in clear, sealed, or behind a link."""
+    if isinstance(way, SealedDetails):
+        return {"delivery": "sealed", "jwe": way.jwe}
+    if isinstance(way, LinkToDetails):
+        return {"delivery": "reveal", "url": way.url}
     return {
-        "delivery": "raw", "number": details.number, "cvc": details.cvc, "exp_month": details.exp_month,
-        "exp_year": details.exp_year, "billing_zip": details.billing_zip,
+        "delivery": "raw", "number": way.number, "cvc": way.cvc, "exp_month": way.exp_month,
+        "exp_year": way.exp_year, "billing_zip": way.billing_zip,
     }  # fmt: skip
 
 
@@ -116,6 +122,15 @@ def agent(row: Agent) -> Json:
         "id": row.id, "name": row.name, "description": row.description, "project_id": row.project_id,
         "project_ids": json.loads(row.project_ids), "frozen_at": time(row.frozen_at),
         "created_at": time(row.created_at),
+    }  # fmt: skip
+
+
+def public_key(row: Agent) -> Json:
+    """The key an agent's card details are sealed to, with its RFC 7638 thumbprint."""
+    key = row.public_key
+    return {
+        "agent_id": row.id, "public_key": json.loads(key) if key is not None else None,
+        "thumbprint": thumbprint(key) if key is not None else None,
     }  # fmt: skip
 
 

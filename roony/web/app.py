@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from roony import __version__
 from roony.flows.context import FlowContext
-from roony.web import agent_api, docs, health, oauth
+from roony.web import agent_api, docs, health, oauth, reveal
 from roony.web.admin_api import router as admin_router
 from roony.web.errors import HANDLERS
 from roony.web.frame import App, RequestCounts, RequestFrame
@@ -52,7 +52,7 @@ def create_app(context: FlowContext, options: AppOptions, worker: Wakeable | Non
     app.state.wake_worker = worker.wake if worker is not None else lambda: None
     app.include_router(agent_api.router)
     app.include_router(admin_router)
-    app.router.routes.extend([*docs.routes(), *health.routes(), *oauth.routes(context)])
+    app.router.routes.extend([*docs.routes(), *health.routes(), *oauth.routes(context), *reveal.routes(context)])
     app.add_middleware(RequestFrame, new_id=context.new_id, counts=counts)
     wake = worker.wake if worker is not None else lambda: None
     door = WebhookDoor(context, options.webhook_secrets, app, wake)

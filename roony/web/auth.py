@@ -49,13 +49,32 @@ async def authenticate(request: Request, kind: str) -> Caller:
     return Caller(key.organization_id, actor, holder.agent)
 
 
+async def who_may_reveal(context: FlowContext, organization_id: str, key: str) -> str | None:
+    """Who a person is who wants to see card details of this organization, by the name used in audit records.
+
+    None when this key gives nobody that right here. An admin key stands for a person, and any of the organization's
+    own has the right; whoever else it may belong to is not told.
+    """
+    if not is_key(key):
+        return None
+    holder = await run_in_threadpool(holder_of, context.database, hash_key(key))
+    if holder is None or holder.key.revoked_at is not None or holder.key.kind != "admin":
+        return None
+    return holder.key.id if holder.key.organization_id == organization_id else None
+
+
+def is_key(text: str) -> bool:
+    """True if this could be a key of Roony's."""
+    return len(text) <= MAX_KEY_LENGTH and text.isascii() and text.startswith("roony_")
+
+
 def _bearer(request: Request) -> str:
     given = request.headers.getlist("authorization")
     scheme, _, text = (given[0] if len(given) == 1 else "").partition(" ")
     text = text.strip()
     if scheme.lower() != "bearer" or not text:
         raise _unauthorized("Send your key as `Authorization: Bearer roony_…`.")
-    if len(text) > MAX_KEY_LENGTH or not text.isascii() or not text.startswith("roony_"):
+    if not is_key(text):
         raise _unauthorized("This is not a key of Roony.")
     return text
 

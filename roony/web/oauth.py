@@ -7,7 +7,6 @@ the status: 400 the owner or Stripe said no, 409 the account cannot be taken, 50
 from __future__ import annotations
 
 from typing import NamedTuple
-from urllib.parse import parse_qsl
 
 import structlog
 from starlette.requests import Request
@@ -21,6 +20,7 @@ from roony.flows.context import FlowContext
 from roony.store.command import TillClosed
 from roony.store.writer import ConnectionLost
 from roony.web.pages import HEADERS, render, style_sheet
+from roony.web.requests import fields_of
 
 log = structlog.get_logger("roony.oauth")
 
@@ -132,20 +132,7 @@ def _only_get(path: str, endpoint: object) -> Route:
 def _query(request: Request, known: tuple[str, ...]) -> dict[str, str] | None:
     """The known parameters, or None for a query that is too long, not readable, or names one of them twice."""
     raw = request.scope["query_string"]
-    if len(raw) > MAX_QUERY:
-        return None
-    try:
-        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=20)
-    except ValueError:
-        return None
-    found: dict[str, str] = {}
-    for name, value in pairs:
-        if name not in known:
-            continue
-        if name in found or not 0 < len(value) <= LONGEST[name] or not (value.isascii() and value.isprintable()):
-            return None
-        found[name] = value
-    return found
+    return fields_of(raw, {name: LONGEST[name] for name in known}) if len(raw) <= MAX_QUERY else None
 
 
 def _is_https(context: FlowContext) -> bool:

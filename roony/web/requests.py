@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -34,24 +35,26 @@ class StrictRequest(Request):
         Raises Refused: 413 without reading on, 415 for what is not JSON, 400 when it is broken, 422 for a name that
         comes twice and for characters that no text may have.
         """
-        self._body = await self._read()
+        self._body = await read_body(self, MAX_BODY)
         if self._body:
             _check_content_type(self.headers.getlist("content-type"))
             self._json = parse(self._body)
 
-    async def _read(self) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                async for part in self.stream():
-                    size += len(part)
-                    if size > MAX_BODY:
-                        raise _too_large()
-                    parts.append(part)
-        except (TimeoutError, ClientDisconnect):
-            raise refuse(400, "The body did not arrive.", connection="close") from None
-        return b"".join(parts)
+
+async def read_body(request: Request, most: int) -> bytes:
+    """The body. Raises Refused: 413, without reading on, above `most` bytes, 400 when it does not arrive in time."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                if size > most:
+                    raise _too_large(most)
+                parts.append(part)
+    except (TimeoutError, ClientDisconnect):
+        raise refuse(400, "The body did not arrive.", connection="close") from None
+    return b"".join(parts)
 
 
 def parse(body: bytes) -> Any:
@@ -107,6 +110,25 @@ def is_clean(text: str, line_breaks: bool = False) -> bool:
     return _UNCLEAN.search(text.replace("\n", "") if line_breaks else text) is None
 
 
+def fields_of(raw: bytes, longest: Mapping[str, int]) -> dict[str, str] | None:
+    """The fields of a query or a form, by name, with their `longest` values in characters; others are left out.
+
+    None for one that cannot be read, is empty, too long or not printable ASCII, or that comes twice.
+    """
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=20)
+    except ValueError:
+        return None
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in longest:
+            continue
+        if name in found or not 0 < len(value) <= longest[name] or not (value.isascii() and value.isprintable()):
+            return None
+        found[name] = value
+    return found
+
+
 def _check_content_type(given: list[str]) -> None:
     kind, _, parameters = (given[0] if len(given) == 1 else "").partition(";")
     charset = parameters.replace(" ", "").replace('"', "").lower()
@@ -114,9 +136,9 @@ def _check_content_type(given: list[str]) -> None:
         raise refuse(415, "Send JSON, with `Content-Type: application/json`.")
 
 
-def _too_large() -> Refused:
+def _too_large(most: int) -> Refused:
     # Closing says that the rest will not be read.
-    return refuse(413, f"The body is larger than {MAX_BODY} bytes.", connection="close")
+    return refuse(413, f"The body is larger than {most} bytes.", connection="close")
 
 
 def _check_length(request: Request) -> None:
@@ -124,7 +146,7 @@ def _check_length(request: Request) -> None:
     if not length.isdigit() or len(length) > 15:
         raise refuse(400, "The Content-Length makes no sense.", connection="close")
     if int(length) > MAX_BODY:
-        raise _too_large()
+        raise _too_large(MAX_BODY)
 
 
 class KeyedRoute(APIRoute):

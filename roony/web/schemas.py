@@ -167,7 +167,9 @@ class AskBody(Body):
 class CardBody(Body):
     """How the card's details are to be handed out, and what for."""
 
-    delivery: Literal["raw"] = "raw"
+    delivery: Annotated[
+        Literal["sealed", "reveal", "raw"] | None, Field(description="as strict as what is allowed, or stricter")
+    ] = None
     purpose: Annotated[str, Field(max_length=200), AfterValidator(_one_line)] | None = None
 
 
@@ -246,6 +248,20 @@ class AgentBody(ProjectBody):
     project_id: Id | None = None
     project_ids: Annotated[list[Id], Field(max_length=100, description="More projects it may name in an ask")] = []
     description: LongText = ""
+
+
+class PublicKeyBody(Body):
+    """A public JSON Web Key (RFC 7517), as `roony agent-key new` prints it. Only what makes the key is kept."""
+
+    # What else a key has is told apart where it is read: the member of a private key wants words of its own.
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    kty: Annotated[str, Field(max_length=20, description='"EC" or "OKP"')]
+    crv: Annotated[str | None, Field(max_length=20, description='"P-256" or "X25519"')] = None
+    x: Annotated[str | None, Field(max_length=64, description="base64url")] = None
+    y: Annotated[str | None, Field(max_length=64, description="base64url; EC only")] = None
+    use: Annotated[str | None, Field(max_length=20, description='"enc"')] = None
+    alg: Annotated[str | None, Field(max_length=40, description='"ECDH-ES+A256KW"')] = None
 
 
 class KeyBody(Body):

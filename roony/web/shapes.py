@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, RootModel
 
 
 class Shape(BaseModel):
@@ -103,7 +103,7 @@ class PreviewAnswer(Shape):
     duplicate_of: str | None
 
 
-class CardAnswer(Shape):
+class RawCard(Shape):
     """A card's credentials, in clear."""
 
     delivery: Literal["raw"]
@@ -112,6 +112,27 @@ class CardAnswer(Shape):
     exp_month: int
     exp_year: int
     billing_zip: str | None
+
+
+class SealedCard(Shape):
+    """A card's credentials as a JWE (compact) to the agent's public key; `roony agent-key open` opens it.
+
+    Inside: what `raw` has, and `purchase_id`, `card_id`, `issued_at`.
+    """
+
+    delivery: Literal["sealed"]
+    jwe: str
+
+
+class RevealedCard(Shape):
+    """A link for a person, good once and for 10 minutes."""
+
+    delivery: Literal["reveal"]
+    url: str
+
+
+class CardAnswer(RootModel[RawCard | SealedCard | RevealedCard]):
+    """A card's credentials, in the way they are delivered."""
 
 
 class BudgetAnswer(Shape):

@@ -6,6 +6,7 @@ must have come of it. It runs alike whether Roony dies in it or not.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -14,7 +15,9 @@ from urllib.parse import urljoin
 
 import httpx2
 
+from roony.core.delivery import RevealLink
 from roony.core.settlement import Discrepancy
+from roony.flows.sealing import new_private_key, open_sealed
 from roony.store.tables import InboxEvent, OutboxPromise
 from tests.support.crashing import ADMIN, ASK, Crashable
 from tests.support.served import SOFTWARE, unique
@@ -126,6 +129,46 @@ def stripe_refuses_a_card_for_good(company: Crashable, arm: Arm) -> None:
     finally:
         company.control(f"cardholders/{holder}", {"past_due": []})
     assert standing(company, agent) == (0, 0)
+
+
+@scene("direct", "SetPublicKey")
+def a_card_is_sealed_to_a_key_of_the_agents(company: Crashable, arm: Arm) -> None:
+    agent, key = company.agent(), new_private_key()
+    bought = company.buy(agent)
+    path = f"{ADMIN}/agents/{agent.agent_id}/public_key"  # type: ignore[attr-defined]
+    arm()
+    company.send(company.owner, "PUT", path, json.loads(key.public))
+    answer = company.insist(lambda: agent.call("POST", f"{ASK}/{bought['id']}/card", {"delivery": "sealed"}))
+    assert open_sealed(key.jwk, answer.json()["jwe"])["purchase_id"] == bought["id"]
+    changes = company.get("audit", action="agent.public_key_set", limit=100)["data"]
+    assert len([row for row in changes if row["subject"] == agent.agent_id]) == 1  # type: ignore[attr-defined]
+
+
+@scene("direct", "SpendLink", "CountWrongKey")
+def a_person_is_shown_a_card(company: Crashable, arm: Arm) -> None:
+    """A link that was spent when Roony died has shown nothing to anybody, and a new one is asked for."""
+    agent, person = company.agent(), company.caller(None)
+    bought = company.buy(agent)
+    pages: list[str] = []
+    arm()
+
+    def typed(ticket: str, key: str) -> None:
+        page = person.call("POST", "/reveal", data={"ticket": ticket, "key": key})
+        pages.extend([page.text] if page.status_code == 200 else [])
+
+    def shown() -> bool:
+        asked = company.insist(lambda: agent.call("POST", f"{ASK}/{bought['id']}/card", {"delivery": "reveal"}))
+        ticket = asked.json()["url"].partition("ticket=")[2]
+        for key in ("roony_admin_mistyped", company.admin_key()):
+            company.insist_on_nothing(lambda key=key: typed(ticket, key))  # type: ignore[misc]
+        return bool(pages)
+
+    company.until(shown)
+    assert len(pages) == 1
+    links = company.books.rows(RevealLink, purchase_id=bought["id"])
+    used = sorted(link.delivery for link in links if link.used_at is not None)
+    records = company.get("audit", action="card.revealed", limit=100)["data"]
+    assert sorted(row["body"]["count"] for row in records if row["subject"] == bought["id"]) == used
 
 
 # Approvals

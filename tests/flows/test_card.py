@@ -1,25 +1,21 @@
-"""A card's life on our side: recorded once, failed, ended, frozen, adopted, handed out (design sections 5, 10, 11)."""
+"""A card's life on our side: recorded once, failed, ended, frozen, adopted (design sections 5, 10)."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from roony.core.agent import Organization
-from roony.core.audit import AuditRecord
-from roony.core.card import MAX_DELIVERIES, Card
+from roony.core.card import Card
 from roony.core.connection import Connection
 from roony.core.errors import Refusal
-from roony.core.purchase import Purchase
-from roony.flows.card import MadeCard, RecordCard, RecordCardStatus, RecordDelivery
+from roony.flows.card import MadeCard, RecordCard, RecordCardStatus
 from roony.flows.card_event import BookCard
 from roony.flows.ending import CancelPurchase
 from roony.store.tables import InboxEvent, OutboxPromise
-from tests.support.books import AGENT, CONNECTION, ORG, Books, open_books
+from tests.support.books import CONNECTION, ORG, Books, open_books
 from tests.support.memory import MemoryBooks
 from tests.support.postgres import swept_books_database
 from tests.support.promises import all_is_well, money_rows
@@ -309,54 +305,3 @@ def test_a_status_that_is_no_longer_wanted_is_promised_again(books: Books) -> No
     freezing = next(row for row in books.rows(OutboxPromise) if row.params == json.dumps({"status": "inactive"}))
     books.run(RecordCardStatus(ORG, card.id, "inactive", freezing, books.new_id("out")))
     assert wanted(books) == ["inactive", "active", "active"]
-
-
-# Handing out
-
-
-def deliver(books: Books, purchase_id: str, delivery: str = "raw") -> Any:
-    return books.run(RecordDelivery(ORG, purchase_id, AGENT, delivery, "checkout"))
-
-
-def test_details_are_handed_out_a_few_times_and_each_time_is_recorded(books: Books) -> None:
-    story = Story(books)
-    story.tell("ask 10000\ncard")
-    for count in range(1, MAX_DELIVERIES + 1):
-        assert deliver(books, story.purchase_id).deliveries == count
-    refused = deliver(books, story.purchase_id)
-    assert (refused.code, refused.status) == ("too_many_deliveries", 409)
-    bodies = [json.loads(record.body) for record in books.rows(AuditRecord) if record.action == "card.delivered"]
-    assert [(body["count"], body["purpose"]) for body in bodies] == [(n, "checkout") for n in range(1, 6)]
-
-
-@pytest.mark.parametrize(
-    ("table", "code"),
-    [
-        ("ask 10000", "card_not_ready"),
-        ("ask 10000\ncard\ncancel", "card_not_ready"),
-        ("ask 10000\ncard\nexpire", "card_not_ready"),
-        ("ask 10000\ncard\nfreeze", "card_not_ready"),
-        ("ask 10000\nfail", "card_not_ready"),
-    ],
-)
-def test_no_live_card_no_details(table: str, code: str, books: Books) -> None:
-    story = Story(books)
-    story.tell(table)
-    before, records = money_rows(books), books.rows(AuditRecord)
-    assert deliver(books, story.purchase_id).code == code
-    assert (money_rows(books), books.rows(AuditRecord)) == (before, records)
-
-
-def test_only_the_organizations_way_of_delivery(books: Books) -> None:
-    story = Story(books)
-    story.tell("ask 10000\ncard")
-    assert deliver(books, story.purchase_id, "sealed").code == "delivery_not_allowed"
-    books.put(books.row(Organization, id=ORG)._replace(delivery="sealed"))
-    books.reconfigure()
-    assert deliver(books, story.purchase_id, "raw").code == "delivery_not_allowed"
-    assert deliver(books, story.purchase_id, "sealed").deliveries == 1
-
-
-def test_no_purchase_no_details(books: Books) -> None:
-    assert deliver(books, "pur_none").code == "not_found"
-    assert books.rows(Purchase) == []

@@ -88,22 +88,6 @@ def test_a_declined_ask_is_no_error(agent: Caller) -> None:
     assert made["decision"]["reasons"][0]["code"] == "BUDGET_EXCEEDED"
 
 
-def test_numbers_stay_out_where_delivery_is_not_raw(connected: ServedRoony) -> None:
-    company = connected.company("Sealed")
-    company.owner.send("POST", f"{ADMIN}/connections", {"kind": "direct"}, 201)
-    _, agent = company.agent(budgets=[MONTH])
-    made = agent.send("POST", ASK, body(), 201)
-    assert made["status"] == "ready"
-    assert {"number", "cvc", "billing_zip"}.isdisjoint(made["card"])
-    error = agent.refused(403, "POST", f"{ASK}/{made['id']}/card", {"delivery": "raw"})
-    assert error["code"] == "delivery_not_allowed"
-    assert 'An owner can allow it: PATCH /api/v1/admin/organization {"delivery":"raw"}' in error["message"]
-    company.owner.send("PATCH", f"{ADMIN}/organization", {"delivery": "raw"})
-    assert agent.send("POST", f"{ASK}/{made['id']}/card")["number"]
-    company.owner.send("PUT", f"{ADMIN}/controls", {"scope": "organization", "controls": {"delivery": "sealed"}})
-    assert "PUT /api/v1/admin/controls" in agent.refused(403, "POST", f"{ASK}/{made['id']}/card")["message"]
-
-
 def test_card_details_again_five_times_at_most(shop: Company, agent: Caller) -> None:
     made = agent.send("POST", ASK, body(), 201)
     number = made["card"]["number"]

@@ -10,6 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from roony.core.agent import Agent
 from roony.flows.access_key import CreateAccessKey, RevokeAccessKey, new_key
 from roony.flows.organization import CreateAgent
+from roony.flows.public_key import SetPublicKey
+from roony.flows.sealing import InvalidKey, public_key
 from roony.store.queries.keys import find_key, keys_of_agent
 from roony.store.queries.organizations import first_project
 from roony.store.queries.paging import equal
@@ -19,7 +21,7 @@ from roony.web.admin_api.organization import limits_of
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted, found, refuse
 from roony.web.requests import KeyedRoute
-from roony.web.schemas import AgentBody, Id, KeyBody, ListQuery
+from roony.web.schemas import AgentBody, Id, KeyBody, ListQuery, PublicKeyBody
 
 router = APIRouter(route_class=KeyedRoute, tags=["Agents of the organization"])
 
@@ -86,3 +88,27 @@ async def revoke_key(id: str, key_id: str, caller: CallerOf, context: ContextOf)
     row = found(await run_in_threadpool(find_key, context.database, caller.organization_id, key_id), "key", key_id)
     command = RevokeAccessKey(caller.organization_id, row.hash, key_id, caller.actor, id)
     return answers.access_key(accepted(await context.till.submit(command)))
+
+
+@router.get("/agents/{id}/public_key", response_model=None)
+async def get_public_key(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """The key the agent's card details are sealed to; null when there is none."""
+    return answers.public_key(await get_row(context, Agent, caller.organization_id, id, "agent"))
+
+
+@router.put("/agents/{id}/public_key", response_model=None)
+async def set_public_key(id: str, body: PublicKeyBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Register the public key the agent's card details are sealed to, in place of any before. Never a private one."""
+    try:
+        key = public_key(body.model_dump(exclude_none=True))
+    except InvalidKey as wrong:
+        raise refuse(422, str(wrong), field=wrong.field) from None
+    command = SetPublicKey(caller.organization_id, id, key, caller.actor)
+    return answers.public_key(accepted(await context.till.submit(command)))
+
+
+@router.delete("/agents/{id}/public_key", response_model=None)
+async def remove_public_key(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Take the agent's public key away: nothing can be sealed to it until another one is registered."""
+    command = SetPublicKey(caller.organization_id, id, None, caller.actor)
+    return answers.public_key(accepted(await context.till.submit(command)))

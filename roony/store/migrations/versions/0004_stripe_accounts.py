@@ -1,4 +1,4 @@
-"""Stripe accounts and cards: alerts, cards frozen by their owner and warned of."""
+"""Stripe accounts and cards: alerts, cards frozen by their owner and warned of, links that reveal card details."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ def upgrade() -> None:
         table.add_column(sa.Column("frozen_at", sa.BigInteger(), nullable=True))
         table.add_column(sa.Column("fraud_warning", sa.Text(), nullable=True))
     _approvals()
+    _reveal_links()
 
 
 def downgrade() -> None:
@@ -25,6 +26,7 @@ def downgrade() -> None:
     with op.batch_alter_table("cards") as table:
         table.drop_column("fraud_warning")
         table.drop_column("frozen_at")
+    op.drop_table("reveal_links")
     op.drop_table("alerts")
     with op.batch_alter_table("approvals") as table:
         table.drop_column("kind")
@@ -51,6 +53,20 @@ def _approvals() -> None:
         table.add_column(sa.Column("amount", sa.BigInteger(), nullable=True))
     with op.batch_alter_table("approvals") as table:
         table.alter_column("kind", server_default=None)
+
+
+def _reveal_links() -> None:
+    op.create_table(
+        "reveal_links",
+        *_text("hash organization_id purchase_id"),
+        *_number("delivery"),
+        *_text("requested_by purpose"),
+        *_number("wrong_keys expires_at"),
+        sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.Column("used_by", sa.Text(), nullable=True),
+        *_number("created_at"),
+        sa.PrimaryKeyConstraint("hash"),
+    )
 
 
 def _text(names: str) -> list[sa.Column[str]]:

@@ -1,0 +1,141 @@
+"""The page behind a reveal link: a form that anybody with the link sees, and card details for a person with the right.
+
+Looking spends nothing, since mail programs and chats look at links before people do. The form is sent as a POST with
+the person's admin key, which goes into no address, no cookie and no log.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from roony.core.delivery import RevealLink
+from roony.core.errors import Refusal
+from roony.core.money import format_amount
+from roony.flows.context import FlowContext
+from roony.flows.delivery import LINK_PATH
+from roony.flows.reveal import LINK_OVER, Revealed, count_wrong_key, find_link, reveal
+from roony.store.command import TillClosed
+from roony.store.writer import ConnectionLost
+from roony.web import answers
+from roony.web.auth import MAX_KEY_LENGTH, who_may_reveal
+from roony.web.pages import render, render_form, style_sheet
+from roony.web.requests import fields_of, read_body
+
+log = structlog.get_logger("roony.reveal")
+
+# Longest fields taken, in characters; a ticket is 43 long. What is longer is no ticket and no key.
+LONGEST_TICKET = 128
+MAX_FORM = 1_024
+FORM_TYPE = "application/x-www-form-urlencoded"
+
+MALFORMED = Refusal("malformed", "This address was changed on its way, or is not complete.", 400)
+STOPPING = Refusal("busy", "Roony takes no changes at this moment. The link is still good.", 503)
+
+
+class _Page(NamedTuple):
+    title: str
+    next: str
+
+
+_PAGES = {
+    "malformed": _Page("This address is not valid", "Open the link again, as the agent gave it to you."),
+    "link_over": _Page("This link no longer works", "Nothing was shown. The agent can ask for a new link."),
+    "card_not_ready": _Page("This card cannot pay now", "Nothing was shown, and the link was not used up."),
+    "delivery_not_allowed": _Page("Links are not allowed any more", "Nothing was shown. The owner's settings say why."),
+    "not_fetched": _Page(
+        "Stripe did not answer", "Nothing was shown, and the link is used up. The agent can ask for a new one."
+    ),
+}
+_OTHER = _Page("This did not work now", "Nothing was shown. Wait a moment, then open the link again.")
+
+
+def routes(context: FlowContext) -> list[Route]:
+    """The routes to mount. No HEAD: what is only looked at needs no answer."""
+
+    async def look(request: Request) -> Response:
+        query = fields_of(request.scope["query_string"][: MAX_FORM + 1], {"ticket": LONGEST_TICKET})
+        if not query:
+            return _failed(MALFORMED)
+        link = await find_link(context, query["ticket"])
+        return _failed(link) if isinstance(link, Refusal) else _asking(link, query["ticket"], 200)
+
+    async def show(request: Request) -> Response:
+        body = await read_body(request, MAX_FORM)
+        form = fields_of(body, {"ticket": LONGEST_TICKET, "key": MAX_KEY_LENGTH}) if _is_form(request) else None
+        if form is None or form.keys() != {"ticket", "key"}:
+            return _failed(MALFORMED)
+        link = await find_link(context, form["ticket"])
+        if isinstance(link, Refusal):
+            return _failed(link)
+        try:
+            return await _open(context, link, form["ticket"], form["key"])
+        except (TillClosed, ConnectionLost):
+            return _failed(STOPPING)
+
+    async def style(_request: Request) -> Response:
+        return style_sheet("reveal.css")
+
+    return [
+        _only(LINK_PATH, look, "GET"), _only(LINK_PATH, show, "POST"), _only("/static/reveal.css", style, "GET"),
+    ]  # fmt: skip
+
+
+def _only(path: str, endpoint: object, method: str) -> Route:
+    route = Route(path, endpoint, methods=[method], include_in_schema=False)  # type: ignore[arg-type]
+    # Starlette adds HEAD by itself.
+    route.methods = {method}
+    return route
+
+
+def _is_form(request: Request) -> bool:
+    given = request.headers.getlist("content-type")
+    return len(given) == 1 and given[0].partition(";")[0].strip().lower() == FORM_TYPE
+
+
+async def _open(context: FlowContext, link: RevealLink, ticket: str, key: str) -> Response:
+    """1 whose key it is · 2 a wrong one is counted, and the form shown again · 3 the link is spent, the card shown."""
+    person = await who_may_reveal(context, link.organization_id, key)
+    if person is None:
+        counted = await count_wrong_key(context, link)
+        if isinstance(counted, Refusal) or not counted.tries_left:
+            return _failed(counted if isinstance(counted, Refusal) else LINK_OVER)
+        return _asking(counted, ticket, 403)
+    revealed = await reveal(context, link, person)
+    return _failed(revealed) if isinstance(revealed, Refusal) else _shown(revealed)
+
+
+def _asking(link: RevealLink, ticket: str, status: int) -> Response:
+    """The form. Of the purchase it says nothing: whoever has the link is not yet known."""
+    until = answers.time(link.expires_at) or ""
+    return render_form(
+        "reveal/ask.html", status, ticket=ticket, until=f"{until[11:16]} UTC", action=LINK_PATH,
+        tries_left=link.tries_left if link.wrong_keys else None, longest=MAX_KEY_LENGTH,
+    )  # fmt: skip
+
+
+def _shown(revealed: Revealed) -> Response:
+    """The card, this once. Merchant and purpose are what an agent wrote: escaped, and named as such."""
+    purchase, details = revealed.purchase, revealed.details
+    facts = [
+        ("Expires", f"{details.exp_month:02}/{details.exp_year}"), ("CVC", details.cvc),
+        ("ZIP", details.billing_zip or "none"),
+    ]  # fmt: skip
+    about = [
+        ("Purchase", purchase.id), ("Amount", format_amount(purchase.amount, purchase.currency)),
+        ("Merchant", json.loads(purchase.merchant)["name"]), ("Agent", revealed.link.requested_by),
+        ("Purpose, as the agent gave it", revealed.link.purpose),
+    ]  # fmt: skip
+    groups = [details.number[place : place + 4] for place in range(0, len(details.number), 4)]
+    return render("reveal/card.html", 200, groups=groups, facts=facts, about=about)
+
+
+def _failed(refusal: Refusal) -> Response:
+    page = _PAGES.get(refusal.code, _OTHER)
+    log.info("reveal.page", code=refusal.code, status=refusal.status)
+    return render("reveal/failed.html", refusal.status, title=page.title, text=refusal.message, next=page.next)
