@@ -14,7 +14,7 @@ from roony.flows.approval import ExpireApproval
 from roony.flows.card import ExpireCard
 from roony.flows.card_making import keep_make_card
 from roony.flows.card_status import keep_cancel_card, keep_card_status
-from roony.flows.connection import keep_end_cards, keep_make_cardholder
+from roony.flows.connection import RecoveryDuty, keep_check_account, keep_end_cards, keep_make_cardholder
 from roony.flows.context import FlowContext
 from roony.flows.freeze import keep_freeze_cards
 from roony.flows.inbox import handle_event
@@ -86,6 +86,7 @@ class Worker:
         self._context = context
         self._clock = clock
         self._reconciliation = ReconciliationDuty(context)
+        self._recovery = RecoveryDuty(context)
         self._wake = asyncio.Event()
         self._keeping: set[asyncio.Task[None]] = set()
         self._keepers: dict[str, Callable[[FlowContext, OutboxPromise], Awaitable[Any]]] = {
@@ -94,6 +95,7 @@ class Worker:
             "cancel_card": keep_cancel_card,
             "make_cardholder": keep_make_cardholder,
             "end_cards_of_connection": keep_end_cards,
+            "check_account": keep_check_account,
             "freeze_cards": keep_freeze_cards,
             "unfreeze_cards": keep_freeze_cards,
             "retrieve_authorization": keep_retrieve_authorization,
@@ -191,6 +193,7 @@ class Worker:
         ]
         commands += [ExpireApproval(org, id, new_id("out")) for org, id in await self._due(_DUE_APPROVALS, now)]
         commands += await self._reconciliation.due(now)
+        commands += await self._recovery.due(now)
         return [till.submit(command) for command in commands]
 
     async def _pause(self) -> None:

@@ -48,3 +48,28 @@ def disconnect(
 ) -> None:
     """End a connection: its cards are canceled, then the access is given back to Stripe."""
     print_one(owner(url).post(f"{_CONNECTIONS}/{connection_id}/disconnect"), as_json)
+
+
+@app.command()
+def show(connection_id: str = typer.Argument(help="con_…"), url: str = UrlOption, as_json: bool = JsonOption) -> None:
+    """One connection: why it is restricted, what was confirmed, and its last preflight."""
+    print_one(owner(url).get(f"{_CONNECTIONS}/{connection_id}"), as_json)
+
+
+@app.command()
+def confirm(
+    connection_id: str = typer.Argument(help="con_…"),
+    realtime_url: bool | None = typer.Option(
+        None, help="Roony's address is the account's real-time authorization URL (Dashboard: Issuing settings)."
+    ),
+    timeout_declines: bool | None = typer.Option(None, help="The account's timeout action is decline (same page)."),
+    other_cards: str | None = typer.Option(
+        None, help="Payments with cards Roony did not make: decline, approve or approve_while_unfrozen."
+    ),
+    url: str = UrlOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Confirm what no API of Stripe's shows, after looking at the account in the Stripe Dashboard."""
+    given = {"realtime_url": realtime_url, "timeout_declines": timeout_declines, "other_cards": other_cards}
+    body = {name: value for name, value in given.items() if value is not None}
+    print_one(owner(url).post(f"{_CONNECTIONS}/{connection_id}/confirm", body), as_json)

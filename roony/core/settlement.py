@@ -6,6 +6,7 @@ import json
 from typing import Any, NamedTuple
 
 from roony.core.authorization import CARD_CHECK_LIMIT, FINAL_STATUSES, Authorization
+from roony.core.confirmation import Evidence, evidence_in
 from roony.core.merchant import Merchant, category_code
 
 # Every kind of finding, as design section 8 lists them.
@@ -103,7 +104,10 @@ class TransactionStatement(NamedTuple):
 
 
 class AuthorizationStatement(NamedTuple):
-    """An authorization as Stripe tells it at one moment. `created` is the event's time in seconds UTC."""
+    """An authorization as Stripe tells it at one moment. `created` is the event's time in seconds UTC.
+
+    `evidence` is what its history says of the account's set-up.
+    """
 
     id: str
     stripe_card_id: str
@@ -121,6 +125,7 @@ class AuthorizationStatement(NamedTuple):
     transactions_seen: int
     transactions: tuple[TransactionStatement, ...]
     created: int
+    evidence: tuple[Evidence, ...] = ()
 
     @property
     def approved(self) -> bool:
@@ -308,6 +313,7 @@ def read_authorization(item: dict[str, Any], created: int) -> AuthorizationState
         transactions_seen=len(item["balance_transactions"]) + len(transactions),
         transactions=tuple(read_transaction(t) for t in transactions),
         created=created,
+        evidence=evidence_in(item["request_history"]),
     )
 
 

@@ -32,7 +32,6 @@ from roony.flows.promise import (
     is_unsure,
     put_off,
     read_card,
-    revoke_if_cut_off,
 )
 from roony.flows.stripe_failure import ISSUING_NOT_ACTIVE, REVOKED, Told, seen_at_stripe, told_refused
 from roony.gateway import issuing
@@ -159,7 +158,6 @@ async def _not_now(
     if connection.status == "revoked" and refused_to_us:
         return await _end(context, promise, _REVOKED, maybe_made=True)
     await put_off(context, promise, error)
-    await revoke_if_cut_off(context, connection, error)
     return None
 
 

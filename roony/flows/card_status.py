@@ -10,7 +10,7 @@ from roony.core.connection import Connection
 from roony.flows.card import FinishPromise, LeaveCardOpen, RecordCardStatus
 from roony.flows.connection import ask_stripe
 from roony.flows.context import FlowContext
-from roony.flows.promise import connection_of, put_off, read_card, revoke_if_cut_off
+from roony.flows.promise import connection_of, put_off, read_card
 from roony.gateway import issuing
 from roony.gateway.errors import StripeCallFailed, StripeForbidden, StripeRefused, StripeUnauthorized
 from roony.gateway.pool import GatewayBusy
@@ -45,7 +45,6 @@ async def keep_card_status(context: FlowContext, promise: OutboxPromise) -> None
             await context.till.submit(LeaveCardOpen(promise.organization_id, card.id, promise, "stripe_refuses"))
             return
         await put_off(context, promise, error)
-        await revoke_if_cut_off(context, connection, error)
         return
     await _record_status(context, promise, found)
 

@@ -15,7 +15,7 @@ from roony.core.settlement import read_authorization, read_transaction
 from roony.core.text import readable
 from roony.flows.card import card_facts
 from roony.flows.card_event import BookCard
-from roony.flows.connection import RevokeConnection, route_of
+from roony.flows.connection import ACCOUNT_TYPES, PromiseCheck, RevokeConnection, route_of
 from roony.flows.context import FlowContext
 from roony.flows.dispute import BookDispute
 from roony.flows.event_outcome import finished
@@ -92,6 +92,11 @@ def _dispute(context: FlowContext, route: AccountRoute, event: InboxEvent, body:
     return BookDispute(org, said, event)
 
 
+def _account(_context: FlowContext, route: AccountRoute, event: InboxEvent, _body: dict[str, Any]) -> Command[Any]:
+    # Only a hint, whatever it says: events come late and in any order, so the account itself is asked.
+    return PromiseCheck(route.organization_id, route.connection_id, event.id, event)
+
+
 def _acquiring(_context: FlowContext, route: AccountRoute, event: InboxEvent, _body: dict[str, Any]) -> Command[Any]:
     return FinishEvent(route.organization_id, event, "applied", ACQUIRING)
 
@@ -104,6 +109,7 @@ _BUILDERS: dict[str, Builder] = {
     "issuing_card.created": _card,
     "issuing_card.updated": _card,
     "issuing_token.created": _token,
+    **dict.fromkeys(ACCOUNT_TYPES, _account),
     **dict.fromkeys(DISPUTE_TYPES, _dispute),
     **dict.fromkeys(ACQUIRING_TYPES, _acquiring),
 }

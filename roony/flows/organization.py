@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,16 +13,21 @@ from sqlalchemy.dialects import postgresql, sqlite
 from roony.core.agent import DELIVERIES, UNKNOWN_CARDS, Agent, Organization, Project
 from roony.core.audit import GENESIS, AuditDraft, AuditRecord, canonical, chain_record
 from roony.core.budget import is_time_zone
+from roony.core.confirmation import OTHER_CARDS, Confirmation, confirmed, unconfirmed
+from roony.core.connection import Connection, lift, restrictions_of
 from roony.core.control import Control
 from roony.core.errors import Refusal
 from roony.core.money import CARD_CURRENCIES
 from roony.flows.access_key import NewKey, described, key_row
+from roony.flows.connection.restriction import follow_restrictions, restriction_rows
+from roony.flows.context import FlowContext
 from roony.flows.limits import Limit, check_limits, new_budgets, new_control
 from roony.store import tables
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.database import INSTALLATION_ROW
 from roony.store.facts import Needs
+from roony.store.queries.connections import standing_connections
 from roony.store.writer import Writer
 
 
@@ -173,7 +179,8 @@ def _with_cardholder(settings: str, cardholder: Mapping[str, Any]) -> str:
 class UpdateOrganization(Command[Organization | Refusal]):
     """Changes settings of an organization; None leaves one as it is. Currency and time zone are fixed.
 
-    A `cardholder` (parameters of Stripe's, already checked) counts for cardholders that are made from then on.
+    A `cardholder` (parameters of Stripe's, already checked) counts for cardholders that are made from then on. To name
+    `unknown_cards`, be it what they are already, is the owner's choice; the connections `undecided` waited for it.
     """
 
     organization_id: str
@@ -183,10 +190,13 @@ class UpdateOrganization(Command[Organization | Refusal]):
     delivery: str | None = None
     unbudgeted: bool | None = None
     cardholder: Mapping[str, Any] | None = None
+    undecided: tuple[str, ...] = ()
 
     def needs(self, now: int) -> Needs:
-        """Nothing but the organization, which is always there."""
-        return Needs()
+        """What was chosen for other cards, and the connections that wait for it."""
+        org = self.organization_id
+        rows = [row for id in self.undecided for row in restriction_rows(org, id)]
+        return Needs(rows=((Confirmation, org, org, OTHER_CARDS), *rows))
 
     def apply(self, book: Book, now: int) -> Organization | Refusal:
         """Counts from the next batch on in every process, since the configuration version is renewed."""
@@ -202,6 +212,8 @@ class UpdateOrganization(Command[Organization | Refusal]):
         wrong = _check_settings(after.unknown_cards, after.delivery)
         if wrong is not None:
             return wrong
+        if self.unknown_cards is not None:
+            self._choose(book, self.unknown_cards, now)
         if after == before:
             return before
         book.put(after)
@@ -215,6 +227,33 @@ class UpdateOrganization(Command[Organization | Refusal]):
             now,
         )
         return after
+
+    def _choose(self, book: Book, value: str, now: int) -> None:
+        """Who chose what becomes of payments with cards Roony did not make; connections that waited go on."""
+        org = self.organization_id
+        row = book.get(Confirmation, org, org, OTHER_CARDS) or unconfirmed(org, org, OTHER_CARDS, now)
+        if row.value != value:
+            book.put(confirmed(row, value, self.actor, now))
+            book.record(org, self.actor, "organization.unknown_cards_chosen", org, {"unknown_cards": value}, now)
+        for id in self.undecided:
+            connection = book.get(Connection, org, id)
+            if connection is not None:
+                after = lift(connection, ("other_cards_undecided",))
+                follow_restrictions(book, connection, after, self.actor, now)
+
+
+async def choose_unknown_cards(
+    context: FlowContext, organization_id: str, value: str, actor: str
+) -> Organization | Refusal:
+    """The owner says what becomes of payments with cards Roony did not make, for all accounts of the organization."""
+    waiting = await undecided(context, organization_id)
+    return await context.till.submit(UpdateOrganization(organization_id, actor, unknown_cards=value, undecided=waiting))
+
+
+async def undecided(context: FlowContext, organization_id: str) -> tuple[str, ...]:
+    """The ids of the connections that wait for that choice."""
+    rows = await asyncio.to_thread(standing_connections, context.database, organization_id)
+    return tuple(row.id for row in rows if "other_cards_undecided" in {item.code for item in restrictions_of(row)})
 
 
 @dataclass(frozen=True, slots=True)

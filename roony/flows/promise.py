@@ -11,10 +11,9 @@ from roony.core.card import Card
 from roony.core.connection import Connection
 from roony.flows.card import PutOff
 from roony.flows.card_waiting import CardWaits
-from roony.flows.connection import RevokeConnection
 from roony.flows.context import FlowContext
 from roony.flows.stripe_failure import told
-from roony.gateway.errors import StripeCallFailed, StripeForbidden, StripeUncertain
+from roony.gateway.errors import StripeCallFailed, StripeUncertain
 from roony.store import tables
 from roony.store.tables import OutboxPromise
 
@@ -59,8 +58,7 @@ async def put_off(context: FlowContext, promise: OutboxPromise, error: Exception
     """Due again later with the same key. `effect`: this failure leaves open whether Stripe did it.
 
     For a card to be made: after several unsure answers, and where the key only replays, the next try looks first. What
-    may safely be sent again gets a new key then. An account that Stripe no longer lets us act for is revoked (design
-    section 5).
+    may safely be sent again gets a new key then.
     """
     unsure = effect or isinstance(error, StripeUncertain) or is_unsure(promise)
     word = f"{UNSURE if unsure else ''}{_word(error)}"
@@ -90,18 +88,6 @@ def _key_is_spent(promise: OutboxPromise, error: StripeUncertain) -> bool:
 def _word(error: Exception) -> str:
     """What the row says of a failed try: our own name for it."""
     return error.failure.kind.value if isinstance(error, StripeCallFailed) else type(error).__name__
-
-
-async def revoke_if_cut_off(context: FlowContext, connection: Connection, error: Exception) -> None:
-    """Ends the connection when Stripe says that we may no longer act for its account (design section 9)."""
-    cut_off = isinstance(error, StripeForbidden) and error.account_access_revoked
-    if cut_off and connection.status in ("active", "restricted"):
-        await context.till.submit(
-            RevokeConnection(
-                organization_id=connection.organization_id, connection_id=connection.id, actor="stripe",
-                reason="Stripe no longer gives access to the account", promise_id=context.new_id("out"),
-            )
-        )  # fmt: skip
 
 
 async def read_card(context: FlowContext, promise: OutboxPromise) -> Card:

@@ -16,7 +16,7 @@ from roony.flows.card import FinishPromise, PutOff, card_facts
 from roony.flows.card_event import BookCard
 from roony.flows.connection import ask_stripe
 from roony.flows.context import FlowContext
-from roony.flows.promise import SECOND, connection_of, put_off, revoke_if_cut_off
+from roony.flows.promise import SECOND, connection_of, put_off
 from roony.flows.settlement import BookAuthorization
 from roony.flows.unknown_card import LOOK_AGAIN, UNKNOWN_CARD, ReplayCardEvents
 from roony.gateway import issuing
@@ -103,7 +103,6 @@ async def _ask(
         return None
     except (StripeCallFailed, GatewayBusy) as error:
         await put_off(context, promise, error)
-        await revoke_if_cut_off(context, connection, error)
         return None
     return found
 

@@ -37,6 +37,7 @@ from roony.core.settlement import (
 )
 from roony.flows.alert import alert_row
 from roony.flows.balance import INSUFFICIENT_BALANCE, watch_balance
+from roony.flows.connection.confirmation import confirmation_rows, note_evidence
 from roony.flows.discrepancy import flag, settle_findings
 from roony.flows.event_outcome import finished
 from roony.flows.merchant import is_merchant_of, pin_network_id
@@ -87,6 +88,8 @@ class BookAuthorization(Command[str]):
             rows.append((Card, org, said.roony_card_id))
         for transaction in said.transactions:
             rows += transaction_rows(org, transaction)
+        if said.evidence:
+            rows += confirmation_rows(org, self.connection_id)
         return Needs(
             rows=tuple(rows),
             stripe_cards=(StripeCardNeed(org, self.connection_id, said.stripe_card_id),),
@@ -125,6 +128,7 @@ class BookAuthorization(Command[str]):
                 approved=said.approved, amount=said.amount, captured=after.captured, event=_id_of(self.event),
             )  # fmt: skip
         self._ask_where_unsure(book, known, after, now)
+        note_evidence(book, org, self.connection_id, said.evidence, said.id, now)
         finished(book, self.event, org, "applied", None, now)
         return "applied"
 

@@ -13,15 +13,19 @@ from typing import Any, Literal
 
 from roony.gateway.client import ConnectionAccess, PlainObject, StripeGateway, require_id
 from roony.gateway.errors import FailureKind, StripeFailure, StripeRefused
-from roony.gateway.paging import created_since, walk
+from roony.gateway.paging import PageLimitReached, created_since, walk
 
 FIND_CARDS_MAX_PAGES = 50
 FIND_CARDS_CLOCK_MARGIN_SECONDS = 300
 """How far Stripe's clock may be behind ours before the look-up would miss a card."""
 
 LIST_CARDS_MAX_PAGES = 50
+OTHER_CARDS_MAX_PAGES = 5
 LIST_AUTHORIZATIONS_MAX_PAGES = 50
 LIST_TRANSACTIONS_MAX_PAGES = 50
+
+NO_CARDHOLDER = "ich_none"
+"""A cardholder that no account has."""
 
 CardStatus = Literal["active", "inactive"]
 
@@ -110,6 +114,37 @@ def list_cards(
         return gateway.perform(lambda: gateway.sdk.v1.issuing.cards.list(page, options))
 
     return walk("cards", fetch, filters, max_pages=max_pages, starting_after=starting_after)
+
+
+def count_other_cards(gateway: StripeGateway, access: ConnectionAccess) -> tuple[int, bool]:
+    """How many active cards of the account were not made by a Roony, and whether there are more than were looked at.
+
+    Roony's cards name their organization in the metadata. At most OTHER_CARDS_MAX_PAGES reads.
+    """
+    count = 0
+    try:
+        for card in list_cards(gateway, access, status="active", max_pages=OTHER_CARDS_MAX_PAGES):
+            count += "roony_organization" not in (card.get("metadata") or {})
+    except PageLimitReached:
+        return count, True
+    return count, False
+
+
+def try_permissions(gateway: StripeGateway, access: ConnectionAccess) -> None:
+    """Tries what Roony needs of an account, each in a way that has no effect; StripeForbidden names what is missing.
+
+    Stripe looks at permissions before parameters: a card for a cardholder that does not exist is refused as such where
+    cards may be made, and as forbidden where they may not.
+    """
+    options = gateway.options(access)
+    nobody: Any = {"cardholder": NO_CARDHOLDER, "currency": "usd", "type": "virtual"}
+    gateway.perform(lambda: gateway.sdk.v1.issuing.cardholders.list({"limit": 1}, options))
+    gateway.perform(lambda: gateway.sdk.v1.issuing.authorizations.list({"limit": 1}, options))
+    gateway.perform(lambda: gateway.sdk.v1.issuing.transactions.list({"limit": 1}, options))
+    try:
+        gateway.perform(lambda: gateway.sdk.v1.issuing.cards.create(nobody, options))
+    except StripeRefused:
+        return
 
 
 def update_card_status(

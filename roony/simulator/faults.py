@@ -6,9 +6,9 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from roony.simulator.refusals import Refusal, invalid, locked
+from roony.simulator.refusals import Refusal, invalid, locked, unauthorized
 
-_FIRST = ("rate_limit", "lock_timeout", "conflict", "error_before", "drop_before")
+_FIRST = ("rate_limit", "lock_timeout", "conflict", "error_before", "drop_before", "unauthorized", "forbidden")
 KINDS = (*_FIRST, "error_after", "drop_after", "slow")
 _REASONS = ("global-rate", "endpoint-rate", "global-concurrency", "endpoint-concurrency", "resource-specific")
 _LONGEST_SECONDS = 120
@@ -64,6 +64,10 @@ class Fault:
         if self.kind == "conflict":
             message = "Another request is working on this object."
             return Refusal(409, f"{message} {_SIMULATED}", code="conflict", headers=headers)
+        if self.kind == "unauthorized":
+            return unauthorized(f"Invalid API Key provided. {_SIMULATED}")
+        if self.kind == "forbidden":
+            return Refusal(403, f"The provided key does not have the required permissions. {_SIMULATED}")
         message = "An unknown error occurred."
         return Refusal(500, f"{message} {_SIMULATED}", kind="api_error", headers=headers, stored=True)
 

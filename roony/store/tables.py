@@ -18,11 +18,13 @@ from roony.core.audit import AuditRecord
 from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.budget import Budget, BudgetPeriod
 from roony.core.card import Card
+from roony.core.confirmation import Confirmation
 from roony.core.connection import Connection
 from roony.core.control import Control
 from roony.core.delivery import RevealLink
 from roony.core.dispute import Dispute
 from roony.core.ledger import Entry, Hold
+from roony.core.preflight import Preflight
 from roony.core.purchase import KeptKey, Purchase, RecentPurchase, Velocity
 from roony.core.reconciliation import Reconciliation
 from roony.core.settlement import Discrepancy, StripeTransaction
@@ -264,6 +266,8 @@ reconciliations = _table(
     Index("reconciliations_by_time", "organization_id", "created_at"),
 )
 alerts = _table("alerts", Alert, "organization_id id", Index("alerts_by_time", "organization_id", "created_at"))
+confirmations = _table("confirmations", Confirmation, "organization_id subject name")
+preflights = _table("preflights", Preflight, "organization_id connection_id kind")
 audit_records = _table("audit_records", AuditRecord, "organization_id sequence")
 
 inbox = _table(

@@ -14,7 +14,6 @@ from roony.core.audit import AuditRecord
 from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.budget import available
 from roony.core.card import Card
-from roony.core.connection import Connection
 from roony.core.control import Control
 from roony.core.delivery import thumbprint
 from roony.core.reconciliation import Reconciliation
@@ -168,17 +167,6 @@ def approval(row: Approval, now: int) -> Json:
         "status": current_status(row, now), "snapshot": json.loads(row.snapshot),
         "expires_at": time(row.expires_at), "decided_by": row.decided_by, "decided_at": time(row.decided_at),
         "note": row.note, "created_at": time(row.created_at),
-    }  # fmt: skip
-
-
-def connection(row: Connection) -> Json:
-    """A connected Stripe account."""
-    return {
-        "id": row.id, "kind": row.kind, "status": row.status, "stripe_account": row.stripe_account,
-        "livemode": bool(row.livemode), "scope": row.scope, "currency": row.currency,
-        "stripe_cardholder_id": row.stripe_cardholder_id, "status_reason": row.status_reason,
-        "catching_up_since": time(row.catching_up_since),
-        "created_at": time(row.created_at), "updated_at": time(row.updated_at),
     }  # fmt: skip
 
 

@@ -333,6 +333,20 @@ class ReplayBody(Body):
     cursor: Annotated[str | None, Field(max_length=500, description="`next_cursor` of the call before")] = None
 
 
+class ConfirmBody(Body):
+    """What the owner has seen in the account's Issuing settings; at least one of them."""
+
+    realtime_url: bool | None = None
+    timeout_declines: bool | None = None
+    other_cards: Literal["decline", "approve", "approve_while_unfrozen"] | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set:
+            raise PydanticCustomError("nothing", "Name what is confirmed: realtime_url, timeout_declines, other_cards")
+        return self
+
+
 class ConnectionBody(Body):
     """An account that is to be connected."""
 

@@ -622,7 +622,10 @@ class TestCardholder:
         await keep(scripted)
 
         row = books.row(Connection, id=connection.id)
-        assert (row.status, row.status_reason) == ("restricted", "cardholder_refused: invalid_request")
+        assert (row.status, row.status_reason) == (
+            "restricted",
+            "cardholder_refused: Stripe refused the cardholder: invalid_request.",
+        )
         assert statuses(books, "make_cardholder") == ["dead"]
         wire.script(Answer(GRANT), Answer(ACCOUNT_9), Answer({"id": "ich_2"}))
         assert good(await connected(scripted, "ac_2")).id == connection.id

@@ -18,7 +18,7 @@ from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
 from roony.flows import connection as flow
 from roony.flows.card import ExpireCard, MadeCard, RecordCard
-from roony.flows.connection import cardholder, end_cards
+from roony.flows.connection import cardholder, end_cards, revocation
 from roony.flows.context import FlowContext
 from roony.flows.ending import CancelPurchase
 from roony.flows.inbox import handle_event
@@ -93,7 +93,7 @@ def cancel(monkeypatch: pytest.MonkeyPatch) -> FakeCancel:
 async def keep(context: FlowContext) -> None:
     """Keeps the promise to end the cards once, if it is due."""
     for promise in await context.till.write(outbox.claim(context.clock())):
-        if promise.kind == end_cards.KIND:
+        if promise.kind == revocation.KIND:
             await flow.keep_end_cards(context, promise)
 
 
@@ -102,7 +102,7 @@ async def disconnect(context: FlowContext) -> None:
 
 
 def promise_of(books: Books) -> OutboxPromise:
-    found = books.row(OutboxPromise, kind=end_cards.KIND)
+    found = books.row(OutboxPromise, kind=revocation.KIND)
     assert isinstance(found, OutboxPromise)
     return found
 

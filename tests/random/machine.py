@@ -17,12 +17,14 @@ from roony.core.approval import Approval
 from roony.core.authorization import Authorization
 from roony.core.budget import Budget, BudgetPeriod
 from roony.core.card import Card
+from roony.core.confirmation import REALTIME_URL, TIMEOUT_DECLINES
 from roony.core.decision import Ask
 from roony.core.errors import Refusal
 from roony.core.merchant import Merchant
 from roony.core.purchase import Purchase
 from roony.flows.approval import Approve, ApproveIds, Deny, ExpireApproval
 from roony.flows.card import ExpireCard
+from roony.flows.connection import ConfirmConnection
 from roony.flows.ending import CancelPurchase
 from roony.flows.freeze import Freeze, Unfreeze
 from roony.flows.purchase import AskIds, AskPurchase
@@ -32,7 +34,7 @@ from tests.random.keeping import keep
 from tests.random.model import CHECK, SECOND, Line, Model, Wish
 from tests.random.network import MERCHANTS, Event, Network, NetworkAuthorization, NetworkCard
 from tests.random.watch import Counts, Watch, plain
-from tests.support.books import ORG
+from tests.support.books import CONNECTION, ORG
 from tests.support.promises import MONEY
 
 NUMBER = st.integers(0, 2**16)
@@ -432,6 +434,7 @@ class CompanyMachine(RuleBasedStateMachine):
             granted, id = None if what == "controls" else amount, f"iauth_{self.network._next()}"
             self.network.authorize(id, self._card(pick), "FIGMA", amount, what, granted, ours=False)
         self._happened(fate)
+        self._confirmed()
 
     @precondition(lambda self: self._some("pending", "expired", "closed"))
     @rule(pick=NUMBER, share=st.sampled_from(["all", "all", "half", "more", "tip"]), close=st.booleans(), fate=FATES)
@@ -452,6 +455,12 @@ class CompanyMachine(RuleBasedStateMachine):
         id = f"iauth_{self.network._next()}"
         self.network.authorize(id, known.card, "FIGMA", 500, "card_active", 500, ours=False)
         self._happened(fate)
+        self._confirmed()
+
+    def _confirmed(self) -> None:
+        """The owner has set right what let Stripe approve alone, and says so: new purchases go on."""
+        wishes = ((REALTIME_URL, True), (TIMEOUT_DECLINES, True))
+        self.ground.submit(ConfirmConnection(ORG, CONNECTION, wishes, "usr_1"))
 
     @precondition(lambda self: self._captured())
     @rule(pick=NUMBER, share=st.sampled_from(["half", "all", "stray"]), linked=st.booleans(), fate=FATES)

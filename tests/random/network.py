@@ -106,7 +106,8 @@ class Network:
         if known is None:
             known = self.authorizations[id] = NetworkAuthorization(id, card, merchant)
         approved = granted is not None
-        known.history.append({"approved": approved, "reason": reason, "amount": granted if approved else amount})
+        entry = {"approved": approved, "reason": reason, "amount": granted if approved else amount}
+        known.history.append({**entry, "created": self.now})
         if granted is not None:
             known.amount += granted
             known.granted += granted if ours else 0

@@ -82,6 +82,17 @@ def test_a_lock_timeout_has_no_reason(simulator: SimulatorProcess, client: strip
     assert "Stripe-Rate-Limited-Reason" not in locked.value.headers
 
 
+@pytest.mark.parametrize(("kind", "status"), [("unauthorized", 401), ("forbidden", 403)])
+def test_a_key_or_a_permission_may_be_missing_for_a_while(
+    simulator: SimulatorProcess, client: stripe.StripeClient, kind: str, status: int
+) -> None:
+    simulator.control("faults", [{"endpoint": "GET /v1/balance", "kind": kind, "count": 1}])
+    with pytest.raises(stripe.StripeError) as refused:
+        client.v1.balance.retrieve()
+    assert refused.value.http_status == status
+    assert client.v1.balance.retrieve().object == "balance"
+
+
 @pytest.mark.parametrize(("kind", "made"), [("drop_before", 0), ("drop_after", 1)])
 def test_a_lost_connection_comes_before_or_after_the_effect(
     simulator: SimulatorProcess, client: stripe.StripeClient, kind: str, made: int

@@ -150,6 +150,17 @@ class Payer:
             self.roony.control(account, {"timeout_action": "decline"})
         assert self.authorization.request_history[-1].reason == reason
         assert self.authorization.approved is (action == "approve")
+        if action == "approve":
+            self._confirm()
+
+    def _confirm(self) -> None:
+        """An approval without Roony's answer restricts the connection; the owner has set it right and says so."""
+        [connection] = self.roony.owner.get("/api/v1/admin/connections")["data"]
+        path = f"/api/v1/admin/connections/{connection['id']}"
+        restricted = ["timeout_action_contradicted"]
+        until(lambda: [item["code"] for item in self.roony.owner.get(path)["restrictions"]], restricted)
+        confirmed = self.roony.owner.send("POST", f"{path}/confirm", {"timeout_declines": True})
+        assert (confirmed["status"], confirmed["confirmations"]["timeout_declines"]["value"]) == ("active", "yes")
 
     def _overruled(self, action: str, amount: str) -> None:
         """A program of the account answers by a call, which wins; Roony stands still until that is done."""

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from roony.flows.connection.access import ask_stripe
+from roony.flows.connection.account_status import (
+    ACCOUNT_TYPES,
+    PromiseCheck,
+    RecoveryDuty,
+    keep_check_account,
+    look_at_account,
+)
 from roony.flows.connection.activation import ActivateConnection, EndPending
 from roony.flows.connection.cardholder import RecordCardholder, ensure_cardholder, keep_make_cardholder
+from roony.flows.connection.confirmation import ConfirmConnection
 from roony.flows.connection.direct import connect_direct
 from roony.flows.connection.end_cards import keep_end_cards
 from roony.flows.connection.finish import Callback, finish
+from roony.flows.connection.restriction import RestrictConnection
 from roony.flows.connection.revocation import RevokeConnection, disconnect, revoke
 from roony.flows.connection.routing import all_routes, route_of
 from roony.flows.connection.start import Opened, Started, open_ticket, start_connection
 
 __all__ = [
+    "ACCOUNT_TYPES",
     "ActivateConnection",
     "Callback",
+    "ConfirmConnection",
     "EndPending",
     "Opened",
+    "PromiseCheck",
     "RecordCardholder",
+    "RecoveryDuty",
+    "RestrictConnection",
     "RevokeConnection",
     "Started",
     "all_routes",
@@ -26,8 +40,10 @@ __all__ = [
     "disconnect",
     "ensure_cardholder",
     "finish",
+    "keep_check_account",
     "keep_end_cards",
     "keep_make_cardholder",
+    "look_at_account",
     "open_ticket",
     "revoke",
     "route_of",

@@ -7,11 +7,13 @@ import json
 from dataclasses import dataclass, field
 
 from roony.core.agent import Organization
-from roony.core.connection import Connection
+from roony.core.confirmation import CONTRADICTED, OTHER_CARDS, Confirmation
+from roony.core.connection import NEXT, STANDING, Connection, Seen, as_seen, lift
 from roony.core.errors import Refusal, not_found
 from roony.flows.alert import alert_row, close_alert
 from roony.flows.connection.cardholder import KIND, cardholder_key, cardholder_params, next_attempt
-from roony.flows.connection.end_cards import REVOKED, promise_cards_end
+from roony.flows.connection.restriction import follow_restrictions, restriction_rows
+from roony.flows.connection.revocation import REVOKED, promise_cards_end
 from roony.flows.connection.routing import (
     PENDING_LIFETIME,
     claim_route,
@@ -43,6 +45,7 @@ class ActivateConnection(Command[Connection | Refusal]):
     `secrets` are (name, sealed token). `replaces` is a dead default connection that this one takes the place of.
     `cardholder` is JSON; `attempt` None means that a promise to make it is open already. `ends` are other direct
     connections, each with the id of a new promise, that end because the installation's key is of this account now.
+    `seen` is what the account looked like just before: it may be restricted from the beginning.
     """
 
     organization_id: str
@@ -59,13 +62,16 @@ class ActivateConnection(Command[Connection | Refusal]):
     attempt: int | None
     actor: str
     ends: tuple[tuple[str, str], ...] = ()
+    seen: Seen | None = None
 
     def needs(self, now: int) -> Needs:
-        """The connections involved, the route that was claimed, and the alert that the connection was over."""
+        """The connections involved, the route that was claimed, the alerts, and whether other cards were decided on."""
         ids = {self.connection_id, self.started_id, self.replaces, *(id for id, _ in self.ends)} - {None}
         rows = [(Connection, self.organization_id, id) for id in sorted(filter(None, ids))]
         route = (AccountRoute, self.stripe_account, int(self.livemode))
-        return Needs(rows=(*rows, route, alert_row(self.organization_id, REVOKED, self.connection_id)))
+        choice = (Confirmation, self.organization_id, self.organization_id, OTHER_CARDS)
+        over = alert_row(self.organization_id, REVOKED, self.connection_id)
+        return Needs(rows=(*rows, route, over, choice, *restriction_rows(self.organization_id, self.connection_id)))
 
     def apply(self, book: Book, now: int) -> Connection | Refusal:
         """1 the account is claimed for this connection · 2 the attempt is still open · 3 activate, seal, promise."""
@@ -94,6 +100,7 @@ class ActivateConnection(Command[Connection | Refusal]):
             scope=self.scope,
             currency=connection.currency if resumed else self.currency,
             updated_at=now,
+            activated_at=now,
         )
         for name, sealed in self.secrets:
             book.put(ConnectionSecret(self.organization_id, connection.id, name, sealed, now))
@@ -119,7 +126,15 @@ class ActivateConnection(Command[Connection | Refusal]):
             },
             now,
         )
-        return connection
+        return self._restricted(book, connection, now)
+
+    def _restricted(self, book: Book, connection: Connection, now: int) -> Connection:
+        """What restricted it is over, but for what only its owner can set right at Stripe; then comes what was seen."""
+        after = lift(connection, set(NEXT) - set(CONTRADICTED.values()))
+        if self.seen is not None:
+            chosen = book.get(Confirmation, self.organization_id, self.organization_id, OTHER_CARDS)
+            after = as_seen(after, self.seen, chosen is not None, now)
+        return follow_restrictions(book, connection, after, self.actor, now)
 
     def _promise_cardholder(self, book: Book, connection: Connection, now: int) -> Connection:
         if connection.stripe_cardholder_id is not None or self.attempt is None:
@@ -148,7 +163,7 @@ class ActivateConnection(Command[Connection | Refusal]):
     def _end_other(self, book: Book, other_id: str, promise_id: str, now: int) -> None:
         """Its account can no longer be asked: our key is another one's. Its cards end, those left open are flagged."""
         other = book.need(Connection, self.organization_id, other_id)
-        if other.status not in ("active", "restricted") or other.stripe_account == self.stripe_account:
+        if other.status not in STANDING or other.stripe_account == self.stripe_account:
             return
         reason = f"our key is of {self.stripe_account} now"
         book.put(other._replace(status="expired", status_reason=reason, updated_at=now))
@@ -173,8 +188,8 @@ class ActivateConnection(Command[Connection | Refusal]):
 
 
 def _still_open(started: Connection, now: int) -> bool:
-    """Pending and young enough; or active already, when two attempts resumed the same connection at once."""
-    if started.status == "active":
+    """Pending and young enough; or there already, when two attempts resumed the same connection at once."""
+    if started.status in STANDING:
         return True
     return started.status == "pending" and now - started.created_at < OPEN_FOR
 
@@ -216,6 +231,7 @@ async def activate(
     currency: str,
     tokens: dict[str, str],
     actor: str,
+    seen: Seen | None = None,
 ) -> Connection | Refusal:
     """1 claim the account · 2 seal the tokens for the connection that holds it · 3 activate it, or end `started`."""
     organization_id = started.organization_id
@@ -226,7 +242,7 @@ async def activate(
     else:
         target = await read_connection(context, organization_id, route.connection_id)
         if target is not None and target.kind == started.kind:
-            answer = await _submit(context, started, target, account, livemode, scope, currency, tokens, actor)
+            answer = await _submit(context, started, target, account, livemode, scope, currency, tokens, actor, seen)
         else:
             answer = Refusal(
                 "account_taken",
@@ -249,6 +265,7 @@ async def _submit(
     currency: str,
     tokens: dict[str, str],
     actor: str,
+    seen: Seen | None,
 ) -> Connection | Refusal:
     organization = await read_organization(context, started.organization_id)
     if organization is None:
@@ -279,6 +296,7 @@ async def _submit(
             attempt,
             actor,
             tuple((other.id, context.new_id("out")) for other in others),
+            seen,
         )
     )
 
@@ -289,9 +307,7 @@ async def others_of_key(context: FlowContext, organization_id: str, account: str
     return [
         direct
         for direct in directs
-        if direct.organization_id == organization_id
-        and direct.stripe_account != account
-        and direct.status in ("active", "restricted")
+        if direct.organization_id == organization_id and direct.stripe_account != account and direct.status in STANDING
     ]
 
 

@@ -12,10 +12,11 @@ import structlog
 from sqlalchemy import bindparam, select
 
 from roony.core.agent import Organization
-from roony.core.connection import Connection
+from roony.core.connection import STANDING, Connection, lift, restrict
 from roony.core.errors import Refusal, not_found
 from roony.flows.card import PutOff, dead, done
 from roony.flows.connection.access import ask_stripe
+from roony.flows.connection.restriction import follow_restrictions, restriction_rows
 from roony.flows.connection.routing import read_connection
 from roony.flows.context import FlowContext
 from roony.flows.movement import ROONY
@@ -178,8 +179,8 @@ class RecordCardholder(Command[Connection | Refusal]):
     promise: OutboxPromise | None
 
     def needs(self, now: int) -> Needs:
-        """The connection."""
-        return Needs(rows=((Connection, self.organization_id, self.connection_id),))
+        """The connection and its alert."""
+        return Needs(rows=restriction_rows(self.organization_id, self.connection_id))
 
     def apply(self, book: Book, now: int) -> Connection | Refusal:
         """Records it and ends the promise."""
@@ -200,7 +201,7 @@ class RecordCardholder(Command[Connection | Refusal]):
             {"stripe_cardholder": self.stripe_cardholder_id},
             now,
         )
-        return connection
+        return follow_restrictions(book, connection, lift(connection, ("cardholder_refused",)), ROONY, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +215,8 @@ class DropCardholder(Command[Connection | Refusal]):
     refused: bool
 
     def needs(self, now: int) -> Needs:
-        """The connection."""
-        return Needs(rows=((Connection, self.organization_id, self.connection_id),))
+        """The connection and its alert."""
+        return Needs(rows=restriction_rows(self.organization_id, self.connection_id))
 
     def apply(self, book: Book, now: int) -> Connection | Refusal:
         """Ends the promise. Without a cardholder no card can be made: a refusal restricts the connection."""
@@ -224,18 +225,7 @@ class DropCardholder(Command[Connection | Refusal]):
             book.finish_promise(dead(self.promise, self.code, now))
         if connection is None:
             return not_found("connection", self.connection_id)
-        if not self.refused or connection.status != "active" or connection.stripe_cardholder_id is not None:
+        if not self.refused or connection.status not in STANDING or connection.stripe_cardholder_id is not None:
             return connection
-        connection = connection._replace(
-            status="restricted", status_reason=f"cardholder_refused: {self.code}", updated_at=now
-        )
-        book.put(connection)
-        book.record(
-            self.organization_id,
-            ROONY,
-            "connection.restricted",
-            connection.id,
-            {"reason": connection.status_reason},
-            now,
-        )
-        return connection
+        after = restrict(connection, "cardholder_refused", f"Stripe refused the cardholder: {self.code}.", now)
+        return follow_restrictions(book, connection, after, ROONY, now)

@@ -11,11 +11,11 @@ import structlog
 from roony.core.agent import Organization
 from roony.core.connection import Connection
 from roony.core.errors import Refusal, not_found
+from roony.flows.connection.account_status import see
 from roony.flows.connection.activation import ACCOUNT_TAKEN, activate, card_currency, others_of_key
 from roony.flows.connection.cardholder import cardholder_params
 from roony.flows.connection.routing import direct_connections, read_connection, read_organization, route_of
 from roony.flows.context import FlowContext
-from roony.gateway import issuing
 from roony.gateway.client import ConnectionAccess
 from roony.gateway.errors import StripeCallFailed
 from roony.gateway.pool import GatewayBusy
@@ -67,9 +67,7 @@ async def connect_direct(context: FlowContext, organization_id: str, actor: str)
         return not_found("organization", organization_id)
     livemode = context.gateway.livemode
     try:
-        account = await context.pool.run(
-            issuing.retrieve_account, context.gateway, ConnectionAccess("direct", None, livemode)
-        )
+        account, seen = await see(context, ConnectionAccess("direct", None, livemode))
     except (StripeCallFailed, GatewayBusy) as error:
         log.warning("connection.account_not_read", error=str(error)[:300])
         return STRIPE_UNAVAILABLE
@@ -87,7 +85,7 @@ async def connect_direct(context: FlowContext, organization_id: str, actor: str)
             return begun
         held = begun
     currency = card_currency(account, organization.currency)
-    return await activate(context, held, id, livemode, None, currency, {}, actor)
+    return await activate(context, held, id, livemode, None, currency, {}, actor, seen)
 
 
 async def _held(context: FlowContext, organization_id: str, account: str, livemode: bool) -> Connection | None:

@@ -16,9 +16,9 @@ from roony.core.connection import Connection
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
-from roony.flows.alert import alert_row
 from roony.flows.card import PutOff, done
 from roony.flows.connection.access import ask_stripe
+from roony.flows.connection.revocation import OVER, erase_tokens, token_needs
 from roony.flows.connection.routing import read_connection
 from roony.flows.context import FlowContext
 from roony.flows.discrepancy import discrepancy_id, flag
@@ -30,16 +30,10 @@ from roony.gateway.pool import GatewayBusy
 from roony.store.book import Book, PromiseOutcome
 from roony.store.command import Command
 from roony.store.facts import Needs
-from roony.store.outbox import new_promise
-from roony.store.tables import ConnectionSecret, OutboxPromise, cards
+from roony.store.tables import OutboxPromise, cards
 
 log = structlog.get_logger("roony.connections")
 
-KIND = "end_cards_of_connection"
-# The alert that tells everybody that a connection is over.
-REVOKED = "connection_revoked"
-TOKENS = ("access_token", "refresh_token")
-OVER = ("revoked", "expired")
 SECOND = 1_000_000
 MAX_DELAY = 60 * SECOND
 # When the till was too busy for a card: tried again after this long.
@@ -65,27 +59,6 @@ _OPEN = (
 )
 _CARDS = select(cards).where(*_OPEN, cards.c.id > bindparam("after")).order_by(cards.c.id).limit(PAGE)
 _LEFT = select(cards.c.stripe_card_id.is_(None)).where(*_OPEN).distinct()
-
-
-def promise_cards_end(book: Book, connection: Connection, access_left: bool, promise_id: str, now: int) -> None:
-    """Promises the end of the cards of a connection that is over. `access_left`: Stripe still lets us cancel them."""
-    params = {"access_left": access_left}
-    book.promise(new_promise(connection.organization_id, promise_id, KIND, connection.id, params, now))
-
-
-def token_needs(organization_id: str, connection_id: str) -> Needs:
-    """A connection, its tokens, and the alert that it is over."""
-    secrets = tuple((ConnectionSecret, organization_id, connection_id, name) for name in TOKENS)
-    alert = alert_row(organization_id, REVOKED, connection_id)
-    return Needs(rows=((Connection, organization_id, connection_id), *secrets, alert))
-
-
-def erase_tokens(book: Book, connection: Connection, now: int) -> None:
-    """Overwrites the tokens; the command named `token_needs`."""
-    for name in TOKENS:
-        secret = book.get(ConnectionSecret, connection.organization_id, connection.id, name)
-        if secret is not None and secret.sealed:
-            book.put(secret._replace(sealed="", updated_at=now))
 
 
 class _Round(NamedTuple):

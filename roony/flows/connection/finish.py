@@ -10,11 +10,12 @@ from sqlalchemy import bindparam, select, update
 
 from roony.core.connection import Connection
 from roony.core.errors import Refusal
+from roony.flows.connection.account_status import see
 from roony.flows.connection.activation import EndPending, activate, card_currency
 from roony.flows.connection.routing import read_connection, route_of
 from roony.flows.connection.start import digest
 from roony.flows.context import FlowContext
-from roony.gateway import connect, issuing
+from roony.gateway import connect
 from roony.gateway.client import ConnectionAccess
 from roony.gateway.connect import OAuthTokens
 from roony.gateway.errors import OAuthRefused, StripeCallFailed
@@ -139,16 +140,17 @@ async def _take_up(context: FlowContext, started: Connection, tokens: OAuthToken
         await _let_go(context, tokens.stripe_account)
         return await _not_connected(context, started, refusal)
     access = ConnectionAccess("connect", tokens.stripe_account, tokens.livemode)
-    currency = started.currency
+    currency, seen = started.currency, None
     try:
-        account = await context.pool.run(issuing.retrieve_account, context.gateway, access)
+        account, seen = await see(context, access)
         currency = card_currency(account, started.currency)
     except (StripeCallFailed, GatewayBusy) as error:
         # The code is spent: better active with the organization's currency than lost.
         log.warning("connection.account_not_read", connection=started.id, error=str(error)[:300])
     granted = {"access_token": tokens.access_token, "refresh_token": tokens.refresh_token}
     kept = {name: token for name, token in granted.items() if token}
-    return await activate(context, started, tokens.stripe_account, tokens.livemode, tokens.scope, currency, kept, OWNER)
+    account_id, livemode = tokens.stripe_account, tokens.livemode
+    return await activate(context, started, account_id, livemode, tokens.scope, currency, kept, OWNER, seen)
 
 
 async def _let_go(context: FlowContext, account: str) -> None:

@@ -6,20 +6,47 @@ from dataclasses import dataclass
 
 from roony.core.connection import Connection
 from roony.core.errors import Refusal, not_found
-from roony.flows.alert import raise_alert
-from roony.flows.connection.end_cards import REVOKED, TOKENS, erase_tokens, promise_cards_end, token_needs
+from roony.flows.alert import alert_row, close_alert, raise_alert
+from roony.flows.connection.restriction import ALERT as RESTRICTED
 from roony.flows.context import FlowContext
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
+from roony.store.outbox import new_promise
 from roony.store.tables import ConnectionSecret
 
 SECOND = 1_000_000
 # A statement that the access ended, older than this before the connection became active, is about the time before.
 STATEMENT_MARGIN = 60 * SECOND
+KIND = "end_cards_of_connection"
+# The alert that tells everybody that a connection is over.
+REVOKED = "connection_revoked"
+TOKENS = ("access_token", "refresh_token")
+OVER = ("revoked", "expired")
 ALREADY_RECONNECTED = Refusal(
     "already_reconnected", "That was said before the connection became active; it stays as it is.", 409
 )
+
+
+def promise_cards_end(book: Book, connection: Connection, access_left: bool, promise_id: str, now: int) -> None:
+    """Promises the end of the cards of a connection that is over. `access_left`: Stripe still lets us cancel them."""
+    params = {"access_left": access_left}
+    book.promise(new_promise(connection.organization_id, promise_id, KIND, connection.id, params, now))
+
+
+def token_needs(organization_id: str, connection_id: str) -> Needs:
+    """A connection, its tokens, and the alerts that it is over or restricted."""
+    secrets = tuple((ConnectionSecret, organization_id, connection_id, name) for name in TOKENS)
+    alerts = tuple(alert_row(organization_id, kind, connection_id) for kind in (REVOKED, RESTRICTED))
+    return Needs(rows=((Connection, organization_id, connection_id), *secrets, *alerts))
+
+
+def erase_tokens(book: Book, connection: Connection, now: int) -> None:
+    """Overwrites the tokens; the command named `token_needs`."""
+    for name in TOKENS:
+        secret = book.get(ConnectionSecret, connection.organization_id, connection.id, name)
+        if secret is not None and secret.sealed:
+            book.put(secret._replace(sealed="", updated_at=now))
 
 
 def revoke(
@@ -52,6 +79,7 @@ def revoke(
         message = f"The Stripe account {connection.stripe_account} is no longer connected: {reason}. Its cards end."
         message = f"{message} Connect it again to go on."
         raise_alert(book, connection.organization_id, REVOKED, connection.id, message, now)
+    close_alert(book, connection.organization_id, RESTRICTED, connection.id, now)
     return connection
 
 
@@ -87,7 +115,9 @@ class RevokeConnection(Command[Connection | Refusal]):
 
 
 def _active_since(book: Book, connection: Connection) -> int:
-    """When the connection last became active: its tokens are written by that alone. Without any, when it began."""
+    """When the connection last became active. Of an older row that is not known: its tokens tell, or when it began."""
+    if connection.activated_at is not None:
+        return connection.activated_at
     found = [book.get(ConnectionSecret, connection.organization_id, connection.id, name) for name in TOKENS]
     return max([secret.updated_at for secret in found if secret is not None], default=connection.created_at)
 

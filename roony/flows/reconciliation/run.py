@@ -19,7 +19,7 @@ from roony.flows.card import FinishPromise, done
 from roony.flows.connection.routing import read_connection
 from roony.flows.context import FlowContext
 from roony.flows.movement import ROONY
-from roony.flows.promise import put_off, revoke_if_cut_off
+from roony.flows.promise import put_off
 from roony.flows.reconciliation.cards import cards_page
 from roony.flows.reconciliation.listing import authorizations_page, events_page, transactions_page
 from roony.flows.reconciliation.unseen import open_cards_step, open_step, settle_step, unlisted_step
@@ -71,7 +71,7 @@ async def keep_reconcile(context: FlowContext, promise: OutboxPromise) -> None:
     except LeaseLost:
         log.warning("reconciliation.lease_lost", run=run.id)
     except Exception as error:
-        await _not_now(work, promise, connection, error)
+        await _not_now(work, promise, error)
 
 
 async def _work_on(work: Work, promise: OutboxPromise) -> None:
@@ -135,7 +135,7 @@ def _save(promise: OutboxPromise, run: Reconciliation, now: int) -> Callable[[Wr
     return save_run
 
 
-async def _not_now(work: Work, promise: OutboxPromise, connection: Connection, error: Exception) -> None:
+async def _not_now(work: Work, promise: OutboxPromise, error: Exception) -> None:
     """The place saved last holds; the reads count. Due again with a doubling wait, or given up."""
     context, now = work.context, work.context.clock()
     log.warning("reconciliation.put_off", run=work.run.id, phase=work.place.phase, error=f"{error}"[:300])
@@ -147,7 +147,6 @@ async def _not_now(work: Work, promise: OutboxPromise, connection: Connection, e
         await _end(context, promise, kept, "failed", kept.error)
     elif await context.till.write(_save(promise, kept, now)):
         await put_off(context, promise, error)
-    await revoke_if_cut_off(context, connection, error)
 
 
 async def _look(context: FlowContext, promise: OutboxPromise) -> Reconciliation | None:

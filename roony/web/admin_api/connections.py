@@ -1,19 +1,24 @@
-"""Connected Stripe accounts: begin to connect one, see them, disconnect one."""
+"""Connected Stripe accounts: begin to connect one, see them, confirm what no API shows, disconnect one."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from starlette.concurrency import run_in_threadpool
 
 from roony.core.connection import Connection
-from roony.flows.connection import disconnect, start_connection
-from roony.web import answers
-from roony.web.admin_api.lists import get_row, list_rows
+from roony.flows.connection import ConfirmConnection, disconnect, start_connection
+from roony.flows.context import FlowContext
+from roony.flows.organization import choose_unknown_cards
+from roony.store.queries.connections import about_connections
+from roony.store.queries.paging import newest_first
+from roony.web import answers, connection_answers
+from roony.web.admin_api.lists import get_row, wanted
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted
 from roony.web.requests import KeyedRoute
-from roony.web.schemas import ConnectionBody, ListQuery
+from roony.web.schemas import ConfirmBody, ConnectionBody, ListQuery
 
 router = APIRouter(route_class=KeyedRoute, tags=["Connections"])
 
@@ -23,23 +28,50 @@ async def list_connections(
     caller: CallerOf, context: ContextOf, query: Annotated[ListQuery, Query()]
 ) -> dict[str, Any]:
     """Connections, newest first, ended ones too."""
-    return await list_rows(context, Connection, caller.organization_id, query, answers.connection)
+    org = caller.organization_id
+    page = await run_in_threadpool(newest_first, context.database, Connection, org, wanted(query))
+    about = await run_in_threadpool(about_connections, context.database, org, [row.id for row in page.rows])
+    return answers.listed(page, lambda row: connection_answers.connection(row, about[row.id]))
 
 
 @router.post("/connections", status_code=201, response_model=None)
 async def create_connection(body: ConnectionBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Begin to connect an account; `url` is a start link, good once, and null when there is nothing to open."""
     started = accepted(await start_connection(context, caller.organization_id, body.kind, caller.actor))
-    return {**answers.connection(started.connection), "url": started.url}
+    return {**await _shown(context, started.connection), "url": started.url}
 
 
 @router.get("/connections/{id}", response_model=None)
 async def get_connection(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
-    """One connection."""
-    return answers.connection(await get_row(context, Connection, caller.organization_id, id, "connection"))
+    """One connection, with why it is restricted, what was confirmed, and its last preflight."""
+    return await _shown(context, await get_row(context, Connection, caller.organization_id, id, "connection"))
+
+
+@router.post("/connections/{id}/confirm", response_model=None)
+async def confirm_connection(id: str, body: ConfirmBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Confirm what no API of Stripe's shows, after looking at the account's Issuing settings; false takes it back.
+
+    `realtime_url`: Roony's address is the real-time authorization URL. `timeout_declines`: the timeout action is
+    decline. `other_cards` says, for the whole organization, what becomes of payments with cards Roony did not make.
+    """
+    org = caller.organization_id
+    connection = await get_row(context, Connection, org, id, "connection")
+    given = {"realtime_url": body.realtime_url, "timeout_declines": body.timeout_declines}
+    wishes = tuple((name, wish) for name, wish in given.items() if wish is not None)
+    if wishes:
+        connection = accepted(await context.till.submit(ConfirmConnection(org, id, wishes, caller.actor)))
+    if body.other_cards is not None:
+        accepted(await choose_unknown_cards(context, org, body.other_cards, caller.actor))
+        connection = await get_row(context, Connection, org, id, "connection")
+    return await _shown(context, connection)
 
 
 @router.post("/connections/{id}/disconnect", response_model=None)
 async def end_connection(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Disconnect: asks are refused at once, cards are canceled, then the access is given back."""
-    return answers.connection(accepted(await disconnect(context, caller.organization_id, id, caller.actor)))
+    return await _shown(context, accepted(await disconnect(context, caller.organization_id, id, caller.actor)))
+
+
+async def _shown(context: FlowContext, row: Connection) -> dict[str, Any]:
+    about = await run_in_threadpool(about_connections, context.database, row.organization_id, [row.id])
+    return connection_answers.connection(row, about[row.id])

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from roony.core.agent import Project
 from roony.flows.limits import Limit
-from roony.flows.organization import CreateProject, UpdateOrganization
+from roony.flows.organization import CreateProject, UpdateOrganization, undecided
 from roony.store.queries.organizations import find_organization
 from roony.web import answers
 from roony.web.admin_api.lists import get_row, list_rows
@@ -32,8 +32,9 @@ async def update_organization(body: OrganizationPatch, caller: CallerOf, context
     """Change settings; what is left out stays. Set the cardholder, whole, before an account is connected."""
     cardholder = body.cardholder.model_dump(exclude_none=True) if body.cardholder is not None else None
     command = UpdateOrganization(
-        caller.organization_id, caller.actor, body.name, body.unknown_cards, body.delivery, body.unbudgeted, cardholder
-    )
+        caller.organization_id, caller.actor, body.name, body.unknown_cards, body.delivery, body.unbudgeted, cardholder,
+        await undecided(context, caller.organization_id) if body.unknown_cards is not None else (),
+    )  # fmt: skip
     accepted(await context.till.submit(command))
     # Read again: the head of the audit chain moves when the batch is written.
     return await get_organization(caller, context)

@@ -1,4 +1,4 @@
-"""Stripe accounts and cards: alerts, cards frozen by their owner and warned of, links that reveal card details."""
+"""Stripe accounts and cards: alerts, restrictions, confirmations, frozen and warned cards, links to card details."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ def upgrade() -> None:
         table.add_column(sa.Column("fraud_warning", sa.Text(), nullable=True))
     _approvals()
     _reveal_links()
+    _connections()
+    _confirmations()
 
 
 def downgrade() -> None:
@@ -27,6 +29,11 @@ def downgrade() -> None:
         table.drop_column("fraud_warning")
         table.drop_column("frozen_at")
     op.drop_table("reveal_links")
+    op.drop_table("preflights")
+    op.drop_table("confirmations")
+    with op.batch_alter_table("connections") as table:
+        for name in ("activated_at", "account_seen_at", "card_issuing", "restrictions"):
+            table.drop_column(name)
     op.drop_table("alerts")
     with op.batch_alter_table("approvals") as table:
         table.drop_column("kind")
@@ -66,6 +73,38 @@ def _reveal_links() -> None:
         sa.Column("used_by", sa.Text(), nullable=True),
         *_number("created_at"),
         sa.PrimaryKeyConstraint("hash"),
+    )
+
+
+def _connections() -> None:
+    """Until now a connection was restricted for one reason only: its cardholder was refused."""
+    with op.batch_alter_table("connections") as table:
+        table.add_column(sa.Column("restrictions", sa.Text(), nullable=False, server_default="{}"))
+        table.add_column(sa.Column("card_issuing", sa.Text(), nullable=True))
+        table.add_column(sa.Column("account_seen_at", sa.BigInteger(), nullable=False, server_default="0"))
+        table.add_column(sa.Column("activated_at", sa.BigInteger(), nullable=True))
+    with op.batch_alter_table("connections") as table:
+        table.alter_column("restrictions", server_default=None)
+        table.alter_column("account_seen_at", server_default=None)
+    reason = "'{\"cardholder_refused\": [\"The cardholder was refused.\", ' || updated_at || ']}'"
+    op.execute(f"UPDATE connections SET restrictions = {reason} WHERE status = 'restricted'")
+
+
+def _confirmations() -> None:
+    op.create_table(
+        "confirmations",
+        *_text("organization_id subject name"),
+        *(sa.Column(name, sa.Text(), nullable=True) for name in ("value", "confirmed_by")),
+        *(sa.Column(name, sa.BigInteger(), nullable=True) for name in ("confirmed_at", "contradicted_at")),
+        sa.Column("evidence", sa.Text(), nullable=True),
+        *_number("updated_at"),
+        sa.PrimaryKeyConstraint("organization_id", "subject", "name"),
+    )
+    op.create_table(
+        "preflights",
+        *_text("organization_id connection_id kind checks checked_by"),
+        *_number("checked_at"),
+        sa.PrimaryKeyConstraint("organization_id", "connection_id", "kind"),
     )
 
 

@@ -1,0 +1,234 @@
+"""What a Stripe account may do follows from the account itself: asked for when an event hints that something changed.
+
+An event is only a hint: it may come late, twice or out of order. So it promises to ask, and what the account says then
+is recorded. The look that was asked for last counts; every change is followed by an event, and so by a later look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from sqlalchemy import select
+
+from roony.core.confirmation import OTHER_CARDS, Confirmation
+from roony.core.connection import PERSONAL, STANDING, Connection, Seen, as_seen, lift, restrictions_of
+from roony.core.errors import Refusal, not_found
+from roony.flows.card import FinishPromise, PutOff, done
+from roony.flows.connection.access import ask_stripe
+from roony.flows.connection.restriction import follow_restrictions, restriction_rows
+from roony.flows.connection.routing import read_connection
+from roony.flows.context import FlowContext
+from roony.flows.event_outcome import finished
+from roony.flows.movement import ROONY
+from roony.gateway import issuing
+from roony.gateway.client import ConnectionAccess
+from roony.gateway.errors import StripeCallFailed, StripeForbidden, StripeRefused, StripeUnauthorized
+from roony.gateway.pool import GatewayBusy
+from roony.store.book import Book
+from roony.store.command import Command
+from roony.store.facts import Needs
+from roony.store.outbox import new_promise
+from roony.store.tables import InboxEvent, OutboxPromise, connections
+
+log = structlog.get_logger("roony.connections")
+
+CHECK_ACCOUNT = "check_account"
+ACCOUNT_TYPES = ("account.updated", "capability.updated")
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+# A look that finds no answer is tried again, with a doubling wait; then the next timed look has its turn.
+MAX_TRIES = 8
+MAX_DELAY = 300 * SECOND
+# How often the worker looks for restricted connections, in microseconds.
+LOOK_PACE = 20 * SECOND
+# Most looks begun at once.
+MAX_LOOKS = 100
+# Reads are metered (facts 7.3): a restriction younger than the first is looked at that often, then ever less.
+PACES = ((10 * MINUTE, MINUTE), (2 * HOUR, 5 * MINUTE))
+SLOWEST = 30 * MINUTE
+
+_RESTRICTED = (
+    select(connections)
+    .where(connections.c.status == "restricted", connections.c.stripe_account.is_not(None))
+    .order_by(connections.c.organization_id, connections.c.id)
+    .limit(MAX_LOOKS)
+)
+
+
+def check_id(connection_id: str, cause: str) -> str:
+    """The id of one look, so that the same cause leads to one."""
+    return "out_" + hashlib.sha256(f"{CHECK_ACCOUNT}|{connection_id}|{cause}".encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True, slots=True)
+class PromiseCheck(Command[bool]):
+    """Somebody wants the account to be looked at: an event that hints at a change, or the time for it. Once a cause."""
+
+    organization_id: str
+    connection_id: str
+    cause: str
+    event: InboxEvent | None = None
+
+    def needs(self, now: int) -> Needs:
+        """The connection and the promise, which may be there."""
+        org, id = self.organization_id, self.connection_id
+        return Needs(rows=((Connection, org, id), (OutboxPromise, org, check_id(id, self.cause))))
+
+    def apply(self, book: Book, now: int) -> bool:
+        """True when it was promised here."""
+        org, id = self.organization_id, check_id(self.connection_id, self.cause)
+        finished(book, self.event, org, "applied", None, now)
+        connection = book.get(Connection, org, self.connection_id)
+        if connection is None or connection.status not in STANDING:
+            return False
+        if book.get(OutboxPromise, org, id) is not None:
+            return False
+        book.promise(new_promise(org, id, CHECK_ACCOUNT, self.connection_id, {"cause": self.cause}, now))
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class RecordAccount(Command[Connection | Refusal | None]):
+    """The account as it was seen. `works` are the restrictions that this look shows to be over; `promise` ends with it.
+
+    None when a later look was recorded before: look again.
+    """
+
+    organization_id: str
+    connection_id: str
+    seen: Seen
+    works: tuple[str, ...] = ()
+    promise: OutboxPromise | None = None
+
+    def needs(self, now: int) -> Needs:
+        """The connection and its alert, and whether other cards were decided on."""
+        org = self.organization_id
+        return Needs(rows=(*restriction_rows(org, self.connection_id), (Confirmation, org, org, OTHER_CARDS)))
+
+    def apply(self, book: Book, now: int) -> Connection | Refusal | None:
+        """Restricted or active again, as the account says; what only a person can clear stays."""
+        org = self.organization_id
+        connection = book.get(Connection, org, self.connection_id)
+        if connection is None:
+            return not_found("connection", self.connection_id)
+        if self.seen.asked_at < connection.account_seen_at:
+            return None
+        if connection.status in STANDING:
+            chosen = book.get(Confirmation, org, org, OTHER_CARDS) is not None
+            after = as_seen(lift(connection, self.works, self.seen.asked_at), self.seen, chosen, now)
+            connection = follow_restrictions(book, connection, after, ROONY, now)
+        if self.promise is not None:
+            book.finish_promise(done(self.promise, now))
+        return connection
+
+
+async def keep_check_account(context: FlowContext, promise: OutboxPromise) -> None:
+    """1 ask for the account; a 401 or 403 has restricted the connection already · 2 try what was refused before
+    · 3 record. Where the answer is unsure it is asked again, at most `MAX_TRIES` times."""
+    org = promise.organization_id
+    connection = await read_connection(context, org, promise.subject)
+    if connection is None or connection.status not in STANDING:
+        await context.till.submit(FinishPromise(org, promise, connection.status if connection else "unknown"))
+        return
+    try:
+        answer = await look_at_account(context, connection, promise)
+    except (StripeRefused, StripeForbidden, StripeUnauthorized) as error:
+        await context.till.submit(FinishPromise(org, promise, error.failure.code or error.failure.kind.value))
+        return
+    except (StripeCallFailed, GatewayBusy) as error:
+        log.warning("connection.account_not_read", connection=connection.id, error=str(error)[:300])
+        await _again(context, promise, type(error).__name__)
+        return
+    if answer is None:
+        await _again(context, promise, "overtaken")
+
+
+async def look_at_account(
+    context: FlowContext, connection: Connection, promise: OutboxPromise | None = None
+) -> Connection | Refusal | None:
+    """Asks for the account and records what it says; None when a later look was faster. Raises as `ask_stripe`.
+
+    Where a permission was missing, everything Roony needs is tried as well, without effect.
+    """
+    asked_at = context.clock()
+    account = await ask_stripe(context, connection, issuing.retrieve_account)
+    held = {item.code for item in restrictions_of(connection)}
+    works = ["key_refused"]
+    if "permission_missing" in held:
+        await ask_stripe(context, connection, issuing.try_permissions)
+        works.append("permission_missing")
+    other, more = None, False
+    if "other_cards_undecided" in held:
+        other, more = await ask_stripe(context, connection, issuing.count_other_cards)
+    seen = Seen(issuing_capability(account), other, more, asked_at)
+    return await context.till.submit(
+        RecordAccount(connection.organization_id, connection.id, seen, tuple(works), promise)
+    )
+
+
+async def see(context: FlowContext, access: ConnectionAccess) -> tuple[dict[str, Any], Seen]:
+    """The account of a connection that is just being made, and how it looks. Raises StripeCallFailed, GatewayBusy."""
+    asked_at = context.clock()
+    account = await context.pool.run(issuing.retrieve_account, context.gateway, access)
+    other, more = None, False
+    try:
+        other, more = await context.pool.run(issuing.count_other_cards, context.gateway, access)
+    except (StripeCallFailed, GatewayBusy) as error:
+        log.warning("connection.cards_not_counted", account=account.get("id"), error=str(error)[:300])
+    return account, Seen(issuing_capability(account), other, more, asked_at)
+
+
+def issuing_capability(account: dict[str, Any]) -> str | None:
+    """`capabilities.card_issuing` of an account; None when it is not named (facts 6.1)."""
+    found = (account.get("capabilities") or {}).get("card_issuing")
+    return found if isinstance(found, str) else None
+
+
+async def _again(context: FlowContext, promise: OutboxPromise, why: str) -> None:
+    if promise.tries + 1 >= MAX_TRIES:
+        await context.till.submit(FinishPromise(promise.organization_id, promise, why))
+        return
+    delay = min(MAX_DELAY, SECOND * 2 ** min(promise.tries, 10))
+    await context.till.submit(PutOff(promise.organization_id, promise, promise.key, promise.attempt, delay, why))
+
+
+class RecoveryDuty:
+    """Looks at restricted connections whose reasons can pass by themselves; one for each worker, at its start too.
+
+    The id of a look follows from its time, so of many processes that find it due one begins it.
+    """
+
+    def __init__(self, context: FlowContext) -> None:
+        """The first look comes at once."""
+        self._context = context
+        self._looked: int | None = None
+
+    async def due(self, now: int) -> list[PromiseCheck]:
+        """The looks to begin now."""
+        first = self._looked is None
+        if self._looked is not None and abs(now - self._looked) < LOOK_PACE:
+            return []
+        self._looked = now
+        rows = await asyncio.to_thread(self._context.database.read, _RESTRICTED)
+        return [
+            PromiseCheck(connection.organization_id, connection.id, f"timed|{slot_of(connection, now, first)}")
+            for connection in (Connection(*row) for row in rows)
+            if can_pass(connection)
+        ]
+
+
+def can_pass(connection: Connection) -> bool:
+    """True when a look may find that the connection works again; some reasons only a person can clear."""
+    return any(item.code not in PERSONAL for item in restrictions_of(connection))
+
+
+def slot_of(connection: Connection, now: int, first: bool) -> str:
+    """The stretch of time a look belongs to, of which there is one in each: longer ones the older the restriction."""
+    age = now - max((item.since for item in restrictions_of(connection)), default=0)
+    pace = MINUTE if first else next((pace for until, pace in PACES if age < until), SLOWEST)
+    return f"{pace // SECOND}|{now // pace}"

@@ -1,0 +1,401 @@
+"""Restricted and active again: what Stripe's refusals, the account itself and its reports do to a connection."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from roony.core.agent import Organization
+from roony.core.alert import Alert
+from roony.core.audit import AuditRecord
+from roony.core.card import Card
+from roony.core.confirmation import CONTRADICTED, REALTIME_URL, TIMEOUT_DECLINES, Confirmation
+from roony.core.connection import Connection, Seen, restrictions_of
+from roony.core.errors import Refusal
+from roony.core.settlement import read_authorization
+from roony.flows import connection as flow
+from roony.flows.connection import account_status
+from roony.flows.connection.account_status import MINUTE, RecordAccount, RecoveryDuty, slot_of
+from roony.flows.context import FlowContext
+from roony.flows.inbox import handle_event
+from roony.flows.organization import choose_unknown_cards
+from roony.flows.settlement import BookAuthorization
+from roony.gateway import issuing
+from roony.gateway.errors import StripeForbidden, StripeUnauthorized
+from roony.store import inbox, outbox
+from roony.store.tables import OutboxPromise
+from tests.gateway.loopback import Answer, LoopbackStripe
+from tests.support.books import ACCOUNT, CONNECTION, NOW, ORG, Books, open_books
+from tests.support.connecting import open_context, stripe_gateway
+
+pytestmark = pytest.mark.anyio
+
+SECOND = 1_000_000
+
+
+def failing(status: int, message: str, code: str | None = None) -> Answer:
+    error = {"type": "invalid_request_error", "message": message} | ({"code": code} if code else {})
+    return Answer({"error": error}, status)
+
+
+def account(capability: str | None = "active") -> Answer:
+    return Answer({"id": ACCOUNT, "capabilities": {"card_issuing": capability} if capability else {}})
+
+
+KEY = failing(401, "Invalid API Key provided: sk_test_abcdefgh")
+PERMISSION = failing(403, "The provided key does not have the permission 'issuing_card_write'.")
+GONE = failing(403, "The provided key does not have access to account 'acct_1'.", "account_invalid")
+NOTHING = Answer({"data": [], "has_more": False})
+NO_CARDHOLDER = failing(400, "No such cardholder: 'ich_none'", "resource_missing")
+
+
+@pytest.fixture
+def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
+    with open_books(tmp_path, database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def wire() -> Iterator[LoopbackStripe]:
+    with LoopbackStripe() as server:
+        yield server
+
+
+@pytest.fixture
+def context(books: Books, wire: LoopbackStripe) -> Iterator[FlowContext]:
+    with open_context(books, stripe_gateway(wire.url, read_timeout=2.0)) as made:
+        books.put(books.row(Organization, id=ORG)._replace(connection_id=CONNECTION, config_version="c2"))
+        yield made
+
+
+def row_of(books: Books) -> Connection:
+    found = books.row(Connection, id=CONNECTION)
+    assert isinstance(found, Connection)
+    return found
+
+
+def codes(books: Books) -> list[str]:
+    return [item.code for item in restrictions_of(row_of(books))]
+
+
+def alerts(books: Books) -> list[str]:
+    return [row.kind for row in books.rows(Alert) if row.status == "open"]
+
+
+def actions(books: Books) -> list[str]:
+    records = books.rows(AuditRecord, organization_id=ORG)
+    return [record.action for record in records if record.action.startswith("connection.")]
+
+
+async def retrieve(context: FlowContext, books: Books) -> None:
+    await flow.ask_stripe(context, row_of(books), issuing.retrieve_card, "ic_1")
+
+
+async def keep(context: FlowContext) -> list[OutboxPromise]:
+    claimed = await context.till.write(outbox.claim(context.clock()))
+    for promise in claimed:
+        assert promise.kind == "check_account"
+        await flow.keep_check_account(context, promise)
+    return claimed
+
+
+class TestRefusals:
+    """Whatever was asked: a 401, a 403 and the account-access error say something of the connection."""
+
+    async def test_a_refused_key_restricts_and_cancels_nothing(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe
+    ) -> None:
+        bought = books.ready(1_000)
+        wire.script(KEY)
+
+        with pytest.raises(StripeUnauthorized):
+            await retrieve(context, books)
+
+        assert (row_of(books).status, codes(books)) == ("restricted", ["key_refused"])
+        assert "sk_test_abcdefgh" not in (row_of(books).status_reason or "")
+        assert alerts(books) == ["connection_restricted"]
+        assert books.row(Card, id=bought.card_id).status == "active"
+        assert books.rows(OutboxPromise, kind="cancel_card") == []
+        assert books.ask(2_000).purchase.status == "declined"
+        answered = books.authorize(bought, 1_000)
+        assert (answered.approved, answered.code) == (False, "CONNECTION_INACTIVE")
+
+    async def test_a_missing_permission_is_named(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe
+    ) -> None:
+        wire.script(PERMISSION)
+        for _ in range(2):
+            with pytest.raises(StripeForbidden):
+                await retrieve(context, books)
+
+        assert codes(books) == ["permission_missing"]
+        assert "issuing_card_write" in (row_of(books).status_reason or "")
+        assert actions(books) == ["connection.restricted"]
+        assert [row.times for row in books.rows(Alert)] == [1]
+
+    async def test_an_account_that_is_not_ours_any_more_is_revoked(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe
+    ) -> None:
+        wire.script(KEY)
+        with pytest.raises(StripeUnauthorized):
+            await retrieve(context, books)
+        wire.script(GONE)
+        with pytest.raises(StripeForbidden):
+            await retrieve(context, books)
+
+        assert row_of(books).status == "revoked"
+        assert alerts(books) == ["connection_revoked"]
+        assert len(books.rows(OutboxPromise, kind="end_cards_of_connection")) == 1
+
+    async def test_of_one_that_is_over_nothing_is_said(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe
+    ) -> None:
+        books.put(row_of(books)._replace(status="revoked"))
+        wire.script(KEY)
+        with pytest.raises(StripeUnauthorized):
+            await retrieve(context, books)
+        assert (row_of(books).status, codes(books), alerts(books)) == ("revoked", [], [])
+
+
+class TestRecovery:
+    """A timed look at restricted connections, at a start too."""
+
+    async def restricted(self, context: FlowContext, books: Books, wire: LoopbackStripe, answer: Answer) -> None:
+        wire.script(answer)
+        with pytest.raises((StripeUnauthorized, StripeForbidden)):
+            await retrieve(context, books)
+
+    async def look(self, context: FlowContext, duty: RecoveryDuty) -> int:
+        """One round of the duty; how many looks began."""
+        begun = [await context.till.submit(command) for command in await duty.due(context.clock())]
+        await keep(context)
+        return begun.count(True)
+
+    async def test_the_key_works_again(self, context: FlowContext, books: Books, wire: LoopbackStripe) -> None:
+        await self.restricted(context, books, wire, KEY)
+        duty = RecoveryDuty(context)
+
+        assert await self.look(context, duty) == 1
+        assert codes(books) == ["key_refused"]
+        wire.script(account())
+        books.clock.advance(5)
+        assert await self.look(context, duty) == 0  # not yet
+        books.clock.advance(120)
+        assert await self.look(context, duty) == 1
+
+        assert (row_of(books).status, row_of(books).status_reason, alerts(books)) == ("active", None, [])
+        assert actions(books) == ["connection.restricted", "connection.restored"]
+        books.clock.advance(120)
+        assert await self.look(context, duty) == 0
+
+    async def test_several_processes_begin_one_look(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe
+    ) -> None:
+        await self.restricted(context, books, wire, KEY)
+        duties = [RecoveryDuty(context) for _ in range(3)]
+        commands = [command for duty in duties for command in await duty.due(context.clock())]
+        answers = await asyncio.gather(*(context.till.submit(command) for command in commands))
+        assert sorted(answers) == [False, False, True]
+
+    async def test_a_permission_is_tried_without_effect_until_it_is_there(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe
+    ) -> None:
+        await self.restricted(context, books, wire, PERMISSION)
+        wire.received.clear()
+        wire.script(account(), NOTHING, NOTHING, NOTHING, PERMISSION)
+        await self.look(context, RecoveryDuty(context))
+        assert codes(books) == ["permission_missing"]
+        assert [(sent.method, sent.path) for sent in wire.received][-1] == ("POST", "/v1/issuing/cards")
+        assert wire.received[-1].form["cardholder"] == ["ich_none"]
+
+        books.clock.advance(120)
+        wire.script(account(), NOTHING, NOTHING, NOTHING, NO_CARDHOLDER)
+        await self.look(context, RecoveryDuty(context))
+        assert row_of(books).status == "active"
+
+    async def test_what_only_a_person_can_clear_is_not_looked_at(self, context: FlowContext, books: Books) -> None:
+        await context.till.submit(flow.RestrictConnection(ORG, CONNECTION, "reconnect_needed", "no"))
+        assert await RecoveryDuty(context).due(context.clock()) == []
+
+    async def test_looks_grow_rare(self, books: Books) -> None:
+        row = row_of(books)._replace(status="restricted", restrictions=json.dumps({"key_refused": ["no", NOW]}))
+
+        def looks(begin: int, end: int) -> int:
+            minutes = range(begin, end)
+            return len({slot_of(row, NOW + minute * MINUTE, False) for minute in minutes})
+
+        assert looks(0, 10) == 10
+        assert looks(10, 120) <= 24
+        assert looks(120, 120 + 24 * 60) <= 49
+
+    async def test_stripe_that_does_not_answer_is_asked_again_a_bounded_number_of_times(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe
+    ) -> None:
+        await context.till.submit(flow.PromiseCheck(ORG, CONNECTION, "evt_1"))
+        wire.script(Answer({"error": {"type": "api_error", "message": "no"}}, 500))
+        for _ in range(account_status.MAX_TRIES + 3):
+            await keep(context)
+            books.clock.advance(400)
+        promise = books.row(OutboxPromise, kind="check_account")
+        assert (promise.status, promise.tries) == ("dead", account_status.MAX_TRIES)
+        assert row_of(books).status == "active"
+
+
+class TestTheAccountSays:
+    """Events are hints; the account as it is decides, whatever their order."""
+
+    async def hint(self, context: FlowContext, id: str, kind: str = "capability.updated") -> None:
+        body = json.dumps({"data": {"object": {"id": "card_issuing", "status": "whatever"}}}).encode()
+        event = inbox.new_event(id, ACCOUNT, False, kind, "card_issuing", NOW // SECOND, body, context.clock())
+        await context.till.write(inbox.keep(event))
+        [claimed] = await context.till.write(inbox.claim(context.clock()))
+        await handle_event(context, claimed)
+
+    @pytest.mark.parametrize("kind", ["account.updated", "capability.updated"])
+    async def test_a_lost_capability_and_back(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe, kind: str
+    ) -> None:
+        wire.script(account("inactive"))
+        await self.hint(context, "evt_1", kind)
+        await keep(context)
+        assert (row_of(books).status, codes(books)) == ("restricted", ["capability_inactive"])
+        assert row_of(books).card_issuing == "inactive"
+
+        wire.script(account("active"))
+        await self.hint(context, "evt_2", kind)
+        await keep(context)
+        assert (row_of(books).status, row_of(books).card_issuing, alerts(books)) == ("active", "active", [])
+
+    async def test_an_event_that_comes_twice_asks_once(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe
+    ) -> None:
+        wire.script(account())
+        await context.till.submit(flow.PromiseCheck(ORG, CONNECTION, "evt_1"))
+        assert not await context.till.submit(flow.PromiseCheck(ORG, CONNECTION, "evt_1"))
+        assert len(await keep(context)) == 1
+
+    async def test_a_look_that_was_overtaken_looks_again(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe
+    ) -> None:
+        """The older look brings `active`, but a later one has recorded `inactive` meanwhile."""
+        later = Seen("inactive", None, False, context.clock() + 5 * SECOND)
+        await context.till.submit(RecordAccount(ORG, CONNECTION, later))
+        await context.till.submit(flow.PromiseCheck(ORG, CONNECTION, "evt_1"))
+        wire.script(account("active"))
+        await keep(context)
+        assert codes(books) == ["capability_inactive"]
+        assert books.row(OutboxPromise, kind="check_account").last_error == "overtaken"
+
+        books.clock.advance(10)
+        await keep(context)
+        assert row_of(books).status == "active"
+
+    async def test_of_a_connection_that_is_over_nothing_is_asked(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe
+    ) -> None:
+        await context.till.submit(flow.PromiseCheck(ORG, CONNECTION, "evt_1"))
+        books.put(row_of(books)._replace(status="revoked"))
+        books.reconfigure()
+        await keep(context)
+        assert wire.received == []
+        assert not await context.till.submit(flow.PromiseCheck(ORG, CONNECTION, "evt_2"))
+
+
+class TestContradictions:
+    """What Stripe reports of our own cards against what the owner confirmed."""
+
+    def stated(
+        self, bought: Any, reason: str, at: int, id: str = "iauth_1", approved: bool = True
+    ) -> BookAuthorization:
+        entry = {"approved": approved, "reason": reason, "amount": 1_000, "created": at // SECOND}
+        data = {"name": "FIGMA", "category": "x", "category_code": "5734", "country": "US", "network_id": "n1"}
+        item = {
+            "id": id, "card": {"id": f"ic_{bought.id}", "metadata": {}}, "merchant_data": data, "status": "pending",
+            "amount": 1_000, "currency": "usd", "merchant_amount": 1_000, "merchant_currency": "usd",
+            "request_history": [entry], "balance_transactions": [], "transactions": [],
+        }  # fmt: skip
+        return BookAuthorization(ORG, CONNECTION, read_authorization(item, at // SECOND))
+
+    @pytest.mark.parametrize(("reason", "name"), [("card_active", REALTIME_URL), ("webhook_timeout", TIMEOUT_DECLINES)])
+    async def test_restricts_until_it_is_confirmed_again(
+        self, context: FlowContext, books: Books, reason: str, name: str
+    ) -> None:
+        bought = books.ready(1_000)
+        confirm = flow.ConfirmConnection(ORG, CONNECTION, ((name, True),), "usr_1")
+        await context.till.submit(confirm)
+        books.clock.advance(60)
+        said = self.stated(bought, reason, books.clock())
+        for _ in range(2):
+            books.run(said)
+
+        assert (row_of(books).status, codes(books)) == ("restricted", [CONTRADICTED[name]])
+        kept = books.row(Confirmation, name=name)
+        assert (kept.confirmed_by, kept.evidence) == (None, "iauth_1")
+        assert actions(books) == ["connection.confirmed", "connection.contradicted", "connection.restricted"]
+        assert alerts(books) == ["connection_restricted"]
+
+        books.clock.advance(60)
+        await context.till.submit(confirm)
+        books.run(said)
+        assert (row_of(books).status, alerts(books)) == ("active", [])
+        assert books.row(Confirmation, name=name).confirmed_by == "usr_1"
+
+    async def test_a_refused_timeout_and_an_older_approval_say_nothing(
+        self, context: FlowContext, books: Books
+    ) -> None:
+        bought = books.ready(1_000)
+        books.run(self.stated(bought, "webhook_timeout", books.clock() + 60 * SECOND, approved=False))
+        books.run(self.stated(bought, "card_active", books.clock() - 60 * SECOND, "iauth_2"))
+        assert (row_of(books).status, books.rows(Confirmation)) == ("active", [])
+
+    async def test_a_look_at_the_account_does_not_clear_it(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe
+    ) -> None:
+        books.run(self.stated(books.ready(1_000), "card_active", books.clock() + 60 * SECOND))
+        wire.script(account())
+        assert isinstance(await flow.look_at_account(context, row_of(books)), Connection)
+        assert row_of(books).status == "restricted"
+
+    async def test_nothing_is_confirmed_of_one_that_is_over(self, context: FlowContext, books: Books) -> None:
+        books.put(row_of(books)._replace(status="revoked"))
+        answer = await context.till.submit(flow.ConfirmConnection(ORG, CONNECTION, ((REALTIME_URL, True),), "usr_1"))
+        assert isinstance(answer, Refusal)
+        assert answer.code == "connection_inactive"
+
+
+class TestOtherCards:
+    """Cards of the account that Roony did not make: the owner chooses before the connection is active."""
+
+    async def connect(self, context: FlowContext, wire: LoopbackStripe, *metadata: dict[str, str]) -> Connection:
+        cards = [{"id": f"ic_{number}", "metadata": one} for number, one in enumerate(metadata)]
+        found = {"id": "acct_9", "country": "US", "capabilities": {"card_issuing": "active"}}
+        wire.script(Answer(found), Answer({"data": cards, "has_more": False}))
+        answer = await flow.connect_direct(context, ORG, "usr_1")
+        assert isinstance(answer, Connection)
+        return answer
+
+    async def test_undecided_until_the_owner_chooses(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe
+    ) -> None:
+        made = await self.connect(context, wire, {}, {"roony_organization": "org_x"}, {"theirs": "1"})
+        assert (made.status, [item.code for item in restrictions_of(made)]) == ("restricted", ["other_cards_undecided"])
+        assert "not make: 2." in (made.status_reason or "")
+        assert "connection_restricted" in alerts(books)
+
+        answer = await choose_unknown_cards(context, ORG, "decline", "usr_1")
+        assert isinstance(answer, Organization)
+        assert books.row(Connection, id=made.id).status == "active"
+        assert books.row(Confirmation, name="other_cards").confirmed_by == "usr_1"
+
+    async def test_a_choice_made_before_counts(self, context: FlowContext, books: Books, wire: LoopbackStripe) -> None:
+        await choose_unknown_cards(context, ORG, "approve", "usr_1")
+        assert (await self.connect(context, wire, {})).status == "active"
+        assert books.row(Organization, id=ORG).unknown_cards == "approve"
+
+    async def test_none_ask_for_no_choice(self, context: FlowContext, wire: LoopbackStripe) -> None:
+        assert (await self.connect(context, wire, {"roony_organization": ORG})).status == "active"
