@@ -21,6 +21,7 @@ from roony.clock import Clock, FollowedClock
 from roony.config import Settings, plain
 from roony.core.errors import BrokenCaller
 from roony.flows.context import FlowContext
+from roony.flows.key_rotation import warn_of_missing_keys
 from roony.flows.reconciliation import begin_catch_up
 from roony.gateway.client import StripeGateway
 from roony.gateway.pool import GatewayPool
@@ -72,6 +73,7 @@ class Roony:
         if self.database.is_sqlite:
             while await self.context.till.write(_free_leases):
                 pass
+        await warn_of_missing_keys(self.context)
         await begin_catch_up(self.context)
         _calm_collector()
         self._working = asyncio.create_task(self.worker.run(self._stopping), name="worker")
@@ -111,6 +113,7 @@ def build(settings: Settings, public_url: str, clock: Clock | None = None) -> Ro
             secret_key=plain(settings.stripe_secret_key),
             publishable_key=settings.stripe_publishable_key,
             connect_client_id=settings.stripe_connect_client_id,
+            app_client_id=settings.stripe_app_client_id,
             api_base=settings.stripe_api_base,
             connect_base=settings.stripe_connect_base,
         ),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
-from roony.cli.output import JsonOption, print_json, print_list, print_one
-from roony.cli.remote import UrlOption, owner
+from roony.cli.output import WRONG_USE, JsonOption, fail, print_json, print_list, print_one
+from roony.cli.remote import DEFAULT_URL, UrlOption, owner
+from roony.core.permission import PERMISSIONS, app_manifest, permissions_of
 
 app = typer.Typer(help="Connected Stripe accounts.", no_args_is_help=True)
 
@@ -14,11 +17,14 @@ _CONNECTIONS = "/api/v1/admin/connections"
 
 @app.command()
 def start(
-    kind: str = typer.Argument("connect", help="connect: by OAuth in a browser; direct: the key's own account."),
+    kind: str = typer.Argument(
+        "connect",
+        help="connect: by OAuth in a browser; stripe_app: by installing the Stripe App; direct: the key's own account.",
+    ),
     url: str = UrlOption,
     as_json: bool = JsonOption,
 ) -> None:
-    """Connect an account. For `connect` it prints a link, good once and for 10 minutes."""
+    """Connect an account. For `connect` and `stripe_app` it prints a link, good once and for 10 minutes."""
     started = owner(url).post(_CONNECTIONS, {"kind": kind})
     if as_json:
         print_json(started)
@@ -27,7 +33,7 @@ def start(
         typer.echo(started["url"])
         typer.echo("Next: roony connection list")
     else:
-        print_one(started, False)
+        _print_connection(started, False)
 
 
 @app.command("list")
@@ -47,13 +53,16 @@ def disconnect(
     connection_id: str = typer.Argument(help="con_…"), url: str = UrlOption, as_json: bool = JsonOption
 ) -> None:
     """End a connection: its cards are canceled, then the access is given back to Stripe."""
-    print_one(owner(url).post(f"{_CONNECTIONS}/{connection_id}/disconnect"), as_json)
+    _print_connection(owner(url).post(f"{_CONNECTIONS}/{connection_id}/disconnect"), as_json)
 
 
 @app.command()
 def show(connection_id: str = typer.Argument(help="con_…"), url: str = UrlOption, as_json: bool = JsonOption) -> None:
-    """One connection: why it is restricted, what was confirmed, and its last preflight."""
-    print_one(owner(url).get(f"{_CONNECTIONS}/{connection_id}"), as_json)
+    """One connection: why it is restricted, what was confirmed, its last preflight, and what it needs at Stripe."""
+    found = owner(url).get(f"{_CONNECTIONS}/{connection_id}")
+    _print_connection(found, as_json)
+    if not as_json:
+        _print_permissions(found["permissions"])
 
 
 @app.command()
@@ -72,4 +81,39 @@ def confirm(
     """Confirm what no API of Stripe's shows, after looking at the account in the Stripe Dashboard."""
     given = {"realtime_url": realtime_url, "timeout_declines": timeout_declines, "other_cards": other_cards}
     body = {name: value for name, value in given.items() if value is not None}
-    print_one(owner(url).post(f"{_CONNECTIONS}/{connection_id}/confirm", body), as_json)
+    _print_connection(owner(url).post(f"{_CONNECTIONS}/{connection_id}/confirm", body), as_json)
+
+
+@app.command()
+def permissions(
+    kind: str = typer.Argument(help="connect, stripe_app or direct."),
+    manifest: bool = typer.Option(False, "--manifest", help="For stripe_app: the lines of stripe-app.json."),
+    public_url: str = typer.Option(
+        DEFAULT_URL, envvar="ROONY_PUBLIC_URL", help="Where the owner's browser comes back to after installing."
+    ),
+    as_json: bool = JsonOption,
+) -> None:
+    """Print what Roony needs at Stripe for a kind of connection, under its own names and Stripe's."""
+    if kind not in PERMISSIONS:
+        fail(f"KIND is one of {', '.join(PERMISSIONS)}.", WRONG_USE)
+    if manifest and kind != "stripe_app":
+        fail("Only an app has a manifest: roony connection permissions stripe_app --manifest", WRONG_USE)
+    if manifest:
+        print_json(app_manifest(f"{public_url.rstrip('/')}/connect/stripe/callback"))
+    elif as_json:
+        print_json({"kind": kind, "permissions": permissions_of(kind)})
+    else:
+        _print_permissions(permissions_of(kind))
+
+
+def _print_connection(connection: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(connection)
+    else:
+        print_one({name: field for name, field in connection.items() if name != "permissions"}, False)
+
+
+def _print_permissions(groups: list[dict[str, Any]]) -> None:
+    rows = [{"name": group["name"], **one} for group in groups for one in group["stripe"]]
+    answer = {"data": [{"name": row["name"], "at Stripe": row["permission"], "for": row["purpose"]} for row in rows]}
+    print_list(answer, ("name", "at Stripe", "for"), False, "")

@@ -108,7 +108,7 @@ def simulated(settings: Settings, files: SimulationFiles, made: MadeSecrets, rea
         "stripe_publishable_key": PUBLISHABLE_KEY,
         "stripe_webhook_secret": SecretStr(ready["webhook_secret"]),
         "stripe_connect_client_id": ready["client_id"],
-        "stripe_app_client_id": None,
+        "stripe_app_client_id": ready["client_id"],
         "stripe_api_base": ready["url"],
         "stripe_connect_base": ready["url"],
         "roony_database_url": files.database_url,

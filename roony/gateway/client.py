@@ -84,6 +84,7 @@ class StripeGateway:
         secret_key: str,
         publishable_key: str | None = None,
         connect_client_id: str | None = None,
+        app_client_id: str | None = None,
         api_base: str = API_BASE,
         connect_base: str = CONNECT_BASE,
         connect_timeout: float = CONNECT_TIMEOUT_SECONDS,
@@ -94,6 +95,7 @@ class StripeGateway:
             raise ValueError("the Stripe secret key is empty")
         self.publishable_key = publishable_key
         self.connect_client_id = connect_client_id
+        self.app_client_id = app_client_id
         self.api_base = _checked_base("api_base", api_base)
         self.connect_base = _checked_base("connect_base", connect_base)
         self.livemode = secret_key.startswith(("sk_live_", "rk_live_"))

@@ -94,7 +94,8 @@ def exchange_code(gateway: StripeGateway, code: str) -> OAuthTokens:
 
 def exchange_app_code(gateway: StripeGateway, code: str) -> OAuthTokens:
     """Exchanges a Stripe App's code, once, at the API host (section 6.3); raises as `exchange_code`."""
-    return _app_token(gateway, {"grant_type": "authorization_code", "code": require_id("code", code)})
+    params = {"grant_type": "authorization_code", "code": require_id("code", code)}
+    return _tokens(gateway, lambda: _app_token(gateway, params))
 
 
 def refresh_app_tokens(gateway: StripeGateway, refresh_token: str) -> OAuthTokens:
@@ -105,9 +106,8 @@ def refresh_app_tokens(gateway: StripeGateway, refresh_token: str) -> OAuthToken
     StripeUncertain may mean that the pair was issued and lost on its way; Stripe documents no way to get it
     back.
     """
-    return _app_token(
-        gateway, {"grant_type": "refresh_token", "refresh_token": require_id("refresh_token", refresh_token)}
-    )
+    params = {"grant_type": "refresh_token", "refresh_token": require_id("refresh_token", refresh_token)}
+    return _tokens(gateway, lambda: _app_token(gateway, params))
 
 
 def deauthorize(gateway: StripeGateway, stripe_account: str) -> str:
@@ -124,14 +124,11 @@ def deauthorize(gateway: StripeGateway, stripe_account: str) -> str:
     return _text(answer, "stripe_user_id") or stripe_account
 
 
-def _app_token(gateway: StripeGateway, params: dict[str, str]) -> OAuthTokens:
+def _app_token(gateway: StripeGateway, params: dict[str, str]) -> StripeObject:
     # The SDK's oauth.token knows only the Connect host; apps get theirs at the API host with the developer's
     # key.
-    def request() -> StripeObject:
-        response = gateway.sdk.raw_request("post", "/v1/oauth/token", **params, **_ONCE)
-        return gateway.sdk.deserialize(response, api_mode="V1")
-
-    return _tokens(gateway, request)
+    response = gateway.sdk.raw_request("post", "/v1/oauth/token", **params, **_ONCE)
+    return gateway.sdk.deserialize(response, api_mode="V1")
 
 
 def _tokens(gateway: StripeGateway, request: Callable[[], StripeObject]) -> OAuthTokens:

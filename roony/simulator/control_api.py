@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from roony.simulator import disputing, standing, webhook_controls
+from roony.simulator import disputing, exchanges, standing, webhook_controls
 from roony.simulator.browsers import read_json, refuse_foreign
 from roony.simulator.connecting import revoke
 from roony.simulator.events import emit, event_view
@@ -291,6 +291,7 @@ class ControlApi:
                 {**endpoint_view(world, record), "connect": record["connect"]} for record in world.endpoints
             ],
             "events": [event_view(record, connected=record["account"] != world.platform) for record in world.events],
+            "oauth_exchanges": exchanges.shown(world),
             "undelivered": [
                 {key: record[key] for key in ("event", "endpoint", "tries", "due")} for record in world.deliveries
             ],

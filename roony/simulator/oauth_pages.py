@@ -24,6 +24,7 @@ from roony.simulator.connecting import (
     exchange_refresh,
     give_code,
 )
+from roony.simulator.exchanges import noted
 from roony.simulator.identifiers import new_id
 from roony.simulator.pages import page
 from roony.simulator.prefilling import LONGEST_NAME, fill_in, prefilled
@@ -175,13 +176,14 @@ class OAuthPages:
         if grant == "authorization_code":
             if not form.get("code"):
                 raise OAuthRefusal("invalid_request", "No authorization code provided.")
-            return exchange_code(self.world, form["code"])
+            return noted(self.world, grant, form["code"], lambda: exchange_code(self.world, form["code"]))
         if grant == "refresh_token":
             if not form.get("refresh_token"):
                 raise OAuthRefusal("invalid_request", "No refresh token provided.")
             if form.get("scope") not in (None, *SCOPES):
                 raise OAuthRefusal("invalid_scope", "Unknown scope.")
-            return exchange_refresh(self.world, form["refresh_token"], form.get("scope"))
+            token, scope = form["refresh_token"], form.get("scope")
+            return noted(self.world, grant, token, lambda: exchange_refresh(self.world, token, scope))
         raise OAuthRefusal("unsupported_grant_type", f"Unsupported grant type: {str(grant)[:60]}")
 
     def app_token(self, form: dict[str, str]) -> dict[str, object]:
@@ -190,11 +192,12 @@ class OAuthPages:
         if grant == "authorization_code":
             if not form.get("code"):
                 raise OAuthRefusal("invalid_request", "No authorization code provided.")
-            return installing.install(self.world, form["code"])
+            return noted(self.world, grant, form["code"], lambda: installing.install(self.world, form["code"]))
         if grant == "refresh_token":
             if not form.get("refresh_token"):
                 raise OAuthRefusal("invalid_request", "No refresh token provided.")
-            return installing.refresh(self.world, form["refresh_token"])
+            token = form["refresh_token"]
+            return noted(self.world, grant, token, lambda: installing.refresh(self.world, token))
         raise OAuthRefusal("unsupported_grant_type", f"Unsupported grant type: {str(grant)[:60]}")
 
     def deauthorize(self, form: dict[str, str]) -> dict[str, object]:

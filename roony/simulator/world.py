@@ -22,6 +22,7 @@ _INDEXES: dict[str, tuple[str, ...]] = {
     "accounts": ("every",),
     "keys": ("account",),
     "codes": (),
+    "exchanges": (),
     "cardholders": ("account",),
     "cards": ("account", "cardholder"),
     "authorizations": ("account", "card", "cardholder"),
@@ -62,6 +63,7 @@ class World:
         self.accounts = self.collections["accounts"]
         self.keys = self.collections["keys"]
         self.codes = self.collections["codes"]
+        self.exchanges = self.collections["exchanges"]
         self.cardholders = self.collections["cardholders"]
         self.cards = self.collections["cards"]
         self.authorizations = self.collections["authorizations"]

@@ -13,6 +13,7 @@ from sqlalchemy.types import TypeEngine
 
 from roony.core.agent import Agent, Organization, Project
 from roony.core.alert import Alert
+from roony.core.app_token import AppTokens
 from roony.core.approval import Approval
 from roony.core.audit import AuditRecord
 from roony.core.authorization import Authorization, AuthorizationDecision
@@ -293,6 +294,7 @@ outbox = _table(
 access_keys = _table("access_keys", AccessKey, "hash", Index("access_keys_by_id", "organization_id", "id"))
 account_routes = _table("account_routes", AccountRoute, "stripe_account livemode")
 connection_secrets = _table("connection_secrets", ConnectionSecret, "organization_id connection_id name")
+app_tokens = _table("app_tokens", AppTokens, "organization_id connection_id")
 start_tickets = _table("start_tickets", StartTicket, "hash")
 oauth_states = _table("oauth_states", OAuthState, "hash")
 reveal_links = _table("reveal_links", RevealLink, "hash")

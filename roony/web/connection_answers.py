@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roony.core.confirmation import OTHER_CARDS, REALTIME_URL, TIMEOUT_DECLINES, Confirmation
 from roony.core.connection import NEXT, Connection, restrictions_of
+from roony.core.permission import permissions_of
 from roony.core.preflight import Preflight, checks_of, summary
 from roony.store.queries.connections import About
 from roony.web.answers import Json, time
@@ -28,7 +29,8 @@ def connection(row: Connection, about: About) -> Json:
         "confirmations": {
             name: confirmation(about.confirmations[name]) if name in about.confirmations else None for name in NAMES
         },
-        "preflight": last.get("preflight"), "probe": last.get("probe"), "activated_at": time(row.activated_at),
+        "preflight": last.get("preflight"), "probe": last.get("probe"),
+        "permissions": permissions_of(row.kind), "activated_at": time(row.activated_at),
         "created_at": time(row.created_at), "updated_at": time(row.updated_at),
     }  # fmt: skip
 

@@ -64,6 +64,10 @@ _PAGES = {
     "connect_not_configured": _Page(
         "Connecting by OAuth is not set up", "Whoever runs this installation has to set STRIPE_CONNECT_CLIENT_ID."
     ),
+    "app_not_configured": _Page(
+        "Installing the app is not set up", "Whoever runs this installation has to set STRIPE_APP_CLIENT_ID."
+    ),
+    "tokens_missing": _Page("Stripe's answer could not be used", NEW_LINK),
 }
 _OTHER = _Page(
     "The account could not be connected",

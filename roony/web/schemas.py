@@ -347,6 +347,12 @@ class ConfirmBody(Body):
         return self
 
 
+class RotationBody(Body):
+    """Where the call before ended; nothing is required."""
+
+    cursor: Annotated[str | None, Field(max_length=500, description="`next_cursor` of the call before")] = None
+
+
 class ConnectionBody(Body):
     """An account that is to be connected."""
 

@@ -11,7 +11,15 @@ from tests.support.served import Buyer, Simulation
 from tests.support.tills import DATABASES
 
 # Journeys that are made on PostgreSQL too: those in which the database has a part.
-ON_BOTH = {"test_approvals", "test_at_once", "test_connect", "test_payment", "test_restart", "test_webhook_door"}
+ON_BOTH = {
+    "test_approvals",
+    "test_at_once",
+    "test_connect",
+    "test_connect_app",
+    "test_payment",
+    "test_restart",
+    "test_webhook_door",
+}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
 import json
 import multiprocessing
 import signal
@@ -18,7 +17,6 @@ import pytest
 from roony.core.agent import Organization
 from roony.core.audit import AuditRecord
 from roony.core.connection import Connection
-from roony.core.errors import Refusal
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
 from roony.flows import connection as flow
@@ -34,8 +32,12 @@ from tests.support.connecting import (
     Browser,
     Page,
     Site,
+    approve,
+    begin,
     open_context,
+    press,
     serve_and_die,
+    start,
     stripe_gateway,
 )
 from tests.support.simulator import Receiver, SimulatorProcess
@@ -65,54 +67,6 @@ def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
 def site(books: Books, simulator: SimulatorProcess) -> Iterator[Site]:
     with open_context(books, stripe_gateway(simulator.url)) as context, Site(context) as served:
         yield served
-
-
-async def _start(context: FlowContext, organization_id: str) -> flow.Started | Refusal:
-    return await flow.start_connection(context, organization_id, "connect", "usr_1")
-
-
-def start(site: Site, organization_id: str = ORG) -> tuple[Connection, str]:
-    """A pending connection and its start link, as the admin API makes them."""
-    begun = asyncio.run(_start(site.context, organization_id))
-    assert isinstance(begun, flow.Started)
-    assert begun.url is not None
-    return begun.connection, begun.url
-
-
-def begin(site: Site, browser: Browser, organization_id: str = ORG) -> tuple[Connection, Page]:
-    """Opens a start link."""
-    connection, url = start(site, organization_id)
-    page = browser.open(url)
-    assert page.status == 303, page.body
-    return connection, page
-
-
-def press(page: Page, **form: str) -> str:
-    """Presses a button on Stripe's page; returns the address it sends the browser back to."""
-    parts = urlsplit(page.location)
-    stripe_page = Browser().open(page.location)
-    assert stripe_page.status == 200
-    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
-    try:
-        connection.request(
-            "POST",
-            f"{parts.path}?{parts.query}",
-            urlencode(form),
-            {"Content-Type": "application/x-www-form-urlencoded"},
-        )
-        answer = connection.getresponse()
-        answer.read()
-    finally:
-        connection.close()
-    assert answer.status == 303
-    location = answer.getheader("location")
-    assert location is not None
-    return location
-
-
-def approve(page: Page) -> str:
-    """Approves with a new business."""
-    return press(page, action="approve", business_name="Acme")
 
 
 def connect(site: Site, organization_id: str = ORG) -> Page:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import hashlib
 import http.client
@@ -10,13 +11,16 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
 
 from roony import stop_points
 from roony.core.agent import Organization
+from roony.core.connection import Connection
+from roony.core.errors import Refusal
+from roony.flows import connection as flow
 from roony.flows.context import FlowContext
 from roony.gateway.client import StripeGateway
 from roony.gateway.pool import GatewayPool
@@ -34,7 +38,12 @@ def stripe_gateway(
 ) -> StripeGateway:
     """A gateway to a Stripe on this machine."""
     return StripeGateway(
-        secret_key=secret_key, connect_client_id=client_id, api_base=url, connect_base=url, read_timeout=read_timeout
+        secret_key=secret_key,
+        connect_client_id=client_id,
+        app_client_id=client_id,
+        api_base=url,
+        connect_base=url,
+        read_timeout=read_timeout,
     )
 
 
@@ -136,6 +145,54 @@ class Site:
     def __exit__(self, *error: object) -> None:
         self._server.should_exit = True
         self._thread.join(20)
+
+
+async def _start(context: FlowContext, organization_id: str, kind: str) -> flow.Started | Refusal:
+    return await flow.start_connection(context, organization_id, kind, "usr_1")
+
+
+def start(site: Site, organization_id: str = ORG, kind: str = "connect") -> tuple[Connection, str]:
+    """A pending connection and its start link, as the admin API makes them."""
+    begun = asyncio.run(_start(site.context, organization_id, kind))
+    assert isinstance(begun, flow.Started)
+    assert begun.url is not None
+    return begun.connection, begun.url
+
+
+def begin(site: Site, browser: Browser, organization_id: str = ORG, kind: str = "connect") -> tuple[Connection, Page]:
+    """Opens a start link."""
+    connection, url = start(site, organization_id, kind)
+    page = browser.open(url)
+    assert page.status == 303, page.body
+    return connection, page
+
+
+def press(page: Page, **form: str) -> str:
+    """Presses a button on Stripe's page; returns the address it sends the browser back to."""
+    parts = urlsplit(page.location)
+    stripe_page = Browser().open(page.location)
+    assert stripe_page.status == 200
+    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    try:
+        connection.request(
+            "POST",
+            f"{parts.path}?{parts.query}",
+            urlencode(form),
+            {"Content-Type": "application/x-www-form-urlencoded"},
+        )
+        answer = connection.getresponse()
+        answer.read()
+    finally:
+        connection.close()
+    assert answer.status == 303
+    location = answer.getheader("location")
+    assert location is not None
+    return location
+
+
+def approve(page: Page) -> str:
+    """Approves with a new business."""
+    return press(page, action="approve", business_name="Acme")
 
 
 def serve_and_die(database_url: str, stripe_url: str, stop_at: str, told: Any) -> None:

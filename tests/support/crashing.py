@@ -185,6 +185,7 @@ class Crashable:
             told |= {
                 "STRIPE_SECRET_KEY": STRIPE_KEY, "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
                 "STRIPE_CONNECT_CLIENT_ID": self.simulator.ready["client_id"],
+                "STRIPE_APP_CLIENT_ID": self.simulator.ready["client_id"],
                 "STRIPE_API_BASE": address, "STRIPE_CONNECT_BASE": address,
                 "ROONY_SECRET_KEYS": base64.b64encode(hashlib.sha256(b"installation").digest()).decode(),
             }  # fmt: skip

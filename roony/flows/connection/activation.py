@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 
 from roony.core.agent import Organization
+from roony.core.app_token import AppTokens, fresh_pair
 from roony.core.confirmation import CONTRADICTED, OTHER_CARDS, Confirmation
 from roony.core.connection import NEXT, STANDING, Connection, Seen, as_seen, lift
 from roony.core.errors import Refusal, not_found
@@ -42,9 +43,10 @@ class ActivateConnection(Command[Connection | Refusal]):
     """Makes `connection_id` active. `started_id` is the pending row this attempt began with: the same one, or, when
     the account was connected before, another one that ends here while the earlier connection is resumed.
 
-    `secrets` are (name, sealed token). `replaces` is a dead default connection that this one takes the place of.
-    `cardholder` is JSON; `attempt` None means that a promise to make it is open already. `ends` are other direct
-    connections, each with the id of a new promise, that end because the installation's key is of this account now.
+    `secrets` are (name, sealed token), asked for at `tokens_at` (microseconds). `replaces` is a dead default
+    connection that this one takes the place of. `cardholder` is JSON; `attempt` None means that a promise to make it
+    is open already. `ends` are other direct connections, each with the id of a new promise, that end because the
+    installation's key is of this account now.
     `seen` is what the account looked like just before: it may be restricted from the beginning.
     """
 
@@ -63,11 +65,13 @@ class ActivateConnection(Command[Connection | Refusal]):
     actor: str
     ends: tuple[tuple[str, str], ...] = ()
     seen: Seen | None = None
+    tokens_at: int = 0
 
     def needs(self, now: int) -> Needs:
         """The connections involved, the route that was claimed, the alerts, and whether other cards were decided on."""
         ids = {self.connection_id, self.started_id, self.replaces, *(id for id, _ in self.ends)} - {None}
-        rows = [(Connection, self.organization_id, id) for id in sorted(filter(None, ids))]
+        rows: list[tuple[object, ...]] = [(Connection, self.organization_id, id) for id in sorted(filter(None, ids))]
+        rows.append((AppTokens, self.organization_id, self.connection_id))
         route = (AccountRoute, self.stripe_account, int(self.livemode))
         choice = (Confirmation, self.organization_id, self.organization_id, OTHER_CARDS)
         over = alert_row(self.organization_id, REVOKED, self.connection_id)
@@ -104,6 +108,9 @@ class ActivateConnection(Command[Connection | Refusal]):
         )
         for name, sealed in self.secrets:
             book.put(ConnectionSecret(self.organization_id, connection.id, name, sealed, now))
+        if connection.kind == "stripe_app":
+            before = book.get(AppTokens, self.organization_id, connection.id)
+            book.put(fresh_pair(before, self.organization_id, connection.id, self.tokens_at, now))
         connection = self._promise_cardholder(book, connection, now)
         book.put(connection)
         close_alert(book, self.organization_id, REVOKED, connection.id, now)
@@ -232,6 +239,7 @@ async def activate(
     tokens: dict[str, str],
     actor: str,
     seen: Seen | None = None,
+    tokens_at: int = 0,
 ) -> Connection | Refusal:
     """1 claim the account · 2 seal the tokens for the connection that holds it · 3 activate it, or end `started`."""
     organization_id = started.organization_id
@@ -242,7 +250,9 @@ async def activate(
     else:
         target = await read_connection(context, organization_id, route.connection_id)
         if target is not None and target.kind == started.kind:
-            answer = await _submit(context, started, target, account, livemode, scope, currency, tokens, actor, seen)
+            answer = await _submit(
+                context, started, target, account, livemode, scope, currency, tokens, actor, seen, tokens_at
+            )
         else:
             answer = Refusal(
                 "account_taken",
@@ -266,6 +276,7 @@ async def _submit(
     tokens: dict[str, str],
     actor: str,
     seen: Seen | None,
+    tokens_at: int,
 ) -> Connection | Refusal:
     organization = await read_organization(context, started.organization_id)
     if organization is None:
@@ -297,6 +308,7 @@ async def _submit(
             actor,
             tuple((other.id, context.new_id("out")) for other in others),
             seen,
+            tokens_at,
         )
     )
 

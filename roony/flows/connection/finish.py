@@ -27,7 +27,9 @@ log = structlog.get_logger("roony.connections")
 
 # Who acts in the browser that the start link opened.
 OWNER = "owner"
-SCOPE = "read_write"
+# What Stripe must have granted: Connect's scope to read and to write; an app's scope is always this word, and what it
+# may do is in its manifest (facts 6.2, 6.3).
+SCOPES = {"connect": "read_write", "stripe_app": "stripe_apps"}
 
 STATE_INVALID = Refusal(
     "state_invalid",
@@ -52,7 +54,12 @@ WRONG_MODE = Refusal(
 SCOPE_TOO_SMALL = Refusal(
     "scope_too_small", "Stripe granted reading only; making cards needs reading and writing.", 409
 )
+TOKENS_MISSING = Refusal(
+    "tokens_missing", "Stripe's answer lacks the tokens of an app. Nothing was connected. Install it again.", 502
+)
 
+# One use each, whatever comes of it.
+_EXCHANGE = {"connect": connect.exchange_code, "stripe_app": connect.exchange_app_code}
 _STATE = select(oauth_states).where(oauth_states.c.hash == bindparam("hashed"))
 _CONSUME = (
     update(oauth_states)
@@ -80,8 +87,8 @@ async def finish(context: FlowContext, callback: Callback) -> Connection | Refus
 
     1. The state is used up in a commit of its own; whoever does not change exactly one row gets no further.
     2. A refusal at Stripe ends the pending connection.
-    3. The code is exchanged, once. Stripe revokes the connection when a code comes twice, so nothing here is ever
-       repeated: after a crash or an unclear answer the owner starts again.
+    3. The code is exchanged, once, at the address for the connection's kind. Stripe revokes the connection when a code
+       comes twice, so nothing here is ever repeated: after a crash or an unclear answer the owner starts again.
     4. Mode and scope are checked; the account is claimed, the tokens sealed, the connection activated.
     """
     state = await _consume(context, callback.state, callback.cookie)
@@ -93,8 +100,9 @@ async def finish(context: FlowContext, callback: Callback) -> Connection | Refus
     if callback.code is None:
         log.info("connection.refused_at_stripe", connection=started.id, error=callback.error)
         return await _not_connected(context, started, REFUSED_AT_STRIPE)
+    asked_at = context.clock()
     try:
-        tokens = await context.pool.run(connect.exchange_code, context.gateway, callback.code)
+        tokens = await context.pool.run(_EXCHANGE[started.kind], context.gateway, callback.code)
     except OAuthRefused as refused:
         log.warning("connection.code_refused", connection=started.id, error=refused.error)
         return await _not_connected(context, started, CODE_REFUSED)
@@ -103,7 +111,7 @@ async def finish(context: FlowContext, callback: Callback) -> Connection | Refus
         return await _not_connected(context, started, STRIPE_UNAVAILABLE)
     except GatewayBusy:
         return await _not_connected(context, started, BUSY)
-    return await _take_up(context, started, tokens)
+    return await _take_up(context, started, tokens, asked_at)
 
 
 async def _consume(context: FlowContext, state: str, cookie: str | None) -> OAuthState | None:
@@ -128,18 +136,23 @@ async def _not_connected(context: FlowContext, started: Connection, refusal: Ref
     return refusal
 
 
-async def _take_up(context: FlowContext, started: Connection, tokens: OAuthTokens) -> Connection | Refusal:
-    """What follows an exchange that worked."""
-    refusal = None
-    if tokens.livemode != context.gateway.livemode:
-        refusal = WRONG_MODE
-    elif tokens.scope != SCOPE:
-        refusal = SCOPE_TOO_SMALL
+async def _take_up(
+    context: FlowContext, started: Connection, tokens: OAuthTokens, asked_at: int
+) -> Connection | Refusal:
+    """What follows an exchange that worked; it was asked for at `asked_at` (microseconds)."""
+    refusal = _unusable(context, started, tokens)
     if refusal is not None:
         log.warning("connection.not_usable", connection=started.id, code=refusal.code, livemode=tokens.livemode)
-        await _let_go(context, tokens.stripe_account)
+        if started.kind == "connect":
+            await _let_go(context, tokens.stripe_account)
         return await _not_connected(context, started, refusal)
-    access = ConnectionAccess("connect", tokens.stripe_account, tokens.livemode)
+    is_app = started.kind == "stripe_app"
+    access = ConnectionAccess(
+        "stripe_app" if is_app else "connect",
+        tokens.stripe_account,
+        tokens.livemode,
+        tokens.access_token if is_app else None,
+    )
     currency, seen = started.currency, None
     try:
         account, seen = await see(context, access)
@@ -150,7 +163,21 @@ async def _take_up(context: FlowContext, started: Connection, tokens: OAuthToken
     granted = {"access_token": tokens.access_token, "refresh_token": tokens.refresh_token}
     kept = {name: token for name, token in granted.items() if token}
     account_id, livemode = tokens.stripe_account, tokens.livemode
-    return await activate(context, started, account_id, livemode, tokens.scope, currency, kept, OWNER, seen)
+    return await activate(
+        context, started, account_id, livemode, tokens.scope, currency, kept, OWNER, seen, asked_at
+    )
+
+
+def _unusable(context: FlowContext, started: Connection, tokens: OAuthTokens) -> Refusal | None:
+    """Why what was granted cannot be used. An app that is installed all the same stays so: only its owner can
+    uninstall it (facts 6.3)."""
+    if tokens.livemode != context.gateway.livemode:
+        return WRONG_MODE
+    if tokens.scope != SCOPES[started.kind]:
+        return SCOPE_TOO_SMALL
+    if started.kind == "stripe_app" and not (tokens.access_token and tokens.refresh_token):
+        return TOKENS_MISSING
+    return None
 
 
 async def _let_go(context: FlowContext, account: str) -> None:

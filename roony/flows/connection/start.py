@@ -15,7 +15,7 @@ from roony.core.connection import KINDS, Connection
 from roony.core.errors import Refusal, not_found
 from roony.flows.connection.cardholder import cardholder_params
 from roony.flows.connection.direct import connect_direct
-from roony.flows.connection.routing import read_organization
+from roony.flows.connection.routing import read_connection, read_organization
 from roony.flows.context import FlowContext
 from roony.gateway import connect
 from roony.store.book import Book
@@ -39,6 +39,9 @@ CONNECT_NOT_CONFIGURED = Refusal(
     "STRIPE_CONNECT_CLIENT_ID is not set, so no account can be connected by OAuth.",
     422,
     "kind",
+)
+APP_NOT_CONFIGURED = Refusal(
+    "app_not_configured", "STRIPE_APP_CLIENT_ID is not set, so no Stripe App can be installed.", 422, "kind"
 )
 
 _TICKET = select(start_tickets).where(start_tickets.c.hash == bindparam("hashed"))
@@ -92,18 +95,17 @@ class StartConnection(Command[Connection]):
 
 
 async def start_connection(context: FlowContext, organization_id: str, kind: str, actor: str) -> Started | Refusal:
-    """Begins to connect an account. `connect` gives a start link, good once and for 10 minutes; `direct` is done at
-    once with the key from the environment.
+    """Begins to connect an account. `connect` and `stripe_app` give a start link, good once and for 10 minutes;
+    `direct` is done at once with the key from the environment.
     """
     if kind not in KINDS:
         return Refusal("invalid_kind", f"The kind of a connection is one of {', '.join(KINDS)}.", 422, "kind")
-    if kind == "stripe_app":
-        return Refusal("kind_not_available", "Stripe Apps cannot be connected yet. Use connect or direct.", 422, "kind")
     if kind == "direct":
         connected = await connect_direct(context, organization_id, actor)
         return connected if isinstance(connected, Refusal) else Started(connected, None)
-    if not context.gateway.connect_client_id:
-        return CONNECT_NOT_CONFIGURED
+    client_id = _client_id(context, kind)
+    if isinstance(client_id, Refusal):
+        return client_id
     organization = await read_organization(context, organization_id)
     if organization is None:
         return not_found("organization", organization_id)
@@ -115,7 +117,7 @@ async def start_connection(context: FlowContext, organization_id: str, kind: str
     connection = Connection(
         organization_id,
         id,
-        "connect",
+        kind,
         "pending",
         None,
         int(livemode),
@@ -135,15 +137,18 @@ async def start_connection(context: FlowContext, organization_id: str, kind: str
 
 async def open_ticket(context: FlowContext, ticket: str) -> Opened | Refusal:
     """Uses the start link up and begins a round trip: a fresh state, bound to a fresh cookie, both kept as hashes."""
-    client_id = context.gateway.connect_client_id
-    if not client_id:
-        return CONNECT_NOT_CONFIGURED
     hashed = digest(ticket)
     # Looked up before the writer is troubled: anybody can send us tickets.
     rows = await asyncio.to_thread(context.database.read, _TICKET, {"hashed": hashed})
     if not rows:
         return LINK_INVALID
     found = StartTicket(*rows[0])
+    started = await read_connection(context, found.organization_id, found.connection_id)
+    if started is None:
+        return LINK_INVALID
+    client_id = _client_id(context, started.kind)
+    if isinstance(client_id, Refusal):
+        return client_id
     state, cookie = secrets.token_urlsafe(SECRET_BYTES), secrets.token_urlsafe(SECRET_BYTES)
     now = context.clock()
     row = OAuthState(
@@ -158,8 +163,16 @@ async def open_ticket(context: FlowContext, ticket: str) -> Opened | Refusal:
 
     if not await context.till.write(work):
         return LINK_INVALID
-    url = connect.authorize_url(context.gateway, client_id, f"{context.public_url()}{CALLBACK_PATH}", state)
+    authorize_url = connect.app_authorize_url if started.kind == "stripe_app" else connect.authorize_url
+    url = authorize_url(context.gateway, client_id, f"{context.public_url()}{CALLBACK_PATH}", state)
     return Opened(url, cookie)
+
+
+def _client_id(context: FlowContext, kind: str) -> str | Refusal:
+    """The id under which Stripe knows us for this kind of OAuth."""
+    if kind == "stripe_app":
+        return context.gateway.app_client_id or APP_NOT_CONFIGURED
+    return context.gateway.connect_client_id or CONNECT_NOT_CONFIGURED
 
 
 def digest(secret: str) -> str:

@@ -15,6 +15,7 @@ from roony.web.admin_api import (
     disputes,
     events,
     freezes,
+    keys,
     limits,
     merchants,
     organization,
@@ -32,6 +33,6 @@ router = APIRouter(
 )
 for part in (
     organization, agents, limits, approvals, connections, purchases, merchants, discrepancies, disputes,
-    events, reconciliations, audit, alerts, freezes,
+    events, reconciliations, audit, alerts, freezes, keys,
 ):  # fmt: skip
     router.include_router(part.router)

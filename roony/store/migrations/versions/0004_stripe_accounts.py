@@ -21,6 +21,7 @@ def upgrade() -> None:
     _reveal_links()
     _connections()
     _confirmations()
+    _app_tokens()
 
 
 def downgrade() -> None:
@@ -34,6 +35,7 @@ def downgrade() -> None:
     with op.batch_alter_table("connections") as table:
         for name in ("activated_at", "account_seen_at", "card_issuing", "restrictions"):
             table.drop_column(name)
+    op.drop_table("app_tokens")
     op.drop_table("alerts")
     with op.batch_alter_table("approvals") as table:
         table.drop_column("kind")
@@ -60,6 +62,15 @@ def _approvals() -> None:
         table.add_column(sa.Column("amount", sa.BigInteger(), nullable=True))
     with op.batch_alter_table("approvals") as table:
         table.alter_column("kind", server_default=None)
+def _app_tokens() -> None:
+    op.create_table(
+        "app_tokens",
+        *_text("organization_id connection_id"),
+        *_number("generation obtained_at expires_at"),
+        sa.Column("holder", sa.Text(), nullable=True),
+        *_number("lease_until lost unsure failures retry_at"),
+        sa.PrimaryKeyConstraint("organization_id", "connection_id"),
+    )
 
 
 def _reveal_links() -> None:
