@@ -17,7 +17,7 @@ import structlog
 
 from roony.core.errors import Refusal
 from roony.flows.context import FlowContext
-from roony.store import sealed as store
+from roony.store import sealed
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -70,7 +70,7 @@ class RecordRotation(Command[None]):
 async def rotate_keys(context: FlowContext, organization_id: str, cursor: str | None, actor: str) -> Rotated | Refusal:
     """Seals the next values again, at most `BATCH`. Values of all organizations: the ring is the installation's."""
     after = _place_of(cursor)
-    values = await asyncio.to_thread(store.some_after, context.database, after, BATCH)
+    values = await asyncio.to_thread(sealed.some_after, context.database, after, BATCH)
     done = Rotated(context.vault.primary_key_id)
     for start in range(0, len(values), AT_ONCE):
         await _reseal(context, values[start : start + AT_ONCE], done)
@@ -92,9 +92,9 @@ async def _reseal(context: FlowContext, values: list[SealedValue], done: Rotated
                 changes.append((value, fresh))
         if not changes:
             return
-        left = await context.till.write(store.exchange(changes))
+        left = await context.till.write(sealed.exchange(changes))
         done.resealed += len(changes) - len(left)
-        found = [await asyncio.to_thread(store.read_again, context.database, value) for value in left]
+        found = [await asyncio.to_thread(sealed.read_again, context.database, value) for value in left]
         values = [value for value in found if value is not None]
 
 
@@ -129,7 +129,7 @@ def _place_of(cursor: str | None) -> tuple[int, list[str]] | None:
 
 async def missing_keys(context: FlowContext) -> dict[str, int]:
     """Keys that sealed what is stored and are not in the ring: how many values of each wait for it, by its id."""
-    counts = await asyncio.to_thread(store.key_ids, context.database)
+    counts = await asyncio.to_thread(sealed.key_ids, context.database)
     return {key_id: count for key_id, count in sorted(counts.items()) if key_id not in context.vault.key_ids}
 
 

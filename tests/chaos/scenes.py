@@ -18,7 +18,8 @@ import httpx2
 from roony.core.delivery import RevealLink
 from roony.core.settlement import Discrepancy
 from roony.flows.sealing import new_private_key, open_sealed
-from roony.store.tables import InboxEvent, OutboxPromise
+from roony.store.tables import ConnectionSecret, InboxEvent, OutboxPromise
+from roony.store.vault import new_key
 from tests.support.crashing import ADMIN, ASK, Crashable
 from tests.support.served import SOFTWARE, unique
 from tests.support.serving import Caller
@@ -544,6 +545,26 @@ def the_account_is_gone_before_a_card_could_be_ended(company: Crashable, arm: Ar
     company.settle()
     kinds = [row.kind for row in company.books.rows(Discrepancy, purchase_id=bought["id"])]
     assert "card_left_open" in kinds
+
+
+@scene("connect", "sealed.exchange", "RecordRotation")
+def the_keys_of_the_vault_are_rotated(company: Crashable, arm: Arm) -> None:
+    connection = connect(company)
+    before = {row.sealed for row in company.books.rows(ConnectionSecret) if row.sealed}
+    assert before
+    company.secret_keys = f"{new_key()},{company.secret_keys}"
+    assert company.process is not None
+    company.process.stop()
+    company.start()
+    arm()
+    done = company.send(company.owner, "POST", f"{ADMIN}/keys/rotate", {})
+    assert (done["unreadable"], done["damaged"], done["next_cursor"]) == ({}, 0, None)
+    again = company.send(company.owner, "POST", f"{ADMIN}/keys/rotate", {})
+    assert (again["resealed"], again["already_current"]) == (0, len(before))
+    after = {row.sealed for row in company.books.rows(ConnectionSecret) if row.sealed}
+    assert not before & after
+    company.buy(company.agent())
+    disconnect(company, connection)
 
 
 # Starting

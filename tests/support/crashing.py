@@ -155,6 +155,8 @@ class Crashable:
         self.restarts = 0
         # Events that a test made up, and that no books follow from.
         self.strange: set[str] = set()
+        # ROONY_SECRET_KEYS, as of the next start.
+        self.secret_keys = base64.b64encode(hashlib.sha256(b"installation").digest()).decode()
         self._callers: list[Caller] = []
         self._control: httpx2.Client | None = None
         self._database: Database | None = None
@@ -187,7 +189,7 @@ class Crashable:
                 "STRIPE_CONNECT_CLIENT_ID": self.simulator.ready["client_id"],
                 "STRIPE_APP_CLIENT_ID": self.simulator.ready["client_id"],
                 "STRIPE_API_BASE": address, "STRIPE_CONNECT_BASE": address,
-                "ROONY_SECRET_KEYS": base64.b64encode(hashlib.sha256(b"installation").digest()).decode(),
+                "ROONY_SECRET_KEYS": self.secret_keys,
             }  # fmt: skip
         return {**kept, **told}
 
