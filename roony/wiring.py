@@ -20,6 +20,7 @@ from roony import stop_points
 from roony.clock import Clock, FollowedClock
 from roony.config import Settings, plain
 from roony.core.errors import BrokenCaller
+from roony.flows.connection.app_access import finish_renewals
 from roony.flows.context import FlowContext
 from roony.flows.key_rotation import warn_of_missing_keys
 from roony.flows.reconciliation import begin_catch_up
@@ -43,6 +44,8 @@ GC_ALLOCATIONS = 50_000
 
 # How long a stop waits for the worker's round to end; what it was doing is in its row and goes on after the restart.
 WORKER_STOP_SECONDS = 15.0
+# And how long for tokens that are being renewed at Stripe: a pair that is not committed is lost.
+RENEWAL_STOP_SECONDS = 20.0
 
 
 class DatabaseUnusable(Exception):
@@ -94,6 +97,7 @@ class Roony:
                 self._working.cancel()
             if not late and not self._working.cancelled() and (error := self._working.exception()) is not None:
                 log.error("worker.failed", error=type(error).__name__)
+        await finish_renewals(RENEWAL_STOP_SECONDS)
         await asyncio.to_thread(self.context.till.stop)
         # Blocks up to the timeouts of a call that has begun.
         await asyncio.to_thread(self.context.pool.close)
@@ -138,6 +142,9 @@ def _free_leases(writer: Writer) -> int:
     for table, waiting in ((tables.outbox, ("promised",)), (tables.inbox, ("received", "failed"))):
         some = select(table.c.id).where(table.c.status.in_(waiting), table.c.lease_until > 0).limit(MAX_ROWS // 2)
         freed += writer.execute(update(table).where(table.c.id.in_(some)).values(lease_until=0)).rowcount
+    if not freed:
+        # Whoever was renewing an app's tokens took the outcome along: the next one to need them says so (P11).
+        writer.execute(update(tables.app_tokens).where(tables.app_tokens.c.lease_until > 0).values(lease_until=0))
     return freed
 
 

@@ -60,6 +60,13 @@ def fresh_pair(
     return AppTokens(organization_id, connection_id, generation, since, since + ACCESS_LIFETIME, None, 0, 0, 0, 0, 0)
 
 
+def no_pair(before: AppTokens) -> AppTokens:
+    """The tokens are erased. A pair that is still on its way to whoever held the lease comes too late."""
+    if not before.expires_at:
+        return before
+    return before._replace(generation=before.generation + 1, expires_at=0, holder=None, lease_until=0)
+
+
 def is_usable(tokens: AppTokens, now: int, rejected: int | None = None) -> bool:
     """True while Stripe should take the access token. `rejected` is the generation it was seen to refuse."""
     return now < tokens.expires_at and tokens.generation != rejected

@@ -59,6 +59,8 @@ class Restriction(NamedTuple):
 NEXT = {
     "key_refused": "Give Roony a Stripe key that works (STRIPE_SECRET_KEY) and start it again.",
     "reconnect_needed": "Connect the account again: roony connection start.",
+    "key_missing": "Put that key back into ROONY_SECRET_KEYS and start Roony again; or connect the account again.",
+    "token_unreadable": "Look who writes to Roony's database, then connect the account again.",
     "permission_missing": "Give the key, or the app, this permission at Stripe. Roony looks again by itself within"
     " minutes; at once: roony connection preflight.",
     "capability_inactive": "See in the Stripe Dashboard what the account still has to provide for Issuing. Roony looks"
@@ -73,8 +75,11 @@ NEXT = {
 }
 # These end only by what a person does: no look at the account can tell that they are over.
 PERSONAL = frozenset(
-    {"reconnect_needed", "realtime_url_contradicted", "timeout_action_contradicted", "other_cards_undecided"}
-)
+    (
+        "reconnect_needed", "token_unreadable", "realtime_url_contradicted", "timeout_action_contradicted",
+        "other_cards_undecided",
+    )
+)  # fmt: skip
 
 
 def restrictions_of(connection: Connection) -> tuple[Restriction, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from roony.store.tables import ConnectionSecret, OutboxPromise
 from roony.store.vault import row_name
 from tests.support.books import NOW, Books, everything_in, open_books
 from tests.support.connecting import Browser, Page, Site, approve, begin, open_context, press, stripe_gateway
+from tests.support.installing import presented
 from tests.support.simulator import SimulatorProcess
 
 KINDS = ("connect", "stripe_app")
@@ -45,12 +45,6 @@ def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
 def site(books: Books, simulator: SimulatorProcess) -> Iterator[Site]:
     with open_context(books, stripe_gateway(simulator.url)) as context, Site(context) as served:
         yield served
-
-
-def presented(simulator: SimulatorProcess, secret: str) -> list[str]:
-    """What came of a code each time it was presented at Stripe."""
-    hashed = hashlib.sha256(secret.encode()).hexdigest()
-    return [one["result"] for one in simulator.control("state")["oauth_exchanges"] if one["presented"] == hashed]
 
 
 def code_in(address: str) -> str:

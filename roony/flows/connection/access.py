@@ -9,14 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Concatenate, Literal, ParamSpec, TypeVar, cast
 
+import structlog
+
 from roony.core.connection import STANDING, Connection
 from roony.core.errors import Refusal
+from roony.flows.connection.app_access import app_access
+from roony.flows.connection.app_tokens import RefuseTokens
 from roony.flows.connection.restriction import RestrictConnection
 from roony.flows.connection.revocation import RevokeConnection
 from roony.flows.context import FlowContext
 from roony.gateway.client import ConnectionAccess, StripeGateway
 from roony.gateway.errors import StripeForbidden, StripeUnauthorized
 from roony.store.command import Command
+
+log = structlog.get_logger("roony.connections")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,10 +40,44 @@ async def ask_stripe(
     Every call for a connection goes through here. Raises StripeCallFailed and GatewayBusy as the call does, and
     ValueError for a connection without an account. What a 401 or 403 means for the connection is recorded first.
     """
+    run = _run_as_app if connection.kind == "stripe_app" else _run
     try:
-        return await context.pool.run(call, context.gateway, access_of(connection), *args, **kwargs)
+        return await run(context, connection, call, *args, **kwargs)
     except (StripeUnauthorized, StripeForbidden) as error:
         await _take_to_heart(context, connection, error)
+        raise
+
+
+async def _run(
+    context: FlowContext,
+    connection: Connection,
+    call: Callable[Concatenate[StripeGateway, ConnectionAccess, P], T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    return await context.pool.run(call, context.gateway, access_of(connection), *args, **kwargs)
+
+
+async def _run_as_app(
+    context: FlowContext,
+    connection: Connection,
+    call: Callable[Concatenate[StripeGateway, ConnectionAccess, P], T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """With the app's access token. One that Stripe refuses is renewed, and the same call, with the same idempotency
+    key, is made once more; when that one is refused too, only the owner can help.
+    """
+    granted = await app_access(context, connection)
+    try:
+        return await context.pool.run(call, context.gateway, granted.access, *args, **kwargs)
+    except StripeUnauthorized as refused:
+        log.warning("connection.token_refused", connection=connection.id, request_id=refused.failure.request_id)
+    newer = await app_access(context, connection, granted.generation)
+    try:
+        return await context.pool.run(call, context.gateway, newer.access, *args, **kwargs)
+    except StripeUnauthorized:
+        await context.till.submit(RefuseTokens(connection.organization_id, connection.id, newer.generation))
         raise
 
 
@@ -46,6 +86,9 @@ async def _take_to_heart(
 ) -> None:
     """Nothing is canceled for a key or a permission; only an account that is not ours any more ends its connection."""
     if connection.status not in STANDING:
+        return
+    if connection.kind == "stripe_app" and isinstance(error, StripeUnauthorized):
+        # Not our key but the app's token; what that means is recorded where it was found out.
         return
     org, id = connection.organization_id, connection.id
     command: Command[Connection | Refusal]
@@ -62,9 +105,10 @@ async def _take_to_heart(
 def access_of(connection: Connection) -> ConnectionAccess:
     """On whose behalf a call for this connection is made. Raises ValueError for one without an account yet.
 
-    Connect calls go with the platform's key and `Stripe-Account`: the stored tokens are deprecated (facts 6.2).
+    Connect calls go with the platform's key and `Stripe-Account`: the stored tokens are deprecated (facts 6.2). An
+    app's calls go with its access token instead (`app_access`).
     """
     if connection.kind not in ("connect", "direct"):
-        raise ValueError(f"connections of the kind {connection.kind} cannot be used yet")
+        raise ValueError(f"{connection.kind} connections act with a token of their own")
     kind = cast(Literal["connect", "direct"], connection.kind)
     return ConnectionAccess(kind, connection.stripe_account, bool(connection.livemode))

@@ -158,7 +158,7 @@ async def look_at_account(
     asked_at = context.clock()
     account = await ask_stripe(context, connection, issuing.retrieve_account)
     held = {item.code for item in restrictions_of(connection)}
-    works = ["key_refused"]
+    works = ["key_refused", "key_missing"]
     if "permission_missing" in held:
         await ask_stripe(context, connection, issuing.try_permissions)
         works.append("permission_missing")

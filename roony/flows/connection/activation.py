@@ -14,7 +14,7 @@ from roony.core.errors import Refusal, not_found
 from roony.flows.alert import alert_row, close_alert
 from roony.flows.connection.cardholder import KIND, cardholder_key, cardholder_params, next_attempt
 from roony.flows.connection.restriction import follow_restrictions, restriction_rows
-from roony.flows.connection.revocation import REVOKED, promise_cards_end
+from roony.flows.connection.revocation import REVOKED, UNINSTALL, promise_cards_end
 from roony.flows.connection.routing import (
     PENDING_LIFETIME,
     claim_route,
@@ -74,8 +74,8 @@ class ActivateConnection(Command[Connection | Refusal]):
         rows.append((AppTokens, self.organization_id, self.connection_id))
         route = (AccountRoute, self.stripe_account, int(self.livemode))
         choice = (Confirmation, self.organization_id, self.organization_id, OTHER_CARDS)
-        over = alert_row(self.organization_id, REVOKED, self.connection_id)
-        return Needs(rows=(*rows, route, over, choice, *restriction_rows(self.organization_id, self.connection_id)))
+        over = [alert_row(self.organization_id, kind, self.connection_id) for kind in (REVOKED, UNINSTALL)]
+        return Needs(rows=(*rows, route, *over, choice, *restriction_rows(self.organization_id, self.connection_id)))
 
     def apply(self, book: Book, now: int) -> Connection | Refusal:
         """1 the account is claimed for this connection · 2 the attempt is still open · 3 activate, seal, promise."""
@@ -113,7 +113,8 @@ class ActivateConnection(Command[Connection | Refusal]):
             book.put(fresh_pair(before, self.organization_id, connection.id, self.tokens_at, now))
         connection = self._promise_cardholder(book, connection, now)
         book.put(connection)
-        close_alert(book, self.organization_id, REVOKED, connection.id, now)
+        for kind in (REVOKED, UNINSTALL):
+            close_alert(book, self.organization_id, kind, connection.id, now)
         for other_id, promise_id in self.ends:
             self._end_other(book, other_id, promise_id, now)
         is_default = self._set_default(book)

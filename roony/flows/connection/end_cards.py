@@ -16,9 +16,10 @@ from roony.core.connection import Connection
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
+from roony.flows.alert import raise_alert
 from roony.flows.card import PutOff, done
 from roony.flows.connection.access import ask_stripe
-from roony.flows.connection.revocation import OVER, erase_tokens, token_needs
+from roony.flows.connection.revocation import OVER, UNINSTALL, erase_tokens, token_needs
 from roony.flows.connection.routing import read_connection
 from roony.flows.context import FlowContext
 from roony.flows.discrepancy import discrepancy_id, flag
@@ -300,8 +301,14 @@ class FinishEndCards(Command[None]):
         return token_needs(self.organization_id, self.promise.subject)
 
     def apply(self, book: Book, now: int) -> None:
-        """Erases the tokens and ends the promise."""
+        """Erases the tokens and ends the promise. An app is still installed then: only its owner can change that."""
         connection = book.get(Connection, self.organization_id, self.promise.subject)
         if connection is not None and connection.status in OVER:
             erase_tokens(book, connection, now)
+            if connection.kind == "stripe_app" and json.loads(self.promise.params)["access_left"]:
+                message = (
+                    f"Uninstall Roony's app in the Stripe Dashboard of {connection.stripe_account}: Roony has erased"
+                    " its tokens, and only the account's owner can uninstall it."
+                )
+                raise_alert(book, self.organization_id, UNINSTALL, connection.id, message, now)
         book.finish_promise(done(self.promise, now))

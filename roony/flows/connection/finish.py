@@ -163,9 +163,7 @@ async def _take_up(
     granted = {"access_token": tokens.access_token, "refresh_token": tokens.refresh_token}
     kept = {name: token for name, token in granted.items() if token}
     account_id, livemode = tokens.stripe_account, tokens.livemode
-    return await activate(
-        context, started, account_id, livemode, tokens.scope, currency, kept, OWNER, seen, asked_at
-    )
+    return await activate(context, started, account_id, livemode, tokens.scope, currency, kept, OWNER, seen, asked_at)
 
 
 def _unusable(context: FlowContext, started: Connection, tokens: OAuthTokens) -> Refusal | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from roony.core.app_token import AppTokens, no_pair
 from roony.core.connection import Connection
 from roony.core.errors import Refusal, not_found
 from roony.flows.alert import alert_row, close_alert, raise_alert
@@ -21,6 +22,8 @@ STATEMENT_MARGIN = 60 * SECOND
 KIND = "end_cards_of_connection"
 # The alert that tells everybody that a connection is over.
 REVOKED = "connection_revoked"
+# And the one that asks the owner for what no API does (facts 6.3).
+UNINSTALL = "app_to_uninstall"
 TOKENS = ("access_token", "refresh_token")
 OVER = ("revoked", "expired")
 ALREADY_RECONNECTED = Refusal(
@@ -35,10 +38,11 @@ def promise_cards_end(book: Book, connection: Connection, access_left: bool, pro
 
 
 def token_needs(organization_id: str, connection_id: str) -> Needs:
-    """A connection, its tokens, and the alerts that it is over or restricted."""
+    """A connection, its tokens, and the alerts that it is over, restricted, or still to be uninstalled."""
     secrets = tuple((ConnectionSecret, organization_id, connection_id, name) for name in TOKENS)
-    alerts = tuple(alert_row(organization_id, kind, connection_id) for kind in (REVOKED, RESTRICTED))
-    return Needs(rows=((Connection, organization_id, connection_id), *secrets, *alerts))
+    alerts = tuple(alert_row(organization_id, kind, connection_id) for kind in (REVOKED, RESTRICTED, UNINSTALL))
+    pair = (AppTokens, organization_id, connection_id)
+    return Needs(rows=((Connection, organization_id, connection_id), *secrets, pair, *alerts))
 
 
 def erase_tokens(book: Book, connection: Connection, now: int) -> None:
@@ -47,6 +51,9 @@ def erase_tokens(book: Book, connection: Connection, now: int) -> None:
         secret = book.get(ConnectionSecret, connection.organization_id, connection.id, name)
         if secret is not None and secret.sealed:
             book.put(secret._replace(sealed="", updated_at=now))
+    pair = book.get(AppTokens, connection.organization_id, connection.id)
+    if pair is not None:
+        book.put(no_pair(pair))
 
 
 def revoke(
@@ -60,6 +67,7 @@ def revoke(
     """
     if not access_left or connection.stripe_account is None:
         erase_tokens(book, connection, now)
+        close_alert(book, connection.organization_id, UNINSTALL, connection.id, now)
     if connection.status == "revoked":
         return connection
     was = connection.status

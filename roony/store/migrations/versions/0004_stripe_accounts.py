@@ -62,6 +62,8 @@ def _approvals() -> None:
         table.add_column(sa.Column("amount", sa.BigInteger(), nullable=True))
     with op.batch_alter_table("approvals") as table:
         table.alter_column("kind", server_default=None)
+
+
 def _app_tokens() -> None:
     op.create_table(
         "app_tokens",
