@@ -423,14 +423,14 @@ class Form(HTMLParser):
             self.hidden[given["name"]] = given.get("value", "")
 
 
-def walk(link: str, answer: str) -> None:
+def walk(link: str, answer: str, account: str = "new") -> None:
     """Opens a start link, answers on Stripe's page and comes back, like one browser."""
     with httpx2.Client(timeout=20, trust_env=False, verify=False, follow_redirects=True) as browser:
         page = browser.get(link)
         assert page.status_code == 200, page.text
         form = Form()
         form.feed(page.text)
-        fields = {**form.hidden, "account": "new", "business_name": unique("Business"), "action": answer}
+        fields = {**form.hidden, "account": account, "business_name": unique("Business"), "action": answer}
         browser.post(urljoin(str(page.url), form.action or ""), data=fields)
 
 

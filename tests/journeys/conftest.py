@@ -12,6 +12,7 @@ from tests.support.tills import DATABASES
 
 # Journeys that are made on PostgreSQL too: those in which the database has a part.
 ON_BOTH = {
+    "test_app_refresh_crash",
     "test_approvals",
     "test_at_once",
     "test_connect",

@@ -266,7 +266,10 @@ class Crashable:
         assert code == -signal.SIGKILL, (code, (self.folder / "serve.log").read_text()[-4000:])
         self.process.stop()
         self.crashes += 1
-        self.sql("UPDATE inbox SET lease_until = 0", "UPDATE outbox SET lease_until = 0")
+        self.sql(
+            "UPDATE inbox SET lease_until = 0", "UPDATE outbox SET lease_until = 0",
+            "UPDATE app_tokens SET lease_until = 0",
+        )  # fmt: skip
         self.start(stop_at=self.next_stops.pop(0) if self.next_stops else "")
 
     def expect_crash(self, crashes: int, point: str) -> None:
