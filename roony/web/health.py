@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import structlog
@@ -13,6 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from roony.flows.context import FlowContext
+from roony.flows.key_rotation import missing_keys
 from roony.store.queries.history import ownerless_events
 from roony.web.frame import RequestCounts
 from roony.web.latency import LatencyCounter
@@ -21,6 +23,8 @@ log = structlog.get_logger("roony.web")
 
 # How long the database and the till may take to answer for Roony to call itself ready, in seconds.
 READY_SECONDS = 2.0
+# How long an answer about the keys of stored tokens is good, in seconds: they change with a restart or by hand.
+KEYS_SECONDS = 60.0
 
 
 def routes() -> list[Route]:
@@ -38,13 +42,31 @@ def _healthz(_request: Request) -> Response:
 
 
 async def _readyz(request: Request) -> Response:
-    """The database answers and the till writes."""
+    """The database answers and the till writes. A key that stored tokens need is named when it is missing: what it
+    sealed cannot be used, everything else can, so that is no reason to send requests elsewhere."""
     context: FlowContext = request.app.state.context
     checks = {"database": _read_once(context), "till": _write_nothing(context)}
     results = dict(zip(checks, await asyncio.gather(*checks.values()), strict=True))
     ready = all(results.values())
     words = {name: "ok" if good else "unavailable" for name, good in results.items()}
+    missing = await _missing_keys(request.app.state, context) if ready else ""
+    if missing:
+        words["keys"] = f"missing {missing}"
     return JSONResponse({"status": "ok" if ready else "unavailable", **words}, 200 if ready else 503)
+
+
+async def _missing_keys(state: Any, context: FlowContext) -> str:
+    """The ids of missing keys; looked up once a minute, since it reads every stored token. Empty: all are there."""
+    now = time.monotonic()
+    due, missing = getattr(state, "missing_keys", (0.0, ""))
+    if now >= due:
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                missing = ", ".join(await missing_keys(context))
+        except Exception as error:
+            log.warning("web.not_counted", what="missing keys", error=type(error).__name__)
+        state.missing_keys = (now + KEYS_SECONDS, missing)
+    return str(missing)
 
 
 async def _read_once(context: FlowContext) -> bool:

@@ -236,3 +236,35 @@ def test_commands_beside_the_database_need_no_key(served: ServedSimulation, roon
 def test_another_tenants_purchase_is_not_found(roony: Run, agent_key: str) -> None:
     shown = roony("purchase", "show", "pur_000000000000000000000000", ROONY_AGENT_KEY=agent_key)
     assert (shown.exit_code, "pur_000000000000000000000000" in shown.stderr) == (1, True)
+
+
+def test_permissions_under_both_names(roony: Run, roony_json: RunJson) -> None:
+    shown = roony("connection", "permissions", "stripe_app")
+    assert "issuing:write" in shown.stdout
+    assert "issuing_card_write" in shown.stdout
+    assert "read_write" in roony("connection", "permissions", "connect").stdout
+    manifest = roony_json(
+        "connection", "permissions", "stripe_app", "--manifest", "--public-url", "https://roony.example.com/"
+    )
+    assert manifest["allowed_redirect_uris"] == ["https://roony.example.com/connect/stripe/callback"]
+    assert manifest["stripe_api_access_type"] == "oauth"
+    assert {"permission", "purpose"} == set(manifest["permissions"][0])
+    assert roony("connection", "permissions", "bank").exit_code == 2
+    assert roony("connection", "permissions", "direct", "--manifest").exit_code == 2
+    [connection, *_] = roony_json("connection", "list")["data"]
+    assert [one["name"] for one in connection["permissions"]] == ["issuing:read", "issuing:write", "charges:read"]
+    assert "charges:read" in roony("connection", "show", connection["id"]).stdout
+
+
+def test_an_app_is_installed_by_a_link(roony: Run, roony_json: RunJson) -> None:
+    begun = roony_json("connection", "start", "stripe_app")
+    assert (begun["kind"], begun["status"]) == ("stripe_app", "pending")
+    assert "/connect/stripe?ticket=" in begun["url"]
+    assert "it works once" in roony("connection", "start", "stripe_app").stdout
+
+
+def test_keys_are_rotated(roony: Run, roony_json: RunJson) -> None:
+    done = roony_json("keys", "rotate")
+    assert (done["resealed"], done["unreadable"], done["damaged"]) == (0, {}, 0)
+    assert done["already_current"] > 0
+    assert "can now be taken out" in roony("keys", "rotate").stdout
