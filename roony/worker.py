@@ -14,6 +14,7 @@ from roony.flows.approval import ExpireApproval
 from roony.flows.card import ExpireCard
 from roony.flows.card_making import keep_make_card
 from roony.flows.card_status import keep_cancel_card, keep_card_status
+from roony.flows.cardholder_event import keep_see_to_cardholder
 from roony.flows.connection import RecoveryDuty, keep_check_account, keep_end_cards, keep_make_cardholder
 from roony.flows.context import FlowContext
 from roony.flows.freeze import keep_freeze_cards
@@ -94,6 +95,7 @@ class Worker:
             "set_card_status": keep_card_status,
             "cancel_card": keep_cancel_card,
             "make_cardholder": keep_make_cardholder,
+            "see_to_cardholder": keep_see_to_cardholder,
             "end_cards_of_connection": keep_end_cards,
             "check_account": keep_check_account,
             "freeze_cards": keep_freeze_cards,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 
 class Connection(NamedTuple):
-    """Stripe account and how we may use it. `cardholder` is JSON: the parameters its one cardholder is made with.
+    """Stripe account and how we may use it. Its cardholders are rows of their own, see `core.cardholder`.
 
     While `catching_up_since` is set, what happened from then on is being fetched and nothing new is approved.
     `restrictions` is JSON, code → words and time, see `Restriction`. `card_issuing` is the capability as Stripe last
@@ -23,8 +23,6 @@ class Connection(NamedTuple):
     livemode: int
     scope: str | None
     currency: str
-    cardholder: str
-    stripe_cardholder_id: str | None
     status_reason: str | None
     created_at: int
     updated_at: int
@@ -65,7 +63,7 @@ NEXT = {
     " minutes; at once: roony connection preflight.",
     "capability_inactive": "See in the Stripe Dashboard what the account still has to provide for Issuing. Roony looks"
     " again when Stripe says that something changed.",
-    "cardholder_refused": "Correct the organization's cardholder (PATCH /organization) and connect the account again.",
+    "cardholder_refused": "Correct the organization's cardholder: roony cardholder set. It is then made anew.",
     "realtime_url_contradicted": "Set Roony's address as the real-time authorization URL in the account's Issuing"
     " settings, then: roony connection confirm --realtime-url.",
     "timeout_action_contradicted": "Set the timeout action in the account's Issuing settings to decline, then: roony"

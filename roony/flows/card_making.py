@@ -22,7 +22,7 @@ from roony.flows.card import (
     RecordCard,
     card_facts,
 )
-from roony.flows.connection import ask_stripe, ensure_cardholder
+from roony.flows.connection import CardholderRefused, ask_stripe, ensure_cardholder
 from roony.flows.context import FlowContext
 from roony.flows.delivery import deliver
 from roony.flows.promise import (
@@ -103,7 +103,9 @@ async def keep_make_card(context: FlowContext, promise: OutboxPromise) -> Purcha
         return await _end(context, promise, _REVOKED, maybe_made=True)
     try:
         params = json.loads(promise.params)
-        params["cardholder"] = await ensure_cardholder(context, connection)
+        # A promise of an earlier release names no scope.
+        scope_id = params.get("cardholder", promise.organization_id)
+        params["cardholder"] = await ensure_cardholder(context, connection, scope_id)
         made = None
         if over is not None or _must_look(promise, context.clock()):
             made = await _find(context, connection, promise, card, params["cardholder"])
@@ -112,6 +114,9 @@ async def keep_make_card(context: FlowContext, promise: OutboxPromise) -> Purcha
         if made is None:
             promise = _next_attempt(promise)
             made = await ask_stripe(context, connection, issuing.create_card, params, promise.key)
+    except CardholderRefused as none:
+        again = none.code == "cardholder_removed"
+        return await _end(context, promise, Ending(none.code, f"{none.message} {NOTHING_CHARGED}", again))
     except StripeRefused as refused:
         return await _fail(context, connection, promise, refused)
     except (StripeCallFailed, GatewayBusy) as error:

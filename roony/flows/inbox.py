@@ -15,7 +15,9 @@ from roony.core.settlement import read_authorization, read_transaction
 from roony.core.text import readable
 from roony.flows.card import card_facts
 from roony.flows.card_event import BookCard
+from roony.flows.cardholder_event import BookCardholder
 from roony.flows.connection import ACCOUNT_TYPES, PromiseCheck, RevokeConnection, route_of
+from roony.flows.connection.cardholder import stated
 from roony.flows.context import FlowContext
 from roony.flows.dispute import BookDispute
 from roony.flows.event_outcome import finished
@@ -86,6 +88,12 @@ def _token(_context: FlowContext, route: AccountRoute, event: InboxEvent, body: 
     return BookToken(route.organization_id, route.connection_id, token["id"], card, wallet, event)
 
 
+def _cardholder(_context: FlowContext, route: AccountRoute, event: InboxEvent, body: dict[str, Any]) -> Command[Any]:
+    holder, org = body["data"]["object"], route.organization_id
+    scope_id = str((holder.get("metadata") or {}).get("roony_scope") or org)
+    return BookCardholder(org, route.connection_id, scope_id, stated(holder, event.created), event)
+
+
 def _dispute(context: FlowContext, route: AccountRoute, event: InboxEvent, body: dict[str, Any]) -> Command[Any]:
     org, item = route.organization_id, body["data"]["object"]
     said = read_dispute(item, event.type, event.created, org, route.connection_id, context.clock())
@@ -109,6 +117,8 @@ _BUILDERS: dict[str, Builder] = {
     "issuing_card.created": _card,
     "issuing_card.updated": _card,
     "issuing_token.created": _token,
+    "issuing_cardholder.created": _cardholder,
+    "issuing_cardholder.updated": _cardholder,
     **dict.fromkeys(ACCOUNT_TYPES, _account),
     **dict.fromkeys(DISPUTE_TYPES, _dispute),
     **dict.fromkeys(ACQUIRING_TYPES, _acquiring),

@@ -11,14 +11,16 @@ from typing import Any
 from sqlalchemy.dialects import postgresql, sqlite
 
 from roony.core.agent import DELIVERIES, UNKNOWN_CARDS, Agent, Organization, Project
-from roony.core.audit import GENESIS, AuditDraft, AuditRecord, canonical, chain_record
+from roony.core.audit import GENESIS, AuditDraft, AuditRecord, chain_record
 from roony.core.budget import is_time_zone
+from roony.core.cardholder import Cardholder
 from roony.core.confirmation import OTHER_CARDS, Confirmation, confirmed, unconfirmed
 from roony.core.connection import Connection, lift, restrictions_of
 from roony.core.control import Control
 from roony.core.errors import Refusal
 from roony.core.money import CARD_CURRENCIES
 from roony.flows.access_key import NewKey, described, key_row
+from roony.flows.cardholder_choice import check_cardholder, tell_stripe, with_cardholder
 from roony.flows.connection.restriction import follow_restrictions, restriction_rows
 from roony.flows.context import FlowContext
 from roony.flows.limits import Limit, check_limits, new_budgets, new_control
@@ -170,16 +172,11 @@ def cardholder_of(organization: Organization) -> dict[str, Any] | None:
     return given
 
 
-def _with_cardholder(settings: str, cardholder: Mapping[str, Any]) -> str:
-    """The settings with this cardholder in place of any before, whole."""
-    return canonical({**json.loads(settings), "cardholder": cardholder})
-
-
 @dataclass(frozen=True, slots=True)
 class UpdateOrganization(Command[Organization | Refusal]):
     """Changes settings of an organization; None leaves one as it is. Currency and time zone are fixed.
 
-    A `cardholder` (parameters of Stripe's, already checked) counts for cardholders that are made from then on. To name
+    A `cardholder` is in Stripe's shape; one that is at Stripe already is changed there, by a promise. To name
     `unknown_cards`, be it what they are already, is the owner's choice; the connections `undecided` waited for it.
     """
 
@@ -191,12 +188,14 @@ class UpdateOrganization(Command[Organization | Refusal]):
     unbudgeted: bool | None = None
     cardholder: Mapping[str, Any] | None = None
     undecided: tuple[str, ...] = ()
+    promise_id: str = ""
 
     def needs(self, now: int) -> Needs:
-        """What was chosen for other cards, and the connections that wait for it."""
+        """What was chosen for other cards, the connections that wait for it, and the cardholders there are."""
         org = self.organization_id
         rows = [row for id in self.undecided for row in restriction_rows(org, id)]
-        return Needs(rows=((Confirmation, org, org, OTHER_CARDS), *rows))
+        groups = ((Cardholder, org, org),) if self.cardholder is not None else ()
+        return Needs(rows=((Confirmation, org, org, OTHER_CARDS), *rows), groups=groups)
 
     def apply(self, book: Book, now: int) -> Organization | Refusal:
         """Counts from the next batch on in every process, since the configuration version is renewed."""
@@ -206,10 +205,12 @@ class UpdateOrganization(Command[Organization | Refusal]):
             "unknown_cards": self.unknown_cards,
             "delivery": self.delivery,
             "unbudgeted": None if self.unbudgeted is None else int(self.unbudgeted),
-            "settings": None if self.cardholder is None else _with_cardholder(before.settings, self.cardholder),
+            "settings": None if self.cardholder is None else with_cardholder(before.settings, self.cardholder),
         }
         after = before._replace(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
         wrong = _check_settings(after.unknown_cards, after.delivery)
+        if wrong is None and self.cardholder is not None:
+            wrong = check_cardholder(book, after, after.id, self.cardholder, now)
         if wrong is not None:
             return wrong
         if self.unknown_cards is not None:
@@ -218,6 +219,8 @@ class UpdateOrganization(Command[Organization | Refusal]):
             return before
         book.put(after)
         book.reconfigure(self.organization_id)
+        if self.cardholder is not None and after.settings != before.settings:
+            tell_stripe(book, after, after.id, self.cardholder, self.promise_id, now)
         book.record(
             self.organization_id,
             self.actor,

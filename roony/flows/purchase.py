@@ -19,6 +19,7 @@ from roony.core.errors import Refusal
 from roony.core.merchant import normalise
 from roony.core.purchase import HOUR, KeptKey, Purchase, RecentPurchase, Velocity, fingerprint
 from roony.flows.movement import audit, place_hold
+from roony.flows.scope import cardholder_scope
 from roony.flows.strictness import loosens
 from roony.store.book import Book
 from roony.store.command import Command
@@ -298,7 +299,8 @@ def promise_card(
         now,
     )
     purchase = purchase._replace(card_id=card_id, status="issuing")
-    params = compile_card(purchase, card_id, controls)
+    # Whose name it is in is decided now, so that every try of the promise sends the same.
+    params = {**compile_card(purchase, card_id, controls), "cardholder": cardholder_scope(book, purchase)}
     promise = new_promise(
         purchase.organization_id, promise_id, "make_card", card_id, params, now, key=f"{purchase.id}:1",
         lease=FIRST_LEASE,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from roony.core.agent import SCOPES, Agent, Organization, Project
+from roony.core.cardholder import CardholderChoice
 from roony.core.errors import Refusal, not_found
+from roony.core.purchase import Purchase
 from roony.store.book import Book
 from roony.store.facts import Needs
 
@@ -27,3 +29,12 @@ def scope_row(book: Book, organization_id: str, scope: str, scope_id: str) -> Or
     else:
         return Refusal("invalid", f"A scope is one of: {', '.join(SCOPES)}.", 422, "scope")
     return found if found is not None else not_found(scope, scope_id)
+
+
+def cardholder_scope(book: Book, purchase: Purchase) -> str:
+    """The id of the narrowest scope with a cardholder of its own: its agent, its project, else the organization."""
+    for scope_id in (purchase.agent_id, purchase.project_id):
+        choice = book.get(CardholderChoice, purchase.organization_id, scope_id)
+        if choice is not None and choice.cardholder is not None:
+            return scope_id
+    return purchase.organization_id

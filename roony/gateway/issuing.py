@@ -58,6 +58,23 @@ def create_cardholder(
     return gateway.perform(lambda: gateway.sdk.v1.issuing.cardholders.create(checked, options))
 
 
+def update_cardholder(
+    gateway: StripeGateway, access: ConnectionAccess, cardholder_id: str, params: Mapping[str, Any], key: str
+) -> PlainObject:
+    """Changes what may be changed of a cardholder; its name, type and metadata are none of it (section 1.1)."""
+    require_id("cardholder_id", cardholder_id)
+    checked: Any = refuse_empty_lists(params)
+    options = gateway.options(access, key)
+    return gateway.perform(lambda: gateway.sdk.v1.issuing.cardholders.update(cardholder_id, checked, options))
+
+
+def retrieve_cardholder(gateway: StripeGateway, access: ConnectionAccess, cardholder_id: str) -> PlainObject:
+    """Reads one cardholder, with what Stripe requires of it."""
+    require_id("cardholder_id", cardholder_id)
+    options = gateway.options(access)
+    return gateway.perform(lambda: gateway.sdk.v1.issuing.cardholders.retrieve(cardholder_id, None, options))
+
+
 def create_card(gateway: StripeGateway, access: ConnectionAccess, params: Mapping[str, Any], key: str) -> PlainObject:
     """Makes a card (section 1.2). Compare `spending_controls` in the answer with what was sent."""
     checked: Any = refuse_empty_lists(params)

@@ -16,6 +16,7 @@ from roony.core.agent import Organization
 from roony.core.audit import AuditDraft, AuditRecord, chain_record
 from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.budget import Budget, BudgetPeriod
+from roony.core.cardholder import Cardholder
 from roony.core.errors import BrokenCaller
 from roony.core.ledger import Hold
 from roony.core.settlement import StripeTransaction
@@ -32,6 +33,7 @@ GROUPED_BY: dict[type, tuple[str, ...]] = {
     Authorization: ("purchase_id",),
     AuthorizationDecision: ("authorization_id",),
     Budget: ("scope_id",),
+    Cardholder: ("scope_id",),
     StripeTransaction: ("purchase_id", "stripe_card_id", "network_transaction_id"),
 }
 

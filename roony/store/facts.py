@@ -10,6 +10,7 @@ from roony.core.approval import Approval
 from roony.core.authorization import Authorization
 from roony.core.budget import Budget, BudgetPeriod, period_start
 from roony.core.card import Card
+from roony.core.cardholder import CardholderChoice
 from roony.core.connection import Connection
 from roony.core.control import Control
 from roony.core.finding import ABOUT_AUTHORIZATIONS, ABOUT_TRANSACTIONS, discrepancy_id
@@ -45,7 +46,7 @@ class Needs(NamedTuple):
 # Rows that lead to a purchase.
 _LEADS = (KeptKey, RecentPurchase, Card, Approval, Authorization, StripeTransaction, Discrepancy)
 # Rows kept in memory while the organization's config_version is unchanged.
-_CONFIG = (Agent, Project, Connection, Control)
+_CONFIG = (Agent, Project, Connection, Control, CardholderChoice)
 # Organizations whose configuration is kept in memory at the same time, and rows for each.
 MAX_CACHED_ORGANIZATIONS = 2_000
 MAX_CACHED_ROWS = 20_000
@@ -235,6 +236,9 @@ class FactLoader:
         self._load(book, Project, {(org, project) for org, project, _ in chains})
         scopes = {(org, scope) for org, project, agent in chains for scope in (agent, project, org)}
         self._load(book, Control, scopes)
+        self._load(
+            book, CardholderChoice, {(org, scope) for org, project, agent in chains for scope in (agent, project)}
+        )
         self._load_group(book, Budget, "scope_id", scopes)
         connections = set()
         for org in {org for org, _, _ in chains}:

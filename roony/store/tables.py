@@ -19,6 +19,7 @@ from roony.core.audit import AuditRecord
 from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.budget import Budget, BudgetPeriod
 from roony.core.card import Card
+from roony.core.cardholder import Cardholder, CardholderChoice
 from roony.core.confirmation import Confirmation
 from roony.core.connection import Connection
 from roony.core.control import Control
@@ -170,6 +171,8 @@ organizations = _table("organizations", Organization, "id")
 projects = _table("projects", Project, "organization_id id")
 agents = _table("agents", Agent, "organization_id id")
 connections = _table("connections", Connection, "organization_id id")
+cardholders = _table("cardholders", Cardholder, "organization_id connection_id scope_id")
+cardholder_choices = _table("cardholder_choices", CardholderChoice, "organization_id scope_id")
 controls = _table("controls", Control, "organization_id scope_id")
 budgets = _table(
     "budgets",
@@ -300,7 +303,7 @@ oauth_states = _table("oauth_states", OAuthState, "hash")
 reveal_links = _table("reveal_links", RevealLink, "hash")
 
 # Everything decide() or an authorization reads that is not a money row: a change of it renews `config_version`.
-CONFIG_TABLES = frozenset({projects, agents, connections, controls, budgets})
+CONFIG_TABLES = frozenset({projects, agents, connections, controls, budgets, cardholder_choices})
 MONEY_TABLES = tuple(table for table in metadata.sorted_tables if "organization_id" in table.info["key"])
 
 

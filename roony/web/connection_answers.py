@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+from roony.core.cardholder import Cardholder, troubles
 from roony.core.confirmation import OTHER_CARDS, REALTIME_URL, TIMEOUT_DECLINES, Confirmation
 from roony.core.connection import NEXT, Connection, restrictions_of
 from roony.core.permission import permissions_of
@@ -23,7 +26,8 @@ def connection(row: Connection, about: About) -> Json:
     return {
         "id": row.id, "kind": row.kind, "status": row.status, "stripe_account": row.stripe_account,
         "livemode": bool(row.livemode), "scope": row.scope, "currency": row.currency,
-        "stripe_cardholder_id": row.stripe_cardholder_id, "status_reason": row.status_reason,
+        "stripe_cardholder_id": about.cardholder.stripe_cardholder_id if about.cardholder else None,
+        "cardholder": cardholder(about.cardholder) if about.cardholder else None, "status_reason": row.status_reason,
         "restricted_reason": reasons[0] if reasons else None, "restrictions": reasons,
         "card_issuing": row.card_issuing, "catching_up_since": time(row.catching_up_since),
         "confirmations": {
@@ -32,6 +36,16 @@ def connection(row: Connection, about: About) -> Json:
         "preflight": last.get("preflight"), "probe": last.get("probe"),
         "permissions": permissions_of(row.kind), "activated_at": time(row.activated_at),
         "created_at": time(row.created_at), "updated_at": time(row.updated_at),
+    }  # fmt: skip
+
+
+def cardholder(row: Cardholder) -> Json:
+    """A cardholder on one connection: what Stripe still wants of it, and what to do about each."""
+    told = json.loads(row.requirements)
+    return {
+        "connection_id": row.connection_id, "stripe_cardholder_id": row.stripe_cardholder_id, "status": row.status,
+        "refused": row.reason, "past_due": told["past_due"], "disabled_reason": told["disabled_reason"],
+        "next": troubles(row), "created_at": time(row.created_at), "updated_at": time(row.updated_at),
     }  # fmt: skip
 
 

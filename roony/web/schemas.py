@@ -24,7 +24,8 @@ def _not_blank(text: str) -> str:
     return text
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """A text without line breaks or control characters, and not blank."""
     if not is_clean(text):
         raise PydanticCustomError("unclean", "It has characters that a text may not have")
     return _not_blank(text)
@@ -69,24 +70,6 @@ def _url(text: str) -> str:
     return text
 
 
-def _card_name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z]+( [A-Za-z]+)*", text):
-        raise PydanticCustomError("card_name", "It must be letters A to Z with single spaces, as printed on a card")
-    return text
-
-
-def _phone(text: str) -> str:
-    if not re.fullmatch(r"\+[1-9][0-9]{5,14}", text):
-        raise PydanticCustomError("phone", "It must be a number like +420123456789, with its country code")
-    return text
-
-
-def _email(text: str) -> str:
-    if not (text.isascii() and re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s.]+", text) and is_clean(text)):
-        raise PydanticCustomError("email", "It must be an e-mail address")
-    return text
-
-
 def _discrepancy_kind(text: str) -> str:
     if text not in DISCREPANCY_KINDS:
         raise PydanticCustomError(
@@ -105,8 +88,8 @@ Amount = Annotated[int, Field(ge=1, le=MAX_AMOUNT, description="Minor units, as 
 LimitAmount = Annotated[int, Field(ge=0, le=MAX_AMOUNT, description="Minor units; null = tracked, not limited")]
 Currency = Annotated[str, Field(min_length=3, max_length=3), AfterValidator(_currency)]
 Country = Annotated[str, Field(min_length=2, max_length=2), AfterValidator(_country)]
-Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
-ShortText = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_one_line)]
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(one_line)]
+ShortText = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(one_line)]
 LongText = Annotated[str, Field(max_length=2_000), AfterValidator(_lines)]
 Id = Annotated[str, AfterValidator(_id)]
 DiscrepancyKind = Annotated[str, AfterValidator(_discrepancy_kind)]
@@ -141,10 +124,10 @@ class MerchantBody(Body):
     """Who is to be paid."""
 
     name: Name
-    url: Annotated[str, Field(max_length=500), AfterValidator(_one_line), AfterValidator(_url)] | None = None
+    url: Annotated[str, Field(max_length=500), AfterValidator(one_line), AfterValidator(_url)] | None = None
     category: Annotated[str, Field(max_length=100), AfterValidator(_category)] | None = None
     country: Country | None = None
-    network_id: Annotated[str, Field(max_length=64), AfterValidator(_one_line)] | None = None
+    network_id: Annotated[str, Field(max_length=64), AfterValidator(one_line)] | None = None
 
 
 class AskBody(Body):
@@ -170,7 +153,7 @@ class CardBody(Body):
     delivery: Annotated[
         Literal["sealed", "reveal", "raw"] | None, Field(description="as strict as what is allowed, or stricter")
     ] = None
-    purpose: Annotated[str, Field(max_length=200), AfterValidator(_one_line)] | None = None
+    purpose: Annotated[str, Field(max_length=200), AfterValidator(one_line)] | None = None
 
 
 class WaitQuery(Query):
@@ -188,50 +171,6 @@ class LimitBody(Body):
     period: Period
     limit: LimitAmount | None
     currency: Currency
-
-
-class AddressBody(Body):
-    """The billing address of cards, which merchants check."""
-
-    line1: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
-    line2: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)] | None = None
-    city: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)]
-    state: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)] | None = None
-    postal_code: Annotated[str, Field(min_length=1, max_length=20), AfterValidator(_one_line)]
-    country: Country
-
-
-class BillingBody(Body):
-    """Where cards are billed."""
-
-    address: AddressBody
-
-
-class CardholderBody(Body):
-    """In whose name cards are made. Without a name it is the organization's, as far as it can be printed on a card."""
-
-    name: Annotated[str, Field(max_length=24), AfterValidator(_card_name)] | None = None
-    phone_number: Annotated[str, Field(max_length=16), AfterValidator(_phone)] | None = None
-    email: Annotated[str, Field(max_length=254), AfterValidator(_email)] | None = None
-    billing: BillingBody
-
-
-class OrganizationPatch(Body):
-    """Settings to change; what is left out stays. Currency and time zone are fixed."""
-
-    name: Name | None = None
-    unknown_cards: Literal["decline", "approve", "approve_while_unfrozen"] | None = None
-    delivery: Literal["sealed", "reveal", "raw"] | None = None
-    unbudgeted: bool | None = None
-    cardholder: CardholderBody | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fixed(cls, given: Any) -> Any:
-        for name in ("currency", "time_zone"):
-            if isinstance(given, dict) and name in given:
-                raise PydanticCustomError("fixed", "The {name} of an organization cannot be changed", {"name": name})
-        return given
 
 
 class ProjectBody(Body):
@@ -267,7 +206,7 @@ class PublicKeyBody(Body):
 class KeyBody(Body):
     """A key that is to be made."""
 
-    name: Annotated[str, Field(max_length=100), AfterValidator(_one_line)] | None = None
+    name: Annotated[str, Field(max_length=100), AfterValidator(one_line)] | None = None
 
 
 class ScopeBody(Body):

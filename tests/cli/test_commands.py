@@ -126,6 +126,28 @@ def test_one_card_is_listed_frozen_let_go_and_canceled(roony: Run, roony_json: R
     assert roony("card", "list", "--status", "lost").exit_code == 2
 
 
+def test_a_cardholder_is_set_listed_and_removed(roony: Run, roony_json: RunJson, tmp_path: Path) -> None:
+    made = roony_json("agent", "create", "with a name", "--budget", "month=100")
+    address = ("--line1", "1 Main Street", "--city", "Springfield", "--postal-code", "62701", "--country", "US")
+    said = roony("cardholder", "set", made["id"], "--name", "Anna Buys", *address)
+    assert (said.exit_code, "roony cardholder list" in said.stdout) == (0, True)
+    assert "Anna Buys" in roony("cardholder", "list").stdout
+    person = ("--first-name", "Anna", "--last-name", "Buys", "--born", "1990-12-31", "--phone", "+12025550123")
+    terms = ("--terms-at", "2026-01-02T03:04:05Z", "--terms-ip", "192.0.2.1")
+    whole = roony_json("cardholder", "set", made["id"], *address, *person, *terms)["cardholder"]
+    assert whole["individual"]["dob"] == {"day": 31, "month": 12, "year": 1990}
+    assert whole["individual"]["card_issuing"]["user_terms_acceptance"]["date"] == 1_767_323_045
+    file = tmp_path / "cardholder.json"
+    file.write_text(json.dumps({**whole, "name": "Anna"}), encoding="utf-8")
+    assert roony_json("cardholder", "set", made["id"], "--file", str(file))["cardholder"]["name"] == "Anna"
+    wrong = roony("cardholder", "set", made["id"], "--name", "Agent 7", *address)
+    assert (wrong.exit_code, "cardholder.name" in wrong.stderr) == (2, True)
+    assert roony("cardholder", "set", made["id"], "--born", "yesterday", *address).exit_code == 2
+    assert roony("cardholder", "set", made["id"], "--file", str(tmp_path / "none")).exit_code == 2
+    assert roony_json("cardholder", "remove", made["id"])["cardholder"] is None
+    assert roony("cardholder", "remove", made["id"]).exit_code == 1
+
+
 def test_budgets_and_controls_are_set_and_shown(roony: Run, roony_json: RunJson) -> None:
     project = roony_json("project", "create", "research")
     made = roony_json("agent", "create", "a reader", "--project-id", project["id"])

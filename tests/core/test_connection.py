@@ -20,7 +20,7 @@ from roony.core.confirmation import (
 from roony.core.connection import NEXT, PERSONAL, Connection, Seen, as_seen, lift, restrict, restrictions_of
 
 S = 1_000_000
-ACTIVE = Connection("org_1", "con_1", "connect", "active", "acct_1", 0, None, "usd", "{}", None, None, 0, 0)
+ACTIVE = Connection("org_1", "con_1", "connect", "active", "acct_1", 0, None, "usd", None, 0, 0)
 
 
 class TestRestrictions:

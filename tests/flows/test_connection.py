@@ -17,15 +17,16 @@ from roony.core.alert import Alert
 from roony.core.audit import AuditRecord
 from roony.core.authorization import Authorization
 from roony.core.card import Card
+from roony.core.cardholder import Cardholder, Stated, card_name
 from roony.core.connection import Connection
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
 from roony.flows import connection as flow
 from roony.flows.card_making import keep_make_card
-from roony.flows.connection import activation, cardholder, end_cards, routing
+from roony.flows.connection import activation, end_cards, routing
 from roony.flows.connection.access import access_of
-from roony.flows.connection.cardholder import card_name, cardholder_params
+from roony.flows.connection.cardholder_rows import default_params
 from roony.flows.context import FlowContext
 from roony.gateway.client import StripeGateway
 from roony.store import outbox
@@ -133,6 +134,12 @@ async def keep(context: FlowContext) -> None:
             await flow.keep_end_cards(context, promise)
 
 
+def holder_of(books: Books, connection: Connection) -> str | None:
+    """The id at Stripe of the organization's cardholder on a connection."""
+    found: str | None = books.row(Cardholder, connection_id=connection.id, scope_id=ORG).stripe_cardholder_id
+    return found
+
+
 def statuses(books: Books, kind: str) -> list[str]:
     return [promise.status for promise in books.rows(OutboxPromise, kind=kind)]
 
@@ -164,8 +171,8 @@ class TestCardholderParameters:
     async def test_the_address_is_made_up_in_test_mode_only(self, books: Books) -> None:
         organization = books.row(Organization, id=ORG)
 
-        params = cardholder_params(organization, "con_x", livemode=False)
-        refusal = cardholder_params(organization, "con_x", livemode=True)
+        params = default_params(organization, "con_x", False, "usd")
+        refusal = default_params(organization, "con_x", True, "usd")
 
         assert not isinstance(params, Refusal)
         assert params["billing"]["address"]["line1"] == "510 Townsend Street"
@@ -177,7 +184,7 @@ class TestCardholderParameters:
         settings = {"cardholder": {"name": "Jane 2 Doe", "type": "individual", "billing": {"address": address}}}
         organization = books.row(Organization, id=ORG)._replace(settings=json.dumps(settings))
 
-        params = cardholder_params(organization, "con_x", livemode=True)
+        params = default_params(organization, "con_x", True, "usd")
 
         assert not isinstance(params, Refusal)
         assert (params["name"], params["type"]) == ("Jane Doe", "individual")
@@ -429,7 +436,7 @@ class TestActivation:
         assert code_of(answer) == "account_taken"
         assert books.row(Organization, id=OTHER_ORG).connection_id is None
         assert books.rows(ConnectionSecret, organization_id=OTHER_ORG) == []
-        assert await flow.ensure_cardholder(context, first)
+        assert await flow.ensure_cardholder(context, first, ORG)
 
     async def test_two_organizations_at_once_one_gets_it(
         self, scripted: FlowContext, books: Books, wire: LoopbackStripe
@@ -452,13 +459,13 @@ class TestActivation:
     ) -> None:
         wire.script(Answer(GRANT), Answer(ACCOUNT_9))
         first = good(await connected(scripted, "ac_1"))
-        books.run(cardholder.RecordCardholder(ORG, first.id, "ich_9", None))
+        books.run(flow.RecordCardholder(ORG, first.id, ORG, Stated("ich_9", "active", (), None, 1), None))
         books.run(flow.RevokeConnection(ORG, first.id, "deauthorized", "stripe", "out_r"))
         wire.script(Answer({**GRANT, "access_token": "sk_test_second"}), Answer(ACCOUNT_9))
 
         again = good(await connected(scripted, "ac_2"))
 
-        assert (again.id, again.status, again.stripe_cardholder_id) == (first.id, "active", "ich_9")
+        assert (again.id, again.status, holder_of(books, first)) == (first.id, "active", "ich_9")
         ended = [row for row in books.rows(Connection, organization_id=ORG) if row.status == "expired"]
         assert [row.status_reason for row in ended] == [f"resumed {first.id}"]
         sealed = books.row(ConnectionSecret, name="access_token").sealed
@@ -478,7 +485,7 @@ class TestActivation:
         taken = await routing.claim_route(context, OTHER_ORG, "con_x", "acct_7", livemode=False)
         assert taken == AccountRoute("acct_7", 0, OTHER_ORG, "con_x")
         late = activation.ActivateConnection(
-            ORG, pending.id, pending.id, "acct_7", False, None, "usd", "{}", (), None, "out_1", 1, "owner"
+            ORG, pending.id, pending.id, "acct_7", False, None, "usd", "{}", (), None, "out_1", "owner"
         )
         assert code_of(books.run(late)) == "account_taken"
 
@@ -488,7 +495,7 @@ class TestActivation:
         books.clock.advance(1800)
 
         late = activation.ActivateConnection(
-            ORG, pending.id, pending.id, "acct_7", False, None, "usd", "{}", (), None, "out_1", 1, "owner"
+            ORG, pending.id, pending.id, "acct_7", False, None, "usd", "{}", (), None, "out_1", "owner"
         )
 
         assert code_of(books.run(late)) == "start_again"
@@ -500,7 +507,7 @@ class TestActivation:
         await flow.disconnect(context, ORG, attempt.id, "usr_1")
 
         resuming = activation.ActivateConnection(
-            ORG, CONNECTION, attempt.id, ACCOUNT, False, None, "usd", "{}", (), None, "out_1", 1, "owner"
+            ORG, CONNECTION, attempt.id, ACCOUNT, False, None, "usd", "{}", (), None, "out_1", "owner"
         )
 
         assert code_of(books.run(resuming)) == "start_again"
@@ -555,7 +562,7 @@ class TestDirect:
         assert flow.route_of(context, None, livemode=False) == own
         assert flow.route_of(context, None, livemode=True) is None
         assert flow.all_routes(context)[None, 0] == own
-        assert await flow.ensure_cardholder(context, connection)
+        assert await flow.ensure_cardholder(context, connection, ORG)
 
     async def test_asked_again_it_is_the_same(self, context: FlowContext, books: Books) -> None:
         first = good(await flow.connect_direct(context, ORG, "usr_1"))
@@ -597,12 +604,12 @@ class TestCardholder:
     ) -> None:
         connection = good(await connected(context, simulator.approve("Acme")))
 
-        ids = await asyncio.gather(*(flow.ensure_cardholder(context, connection) for _ in range(6)))
+        ids = await asyncio.gather(*(flow.ensure_cardholder(context, connection, ORG) for _ in range(6)))
         await keep(context)
 
         assert len(set(ids)) == 1
         assert [holder["id"] for holder in simulator.control("state")["cardholders"]] == [ids[0]]
-        assert books.row(Connection, id=connection.id).stripe_cardholder_id == ids[0]
+        assert holder_of(books, connection) == ids[0]
         assert statuses(books, "make_cardholder") == ["done"]
         assert actions(books).count("connection.cardholder_made") == 1
 
@@ -640,7 +647,7 @@ class TestCardholder:
         await keep(scripted)
         assert wire.received[-1].headers["Idempotency-Key"] == f"{connection.id}:cardholder:2"
         row = books.row(Connection, id=connection.id)
-        assert (row.status, row.stripe_cardholder_id) == ("active", "ich_2")
+        assert (row.status, holder_of(books, row)) == ("active", "ich_2")
 
     async def test_a_revoked_connection_gets_none(
         self, context: FlowContext, books: Books, simulator: SimulatorProcess

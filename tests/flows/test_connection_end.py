@@ -12,13 +12,14 @@ import pytest
 
 from roony.core.agent import Organization
 from roony.core.card import Card
+from roony.core.cardholder import Stated
 from roony.core.connection import Connection
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
 from roony.flows import connection as flow
 from roony.flows.card import ExpireCard, MadeCard, RecordCard
-from roony.flows.connection import cardholder, end_cards, revocation
+from roony.flows.connection import end_cards, revocation
 from roony.flows.context import FlowContext
 from roony.flows.ending import CancelPurchase
 from roony.flows.inbox import handle_event
@@ -27,7 +28,7 @@ from roony.gateway.errors import FailureKind, StripeFailure, StripeUncertain
 from roony.store import inbox, outbox
 from roony.store.tables import ConnectionSecret, InboxEvent, OutboxPromise
 from tests.gateway.loopback import Answer, LoopbackStripe
-from tests.support.books import ACCOUNT, CONNECTION, NOW, ORG, Books, open_books
+from tests.support.books import ACCOUNT, CONNECTION, NOW, ORG, Books, holder, open_books
 from tests.support.connecting import open_context, stripe_gateway
 
 pytestmark = pytest.mark.anyio
@@ -317,10 +318,10 @@ class TestStatementsThatItEnded:
     """Only what was said after the connection became active ends it."""
 
     async def test_a_write_after_the_activation_does_not_hide_it(self, context: FlowContext, books: Books) -> None:
-        books.put(books.row(Connection, id=CONNECTION)._replace(stripe_cardholder_id=None))
+        books.put(holder(None))
         books.reconfigure()
         books.clock.advance(300)
-        books.run(cardholder.RecordCardholder(ORG, CONNECTION, "ich_9", None))
+        books.run(flow.RecordCardholder(ORG, CONNECTION, ORG, Stated("ich_9", "active", (), None, 1), None))
 
         said = flow.RevokeConnection(ORG, CONNECTION, "deauthorized", "stripe", "out_r", NOW + 30 * SECOND)
 

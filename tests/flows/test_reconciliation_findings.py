@@ -87,7 +87,7 @@ class TestOrphans:
         names = {
             "roony_organization": ORG, "roony_purchase": purchase.id, "roony_card": purchase.card_id or "", **metadata,
         }  # fmt: skip
-        holder = roony.connection.stripe_cardholder_id
+        holder = roony.cardholder
         return str(new_card(roony.stripe, holder, metadata=names).id)
 
     def status(self, roony: Lossy, card: str) -> str:

@@ -52,7 +52,7 @@ def event(roony: Lossy, id: str) -> tuple[str, str | None]:
 def made_at_stripe(roony: Lossy, card: Card | None) -> dict[str, Any]:
     """A card at Stripe that no commit of ours recorded; its metadata names `card`."""
     params: Any = {
-        "cardholder": roony.connection.stripe_cardholder_id,
+        "cardholder": roony.cardholder,
         "currency": "usd",
         "type": "virtual",
         "status": "active",

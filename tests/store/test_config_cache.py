@@ -11,11 +11,12 @@ from typing import Any
 import sqlalchemy
 
 from roony.core.agent import Agent, Organization, Project
+from roony.core.cardholder import CardholderChoice
 from roony.core.errors import BrokenCaller
 from roony.store.book import Book
 from roony.store.facts import Needs
 from roony.store.tables import CONFIG_TABLES, TABLE_OF
-from tests.support.books import AGENT, ORG, PROJECT, Books
+from tests.support.books import AGENT, NOW, ORG, PROJECT, Books
 from tests.support.tills import Do, answers, poison, together
 
 AGENT_NEEDED = Needs(rows=((Agent, ORG, AGENT),))
@@ -143,6 +144,7 @@ class TestChange:
 
     def test_every_kind_of_configuration_renews_the_version(self, books: Books) -> None:
         books.controls(purchase_limit=1_000)
+        books.put(CardholderChoice(ORG, AGENT, "agent", "{}", NOW, NOW))
         for table in CONFIG_TABLES:
             row = books.rows(table.info["row"])[0]
             before = books.row(Organization, id=ORG).config_version

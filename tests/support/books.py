@@ -15,6 +15,7 @@ from sqlalchemy import select
 from roony.core.agent import Agent, Organization, Project
 from roony.core.authorization import AuthorizationRequest
 from roony.core.budget import PERIODS, Budget
+from roony.core.cardholder import NOTHING_DUE, Cardholder
 from roony.core.connection import Connection
 from roony.core.control import Control
 from roony.core.decision import Ask
@@ -178,6 +179,14 @@ class Books:
         self.reconfigure()
 
 
+def holder(stripe_id: str | None, connection_id: str = CONNECTION, organization_id: str = ORG) -> Cardholder:
+    """The organization's own cardholder on a connection, made or wanted."""
+    return Cardholder(
+        organization_id, connection_id, organization_id, "organization", "{}", 1, stripe_id,
+        "active" if stripe_id else "wanted", NOTHING_DUE, 0, NOW, NOW,
+    )  # fmt: skip
+
+
 def seed() -> list[tuple[Any, ...]]:
     """One organization, project, agent and active connection; 5,000.00 a month for the agent."""
     organization = INSTALLATION_ROW._replace(
@@ -187,9 +196,8 @@ def seed() -> list[tuple[Any, ...]]:
         organization,
         Project(ORG, PROJECT, "Research", None, NOW),
         Agent(ORG, AGENT, PROJECT, "[]", "Buyer", "", None, None, NOW),
-        Connection(
-            ORG, CONNECTION, "connect", "active", ACCOUNT, 0, "read_write", "usd", "{}", "ich_1", None, NOW, NOW
-        ),
+        Connection(ORG, CONNECTION, "connect", "active", ACCOUNT, 0, "read_write", "usd", None, NOW, NOW),
+        holder("ich_1"),
         AccountRoute(ACCOUNT, 0, ORG, CONNECTION),
     ]
     for scope, scope_id in (("organization", ORG), ("project", PROJECT), ("agent", AGENT)):

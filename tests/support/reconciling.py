@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from roony.core.card import Card
+from roony.core.cardholder import Cardholder
 from roony.core.connection import Connection
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase
@@ -22,6 +23,7 @@ from roony.store.tables import AccountRoute, OutboxPromise
 from roony.store.vault import Vault
 from roony.worker import Worker
 from tests.support.books import ACCOUNT, CONNECTION, ORG, Books
+from tests.support.books import holder as cardholder_row
 from tests.support.connecting import VAULT_KEY, stripe_gateway
 from tests.support.simulator import Receiver, SimulatorProcess, new_cardholder
 
@@ -44,6 +46,11 @@ class Lossy:
         """The connected account."""
         account: str = self.connection.stripe_account or ACCOUNT
         return account
+
+    @property
+    def cardholder(self) -> str:
+        """The id at Stripe of the organization's cardholder."""
+        return str(self.books.row(Cardholder, scope_id=ORG).stripe_cardholder_id)
 
     @property
     def connection(self) -> Connection:
@@ -163,9 +170,9 @@ def lossy(books: Books, simulator: SimulatorProcess, receiver: Receiver, kind: s
     now = int(simulator.control("clock")["now"])
     books.clock.now = max(books.clock.now, now * SECOND)
     connection = books.row(Connection, id=CONNECTION)._replace(
-        kind=kind, stripe_account=account, stripe_cardholder_id=holder.id, created_at=books.clock.now
+        kind=kind, stripe_account=account, created_at=books.clock.now
     )
-    books.put(connection)
+    books.put(connection, cardholder_row(holder.id))
     if kind == "connect":
         books.put(AccountRoute(account, 0, ORG, CONNECTION))
     books.reconfigure()

@@ -11,7 +11,8 @@ from roony.flows.connection.account_status import (
     look_at_account,
 )
 from roony.flows.connection.activation import ActivateConnection, EndPending
-from roony.flows.connection.cardholder import RecordCardholder, ensure_cardholder, keep_make_cardholder
+from roony.flows.connection.cardholder import CardholderRefused, ensure_cardholder, keep_make_cardholder
+from roony.flows.connection.cardholder_rows import RecordCardholder
 from roony.flows.connection.confirmation import ConfirmConnection
 from roony.flows.connection.direct import connect_direct
 from roony.flows.connection.end_cards import keep_end_cards
@@ -25,6 +26,7 @@ __all__ = [
     "ACCOUNT_TYPES",
     "ActivateConnection",
     "Callback",
+    "CardholderRefused",
     "ConfirmConnection",
     "EndPending",
     "Opened",

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 from roony.core.agent import Organization
 from roony.core.app_token import AppTokens, fresh_pair
+from roony.core.cardholder import DROPPED, REFUSED, Cardholder
 from roony.core.confirmation import CONTRADICTED, OTHER_CARDS, Confirmation
 from roony.core.connection import NEXT, STANDING, Connection, Seen, as_seen, lift
 from roony.core.errors import Refusal, not_found
 from roony.flows.alert import alert_row, close_alert
-from roony.flows.connection.cardholder import KIND, cardholder_key, cardholder_params, next_attempt
+from roony.flows.connection.cardholder_rows import default_params, new_cardholder, want
 from roony.flows.connection.restriction import follow_restrictions, restriction_rows
 from roony.flows.connection.revocation import REVOKED, UNINSTALL, promise_cards_end
 from roony.flows.connection.routing import (
@@ -26,7 +27,7 @@ from roony.flows.context import FlowContext
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
-from roony.store.tables import AccountRoute, ConnectionSecret, OutboxPromise
+from roony.store.tables import AccountRoute, ConnectionSecret
 from roony.store.vault import row_name
 
 # Link and state last 10 minutes each. Well below PENDING_LIFETIME, after which another organization may take the
@@ -44,9 +45,9 @@ class ActivateConnection(Command[Connection | Refusal]):
     the account was connected before, another one that ends here while the earlier connection is resumed.
 
     `secrets` are (name, sealed token), asked for at `tokens_at` (microseconds). `replaces` is a dead default
-    connection that this one takes the place of. `cardholder` is JSON; `attempt` None means that a promise to make it
-    is open already. `ends` are other direct connections, each with the id of a new promise, that end because the
-    installation's key is of this account now.
+    connection that this one takes the place of. `cardholder` is JSON, what its cardholder is made with unless it has
+    one. `ends` are other direct connections, each with the id of a new promise, that end because the installation's
+    key is of this account now.
     `seen` is what the account looked like just before: it may be restricted from the beginning.
     """
 
@@ -61,21 +62,22 @@ class ActivateConnection(Command[Connection | Refusal]):
     secrets: tuple[tuple[str, str], ...] = field(repr=False)
     replaces: str | None
     promise_id: str
-    attempt: int | None
     actor: str
     ends: tuple[tuple[str, str], ...] = ()
     seen: Seen | None = None
     tokens_at: int = 0
 
     def needs(self, now: int) -> Needs:
-        """The connections involved, the route that was claimed, the alerts, and whether other cards were decided on."""
+        """The connections, the route that was claimed, the cardholder, the alerts, the choice about other cards."""
         ids = {self.connection_id, self.started_id, self.replaces, *(id for id, _ in self.ends)} - {None}
         rows: list[tuple[object, ...]] = [(Connection, self.organization_id, id) for id in sorted(filter(None, ids))]
         rows.append((AppTokens, self.organization_id, self.connection_id))
         route = (AccountRoute, self.stripe_account, int(self.livemode))
         choice = (Confirmation, self.organization_id, self.organization_id, OTHER_CARDS)
         over = [alert_row(self.organization_id, kind, self.connection_id) for kind in (REVOKED, UNINSTALL)]
-        return Needs(rows=(*rows, route, *over, choice, *restriction_rows(self.organization_id, self.connection_id)))
+        holder = (Cardholder, self.organization_id, self.connection_id, self.organization_id)
+        restricted = restriction_rows(self.organization_id, self.connection_id)
+        return Needs(rows=(*rows, route, *over, choice, holder, *restricted))
 
     def apply(self, book: Book, now: int) -> Connection | Refusal:
         """1 the account is claimed for this connection · 2 the attempt is still open · 3 activate, seal, promise."""
@@ -111,7 +113,7 @@ class ActivateConnection(Command[Connection | Refusal]):
         if connection.kind == "stripe_app":
             before = book.get(AppTokens, self.organization_id, connection.id)
             book.put(fresh_pair(before, self.organization_id, connection.id, self.tokens_at, now))
-        connection = self._promise_cardholder(book, connection, now)
+        self._promise_cardholder(book, connection, now)
         book.put(connection)
         for kind in (REVOKED, UNINSTALL):
             close_alert(book, self.organization_id, kind, connection.id, now)
@@ -144,29 +146,14 @@ class ActivateConnection(Command[Connection | Refusal]):
             after = as_seen(after, self.seen, chosen is not None, now)
         return follow_restrictions(book, connection, after, self.actor, now)
 
-    def _promise_cardholder(self, book: Book, connection: Connection, now: int) -> Connection:
-        if connection.stripe_cardholder_id is not None or self.attempt is None:
-            return connection
-        book.promise(
-            OutboxPromise(
-                self.organization_id,
-                self.promise_id,
-                KIND,
-                connection.id,
-                self.cardholder,
-                cardholder_key(connection.id, self.attempt),
-                self.attempt,
-                "promised",
-                0,
-                now,
-                0,
-                0,
-                None,
-                now,
-                None,
-            )
-        )
-        return connection._replace(cardholder=self.cardholder)
+    def _promise_cardholder(self, book: Book, connection: Connection, now: int) -> None:
+        """The organization's own, unless it is there or promised already."""
+        org = self.organization_id
+        row = book.get(Cardholder, org, connection.id, org)
+        if row is None:
+            row = new_cardholder(org, connection.id, "organization", org, now)
+        if row.stripe_cardholder_id is None and row.status in (REFUSED, DROPPED):
+            want(book, row, json.loads(self.cardholder), self.promise_id, now)
 
     def _end_other(self, book: Book, other_id: str, promise_id: str, now: int) -> None:
         """Its account can no longer be asked: our key is another one's. Its cards end, those left open are flagged."""
@@ -282,7 +269,7 @@ async def _submit(
     organization = await read_organization(context, started.organization_id)
     if organization is None:
         return not_found("organization", started.organization_id)
-    params = cardholder_params(organization, target.id, livemode)
+    params = default_params(organization, target.id, livemode, currency)
     if isinstance(params, Refusal):
         return params
     sealed = tuple(
@@ -290,7 +277,6 @@ async def _submit(
         for name, token in tokens.items()
     )
     started_id = started.id if started.status == "pending" else None
-    attempt = await next_attempt(context, organization.id, target.id)
     others = await others_of_key(context, organization.id, account, livemode) if target.kind == "direct" else []
     return await context.till.submit(
         ActivateConnection(
@@ -305,7 +291,6 @@ async def _submit(
             sealed,
             organization.connection_id,
             context.new_id("out"),
-            attempt,
             actor,
             tuple((other.id, context.new_id("out")) for other in others),
             seen,

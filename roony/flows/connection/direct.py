@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass
 
 import structlog
@@ -13,7 +12,7 @@ from roony.core.connection import Connection
 from roony.core.errors import Refusal, not_found
 from roony.flows.connection.account_status import see
 from roony.flows.connection.activation import ACCOUNT_TAKEN, activate, card_currency, others_of_key
-from roony.flows.connection.cardholder import cardholder_params
+from roony.flows.connection.cardholder_rows import default_params
 from roony.flows.connection.routing import direct_connections, read_connection, read_organization, route_of
 from roony.flows.context import FlowContext
 from roony.gateway.client import ConnectionAccess
@@ -99,7 +98,7 @@ async def _held(context: FlowContext, organization_id: str, account: str, livemo
 
 async def _begin(context: FlowContext, organization: Organization, livemode: bool, actor: str) -> Connection | Refusal:
     id = context.new_id("con")
-    params = cardholder_params(organization, id, livemode)
+    params = default_params(organization, id, livemode, organization.currency)
     if isinstance(params, Refusal):
         return params
     pending = Connection(
@@ -111,8 +110,6 @@ async def _begin(context: FlowContext, organization: Organization, livemode: boo
         int(livemode),
         None,
         organization.currency,
-        json.dumps(params),
-        None,
         None,
         0,
         0,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import secrets
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,7 +12,7 @@ from sqlalchemy import bindparam, select, update
 
 from roony.core.connection import KINDS, Connection
 from roony.core.errors import Refusal, not_found
-from roony.flows.connection.cardholder import cardholder_params
+from roony.flows.connection.cardholder_rows import default_params
 from roony.flows.connection.direct import connect_direct
 from roony.flows.connection.routing import read_connection, read_organization
 from roony.flows.context import FlowContext
@@ -110,7 +109,7 @@ async def start_connection(context: FlowContext, organization_id: str, kind: str
     if organization is None:
         return not_found("organization", organization_id)
     id, livemode = context.new_id("con"), context.gateway.livemode
-    params = cardholder_params(organization, id, livemode)
+    params = default_params(organization, id, livemode, organization.currency)
     if isinstance(params, Refusal):
         return params
     ticket = secrets.token_urlsafe(SECRET_BYTES)
@@ -123,8 +122,6 @@ async def start_connection(context: FlowContext, organization_id: str, kind: str
         int(livemode),
         None,
         organization.currency,
-        json.dumps(params),
-        None,
         None,
         0,
         0,

@@ -25,18 +25,31 @@ from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.outbox import new_promise
-from roony.store.queries.reconciliations import cards_at_stripe
+from roony.store.queries.reconciliations import cardholders_at_stripe, cards_at_stripe
 from roony.store.tables import OutboxPromise
 
 log = structlog.get_logger("roony.reconciliation")
 
 
 async def cards_page(work: Work) -> None:
-    """One page of the cards of our cardholder: notes the status of ours and sees to the others."""
-    if work.connection.stripe_cardholder_id is None:
+    """One page of the cards of one of our cardholders: notes the status of ours and sees to the others.
+
+    The place is the cardholder and the last card of its page, `ich_…:ic_…`; the cardholders come in the order of ids.
+    """
+    holders = await work.look(cardholders_at_stripe, work.connection)
+    holder, _, after = (work.place.after or "").partition(":")
+    holder = next((id for id in holders if id >= holder), "")
+    if not holder:
         # Nothing was ever made on this account.
+        work.place = work.place._replace(after=None)
         return
-    items = await work.page(issuing.list_cards, cardholder=work.connection.stripe_cardholder_id, created_gte=work.since)
+    work.place = work.place._replace(after=after or None)
+    items = await work.page(issuing.list_cards, cardholder=holder, created_gte=work.since)
+    following = next((id for id in holders if id > holder), None)
+    if work.place.after is not None:
+        work.place = work.place._replace(after=f"{holder}:{work.place.after}")
+    elif following is not None:
+        work.place = work.place._replace(after=f"{following}:")
     work.count(cards=len(items))
     known = await work.look(cards_at_stripe, work.connection, [item["id"] for item in items])
     seen = [

@@ -23,6 +23,7 @@ from roony.store.tables import (
     OPEN_AUTHORIZATION,
     TABLE_OF,
     authorizations,
+    cardholders,
     cards,
     connections,
     discrepancies,
@@ -109,6 +110,14 @@ def cards_at_stripe(database: Database, connection: Connection, stripe_ids: Coll
     statement = select(cards).where(*_of(cards, connection), cards.c.stripe_card_id.in_(stripe_ids))
     found = [Card(*values) for values in database.read(statement)]
     return {card.stripe_card_id or "": card for card in found}
+
+
+def cardholders_at_stripe(database: Database, connection: Connection) -> list[str]:
+    """The ids at Stripe of all cardholders of a connection, in their order."""
+    holder = cardholders.c.stripe_cardholder_id
+    statement = select(holder).where(*_of(cardholders, connection), holder.is_not(None))
+    # Sorted here: databases have orders of their own.
+    return sorted(row[0] for row in database.read(statement))
 
 
 def transactions_between(

@@ -10,6 +10,7 @@ from roony.web.admin_api import (
     alerts,
     approvals,
     audit,
+    cardholders,
     connections,
     discrepancies,
     disputes,
@@ -32,7 +33,7 @@ router = APIRouter(
     responses=shapes.ERRORS,
 )
 for part in (
-    organization, agents, limits, approvals, connections, purchases, merchants, discrepancies, disputes,
+    organization, agents, limits, approvals, connections, cardholders, purchases, merchants, discrepancies, disputes,
     events, reconciliations, audit, alerts, freezes, keys,
 ):  # fmt: skip
     router.include_router(part.router)

@@ -14,9 +14,10 @@ from roony.store.queries.organizations import find_organization
 from roony.web import answers
 from roony.web.admin_api.lists import get_row, list_rows
 from roony.web.auth import CallerOf, ContextOf
+from roony.web.cardholder_schemas import OrganizationPatch
 from roony.web.errors import accepted
 from roony.web.requests import KeyedRoute
-from roony.web.schemas import LimitBody, ListQuery, OrganizationPatch, ProjectBody
+from roony.web.schemas import LimitBody, ListQuery, ProjectBody
 
 router = APIRouter(route_class=KeyedRoute, tags=["Organization"])
 
@@ -29,11 +30,12 @@ async def get_organization(caller: CallerOf, context: ContextOf) -> dict[str, An
 
 @router.patch("/organization", response_model=None)
 async def update_organization(body: OrganizationPatch, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
-    """Change settings; what is left out stays. Set the cardholder, whole, before an account is connected."""
+    """Change settings; what is left out stays. The cardholder is set whole, as with `PUT /cardholders`."""
     cardholder = body.cardholder.model_dump(exclude_none=True) if body.cardholder is not None else None
     command = UpdateOrganization(
         caller.organization_id, caller.actor, body.name, body.unknown_cards, body.delivery, body.unbudgeted, cardholder,
         await undecided(context, caller.organization_id) if body.unknown_cards is not None else (),
+        context.new_id("out"),
     )  # fmt: skip
     accepted(await context.till.submit(command))
     # Read again: the head of the audit chain moves when the batch is written.

@@ -22,10 +22,12 @@ def upgrade() -> None:
     _connections()
     _confirmations()
     _app_tokens()
+    _cardholders()
 
 
 def downgrade() -> None:
     """Forgets what is new."""
+    _cardholders_back()
     with op.batch_alter_table("cards") as table:
         table.drop_column("fraud_warning")
         table.drop_column("frozen_at")
@@ -119,6 +121,61 @@ def _confirmations() -> None:
         *_number("checked_at"),
         sa.PrimaryKeyConstraint("organization_id", "connection_id", "kind"),
     )
+
+
+def _cardholders() -> None:
+    """The one cardholder of a connection becomes the organization's among those there may be."""
+    op.create_table(
+        "cardholders",
+        *_text("organization_id connection_id scope_id scope params"),
+        *_number("attempt"),
+        sa.Column("stripe_cardholder_id", sa.Text(), nullable=True),
+        *_text("status requirements"),
+        *_number("stated_at created_at updated_at"),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("organization_id", "connection_id", "scope_id"),
+    )
+    op.create_table(
+        "cardholder_choices",
+        *_text("organization_id scope_id scope"),
+        sa.Column("cardholder", sa.Text(), nullable=True),
+        *_number("created_at updated_at"),
+        sa.PrimaryKeyConstraint("organization_id", "scope_id"),
+    )
+    # A promise to make one that is still open goes on with the same parameters and the same key.
+    promise = (
+        "FROM outbox WHERE outbox.organization_id = connections.organization_id"
+        " AND outbox.kind = 'make_cardholder' AND outbox.subject = connections.id"
+    )
+    op.execute(
+        "INSERT INTO cardholders SELECT organization_id, id, organization_id, 'organization', cardholder,"
+        f" COALESCE((SELECT MAX(attempt) {promise}), 1), stripe_cardholder_id,"
+        " CASE WHEN stripe_cardholder_id IS NOT NULL THEN 'active'"
+        f" WHEN EXISTS (SELECT 1 {promise} AND outbox.status = 'promised') THEN 'wanted' ELSE 'refused' END,"
+        ' \'{"past_due": [], "disabled_reason": null}\', 0, created_at, updated_at, NULL'
+        " FROM connections WHERE stripe_account IS NOT NULL"
+    )
+    with op.batch_alter_table("connections") as table:
+        table.drop_column("cardholder")
+        table.drop_column("stripe_cardholder_id")
+
+
+def _cardholders_back() -> None:
+    with op.batch_alter_table("connections") as table:
+        table.add_column(sa.Column("cardholder", sa.Text(), nullable=False, server_default="{}"))
+        table.add_column(sa.Column("stripe_cardholder_id", sa.Text(), nullable=True))
+    with op.batch_alter_table("connections") as table:
+        table.alter_column("cardholder", server_default=None)
+    own = (
+        "FROM cardholders WHERE cardholders.organization_id = connections.organization_id"
+        " AND cardholders.connection_id = connections.id AND cardholders.scope_id = connections.organization_id"
+    )
+    op.execute(
+        f"UPDATE connections SET cardholder = COALESCE((SELECT params {own}), '{{}}'),"
+        f" stripe_cardholder_id = (SELECT stripe_cardholder_id {own})"
+    )
+    op.drop_table("cardholder_choices")
+    op.drop_table("cardholders")
 
 
 def _text(names: str) -> list[sa.Column[str]]:
