@@ -15,13 +15,15 @@ from roony.flows.card import ExpireCard
 from roony.flows.card_making import keep_make_card
 from roony.flows.card_status import keep_cancel_card, keep_card_status
 from roony.flows.cardholder_event import keep_see_to_cardholder
-from roony.flows.connection import RecoveryDuty, keep_check_account, keep_end_cards, keep_make_cardholder
+from roony.flows.connection import AccountDuty, keep_check_account, keep_end_cards, keep_make_cardholder
 from roony.flows.context import FlowContext
 from roony.flows.freeze import keep_freeze_cards
 from roony.flows.inbox import handle_event
+from roony.flows.preflight import keep_check_balance, keep_preflight
 from roony.flows.promise import put_off
 from roony.flows.reconciliation import ReconciliationDuty, keep_reconcile
 from roony.flows.retrieval import keep_look_at_card, keep_replay_card_events, keep_retrieve_authorization
+from roony.flows.webhook_endpoint import keep_setup_webhooks
 from roony.store import inbox, outbox, tables
 from roony.store.command import Command, TillClosed
 from roony.store.tables import OutboxPromise
@@ -87,7 +89,7 @@ class Worker:
         self._context = context
         self._clock = clock
         self._reconciliation = ReconciliationDuty(context)
-        self._recovery = RecoveryDuty(context)
+        self._accounts = AccountDuty(context)
         self._wake = asyncio.Event()
         self._keeping: set[asyncio.Task[None]] = set()
         self._keepers: dict[str, Callable[[FlowContext, OutboxPromise], Awaitable[Any]]] = {
@@ -98,6 +100,9 @@ class Worker:
             "see_to_cardholder": keep_see_to_cardholder,
             "end_cards_of_connection": keep_end_cards,
             "check_account": keep_check_account,
+            "check_balance": keep_check_balance,
+            "preflight": keep_preflight,
+            "setup_webhooks": keep_setup_webhooks,
             "freeze_cards": keep_freeze_cards,
             "unfreeze_cards": keep_freeze_cards,
             "retrieve_authorization": keep_retrieve_authorization,
@@ -195,7 +200,7 @@ class Worker:
         ]
         commands += [ExpireApproval(org, id, new_id("out")) for org, id in await self._due(_DUE_APPROVALS, now)]
         commands += await self._reconciliation.due(now)
-        commands += await self._recovery.due(now)
+        commands += await self._accounts.due(now)
         return [till.submit(command) for command in commands]
 
     async def _pause(self) -> None:

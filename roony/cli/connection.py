@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from roony.cli.checks import print_checks
 from roony.cli.output import WRONG_USE, JsonOption, fail, print_json, print_list, print_one
 from roony.cli.remote import DEFAULT_URL, UrlOption, owner
 from roony.core.permission import PERMISSIONS, app_manifest, permissions_of
@@ -104,6 +105,43 @@ def permissions(
         print_json({"kind": kind, "permissions": permissions_of(kind)})
     else:
         _print_permissions(permissions_of(kind))
+
+
+@app.command()
+def preflight(
+    connection_id: str = typer.Argument(help="con_…"), url: str = UrlOption, as_json: bool = JsonOption
+) -> None:
+    """Look now at everything the account needs, with what to do about what is missing."""
+    found = owner(url).get(f"{_CONNECTIONS}/{connection_id}/preflight")
+    if as_json:
+        print_json(found)
+    else:
+        print_checks(f"connection {connection_id}", found["checks"])
+
+
+@app.command("setup-webhooks")
+def set_up_webhooks(
+    connection_id: str | None = typer.Argument(None, help="con_…; without, the one there is."),
+    roll: bool = typer.Option(False, help="Make a new one with a new secret; the old secret counts for another hour."),
+    url: str = UrlOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Make the webhook endpoint at Stripe on the account itself, with every event; again: bring it in line."""
+    remote = owner(url)
+    if connection_id is None:
+        standing = [row for row in remote.get(_CONNECTIONS)["data"] if row["status"] in ("active", "restricted")]
+        if len(standing) != 1:
+            fail("Say which connection: roony connection list shows them.", WRONG_USE)
+        connection_id = standing[0]["id"]
+    made = remote.post(f"{_CONNECTIONS}/{connection_id}/setup_webhooks", {"roll": roll})
+    if as_json:
+        print_json(made)
+        return
+    for one in made["webhook_endpoints"]:
+        until = f" until {one['secret_until']}" if one["secret_until"] else ""
+        typer.echo(f"{one['id']}: its secret counts{until}.")
+    typer.echo("Stripe asks for authorizations at the address in the account's Issuing settings: set it there as well.")
+    typer.echo(f"Next: roony connection preflight {connection_id}")
 
 
 def _print_connection(connection: dict[str, Any], as_json: bool) -> None:

@@ -12,7 +12,7 @@ class Connection(NamedTuple):
 
     While `catching_up_since` is set, what happened from then on is being fetched and nothing new is approved.
     `restrictions` is JSON, code → words and time, see `Restriction`. `card_issuing` is the capability as Stripe last
-    told it, in the account that was asked for at `account_seen_at`.
+    told it, in the account that was asked for at `account_seen_at`. `webhooks` is JSON, the endpoints made for it.
     """
 
     organization_id: str
@@ -31,6 +31,7 @@ class Connection(NamedTuple):
     card_issuing: str | None = None
     account_seen_at: int = 0
     activated_at: int | None = None
+    webhooks: str = "{}"
 
     @property
     def approves(self) -> bool:

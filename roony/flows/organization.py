@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.dialects import postgresql, sqlite
 
 from roony.core.agent import DELIVERIES, UNKNOWN_CARDS, Agent, Organization, Project
-from roony.core.audit import GENESIS, AuditDraft, AuditRecord, chain_record
+from roony.core.audit import GENESIS, AuditDraft, AuditRecord, canonical, chain_record
 from roony.core.budget import is_time_zone
 from roony.core.cardholder import Cardholder
 from roony.core.confirmation import OTHER_CARDS, Confirmation, confirmed, unconfirmed
@@ -163,6 +163,7 @@ def settings_of(organization: Organization) -> dict[str, Any]:
         "delivery": organization.delivery,
         "unbudgeted": bool(organization.unbudgeted),
         "cardholder": cardholder_of(organization),
+        "low_balance_amount": low_balance_amount(organization),
     }
 
 
@@ -170,6 +171,18 @@ def cardholder_of(organization: Organization) -> dict[str, Any] | None:
     """What the owner set of the cardholder in whose name cards are made; None when nothing is set."""
     given: dict[str, Any] | None = json.loads(organization.settings).get("cardholder")
     return given
+
+
+def low_balance_amount(organization: Organization) -> int:
+    """At how much Issuing balance, in minor units, or less its owner wants to be warned; 0 where nothing was set."""
+    return int(json.loads(organization.settings).get("low_balance_amount") or 0)
+
+
+def _with_settings(settings: str, cardholder: Mapping[str, Any] | None, low_balance: int | None) -> str:
+    """The settings with these in place of any before, whole; None leaves one as it is."""
+    if low_balance is not None:
+        settings = canonical({**json.loads(settings), "low_balance_amount": low_balance})
+    return settings if cardholder is None else with_cardholder(settings, cardholder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +202,7 @@ class UpdateOrganization(Command[Organization | Refusal]):
     cardholder: Mapping[str, Any] | None = None
     undecided: tuple[str, ...] = ()
     promise_id: str = ""
+    low_balance_amount: int | None = None
 
     def needs(self, now: int) -> Needs:
         """What was chosen for other cards, the connections that wait for it, and the cardholders there are."""
@@ -205,7 +219,7 @@ class UpdateOrganization(Command[Organization | Refusal]):
             "unknown_cards": self.unknown_cards,
             "delivery": self.delivery,
             "unbudgeted": None if self.unbudgeted is None else int(self.unbudgeted),
-            "settings": None if self.cardholder is None else with_cardholder(before.settings, self.cardholder),
+            "settings": _with_settings(before.settings, self.cardholder, self.low_balance_amount),
         }
         after = before._replace(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
         wrong = _check_settings(after.unknown_cards, after.delivery)

@@ -6,7 +6,7 @@ stripe-facts.md section 5.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from roony.gateway.client import ConnectionAccess, PlainObject, StripeGateway, require_id
@@ -91,3 +91,29 @@ def list_webhook_endpoints(gateway: StripeGateway, access: ConnectionAccess) -> 
         return gateway.perform(lambda: gateway.sdk.v1.webhook_endpoints.list(page, options))
 
     return list(walk("webhook endpoints", fetch, {}, max_pages=LIST_ENDPOINTS_MAX_PAGES))
+
+
+def create_webhook_endpoint(
+    gateway: StripeGateway, access: ConnectionAccess, params: Mapping[str, Any], key: str
+) -> PlainObject:
+    """Makes an endpoint on the account itself; only this answer ever carries its `secret` (section 5)."""
+    options = gateway.options(access, key)
+    given: Any = dict(params)
+    return gateway.perform(lambda: gateway.sdk.v1.webhook_endpoints.create(given, options))
+
+
+def update_webhook_endpoint(
+    gateway: StripeGateway, access: ConnectionAccess, endpoint_id: str, params: Mapping[str, Any], key: str
+) -> PlainObject:
+    """Changes the events or the state of an endpoint; version and secret stay as they were made."""
+    require_id("endpoint_id", endpoint_id)
+    options = gateway.options(access, key)
+    given: Any = dict(params)
+    return gateway.perform(lambda: gateway.sdk.v1.webhook_endpoints.update(endpoint_id, given, options))
+
+
+def delete_webhook_endpoint(gateway: StripeGateway, access: ConnectionAccess, endpoint_id: str) -> PlainObject:
+    """Forgets an endpoint; StripeRefused NOT_FOUND when it is gone already."""
+    require_id("endpoint_id", endpoint_id)
+    options = gateway.options(access)
+    return gateway.perform(lambda: gateway.sdk.v1.webhook_endpoints.delete(endpoint_id, None, options))

@@ -19,7 +19,7 @@ from roony.core.delivery import thumbprint
 from roony.core.reconciliation import Reconciliation
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.flows.delivery import Delivered, LinkToDetails, SealedDetails
-from roony.flows.organization import cardholder_of
+from roony.flows.organization import cardholder_of, low_balance_amount
 from roony.gateway.issuing import CardDetails
 from roony.store.queries.limits import Standing
 from roony.store.queries.paging import Page
@@ -106,6 +106,7 @@ def organization(row: Organization) -> Json:
         "id": row.id, "name": row.name, "currency": row.currency, "time_zone": row.time_zone,
         "connection_id": row.connection_id, "frozen_at": time(row.frozen_at), "unknown_cards": row.unknown_cards,
         "delivery": row.delivery, "unbudgeted": bool(row.unbudgeted), "cardholder": cardholder_of(row),
+        "low_balance_amount": low_balance_amount(row),
         "audit_head": {"sequence": row.audit_sequence, "hash": row.audit_hash}, "created_at": time(row.created_at),
     }  # fmt: skip
 

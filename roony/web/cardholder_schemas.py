@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from roony.core.money import MAX_AMOUNT
 from roony.web.requests import is_clean
 from roony.web.schemas import Body, Country, Name, ScopeBody, one_line
 
@@ -107,6 +108,7 @@ class OrganizationPatch(Body):
     delivery: Literal["sealed", "reveal", "raw"] | None = None
     unbudgeted: bool | None = None
     cardholder: CardholderBody | None = None
+    low_balance_amount: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] | None = None
 
     @model_validator(mode="before")
     @classmethod

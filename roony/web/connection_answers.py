@@ -9,6 +9,7 @@ from roony.core.confirmation import OTHER_CARDS, REALTIME_URL, TIMEOUT_DECLINES,
 from roony.core.connection import NEXT, Connection, restrictions_of
 from roony.core.permission import permissions_of
 from roony.core.preflight import Preflight, checks_of, summary
+from roony.flows.webhook_endpoint import endpoints_of
 from roony.store.queries.connections import About
 from roony.web.answers import Json, time
 
@@ -33,6 +34,7 @@ def connection(row: Connection, about: About) -> Json:
         "confirmations": {
             name: confirmation(about.confirmations[name]) if name in about.confirmations else None for name in NAMES
         },
+        "webhook_endpoints": [{"id": one.id, "secret_until": time(one.until)} for one in endpoints_of(row)],
         "preflight": last.get("preflight"), "probe": last.get("probe"),
         "permissions": permissions_of(row.kind), "activated_at": time(row.activated_at),
         "created_at": time(row.created_at), "updated_at": time(row.updated_at),

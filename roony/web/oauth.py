@@ -13,10 +13,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from roony.core.connection import Connection
+from roony.core.connection import NEXT, Connection, restrictions_of
 from roony.core.errors import Refusal
+from roony.core.preflight import Preflight, checks_of, summary
 from roony.flows.connection import Callback, finish, open_ticket
 from roony.flows.context import FlowContext
+from roony.flows.preflight import first_preflight
 from roony.store.command import TillClosed
 from roony.store.writer import ConnectionLost
 from roony.web.pages import HEADERS, render, style_sheet
@@ -29,6 +31,8 @@ COOKIE_PATH = "/connect/stripe"
 # As long as the state it belongs to, in seconds.
 COOKIE_SECONDS = 600
 MAX_QUERY = 4_096
+# How long the owner waits for what the first look at the account finds.
+PREFLIGHT_SECONDS = 4.0
 # Longest parameters taken, in characters. Ours are 43 long; Stripe's are opaque and may be up to 255 (facts 7.4).
 LONGEST = {"ticket": 128, "state": 128, "code": 255, "error": 100}
 LONGEST_COOKIE = 128
@@ -111,7 +115,10 @@ def routes(context: FlowContext) -> list[Route]:
             ended = await finish(context, Callback(query["state"], cookie, query.get("code"), query.get("error")))
         except (TillClosed, ConnectionLost):
             return _failed(STOPPING)
-        response = _failed(ended) if isinstance(ended, Refusal) else _connected(ended)
+        if isinstance(ended, Refusal):
+            response = _failed(ended)
+        else:
+            response = _connected(ended, await first_preflight(context, ended, PREFLIGHT_SECONDS))
         if not (isinstance(ended, Refusal) and ended.code == "state_invalid"):
             response.delete_cookie(COOKIE, path=COOKIE_PATH, secure=_is_https(context), httponly=True, samesite="lax")
         return response
@@ -143,16 +150,21 @@ def _is_https(context: FlowContext) -> bool:
     return context.public_url().startswith("https://")
 
 
-def _connected(connection: Connection) -> Response:
+def _connected(connection: Connection, looked: Preflight | None) -> Response:
     mode = "live" if connection.livemode else "test"
+    text = "Roony may now make cards on this account, within the budgets and controls you set."
+    if connection.status != "active":
+        reasons = restrictions_of(connection)
+        text = f"Nothing can be bought on it yet. {' '.join(f'{one.message} {NEXT[one.code]}' for one in reasons)}"
+    found = summary(checks_of(looked)) if looked is not None else "Roony is still looking at the account."
     return render(
         "connect/result.html",
         200,
         done=True,
         title="The Stripe account is connected",
-        text="Roony may now make cards on this account, within the budgets and controls you set.",
+        text=text,
         facts=[("Stripe account", connection.stripe_account), ("Mode", mode), ("Connection", connection.id)],
-        next="You can close this window.",
+        next=f"{found} You can close this window; see more with: roony connection preflight {connection.id}",
     )
 
 

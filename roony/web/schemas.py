@@ -292,6 +292,12 @@ class RotationBody(Body):
     cursor: Annotated[str | None, Field(max_length=500, description="`next_cursor` of the call before")] = None
 
 
+class WebhooksBody(Body):
+    """How the account's webhook endpoint is to be set up."""
+
+    roll: bool = False
+
+
 class ConnectionBody(Body):
     """An account that is to be connected."""
 

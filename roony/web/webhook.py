@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ from roony.flows.authorization import AnswerAuthorization, Answered
 from roony.flows.connection import route_of
 from roony.flows.context import FlowContext
 from roony.flows.inbox import HANDLED_TYPES
+from roony.flows.webhook_endpoint import PATH
 from roony.store import inbox
 from roony.store.command import LATE, TillClosed
 from roony.store.tables import AccountRoute, InboxEvent
@@ -37,10 +39,10 @@ from roony.web.authorization_request import (
     seems_request,
 )
 from roony.web.latency import LatencyCounter
+from roony.web.webhook_secrets import Speaker, WebhookSecrets
 
 log = structlog.get_logger("roony.webhook")
 
-PATH = "/api/webhooks/stripe"
 MAX_BODY = 1024 * 1024
 # Stripe waits 2 s for the whole round trip; Roony is silent for at most this many of them.
 ANSWER_SECONDS = 1.2
@@ -51,6 +53,8 @@ MAX_SIGNATURES = 8
 # Routes change when an account is connected; a card of a revoked one is refused under the lock in any case.
 ROUTE_SECONDS = 2.0
 MAX_ROUTES = 10_000
+
+_CONNECTION = re.compile(rb"connection=(con_[0-9A-Za-z]{1,40})")
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -66,9 +70,12 @@ class WebhookDoor:
     def __init__(
         self, context: FlowContext, secrets: Sequence[str], app: App, on_kept: Callable[[], None] = lambda: None
     ) -> None:
-        """`secrets` are the endpoint secrets that may sign, newest first; `on_kept` wakes the worker."""
+        """`secrets` are those of the environment, newest first: they speak for the platform, and without an account
+        for the direct connection. One kept with a connection speaks for that one only. `on_kept` wakes the worker.
+        """
         self._context = context
         self._secrets = [secret.encode() for secret in secrets]
+        self._kept_secrets = WebhookSecrets(context)
         self._app = app
         self._on_kept = on_kept
         self._routes: dict[tuple[str | None, bool], tuple[float, AccountRoute | None]] = {}
@@ -89,11 +96,20 @@ class WebhookDoor:
         if not isinstance(body, bytes):
             await self._refuse(send, body.status, body.code, body.message, (b"connection", b"close"))
             return
-        if not self._is_signed(scope["headers"], body):
-            await self._refuse(send, 400, "bad_signature", "The Stripe-Signature does not fit this body.")
-            return
+        speaker = None
+        if not self._is_signed(scope["headers"], body, self._secrets):
+            speaker = await self._speaker(scope, body)
+            if speaker is None:
+                await self._refuse(send, 400, "bad_signature", "The Stripe-Signature does not fit this body.")
+                return
         # Kept as it came, read as it can be written.
         envelope = read_envelope(readable(body))
+        if envelope is not None and speaker is not None:
+            if envelope.account not in (None, speaker.stripe_account) or envelope.livemode != speaker.livemode:
+                await self._refuse(send, 400, "wrong_account", "This secret does not speak for that account.")
+                return
+            # An account's own endpoint does not name the account (facts section 5).
+            envelope = msgspec.structs.replace(envelope, account=speaker.stripe_account)
         if envelope is None and seems_request(body):
             # Anything but a 200 would leave the answer to a setting at Stripe.
             log.error("authorization.unreadable")
@@ -118,7 +134,21 @@ class WebhookDoor:
 
     # Signature
 
-    def _is_signed(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+    async def _speaker(self, scope: Scope, body: bytes) -> Speaker | None:
+        """The connection named in the address, if the body is signed with a secret of its own endpoint."""
+        found = _CONNECTION.fullmatch(scope.get("query_string", b""))
+        if found is None:
+            return None
+        id = found[1].decode()
+        for look in (self._kept_secrets.speaker, self._kept_secrets.newer):
+            speaker = await look(id)
+            if speaker is not None:
+                good = speaker.good_at(self._context.clock())
+                if self._is_signed(scope["headers"], body, good):
+                    return speaker
+        return None
+
+    def _is_signed(self, headers: Sequence[tuple[bytes, bytes]], body: bytes, secrets: Sequence[bytes]) -> bool:
         """Like the SDK's verify_header, and also refusing timestamps from the future (facts section 5)."""
         header = next((value for name, value in headers if name == b"stripe-signature"), b"")
         stamp, signatures = b"", []
@@ -134,7 +164,7 @@ class WebhookDoor:
         if abs(age) > TIMESTAMP_TOLERANCE_SECONDS:
             return False
         payload = stamp + b"." + body
-        for secret in self._secrets:
+        for secret in secrets:
             expected = hmac.digest(secret, payload, "sha256").hex().encode()
             if any(hmac.compare_digest(expected, signature) for signature in signatures[:MAX_SIGNATURES]):
                 return True

@@ -47,3 +47,48 @@ def the_owner_confirms_the_settings_at_stripe(company: Crashable, arm: Arm) -> N
     company.send(company.owner, "POST", f"{ADMIN}/connections/{id}/confirm", body)
     found = company.get(f"connections/{id}")["confirmations"]
     assert [found[name]["value"] for name in body] == ["yes", "yes", "decline"]
+
+
+@scene("direct", "RecordPreflight", "RecordBalance", "list_webhook_endpoints", "issuing_balance")
+def an_account_is_looked_at(company: Crashable, arm: Arm) -> None:
+    company.buy(company.agent())
+    id = standing_connection(company)["id"]
+    arm()
+    found = company.get(f"connections/{id}/preflight")
+    assert {check["id"]: check["status"] for check in found["checks"]}["cardholder"] == "ok"
+    assert company.get(f"connections/{id}")["preflight"]["checks"] == found["checks"]
+
+
+@scene(
+    "direct", "PromiseWebhooks", "RecordWebhook", "create_webhook_endpoint", "update_webhook_endpoint",
+    "delete_webhook_endpoint",
+)  # fmt: skip
+def the_accounts_own_endpoint_is_made_mended_and_rolled(company: Crashable, arm: Arm) -> None:
+    id = standing_connection(company)["id"]
+    stripes = company.stripe().v1.webhook_endpoints
+
+    def there() -> list[Any]:
+        return [one for one in stripes.list().data if one.metadata.to_dict().get("roony_connection") == id]
+
+    def set_up(roll: bool, old: str | None = None) -> str:
+        """Asks until the one endpoint at Stripe is the one whose secret is known, and in line."""
+
+        def is_set_up() -> bool:
+            company.insist_on_nothing(
+                lambda: company.owner.call("POST", f"{ADMIN}/connections/{id}/setup_webhooks", {"roll": roll})
+            )
+            company.settle()
+            rows = company.get(f"connections/{id}")["webhook_endpoints"]
+            known = [one["id"] for one in rows if one["secret_until"] is None]
+            found = [one.id for one in there() if one.status == "enabled"]
+            return found == known and len(known) == 1 and known[0] != old
+
+        company.until(is_set_up)
+        return str(there()[0].id)
+
+    arm()
+    first = set_up(roll=False)
+    stripes.update(first, {"disabled": True})
+    assert set_up(roll=False) == first
+    second = set_up(roll=True, old=first)
+    stripes.delete(second)

@@ -20,7 +20,7 @@ from roony.core.errors import Refusal
 from roony.core.settlement import read_authorization
 from roony.flows import connection as flow
 from roony.flows.connection import account_status
-from roony.flows.connection.account_status import MINUTE, RecordAccount, RecoveryDuty, slot_of
+from roony.flows.connection.account_status import MINUTE, AccountDuty, RecordAccount, slot_of
 from roony.flows.context import FlowContext
 from roony.flows.inbox import handle_event
 from roony.flows.organization import choose_unknown_cards
@@ -96,10 +96,15 @@ async def retrieve(context: FlowContext, books: Books) -> None:
     await flow.ask_stripe(context, row_of(books), issuing.retrieve_card, "ic_1")
 
 
+async def looks(context: FlowContext, duty: AccountDuty) -> list[flow.PromiseCheck]:
+    """The looks at accounts that are due; those at balances are another matter."""
+    return [command for command in await duty.due(context.clock()) if command.kind == "check_account"]
+
+
 async def keep(context: FlowContext) -> list[OutboxPromise]:
     claimed = await context.till.write(outbox.claim(context.clock()))
+    claimed = [promise for promise in claimed if promise.kind == "check_account"]
     for promise in claimed:
-        assert promise.kind == "check_account"
         await flow.keep_check_account(context, promise)
     return claimed
 
@@ -170,15 +175,15 @@ class TestRecovery:
         with pytest.raises((StripeUnauthorized, StripeForbidden)):
             await retrieve(context, books)
 
-    async def look(self, context: FlowContext, duty: RecoveryDuty) -> int:
+    async def look(self, context: FlowContext, duty: AccountDuty) -> int:
         """One round of the duty; how many looks began."""
-        begun = [await context.till.submit(command) for command in await duty.due(context.clock())]
+        begun = [await context.till.submit(command) for command in await looks(context, duty)]
         await keep(context)
         return begun.count(True)
 
     async def test_the_key_works_again(self, context: FlowContext, books: Books, wire: LoopbackStripe) -> None:
         await self.restricted(context, books, wire, KEY)
-        duty = RecoveryDuty(context)
+        duty = AccountDuty(context)
 
         assert await self.look(context, duty) == 1
         assert codes(books) == ["key_refused"]
@@ -197,8 +202,8 @@ class TestRecovery:
         self, context: FlowContext, books: Books, wire: LoopbackStripe
     ) -> None:
         await self.restricted(context, books, wire, KEY)
-        duties = [RecoveryDuty(context) for _ in range(3)]
-        commands = [command for duty in duties for command in await duty.due(context.clock())]
+        duties = [AccountDuty(context) for _ in range(3)]
+        commands = [command for duty in duties for command in await looks(context, duty)]
         answers = await asyncio.gather(*(context.till.submit(command) for command in commands))
         assert sorted(answers) == [False, False, True]
 
@@ -208,30 +213,30 @@ class TestRecovery:
         await self.restricted(context, books, wire, PERMISSION)
         wire.received.clear()
         wire.script(account(), NOTHING, NOTHING, NOTHING, PERMISSION)
-        await self.look(context, RecoveryDuty(context))
+        await self.look(context, AccountDuty(context))
         assert codes(books) == ["permission_missing"]
         assert [(sent.method, sent.path) for sent in wire.received][-1] == ("POST", "/v1/issuing/cards")
         assert wire.received[-1].form["cardholder"] == ["ich_none"]
 
         books.clock.advance(120)
         wire.script(account(), NOTHING, NOTHING, NOTHING, NO_CARDHOLDER)
-        await self.look(context, RecoveryDuty(context))
+        await self.look(context, AccountDuty(context))
         assert row_of(books).status == "active"
 
     async def test_what_only_a_person_can_clear_is_not_looked_at(self, context: FlowContext, books: Books) -> None:
         await context.till.submit(flow.RestrictConnection(ORG, CONNECTION, "reconnect_needed", "no"))
-        assert await RecoveryDuty(context).due(context.clock()) == []
+        assert await looks(context, AccountDuty(context)) == []
 
     async def test_looks_grow_rare(self, books: Books) -> None:
         row = row_of(books)._replace(status="restricted", restrictions=json.dumps({"key_refused": ["no", NOW]}))
 
-        def looks(begin: int, end: int) -> int:
+        def counted(begin: int, end: int) -> int:
             minutes = range(begin, end)
             return len({slot_of(row, NOW + minute * MINUTE, False) for minute in minutes})
 
-        assert looks(0, 10) == 10
-        assert looks(10, 120) <= 24
-        assert looks(120, 120 + 24 * 60) <= 49
+        assert counted(0, 10) == 10
+        assert counted(10, 120) <= 24
+        assert counted(120, 120 + 24 * 60) <= 49
 
     async def test_stripe_that_does_not_answer_is_asked_again_a_bounded_number_of_times(
         self, context: FlowContext, books: Books, wire: LoopbackStripe
@@ -244,6 +249,24 @@ class TestRecovery:
         promise = books.row(OutboxPromise, kind="check_account")
         assert (promise.status, promise.tries) == ("dead", account_status.MAX_TRIES)
         assert row_of(books).status == "active"
+
+
+class TestBalances:
+    """Looked at once an hour for each connection, whoever looks."""
+
+    async def due(self, context: FlowContext, duty: AccountDuty) -> int:
+        commands = [command for command in await duty.due(context.clock()) if command.kind == "check_balance"]
+        return [await context.till.submit(command) for command in commands].count(True)
+
+    async def test_once_an_hour(self, context: FlowContext, books: Books) -> None:
+        duty = AccountDuty(context)
+        assert await self.due(context, duty) == 1
+        assert await self.due(context, AccountDuty(context)) == 0
+        begun = 0
+        for _ in range(6 * 24):
+            books.clock.advance(600)
+            begun += await self.due(context, duty)
+        assert begun == 24
 
 
 class TestTheAccountSays:

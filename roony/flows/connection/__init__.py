@@ -5,10 +5,12 @@ from __future__ import annotations
 from roony.flows.connection.access import ask_stripe
 from roony.flows.connection.account_status import (
     ACCOUNT_TYPES,
+    PREFLIGHT,
+    AccountDuty,
     PromiseCheck,
-    RecoveryDuty,
     keep_check_account,
     look_at_account,
+    preflight_id,
 )
 from roony.flows.connection.activation import ActivateConnection, EndPending
 from roony.flows.connection.cardholder import CardholderRefused, ensure_cardholder, keep_make_cardholder
@@ -24,6 +26,8 @@ from roony.flows.connection.start import Opened, Started, open_ticket, start_con
 
 __all__ = [
     "ACCOUNT_TYPES",
+    "PREFLIGHT",
+    "AccountDuty",
     "ActivateConnection",
     "Callback",
     "CardholderRefused",
@@ -32,7 +36,6 @@ __all__ = [
     "Opened",
     "PromiseCheck",
     "RecordCardholder",
-    "RecoveryDuty",
     "RestrictConnection",
     "RevokeConnection",
     "Started",
@@ -47,6 +50,7 @@ __all__ = [
     "keep_make_cardholder",
     "look_at_account",
     "open_ticket",
+    "preflight_id",
     "revoke",
     "route_of",
     "start_connection",

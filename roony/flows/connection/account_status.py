@@ -37,6 +37,8 @@ from roony.store.tables import InboxEvent, OutboxPromise, connections
 log = structlog.get_logger("roony.connections")
 
 CHECK_ACCOUNT = "check_account"
+CHECK_BALANCE = "check_balance"
+PREFLIGHT = "preflight"
 ACCOUNT_TYPES = ("account.updated", "capability.updated")
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -58,37 +60,51 @@ _RESTRICTED = (
     .order_by(connections.c.organization_id, connections.c.id)
     .limit(MAX_LOOKS)
 )
+_STANDING = (
+    select(connections)
+    .where(connections.c.status.in_(STANDING), connections.c.stripe_account.is_not(None))
+    .order_by(connections.c.organization_id, connections.c.id)
+)
 
 
-def check_id(connection_id: str, cause: str) -> str:
+def check_id(kind: str, connection_id: str, cause: str) -> str:
     """The id of one look, so that the same cause leads to one."""
-    return "out_" + hashlib.sha256(f"{CHECK_ACCOUNT}|{connection_id}|{cause}".encode()).hexdigest()[:24]
+    return "out_" + hashlib.sha256(f"{kind}|{connection_id}|{cause}".encode()).hexdigest()[:24]
+
+
+def preflight_id(connection: Connection) -> str:
+    """The id of the look that was promised when the connection became active."""
+    return check_id(PREFLIGHT, connection.id, str(connection.activated_at))
 
 
 @dataclass(frozen=True, slots=True)
 class PromiseCheck(Command[bool]):
-    """Somebody wants the account to be looked at: an event that hints at a change, or the time for it. Once a cause."""
+    """Somebody wants the account, or its balance, to be looked at: an event that hints at a change, or the time for it.
+
+    Once for each cause.
+    """
 
     organization_id: str
     connection_id: str
     cause: str
     event: InboxEvent | None = None
+    kind: str = CHECK_ACCOUNT
 
     def needs(self, now: int) -> Needs:
         """The connection and the promise, which may be there."""
         org, id = self.organization_id, self.connection_id
-        return Needs(rows=((Connection, org, id), (OutboxPromise, org, check_id(id, self.cause))))
+        return Needs(rows=((Connection, org, id), (OutboxPromise, org, check_id(self.kind, id, self.cause))))
 
     def apply(self, book: Book, now: int) -> bool:
         """True when it was promised here."""
-        org, id = self.organization_id, check_id(self.connection_id, self.cause)
+        org, id = self.organization_id, check_id(self.kind, self.connection_id, self.cause)
         finished(book, self.event, org, "applied", None, now)
         connection = book.get(Connection, org, self.connection_id)
         if connection is None or connection.status not in STANDING:
             return False
         if book.get(OutboxPromise, org, id) is not None:
             return False
-        book.promise(new_promise(org, id, CHECK_ACCOUNT, self.connection_id, {"cause": self.cause}, now))
+        book.promise(new_promise(org, id, self.kind, self.connection_id, {"cause": self.cause}, now))
         return True
 
 
@@ -197,16 +213,18 @@ async def _again(context: FlowContext, promise: OutboxPromise, why: str) -> None
     await context.till.submit(PutOff(promise.organization_id, promise, promise.key, promise.attempt, delay, why))
 
 
-class RecoveryDuty:
-    """Looks at restricted connections whose reasons can pass by themselves; one for each worker, at its start too.
+class AccountDuty:
+    """Looks at restricted connections whose reasons can pass by themselves, and hourly at every balance.
 
-    The id of a look follows from its time, so of many processes that find it due one begins it.
+    One for each worker, at its start too. The id of a look follows from its time, so of many processes that find it due
+    one begins it.
     """
 
     def __init__(self, context: FlowContext) -> None:
         """The first look comes at once."""
         self._context = context
         self._looked: int | None = None
+        self._hours: dict[str, int] = {}
 
     async def due(self, now: int) -> list[PromiseCheck]:
         """The looks to begin now."""
@@ -215,11 +233,30 @@ class RecoveryDuty:
             return []
         self._looked = now
         rows = await asyncio.to_thread(self._context.database.read, _RESTRICTED)
-        return [
+        looks = [
             PromiseCheck(connection.organization_id, connection.id, f"timed|{slot_of(connection, now, first)}")
             for connection in (Connection(*row) for row in rows)
             if can_pass(connection)
         ]
+        return looks + await self._balances(now)
+
+    async def _balances(self, now: int) -> list[PromiseCheck]:
+        """The balances whose hour has begun since the last look, at most `MAX_LOOKS` of them."""
+        found: list[PromiseCheck] = []
+        for row in await asyncio.to_thread(self._context.database.read, _STANDING):
+            connection = Connection(*row)
+            hour = (now + spread_of(connection)) // HOUR
+            if self._hours.get(connection.id) == hour or len(found) >= MAX_LOOKS:
+                continue
+            self._hours[connection.id] = hour
+            org, id = connection.organization_id, connection.id
+            found.append(PromiseCheck(org, id, f"hour|{hour}", kind=CHECK_BALANCE))
+        return found
+
+
+def spread_of(connection: Connection) -> int:
+    """Where in an hour a connection has its turn, in microseconds: not all at the same moment."""
+    return int.from_bytes(hashlib.sha256(connection.id.encode()).digest()[:4]) % 3600 * SECOND
 
 
 def can_pass(connection: Connection) -> bool:

@@ -13,6 +13,7 @@ from roony.core.confirmation import CONTRADICTED, OTHER_CARDS, Confirmation
 from roony.core.connection import NEXT, STANDING, Connection, Seen, as_seen, lift
 from roony.core.errors import Refusal, not_found
 from roony.flows.alert import alert_row, close_alert
+from roony.flows.connection.account_status import PREFLIGHT, preflight_id
 from roony.flows.connection.cardholder_rows import default_params, new_cardholder, want
 from roony.flows.connection.restriction import follow_restrictions, restriction_rows
 from roony.flows.connection.revocation import REVOKED, UNINSTALL, promise_cards_end
@@ -27,6 +28,7 @@ from roony.flows.context import FlowContext
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
+from roony.store.outbox import LEASE, new_promise
 from roony.store.tables import AccountRoute, ConnectionSecret
 from roony.store.vault import row_name
 
@@ -117,6 +119,7 @@ class ActivateConnection(Command[Connection | Refusal]):
         book.put(connection)
         for kind in (REVOKED, UNINSTALL):
             close_alert(book, self.organization_id, kind, connection.id, now)
+        self._promise_preflight(book, connection, now)
         for other_id, promise_id in self.ends:
             self._end_other(book, other_id, promise_id, now)
         is_default = self._set_default(book)
@@ -145,6 +148,12 @@ class ActivateConnection(Command[Connection | Refusal]):
             chosen = book.get(Confirmation, self.organization_id, self.organization_id, OTHER_CARDS)
             after = as_seen(after, self.seen, chosen is not None, now)
         return follow_restrictions(book, connection, after, self.actor, now)
+
+    def _promise_preflight(self, book: Book, connection: Connection, now: int) -> None:
+        """Everything is looked at; the page in the owner's browser does it first, to show what came of it."""
+        lease = LEASE if connection.kind != "direct" else 0
+        id = preflight_id(connection)
+        book.promise(new_promise(self.organization_id, id, PREFLIGHT, connection.id, {}, now, lease=lease))
 
     def _promise_cardholder(self, book: Book, connection: Connection, now: int) -> None:
         """The organization's own, unless it is there or promised already."""

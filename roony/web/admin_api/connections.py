@@ -7,18 +7,21 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.concurrency import run_in_threadpool
 
-from roony.core.connection import Connection
+from roony.core.connection import STANDING, Connection
+from roony.core.errors import Refusal
 from roony.flows.connection import ConfirmConnection, disconnect, start_connection
 from roony.flows.context import FlowContext
 from roony.flows.organization import choose_unknown_cards
+from roony.flows.preflight import run_preflight
+from roony.flows.webhook_endpoint import setup_webhooks
 from roony.store.queries.connections import about_connections
 from roony.store.queries.paging import newest_first
 from roony.web import answers, connection_answers
 from roony.web.admin_api.lists import get_row, wanted
 from roony.web.auth import CallerOf, ContextOf
-from roony.web.errors import accepted
+from roony.web.errors import Refused, accepted
 from roony.web.requests import KeyedRoute
-from roony.web.schemas import ConfirmBody, ConnectionBody, ListQuery
+from roony.web.schemas import ConfirmBody, ConnectionBody, ListQuery, WebhooksBody
 
 router = APIRouter(route_class=KeyedRoute, tags=["Connections"])
 
@@ -64,6 +67,26 @@ async def confirm_connection(id: str, body: ConfirmBody, caller: CallerOf, conte
         accepted(await choose_unknown_cards(context, org, body.other_cards, caller.actor))
         connection = await get_row(context, Connection, org, id, "connection")
     return await _shown(context, connection)
+
+
+@router.get("/connections/{id}/preflight", response_model=None)
+async def preflight_connection(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Look now at everything the account needs: each check with what is missing and what to do. Some six calls."""
+    connection = await get_row(context, Connection, caller.organization_id, id, "connection")
+    if connection.status not in STANDING:
+        raise Refused(Refusal("connection_inactive", f"The connection is {connection.status}.", 409, id=id))
+    return connection_answers.preflight(accepted(await run_preflight(context, connection, caller.actor)))
+
+
+@router.post("/connections/{id}/setup_webhooks", response_model=None)
+async def set_up_webhooks(id: str, body: WebhooksBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Make the webhook endpoint at Stripe on this account, or bring it in line; `roll` gives it a new secret.
+
+    Its events are named one by one, the real-time request with them. The secret is kept with the connection; one that
+    was rolled away counts for another hour.
+    """
+    row = accepted(await setup_webhooks(context, caller.organization_id, id, body.roll, caller.actor))
+    return await _shown(context, row)
 
 
 @router.post("/connections/{id}/disconnect", response_model=None)

@@ -35,7 +35,7 @@ async def update_organization(body: OrganizationPatch, caller: CallerOf, context
     command = UpdateOrganization(
         caller.organization_id, caller.actor, body.name, body.unknown_cards, body.delivery, body.unbudgeted, cardholder,
         await undecided(context, caller.organization_id) if body.unknown_cards is not None else (),
-        context.new_id("out"),
+        context.new_id("out"), body.low_balance_amount,
     )  # fmt: skip
     accepted(await context.till.submit(command))
     # Read again: the head of the audit chain moves when the batch is written.

@@ -35,7 +35,7 @@ def downgrade() -> None:
     op.drop_table("preflights")
     op.drop_table("confirmations")
     with op.batch_alter_table("connections") as table:
-        for name in ("activated_at", "account_seen_at", "card_issuing", "restrictions"):
+        for name in ("webhooks", "activated_at", "account_seen_at", "card_issuing", "restrictions"):
             table.drop_column(name)
     op.drop_table("app_tokens")
     op.drop_table("alerts")
@@ -98,8 +98,10 @@ def _connections() -> None:
         table.add_column(sa.Column("card_issuing", sa.Text(), nullable=True))
         table.add_column(sa.Column("account_seen_at", sa.BigInteger(), nullable=False, server_default="0"))
         table.add_column(sa.Column("activated_at", sa.BigInteger(), nullable=True))
+        table.add_column(sa.Column("webhooks", sa.Text(), nullable=False, server_default="{}"))
     with op.batch_alter_table("connections") as table:
         table.alter_column("restrictions", server_default=None)
+        table.alter_column("webhooks", server_default=None)
         table.alter_column("account_seen_at", server_default=None)
     reason = "'{\"cardholder_refused\": [\"The cardholder was refused.\", ' || updated_at || ']}'"
     op.execute(f"UPDATE connections SET restrictions = {reason} WHERE status = 'restricted'")

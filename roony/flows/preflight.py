@@ -1,0 +1,272 @@
+"""Looking at everything an account needs before agents can buy on it: when it is connected, on demand, and by doctor.
+
+Nothing here restricts for what only helps: a key that may not read balances or webhook endpoints buys as well. What an
+account lacks for buying restricts it by the calls themselves (`connection.access`) and by what the account says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import structlog
+from sqlalchemy import select
+
+from roony.core.agent import Organization
+from roony.core.cardholder import REFUSED, Cardholder
+from roony.core.connection import STANDING, Connection
+from roony.core.errors import Refusal, not_found
+from roony.core.preflight import MISSING, OK, WARNING, Check, Facts, Preflight, look, to_json
+from roony.flows.alert import alert_row, close_alert, raise_alert
+from roony.flows.card import FinishPromise, done
+from roony.flows.connection import PREFLIGHT, ask_stripe, look_at_account, preflight_id
+from roony.flows.connection.routing import read_connection, read_organization
+from roony.flows.context import FlowContext
+from roony.flows.movement import ROONY
+from roony.flows.organization import low_balance_amount
+from roony.flows.webhook_endpoint import NEEDED, webhook_url
+from roony.gateway import events, issuing
+from roony.gateway.client import STRIPE_VERSION, ConnectionAccess, PlainObject, StripeGateway
+from roony.gateway.errors import StripeCallFailed, StripeForbidden
+from roony.gateway.pool import GatewayBusy
+from roony.store.book import Book
+from roony.store.command import Command
+from roony.store.facts import Needs
+from roony.store.queries.connections import about_connections
+from roony.store.tables import OutboxPromise, outbox
+
+log = structlog.get_logger("roony.connections")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+BALANCE_LOW = "issuing_balance_low"
+_NO_CARDHOLDER = Check(
+    "cardholder", WARNING, "The account has no cardholder yet; it is made with the connection.", "Look again soon."
+)
+
+
+async def run_preflight(
+    context: FlowContext, connection: Connection, actor: str, promise: OutboxPromise | None = None
+) -> Preflight | Refusal:
+    """Looks at everything and keeps the result; a restricted connection that works again is active at once.
+
+    What Stripe does not answer is `unknown`, never missing. Some six reads.
+    """
+    refused = None
+    try:
+        await look_at_account(context, connection)
+    except (StripeCallFailed, GatewayBusy) as error:
+        refused = _words(error)
+    connection = await read_connection(context, connection.organization_id, connection.id) or connection
+    facts = await _facts(context, connection, refused)
+    checks = look(facts)
+    org = connection.organization_id
+    if isinstance(facts.balance, int):
+        await context.till.submit(RecordBalance(org, connection.id, facts.balance))
+    return await context.till.submit(RecordPreflight(org, connection.id, PREFLIGHT, to_json(checks), actor, promise))
+
+
+async def _facts(context: FlowContext, connection: Connection, refused: str | None) -> Facts:
+    org = connection.organization_id
+    about = (await asyncio.to_thread(about_connections, context.database, org, [connection.id]))[connection.id]
+    organization = await read_organization(context, org)
+    balance, endpoints, other, cardholder = await asyncio.gather(
+        _seen(context, connection, issuing.issuing_balance, connection.currency),
+        _endpoints(context, connection),
+        _seen(context, connection, issuing.count_other_cards),
+        _cardholder(context, connection, about.cardholder),
+    )
+    return Facts(
+        connection=connection,
+        key_livemode=context.gateway.livemode,
+        public_url=context.public_url(),
+        webhook_url=webhook_url(context),
+        version=STRIPE_VERSION,
+        needed=NEEDED,
+        refused=refused,
+        balance=balance,
+        threshold=low_balance_amount(organization) if organization is not None else 0,
+        endpoints=endpoints,
+        other=other if isinstance(other, str) else other[0],
+        more=not isinstance(other, str) and other[1],
+        confirmations=about.confirmations,
+        cardholder=cardholder,
+    )
+
+
+async def _seen(
+    context: FlowContext,
+    connection: Connection,
+    call: Callable[Concatenate[StripeGateway, ConnectionAccess, P], T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T | str:
+    """The answer of a read that only helps, or in words why there is none: a missing permission restricts nothing."""
+
+    def gently(gateway: StripeGateway, access: ConnectionAccess) -> T | StripeForbidden:
+        try:
+            return call(gateway, access, *args, **kwargs)
+        except StripeForbidden as error:
+            if error.account_access_revoked:
+                raise
+            return error
+
+    try:
+        answer = await ask_stripe(context, connection, gently)
+    except (StripeCallFailed, GatewayBusy) as error:
+        return _words(error)
+    return _words(answer) if isinstance(answer, StripeForbidden) else answer
+
+
+async def _endpoints(context: FlowContext, connection: Connection) -> list[PlainObject] | str:
+    """The account's own endpoints and those of the platform that hear of it (facts section 5)."""
+    own = await _seen(context, connection, events.list_webhook_endpoints)
+    if connection.kind == "direct":
+        return own
+    platform: list[PlainObject] | str
+    try:
+        access = ConnectionAccess("direct", None, context.gateway.livemode)
+        found = await context.pool.run(events.list_webhook_endpoints, context.gateway, access)
+        platform = [one for one in found if one.get("application") is not None]
+    except (StripeCallFailed, GatewayBusy) as error:
+        platform = _words(error)
+    if isinstance(own, str) and isinstance(platform, str):
+        return own
+    return [*(own if not isinstance(own, str) else ()), *(platform if not isinstance(platform, str) else ())]
+
+
+async def _cardholder(context: FlowContext, connection: Connection, row: Cardholder | None) -> Check:
+    """What Stripe still wants of the organization's cardholder (facts 1.1): past due, its cards are declined."""
+    if row is not None and row.status == REFUSED:
+        after = "Correct it: roony cardholder set. It is then made anew."
+        return Check("cardholder", MISSING, f"Stripe refused the cardholder: {row.reason}", after)
+    if row is None or row.stripe_cardholder_id is None:
+        return _NO_CARDHOLDER
+    found = await _seen(context, connection, issuing.retrieve_cardholder, row.stripe_cardholder_id)
+    if isinstance(found, str):
+        return Check("cardholder", "unknown", f"The cardholder cannot be read: {found}", "Try again in a moment.")
+    due: Mapping[str, Any] = found.get("requirements") or {}
+    past_due = due.get("past_due") or []
+    if past_due or due.get("disabled_reason") or found.get("status") != "active":
+        words = ", ".join(past_due) or due.get("disabled_reason") or f"it is {found.get('status')}"
+        after = "Give it to Stripe in the Dashboard (Issuing, cardholders)."
+        return Check("cardholder", MISSING, f"Stripe still wants of the cardholder: {words}.", after)
+    return Check("cardholder", OK, "Nothing is missing of the cardholder.")
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, StripeCallFailed):
+        return error.failure.message
+    return "too many calls to Stripe are waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPreflight(Command[Preflight | Refusal]):
+    """The result of a preflight or probe, kept so that pages can show it."""
+
+    organization_id: str
+    connection_id: str
+    kind: str
+    checks: str
+    actor: str
+    promise: OutboxPromise | None = None
+
+    def needs(self, now: int) -> Needs:
+        """The connection and the result before."""
+        org, id = self.organization_id, self.connection_id
+        return Needs(rows=((Connection, org, id), (Preflight, org, id, self.kind)))
+
+    def apply(self, book: Book, now: int) -> Preflight | Refusal:
+        """Writes it in place of the one before; only a change is audited."""
+        org, id = self.organization_id, self.connection_id
+        if book.get(Connection, org, id) is None:
+            return not_found("connection", id)
+        before = book.get(Preflight, org, id, self.kind)
+        after = Preflight(org, id, self.kind, self.checks, self.actor, now)
+        book.put(after)
+        if before is None or before.checks != after.checks:
+            found = {check["id"]: check["status"] for check in json.loads(self.checks)}
+            book.record(org, self.actor, f"connection.{self.kind}", id, found, now)
+        if self.promise is not None:
+            book.finish_promise(done(self.promise, now))
+        return after
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBalance(Command[None]):
+    """The Issuing balance as it was just read, in minor units: an alert is open while it is at the owner's threshold
+    or under it."""
+
+    organization_id: str
+    connection_id: str
+    available: int
+    promise: OutboxPromise | None = None
+
+    def needs(self, now: int) -> Needs:
+        """The alert and the connection."""
+        org, id = self.organization_id, self.connection_id
+        return Needs(rows=((Connection, org, id), alert_row(org, BALANCE_LOW, id)))
+
+    def apply(self, book: Book, now: int) -> None:
+        """Opens or closes it."""
+        org, id = self.organization_id, self.connection_id
+        connection = book.get(Connection, org, id)
+        threshold = low_balance_amount(book.need(Organization, org))
+        if connection is not None and self.available <= threshold:
+            words = f"The Issuing balance of {connection.stripe_account} is {self.available} (minor units of"
+            words = f"{words} {connection.currency}), no more than {threshold}: payments may be declined."
+            raise_alert(book, org, BALANCE_LOW, id, f"{words} Add funds in the Stripe Dashboard.", now)
+        else:
+            close_alert(book, org, BALANCE_LOW, id, now)
+        if self.promise is not None:
+            book.finish_promise(done(self.promise, now))
+
+
+async def keep_preflight(context: FlowContext, promise: OutboxPromise) -> None:
+    """The first look at an account that was connected; what could not be seen is shown so, and not tried again."""
+    connection = await read_connection(context, promise.organization_id, promise.subject)
+    if connection is None or connection.status not in STANDING:
+        await context.till.submit(FinishPromise(promise.organization_id, promise, "over"))
+        return
+    await run_preflight(context, connection, ROONY, promise)
+
+
+async def keep_check_balance(context: FlowContext, promise: OutboxPromise) -> None:
+    """One look at the Issuing balance; the next hour looks again, whatever came of it."""
+    connection = await read_connection(context, promise.organization_id, promise.subject)
+    found = None
+    if connection is not None and connection.status in STANDING:
+        found = await _seen(context, connection, issuing.issuing_balance, connection.currency)
+    if isinstance(found, int):
+        await context.till.submit(RecordBalance(promise.organization_id, promise.subject, found, promise))
+    else:
+        await context.till.submit(FinishPromise(promise.organization_id, promise, found or "no Issuing balance"))
+
+
+async def first_preflight(context: FlowContext, connection: Connection, seconds: float) -> Preflight | None:
+    """Keeps the promise of a connection that was just made, as its first holder, and waits so long for the result."""
+    id = preflight_id(connection)
+    statement = select(outbox).where(outbox.c.organization_id == connection.organization_id, outbox.c.id == id)
+    rows = await asyncio.to_thread(context.database.read, statement)
+    if rows and OutboxPromise(*rows[0]).status == "promised":
+        work = asyncio.ensure_future(keep_preflight(context, OutboxPromise(*rows[0])))
+        _running.add(work)
+        work.add_done_callback(_finished)
+        await asyncio.wait({work}, timeout=seconds)
+    about = await asyncio.to_thread(about_connections, context.database, connection.organization_id, [connection.id])
+    kept = about[connection.id].checks.get(PREFLIGHT)
+    return kept if kept is not None and kept.checked_at >= (connection.activated_at or 0) else None
+
+
+# Looks that outlive the page that began them; held so that they are not collected half-way.
+_running: set[asyncio.Future[None]] = set()
+
+
+def _finished(work: asyncio.Future[None]) -> None:
+    _running.discard(work)
+    if not work.cancelled() and (error := work.exception()) is not None:
+        log.error("connection.preflight_failed", error=type(error).__name__)

@@ -1,0 +1,226 @@
+"""An account looked at and set up over HTTP: preflight, its own webhook endpoint, and who its secret speaks for."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from roony.flows.inbox import HANDLED_TYPES
+from roony.gateway.client import STRIPE_VERSION
+from roony.store.database import Database
+from roony.store.tables import connection_secrets
+from roony.store.vault import Vault, row_name
+from tests.support.served import Simulation, sign, until
+
+REQUEST = "issuing_authorization.request"
+ADMIN = "/api/v1/admin"
+
+
+@pytest.fixture(scope="module")
+def roony(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulation]:
+    folder: Path = tmp_path_factory.mktemp("setup")
+    with Simulation(folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def secret(roony: Simulation) -> str:
+    """The secret of the account's own endpoint, which nobody but Roony was told."""
+    roony.owner.send("POST", path_of(roony, "/setup_webhooks"), {})
+    return secret_of(roony)
+
+
+def connection(roony: Simulation) -> dict[str, Any]:
+    [row] = roony.owner.get(f"{ADMIN}/connections")["data"]
+    return dict(row)
+
+
+def path_of(roony: Simulation, what: str = "") -> str:
+    return f"{ADMIN}/connections/{connection(roony)['id']}{what}"
+
+
+def statuses(checks: list[dict[str, Any]]) -> dict[str, str]:
+    return {check["id"]: check["status"] for check in checks}
+
+
+def own_endpoints(roony: Simulation) -> list[Any]:
+    return list(roony.stripe.v1.webhook_endpoints.list().data)
+
+
+class TestPreflight:
+    """What is looked at, and what only the owner can say."""
+
+    def test_on_connecting_it_is_kept_and_shown(self, roony: Simulation) -> None:
+        kept = connection(roony)["preflight"]
+        assert statuses(kept["checks"])["issuing_capability"] == "ok"
+        assert kept["summary"].startswith("Not sure yet: Nobody has confirmed it")
+
+    def test_on_demand_everything_is_named_with_what_to_do(self, roony: Simulation) -> None:
+        roony.buyer().buy(1_000, "Figma")  # makes the cardholder, if nobody has
+        found = roony.owner.get(path_of(roony, "/preflight"))["checks"]
+        assert statuses(found) == {
+            "stripe_access": "ok", "livemode": "ok", "issuing_capability": "ok", "issuing_balance": "ok",
+            "cardholder": "ok", "webhook_endpoint": "ok", "webhook_events": "ok", "realtime_event": "ok",
+            "webhook_version": "warning", "realtime_url": "unknown", "timeout_declines": "unknown",
+            "other_cards": "ok", "public_url": "warning",
+        }  # fmt: skip
+        assert all(check["next"] for check in found if check["status"] != "ok")
+
+    def test_what_is_missing_is_missing(self, roony: Simulation) -> None:
+        holder = connection(roony)["stripe_cardholder_id"]
+        roony.control(f"accounts/{roony.account}", {"card_issuing": "inactive"})
+        roony.control(f"cardholders/{holder}", {"past_due": ["individual.first_name"]})
+        try:
+            found = roony.owner.get(path_of(roony, "/preflight"))["checks"]
+            assert statuses(found)["issuing_capability"] == "missing"
+            assert statuses(found)["cardholder"] == "missing"
+            assert connection(roony)["restricted_reason"]["code"] == "capability_inactive"
+        finally:
+            roony.control(f"accounts/{roony.account}", {"card_issuing": "active"})
+            roony.control(f"cardholders/{holder}", {"past_due": []})
+        until(lambda: connection(roony)["status"], "active")
+
+    def test_a_read_that_only_helps_restricts_nothing(self, roony: Simulation) -> None:
+        roony.control("faults", [{"endpoint": "GET /v1/balance", "kind": "forbidden"}])
+        try:
+            found = roony.owner.get(path_of(roony, "/preflight"))["checks"]
+            assert statuses(found)["issuing_balance"] == "unknown"
+            assert connection(roony)["status"] == "active"
+        finally:
+            roony.control("faults", [])
+
+    def test_a_low_balance_warns_at_the_owners_threshold(self, roony: Simulation) -> None:
+        def low() -> list[str]:
+            rows = roony.owner.get(f"{ADMIN}/alerts", params={"status": "open"})["data"]
+            return [row["kind"] for row in rows if row["kind"] == "issuing_balance_low"]
+
+        organization = roony.owner.send("PATCH", f"{ADMIN}/organization", {"low_balance_amount": 10**11})
+        assert organization["low_balance_amount"] == 10**11
+        found = roony.owner.get(path_of(roony, "/preflight"))["checks"]
+        assert (statuses(found)["issuing_balance"], low()) == ("warning", ["issuing_balance_low"])
+        roony.owner.send("PATCH", f"{ADMIN}/organization", {"low_balance_amount": 0})
+        roony.advance(3_700)  # the hourly look
+        until(low, [])
+
+    def test_what_the_owner_confirms(self, roony: Simulation) -> None:
+        body = {"realtime_url": True, "timeout_declines": True, "other_cards": "decline"}
+        roony.owner.send("POST", path_of(roony, "/confirm"), body)
+        found = roony.owner.get(path_of(roony, "/preflight"))["checks"]
+        assert {statuses(found)[name] for name in ("realtime_url", "timeout_declines")} == {"ok"}
+        roony.owner.send("POST", path_of(roony, "/confirm"), {"realtime_url": False})
+        found = roony.owner.get(path_of(roony, "/preflight"))["checks"]
+        assert statuses(found)["realtime_url"] == "unknown"
+
+
+class TestItsOwnEndpoint:
+    """Made on the account itself, once; its secret speaks for this connection and no other."""
+
+    def test_made_once_and_brought_in_line(self, roony: Simulation) -> None:
+        made = roony.owner.send("POST", path_of(roony, "/setup_webhooks"), {})
+        [endpoint] = own_endpoints(roony)
+        assert [one["id"] for one in made["webhook_endpoints"]] == [endpoint.id]
+        assert endpoint.url == f"{roony.url}/api/webhooks/stripe?connection={made['id']}"
+        assert endpoint.api_version == STRIPE_VERSION
+        assert set(endpoint.enabled_events) == HANDLED_TYPES | {REQUEST}
+
+        roony.stripe.v1.webhook_endpoints.update(endpoint.id, {"enabled_events": [REQUEST], "disabled": True})
+        roony.owner.send("POST", path_of(roony, "/setup_webhooks"), {})
+        [again] = own_endpoints(roony)
+        assert (again.id, again.status) == (endpoint.id, "enabled")
+        assert set(again.enabled_events) == HANDLED_TYPES | {REQUEST}
+
+    def test_it_answers_and_its_events_are_booked(self, roony: Simulation) -> None:
+        """The simulator asks an account's own endpoint before the platform's."""
+        roony.owner.send("POST", path_of(roony, "/setup_webhooks"), {})
+        buyer = roony.buyer()
+        bought = buyer.buy(5_000, "Figma")
+        paid = roony.charge(bought.stripe_card, 5_000, "Figma")
+        assert (paid.approved, paid.request_history[-1].reason) == (True, "webhook_approved")
+        roony.settle()
+        assert roony.discrepancies(purchase_id=bought.id) == []
+
+    def test_a_rolled_secret_counts_at_once_and_the_old_one_for_an_hour(self, roony: Simulation) -> None:
+        before = {one["id"] for one in connection(roony)["webhook_endpoints"]}
+        rolled = roony.owner.send("POST", path_of(roony, "/setup_webhooks"), {"roll": True})
+        [current] = [one for one in rolled["webhook_endpoints"] if one["secret_until"] is None]
+        assert current["id"] not in before
+        assert {one["id"] for one in rolled["webhook_endpoints"]} == {*before, current["id"]}
+        assert [one.id for one in own_endpoints(roony)] == [current["id"]]
+        buyer = roony.buyer()
+        bought = buyer.buy(5_000, "Figma")
+        assert roony.charge(bought.stripe_card, 5_000, "Figma").approved
+
+    def test_one_whose_answer_was_lost_is_replaced(self, roony: Simulation) -> None:
+        [current] = own_endpoints(roony)
+        roony.stripe.v1.webhook_endpoints.delete(current.id)
+        rule = {"endpoint": "POST /v1/webhook_endpoints", "kind": "drop_after", "count": 1}
+        roony.control("faults", [rule])
+        roony.owner.call("POST", path_of(roony, "/setup_webhooks"), {})
+        [lost] = own_endpoints(roony)
+        roony.advance(60)
+        roony.settle()
+        [made] = own_endpoints(roony)
+        assert made.id != lost.id
+        current_ids = [one["id"] for one in connection(roony)["webhook_endpoints"] if one["secret_until"] is None]
+        assert current_ids == [made.id]
+
+
+class TestWhoASecretSpeaksFor:
+    """P7: one kept with a connection speaks for that connection only."""
+
+    def tell(self, roony: Simulation, secret: str, query: str, **more: Any) -> tuple[int, str]:
+        event = {
+            "id": f"evt_{uuid.uuid4().hex}", "object": "event", "type": "charge.succeeded",
+            "livemode": False, "created": roony.now(), "api_version": STRIPE_VERSION,
+            "data": {"object": {"id": "ch_1", "object": "charge"}}, **more,
+        }  # fmt: skip
+        body = json.dumps(event).encode()
+        answer = roony.web.post(
+            f"/api/webhooks/stripe{query}", content=body, headers={"Stripe-Signature": sign(body, secret, roony.now())}
+        )
+        return answer.status_code, answer.json().get("error", {}).get("code", "")
+
+    def test_it_speaks_for_its_account_named_or_not(self, roony: Simulation, secret: str) -> None:
+        query = f"?connection={connection(roony)['id']}"
+        assert self.tell(roony, secret, query) == (200, "")
+        assert self.tell(roony, secret, query, account=roony.account) == (200, "")
+
+    @pytest.mark.parametrize(
+        ("query", "more", "code"),
+        [
+            ("", {}, "bad_signature"),
+            ("?connection=con_nobody", {}, "bad_signature"),
+            ("?connection=", {}, "bad_signature"),
+            ("{own}&x=1", {}, "bad_signature"),
+            ("{own}", {"account": "acct_another"}, "wrong_account"),
+            ("{own}", {"livemode": True}, "wrong_account"),
+        ],
+    )
+    def test_and_for_nothing_else(
+        self, roony: Simulation, secret: str, query: str, more: dict[str, Any], code: str
+    ) -> None:
+        query = query.format(own=f"?connection={connection(roony)['id']}")
+        assert self.tell(roony, secret, query, **more) == (400, code)
+
+    def test_another_secret_does_not_speak(self, roony: Simulation) -> None:
+        query = f"?connection={connection(roony)['id']}"
+        assert self.tell(roony, "whsec_forged", query) == (400, "bad_signature")
+
+
+def secret_of(roony: Simulation) -> str:
+    """The current secret of the account's own endpoint, opened with the key that lies beside the database."""
+    [current] = [one["id"] for one in connection(roony)["webhook_endpoints"] if one["secret_until"] is None]
+    database = Database(roony.database_url)
+    try:
+        named = connection_secrets.c.name == f"webhook.{current}"
+        [(org, id, name, sealed, _)] = database.read(select(connection_secrets).where(named))
+    finally:
+        database.close()
+    keys = json.loads((roony.folder / "roony.db.secrets").read_text())["roony_secret_keys"]
+    return Vault.from_text(keys).open(sealed, row_name("connection_secrets", org, id, name))
