@@ -54,7 +54,10 @@ def disconnect(
     connection_id: str = typer.Argument(help="con_…"), url: str = UrlOption, as_json: bool = JsonOption
 ) -> None:
     """End a connection: its cards are canceled, then the access is given back to Stripe."""
-    _print_connection(owner(url).post(f"{_CONNECTIONS}/{connection_id}/disconnect"), as_json)
+    ended = owner(url).post(f"{_CONNECTIONS}/{connection_id}/disconnect")
+    _print_connection(ended, as_json)
+    if ended["kind"] == "stripe_app" and not as_json:
+        typer.echo("Next: uninstall the app in the account's Stripe Dashboard; Roony has no way to do that.")
 
 
 @app.command()

@@ -18,6 +18,7 @@ from roony.flows.card_event import BookCard
 from roony.flows.cardholder_event import BookCardholder
 from roony.flows.connection import ACCOUNT_TYPES, PromiseCheck, RevokeConnection, route_of
 from roony.flows.connection.cardholder import stated
+from roony.flows.connection.routing import read_connection
 from roony.flows.context import FlowContext
 from roony.flows.dispute import BookDispute
 from roony.flows.event_outcome import finished
@@ -162,6 +163,9 @@ def _demand(answer: object) -> None:
 
 
 async def _revoke(context: FlowContext, route: AccountRoute, event: InboxEvent) -> None:
+    if await _is_of_our_other_application(context, route, event):
+        await context.till.submit(FinishEvent(route.organization_id, event, "ignored", "of another application"))
+        return
     answer = await context.till.submit(
         RevokeConnection(
             organization_id=route.organization_id,
@@ -177,6 +181,18 @@ async def _revoke(context: FlowContext, route: AccountRoute, event: InboxEvent) 
     if isinstance(answer, Refusal) and answer.code == "already_reconnected":
         status, reason = "ignored", "before the connection became active"
     await context.till.submit(FinishEvent(route.organization_id, event, status, reason))
+
+
+async def _is_of_our_other_application(context: FlowContext, route: AccountRoute, event: InboxEvent) -> bool:
+    """True when an account that is connected by our app leaves our Connect platform, or the other way round."""
+    connection = await read_connection(context, route.organization_id, route.connection_id)
+    if connection is None:
+        return False
+    ours, other = context.gateway.connect_client_id, context.gateway.app_client_id
+    if connection.kind == "stripe_app":
+        ours, other = other, ours
+    named = json.loads(readable(event.payload))["data"]["object"].get("id")
+    return named is not None and named == other and named != ours
 
 
 async def _failed(context: FlowContext, event: InboxEvent, error: Exception) -> None:

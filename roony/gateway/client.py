@@ -130,10 +130,9 @@ class StripeGateway:
         Raises WrongMode when connection and platform key differ in mode, ValueError for an unusable key.
         """
         options: dict[str, Any] = {"max_network_retries": 0}
+        self.refuse_other_mode(access.livemode)
         if access.kind == "stripe_app":
             options["api_key"] = access.access_token
-        elif access.livemode != self.livemode:
-            raise WrongMode(f"connection livemode={access.livemode}, Stripe key livemode={self.livemode}")
         if access.kind == "connect":
             options["stripe_account"] = access.stripe_account
         if key is not None:
@@ -142,6 +141,13 @@ class StripeGateway:
                 raise ValueError(f"an idempotency key has 1 to {IDEMPOTENCY_KEY_LIMIT} characters")
             options["idempotency_key"] = key
         return options
+
+    def refuse_other_mode(self, livemode: bool) -> None:
+        """Raises WrongMode for a connection of the other mode than the platform's key; an app's tokens too are renewed
+        with that key.
+        """
+        if livemode != self.livemode:
+            raise WrongMode(f"connection livemode={livemode}, Stripe key livemode={self.livemode}")
 
     def perform(self, request: Callable[[], StripeObject]) -> PlainObject:
         """Runs one SDK call and returns its answer as plain data. Stop points call it after the function it is in.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
+import json
 import multiprocessing
 import threading
 import uuid
@@ -13,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from roony import stop_points
 from roony.core.alert import Alert
 from roony.core.app_token import ACCESS_LIFETIME, LEASE, REFRESH_MARGIN, AppTokens
 from roony.core.audit import AuditRecord
@@ -22,13 +25,16 @@ from roony.flows.connection import app_access
 from roony.flows.connection.access import ask_stripe
 from roony.flows.connection.app_tokens import EndRefresh, RecordPair, TakeRefresh
 from roony.flows.context import FlowContext
+from roony.flows.inbox import handle_event
 from roony.flows.key_rotation import rotate_keys
 from roony.gateway import issuing
+from roony.gateway.client import WrongMode
 from roony.gateway.errors import StripeUnauthorized
 from roony.gateway.pool import GatewayBusy, GatewayPool
 from roony.store import outbox
 from roony.store.database import Database
-from roony.store.tables import ConnectionSecret, OutboxPromise
+from roony.store.inbox import new_event
+from roony.store.tables import ConnectionSecret, InboxEvent, OutboxPromise
 from roony.store.till import Till
 from roony.store.vault import Vault, key_id_of
 from tests.gateway.loopback import Answer, LoopbackStripe
@@ -157,15 +163,24 @@ class TestInTime:
         assert await first == connection.stripe_account
         assert len(refreshes(stripe)) == 1
 
+    @pytest.mark.parametrize("leaves", ["while Stripe is asked", "while the lease is taken"])
     async def test_the_work_goes_on_when_its_caller_leaves(
-        self, context: FlowContext, books: Books, stripe: SimulatorProcess
+        self, context: FlowContext, books: Books, stripe: SimulatorProcess, leaves: str
     ) -> None:
+        loop = asyncio.get_running_loop()
         connection = await install(context, stripe)
         books.clock.advance(HOUR)
         stripe.control("faults", [{"endpoint": TOKEN, "kind": "slow", "seconds": 0.5, "count": 1}])
         first = asyncio.ensure_future(ask(context, connection))
-        await being_renewed(books)
-        first.cancel()
+        if leaves == "while Stripe is asked":
+            await being_renewed(books)
+            first.cancel()
+        else:
+            # It is in the till's hands by then: whether it commits is no longer ours to say.
+            stop_points.arm("before_commit:TakeRefresh", lambda: loop.call_soon_threadsafe(first.cancel))
+        with contextlib.suppress(asyncio.CancelledError):
+            await first
+        stop_points.arm(None)
 
         await app_access.finish_renewals(10)
 
@@ -265,11 +280,14 @@ class TestNotDone:
         books.clock.advance(10)
         assert await ask(context, connection) == connection.stripe_account
 
-    async def test_the_app_was_uninstalled(self, context: FlowContext, books: Books, stripe: SimulatorProcess) -> None:
+    @pytest.mark.parametrize("after", [HOUR - MARGIN, HOUR], ids=["in time", "over"])
+    async def test_the_app_was_uninstalled(
+        self, context: FlowContext, books: Books, stripe: SimulatorProcess, after: float
+    ) -> None:
         """`invalid_grant` at the first clean try says what a lost event would have said."""
         connection = await install(context, stripe)
         stripe.control(f"accounts/{connection.stripe_account}/disconnect", {})
-        books.clock.advance(HOUR)
+        books.clock.advance(after)
 
         assert await no_token(context, connection) == "reconnect_needed"
 
@@ -281,6 +299,31 @@ class TestNotDone:
         assert [alert.kind for alert in books.rows(Alert, status="open")] == ["connection_revoked"]
         assert await no_token(context, connection) == "reconnect_needed"
         assert len(refreshes(stripe)) == 1
+
+    async def test_the_refresh_token_is_wrong_and_the_app_still_installed(
+        self, context: FlowContext, books: Books, stripe: SimulatorProcess
+    ) -> None:
+        """As when an older copy of the database is used, or the key is another platform's: no card is canceled."""
+        connection = await install(context, stripe)
+        older = token_of(context, books, connection)
+        exchange = {"grant_type": "refresh_token", "refresh_token": older}
+        stripe.client().raw_request("post", "/v1/oauth/token", **exchange)
+        books.clock.advance(HOUR - MARGIN)
+
+        assert await ask(context, connection) == connection.stripe_account
+
+        expect_reconnect(books, connection)
+        assert presented(stripe, older) == ["tokens", "invalid_grant"]
+
+    async def test_a_key_of_the_other_mode(self, context: FlowContext, books: Books, stripe: SimulatorProcess) -> None:
+        connection = await install(context, stripe)
+        live = dataclasses.replace(context, gateway=stripe_gateway(stripe.url, secret_key="sk_live_of_the_other"))
+        books.clock.advance(HOUR)
+        with pytest.raises(WrongMode):
+            await ask(live, connection)
+        live.gateway.close()
+        assert refreshes(stripe) == []
+        assert (status(books, connection), tokens(books).failures) == (("active", None), 0)
 
 
 class TestUnclear:
@@ -569,11 +612,32 @@ class TestEnd:
         assert books.rows(Alert, kind="app_to_uninstall", status="open") == []
         assert refreshes(stripe) == []
 
-    async def test_uninstalled(self, context: FlowContext, books: Books, stripe: SimulatorProcess) -> None:
+    @pytest.mark.parametrize(
+        ("application", "ends"), [("ca_simulator", True), (None, True), ("ca_stranger", True), ("ca_connect", False)]
+    )
+    async def test_uninstalled(
+        self, context: FlowContext, books: Books, stripe: SimulatorProcess, application: str | None, ends: bool
+    ) -> None:
+        """By the event Stripe sends; one that is about our Connect platform is not about the app."""
         connection = await install(context, stripe)
+        context.gateway.connect_client_id = "ca_connect"
+        body = {"data": {"object": {"id": application, "object": "application"}}}
+        created = NOW // 1_000_000
+        event = new_event(
+            "evt_1", connection.stripe_account, False, "account.application.deauthorized", None, created,
+            json.dumps(body).encode(), NOW,
+        )  # fmt: skip
+        books.put(event)
 
-        await context.till.submit(flow.RevokeConnection(ORG, connection.id, "deauthorized", "stripe", "out_9"))
+        await handle_event(context, event)
 
+        told = books.row(InboxEvent)
+        if not ends:
+            assert (told.status, told.reason) == ("ignored", "of another application")
+            assert status(books, connection) == ("active", None)
+            assert token_of(context, books, connection) != ""
+            return
+        assert told.status == "applied"
         assert status(books, connection)[0] == "revoked"
         assert {secret.sealed for secret in books.rows(ConnectionSecret)} == {""}
         assert books.rows(Alert, kind="app_to_uninstall") == []

@@ -56,7 +56,7 @@ class TestWhoIsSpokenFor:
     def test_an_app_sends_its_token_in_place_of_the_key(self, wire: LoopbackStripe, gateway: StripeGateway) -> None:
         wire.script(Answer(CARD))
         app = ConnectionAccess(
-            kind="stripe_app", stripe_account="acct_1", livemode=True, access_token="token_of_an_hour"
+            kind="stripe_app", stripe_account="acct_1", livemode=False, access_token="token_of_an_hour"
         )
 
         retrieve_card(gateway, app, "ic_1")
@@ -66,10 +66,12 @@ class TestWhoIsSpokenFor:
         assert "token_of_an_hour" not in repr(app)
 
     def test_the_other_mode_is_not_spoken_to(self, wire: LoopbackStripe, gateway: StripeGateway) -> None:
-        live = ConnectionAccess(kind="connect", stripe_account="acct_1", livemode=True)
-
-        with pytest.raises(WrongMode):
-            retrieve_card(gateway, live, "ic_1")
+        for live in (
+            ConnectionAccess(kind="connect", stripe_account="acct_1", livemode=True),
+            ConnectionAccess(kind="stripe_app", stripe_account="acct_1", livemode=True, access_token="token"),
+        ):
+            with pytest.raises(WrongMode):
+                retrieve_card(gateway, live, "ic_1")
         assert wire.received == []
 
     @pytest.mark.parametrize(

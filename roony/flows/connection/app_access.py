@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 import structlog
 from sqlalchemy import bindparam, select
 
-from roony.core.app_token import LEASE, SECOND, AppTokens, Step, next_step
+from roony.core.app_token import LEASE, SECOND, AppTokens, Step, is_usable, next_step
 from roony.core.connection import Connection
 from roony.core.errors import Refusal
 from roony.flows.connection.app_tokens import RECONNECT, Ending, EndRefresh, RecordPair, TakeRefresh, Turn
 from roony.flows.connection.restriction import RestrictConnection
 from roony.flows.context import FlowContext
-from roony.gateway import connect
+from roony.gateway import connect, issuing
 from roony.gateway.client import ConnectionAccess, StripeGateway
 from roony.gateway.connect import OAuthTokens
 from roony.gateway.errors import (
@@ -75,8 +75,9 @@ async def app_access(context: FlowContext, connection: Connection, rejected: int
     """Access with a token that should be good. `rejected` is the generation Stripe refused just now: another is wanted.
 
     Raises StripeUnauthorized when there is none to be had (code `reconnect_needed`, or `key_missing`), GatewayBusy
-    when there is none for the moment. Nothing was sent in either case.
+    when there is none for the moment, WrongMode when our key is of the other mode. Nothing was sent for the call.
     """
+    context.gateway.refuse_other_mode(bool(connection.livemode))
     until = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < until:
         kept, sealed = await _read(context, connection)
@@ -96,17 +97,23 @@ async def app_access(context: FlowContext, connection: Connection, rejected: int
 
 
 async def _turn(context: FlowContext, connection: Connection, rejected: int | None) -> Turn:
-    """Takes the lease and renews, if it is our turn; else what the books say. Raises GatewayBusy when the till is."""
+    """Takes the lease and renews, if it is our turn; else what the books say. Raises GatewayBusy when the till is.
+
+    A caller that leaves, leaves the work alone: a lease nobody holds on to, or a pair nobody keeps, would be lost.
+    """
+    work = asyncio.ensure_future(_take_and_renew(context, connection, rejected))
+    _running.add(work)
+    work.add_done_callback(_finished)
+    return await asyncio.shield(work)
+
+
+async def _take_and_renew(context: FlowContext, connection: Connection, rejected: int | None) -> Turn:
     began, holder = time.monotonic(), context.new_id("ref")
     turn = await context.till.submit(TakeRefresh(connection.organization_id, connection.id, holder, rejected))
     if isinstance(turn, Refusal):
         raise GatewayBusy(turn.message)
     if turn.step is Step.REFRESH:
-        work = asyncio.ensure_future(_renew(context, connection, holder, turn, began + LEASE / SECOND))
-        _running.add(work)
-        work.add_done_callback(_finished)
-        # A caller that leaves, leaves the work alone: a pair that is issued and dropped would be lost.
-        await asyncio.shield(work)
+        await _renew(context, connection, holder, turn, began + LEASE / SECOND)
     return turn
 
 
@@ -116,7 +123,7 @@ _running: set[asyncio.Future[Any]] = set()
 
 def _finished(work: asyncio.Future[Any]) -> None:
     _running.discard(work)
-    if not work.cancelled() and (error := work.exception()) is not None:
+    if not work.cancelled() and (error := work.exception()) is not None and not isinstance(error, GatewayBusy):
         log.error("connection.renewal_failed", error=type(error).__name__)
 
 
@@ -139,6 +146,8 @@ async def _renew(context: FlowContext, connection: Connection, holder: str, turn
         answer = "not_done"
     else:
         answer = await _ask(context, connection, refresh_token, lease_until - CALL_SECONDS)
+        if answer == "invalid_grant":
+            answer = await _look(context, connection)
     if isinstance(answer, OAuthTokens):
         secrets = tuple(
             (name, context.vault.seal(token, _row(connection, name)))
@@ -179,6 +188,24 @@ async def _ask(
             log.error("connection.renewal_unreadable", connection=connection.id)
             return "lost"
     return "unsure"
+
+
+async def _look(context: FlowContext, connection: Connection) -> Ending:
+    """What a clean `invalid_grant` means: the end, unless the access token, while it has time left, still opens the
+    account. Then the app is installed as before, and it is our key, of another platform by now, or the refresh token
+    that is wrong; no card is canceled for that.
+    """
+    kept, sealed = await _read(context, connection)
+    if kept is None or not sealed or not is_usable(kept, context.clock()):
+        return "invalid_grant"
+    try:
+        granted = await _granted(context, connection, kept, sealed)
+        await context.pool.run(issuing.retrieve_account, context.gateway, granted.access)
+    except (StripeUnauthorized, StripeForbidden):
+        return "invalid_grant"
+    except (StripeCallFailed, GatewayBusy):
+        return "unsure"
+    return "lost"
 
 
 def _in_time(gateway: StripeGateway, refresh_token: str, begin_until: float) -> OAuthTokens:

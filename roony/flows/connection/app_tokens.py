@@ -22,14 +22,14 @@ from roony.store.tables import ConnectionSecret
 
 # Codes of core.connection.NEXT.
 RECONNECT, KEY_REFUSED = "reconnect_needed", "key_refused"
-LOST_WORDS = "The app's tokens were being renewed and the new ones never arrived."
+LOST_WORDS = "The app's tokens could not be renewed, or the new ones never arrived."
 REFUSED_WORDS = "Stripe does not take the app's access token, also not a new one."
 UNINSTALLED = "the app was uninstalled, or its access taken back, at Stripe"
 
 KEY_REFUSED_WORDS = "Stripe refused our key, or client, when the app's tokens were to be renewed."
 
 # How a refresh ended that brought no pair: certainly not done for now; nor, as our own key was refused; nobody knows;
-# issued and not received; or Stripe's word, at the first try, that there is no such token.
+# the refresh token is good for nothing more; or Stripe's word, at a clean try, that we have no access.
 Ending = Literal["not_done", "refused", "unsure", "lost", "invalid_grant"]
 
 
