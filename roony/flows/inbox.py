@@ -191,7 +191,8 @@ async def _is_of_our_other_application(context: FlowContext, route: AccountRoute
     ours, other = context.gateway.connect_client_id, context.gateway.app_client_id
     if connection.kind == "stripe_app":
         ours, other = other, ours
-    named = json.loads(readable(event.payload))["data"]["object"].get("id")
+    told = json.loads(readable(event.payload)).get("data") or {}
+    named = (told.get("object") or {}).get("id")
     return named is not None and named == other and named != ours
 
 
