@@ -21,6 +21,7 @@ from roony.flows.freeze import keep_freeze_cards
 from roony.flows.inbox import handle_event
 from roony.flows.preflight import keep_check_balance, keep_preflight
 from roony.flows.promise import put_off
+from roony.flows.raise_at_stripe import keep_raise_card
 from roony.flows.reconciliation import ReconciliationDuty, keep_reconcile
 from roony.flows.retrieval import keep_look_at_card, keep_replay_card_events, keep_retrieve_authorization
 from roony.flows.webhook_endpoint import keep_setup_webhooks
@@ -96,6 +97,7 @@ class Worker:
             "make_card": keep_make_card,
             "set_card_status": keep_card_status,
             "cancel_card": keep_cancel_card,
+            "raise_card": keep_raise_card,
             "make_cardholder": keep_make_cardholder,
             "see_to_cardholder": keep_see_to_cardholder,
             "end_cards_of_connection": keep_end_cards,

@@ -95,6 +95,38 @@ def cancel(purchase_id: str = typer.Argument(help="pur_…"), url: str = UrlOpti
     print_one(_plain(purchase), False) if not as_json else print_json(purchase)
 
 
+@app.command("raise")
+def raise_amount(
+    purchase_id: str = typer.Argument(help="pur_…"),
+    amount: str = typer.Argument(help="The higher price, such as 54.99, in the currency of the purchase."),
+    url: str = UrlOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Raise the price before the card is used. Exit code 0: the card can pay it, 3: a person or Stripe, 4: declined."""
+    remote = agent(url)
+    wanted = minor_units(amount, remote.get(f"{_PATH}/{purchase_id}")["currency"])
+    response = remote.call("POST", f"{_PATH}/{purchase_id}/raise", {"amount": wanted})
+    if response.status_code == 409 and response.json().get("error", {}).get("code") == "raise_declined":
+        error = response.json()["error"]
+        if as_json:
+            print_json(error)
+        for reason in error["reasons"]:
+            typer.echo(f"  {reason['code']}: {reason['message']}", err=True)
+        raise typer.Exit(DECLINED)
+    purchase = remote.accepted(response)
+    card, raised = purchase["card"], purchase["amount"] == wanted
+    if as_json:
+        print_json(purchase)
+    else:
+        print_one(_plain(purchase), False)
+    if not raised:
+        typer.echo("A person decides about the new price. Next: roony purchase show " + purchase_id, err=True)
+        raise typer.Exit(WAITING)
+    if card is None or card["hard_limit"] != purchase["hold_amount"]:
+        typer.echo("Stripe has not confirmed it yet; until then the card pays the old price.", err=True)
+        raise typer.Exit(WAITING)
+
+
 @app.command()
 def card(
     purchase_id: str = typer.Argument(help="pur_…"),

@@ -17,6 +17,7 @@ class Card(NamedTuple):
 
     `seen_at` is when a reconciliation last saw it at Stripe; 0 before the first. `frozen_at` is set while its owner has
     it frozen, whatever the scopes above say; `fraud_warning` is the type of Stripe's first warning about it.
+    `limit_at_stripe` is the limit Stripe still has while a raised `hard_limit` is on its way there.
     """
 
     organization_id: str
@@ -38,6 +39,12 @@ class Card(NamedTuple):
     seen_at: int = 0
     frozen_at: int | None = None
     fraud_warning: str | None = None
+    limit_at_stripe: int | None = None
+
+    @property
+    def usable_limit(self) -> int:
+        """What a merchant can take at most: Stripe goes by its own limit until it has confirmed a new one."""
+        return self.hard_limit if self.limit_at_stripe is None else self.limit_at_stripe
 
 
 STATUSES = ("creating", "active", "used", "expired", "canceled", "frozen")
@@ -110,6 +117,32 @@ def _holds(wanted: dict[str, Any], found: dict[str, Any]) -> bool:
         return False
     restricted = set(found.get("categories") or ())
     return not restricted or (bool(wanted.get("categories")) and set(wanted["categories"]) <= restricted)
+
+
+def raised_controls(wanted: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """The whole controls to send for a card whose limit is raised; both are Stripe card objects (facts trap 17).
+
+    The lists are those of now, unless one that the card has would have to be cleared: whether Stripe clears a list is
+    not documented, so the card then keeps its own. Roony's live check goes by the rules of now in any case.
+    """
+    names = [f"{way}_{kind}" for kind in _LISTS for way in ("allowed", "blocked")]
+    lists = {name: wanted["spending_controls"][name] for name in names if wanted["spending_controls"].get(name)}
+    there = {name: found["spending_controls"][name] for name in names if found["spending_controls"].get(name)}
+    kept = lists if there.keys() <= lists.keys() else there
+    return {**kept, "spending_limits": wanted["spending_controls"]["spending_limits"]}
+
+
+def is_raised(sent: dict[str, Any], found: dict[str, Any]) -> bool:
+    """True when Stripe's card has the limits that were sent, no lower ones, and is no weaker otherwise.
+
+    Whether it is switched on is another promise's matter: a freeze may come in between.
+    """
+    return _limits(sent) <= _limits(found) and is_weaker({**sent, "status": found.get("status")}, found) is None
+
+
+def _limits(card: dict[str, Any]) -> set[tuple[str, int]]:
+    limits = (card.get("spending_controls") or {}).get("spending_limits") or ()
+    return {(limit["interval"], limit["amount"]) for limit in limits}
 
 
 def compile_card(purchase: Purchase, card_id: str, controls: Controls, single_use: bool = True) -> dict[str, Any]:

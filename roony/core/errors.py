@@ -6,13 +6,17 @@ from typing import NamedTuple
 
 
 class Refusal(NamedTuple):
-    """Why a command changed nothing. `code` is stable, `status` the HTTP status that fits, `id` points at the cause."""
+    """Why a command changed nothing. `code` is stable, `status` the HTTP status that fits, `id` points at the cause.
+
+    `reasons` are those of a decision, each as (code, message, scope).
+    """
 
     code: str
     message: str
     status: int = 409
     field: str | None = None
     id: str | None = None
+    reasons: tuple[tuple[str, str, str | None], ...] = ()
 
 
 class BrokenCaller(Exception):

@@ -35,7 +35,8 @@ class ApproveIds(NamedTuple):
     promise: str
 
 
-def _too_late(approval: Approval, now: int) -> Refusal | None:
+def too_late(approval: Approval, now: int) -> Refusal | None:
+    """Why nobody can decide any more, or None."""
     status = current_status(approval, now)
     if status == "pending":
         return None
@@ -77,7 +78,7 @@ class Approve(Command[Approved | Refusal]):
         approval = book.get(Approval, self.organization_id, self.approval_id)
         if approval is None or approval.purchase_id != self.purchase.id:
             return not_found("approval", self.approval_id)
-        late = _too_late(approval, now)
+        late = too_late(approval, now)
         if late is not None:
             return late
         purchase = book.need(Purchase, self.organization_id, approval.purchase_id)
@@ -159,7 +160,7 @@ class Deny(Command[Purchase | Refusal]):
         approval = book.get(Approval, self.organization_id, self.approval_id)
         if approval is None:
             return not_found("approval", self.approval_id)
-        late = _too_late(approval, now)
+        late = too_late(approval, now)
         if late is not None:
             return late
         book.put(approval._replace(status="denied", decided_by=self.actor, decided_at=now, note=self.note))

@@ -25,6 +25,7 @@ from roony.flows.card import (
 from roony.flows.connection import CardholderRefused, ask_stripe, ensure_cardholder
 from roony.flows.context import FlowContext
 from roony.flows.delivery import deliver
+from roony.flows.inline import finish_in_time
 from roony.flows.promise import (
     LOOK_UP,
     SECOND,
@@ -49,15 +50,8 @@ LOOK_UP_MARGIN_SECONDS = 60
 
 
 async def make_card(context: FlowContext, promise: OutboxPromise, timeout: float) -> Purchase | None:
-    """Keeps a promise just made, as its first holder; None when the card is not there within `timeout` seconds.
-
-    The work goes on in the background when nobody waits any more, and from the row when the process ends.
-    """
-    work = asyncio.ensure_future(keep_make_card(context, promise))
-    _running.add(work)
-    work.add_done_callback(_finished)
-    done, _ = await asyncio.wait({work}, timeout=timeout)
-    return work.result() if done and work.exception() is None else None
+    """Keeps a promise just made, as its first holder; None when the card is not there within `timeout` seconds."""
+    return await finish_in_time(keep_make_card(context, promise), timeout)
 
 
 async def make_card_now(context: FlowContext, promise: OutboxPromise, timeout: float) -> CardDetails | None:
@@ -72,16 +66,6 @@ async def make_card_now(context: FlowContext, promise: OutboxPromise, timeout: f
         return None
     delivery = await deliver(context, purchase, "raw", "asked", purchase.agent_id, until - loop.time())
     return delivery if isinstance(delivery, CardDetails) else None
-
-
-# Card makers that outlive the request that started them; held so that they are not collected half-way.
-_running: set[asyncio.Future[Any]] = set()
-
-
-def _finished(work: asyncio.Future[Any]) -> None:
-    _running.discard(work)
-    if not work.cancelled() and (error := work.exception()) is not None:
-        log.error("card.making_failed", error=type(error).__name__)
 
 
 async def keep_make_card(context: FlowContext, promise: OutboxPromise) -> Purchase | None:

@@ -175,6 +175,16 @@ def update_card_status(
     return gateway.perform(lambda: gateway.sdk.v1.issuing.cards.update(card_id, {"status": status}, options))
 
 
+def update_card_controls(
+    gateway: StripeGateway, access: ConnectionAccess, card_id: str, controls: Mapping[str, Any], key: str
+) -> PlainObject:
+    """Replaces a card's spending controls: send all of them and compare those in the answer (section 10, trap 17)."""
+    require_id("card_id", card_id)
+    checked: Any = {"spending_controls": refuse_empty_lists(controls)}
+    options = gateway.options(access, key)
+    return gateway.perform(lambda: gateway.sdk.v1.issuing.cards.update(card_id, checked, options))
+
+
 def cancel_card(gateway: StripeGateway, access: ConnectionAccess, card_id: str, key: str) -> PlainObject:
     """Cancels a card for good. Authorizations opened before can still be captured (section 1.3)."""
     require_id("card_id", card_id)

@@ -29,6 +29,8 @@ from roony.flows.delivery import deliver
 from roony.flows.ending import CancelPurchase
 from roony.flows.preview import PreviewPurchase
 from roony.flows.purchase import AskIds, AskPurchase
+from roony.flows.raise_at_stripe import raise_card
+from roony.flows.raising import RaiseIds, RaisePurchase
 from roony.store.queries import limits, purchases
 from roony.store.queries.organizations import find_organization
 from roony.store.queries.paging import Page, Slice, equal
@@ -37,7 +39,7 @@ from roony.web import answers, shapes
 from roony.web.auth import AGENT_KEY, AgentOf, ContextOf
 from roony.web.errors import Refused, accepted, found, refuse
 from roony.web.requests import AgentRoute
-from roony.web.schemas import AskBody, CardBody, ListQuery, WaitQuery
+from roony.web.schemas import AskBody, CardBody, ListQuery, RaiseBody, WaitQuery
 from roony.web.sentences import sentences
 
 router = APIRouter(
@@ -152,6 +154,25 @@ async def cancel_purchase(id: str, agent: AgentOf, context: ContextOf) -> dict[s
     """Give a purchase up before its card was used."""
     command = CancelPurchase(agent.organization_id, id, agent.id, context.new_id("out"), agent.id)
     accepted(await context.till.submit(command))
+    return answers.purchase(await _own(context, agent, id))
+
+
+@router.post("/purchase_intents/{id}/raise", response_model=None, responses={200: {"model": shapes.PurchaseAnswer}})
+async def raise_purchase(id: str, body: RaiseBody, agent: AgentOf, context: ContextOf) -> dict[str, Any]:
+    """Ask for a higher price before the card is used: decided like an ask of now.
+
+    Allowed: the new amount is held and Stripe is told, which is waited for up to 10 s; `card.hard_limit` says what the
+    card can pay. Where a person decides, `approval` is pending and nothing has changed. Refused: 409 with the reasons,
+    and the purchase stays as it was.
+    """
+    view = await _own(context, agent, id)
+    ids = RaiseIds(context.new_id("hold"), context.new_id("apr"), context.new_id("out"))
+    command = RaisePurchase(agent.organization_id, view.purchase, agent.id, body.amount, ids)
+    raised = accepted(await context.till.submit(command, time.monotonic() + ASK_SECONDS))
+    if raised.promise is not None:
+        refused = await raise_card(context, raised.promise, CARD_SECONDS)
+        if refused is not None:
+            accepted(refused)
     return answers.purchase(await _own(context, agent, id))
 
 

@@ -69,7 +69,7 @@ def _card_of(row: Card | None, numbers: CardDetails | None) -> Json | None:
         return None
     shown = {
         "id": row.id, "last4": row.last4, "exp_month": row.exp_month, "exp_year": row.exp_year, "status": row.status,
-        "hard_limit": row.hard_limit, "expires_at": time(row.expires_at),
+        "hard_limit": row.usable_limit, "expires_at": time(row.expires_at),
     }  # fmt: skip
     if numbers is not None:
         shown |= {"number": numbers.number, "cvc": numbers.cvc, "billing_zip": numbers.billing_zip}
@@ -93,7 +93,7 @@ def card(row: Card) -> Json:
     return {
         "id": row.id, "purchase_id": row.purchase_id, "connection_id": row.connection_id,
         "stripe_card_id": row.stripe_card_id, "status": row.status, "stripe_status": row.stripe_status,
-        "currency": row.currency, "hard_limit": row.hard_limit, "last4": row.last4, "exp_month": row.exp_month,
+        "currency": row.currency, "hard_limit": row.usable_limit, "last4": row.last4, "exp_month": row.exp_month,
         "exp_year": row.exp_year, "deliveries": row.deliveries, "frozen_at": time(row.frozen_at),
         "fraud_warning": row.fraud_warning, "expires_at": time(row.expires_at), "created_at": time(row.created_at),
         "updated_at": time(row.updated_at),

@@ -76,11 +76,16 @@ def found(row: Answer | None, what: str, id: str) -> Answer:
 
 def error_answer(refusal: Refusal, request_id: str, headers: Mapping[str, str] | None = None) -> Response:
     """The one shape of all errors."""
-    error = {"code": refusal.code, "message": _clean(refusal.message, MAX_MESSAGE)}
+    error: dict[str, Any] = {"code": refusal.code, "message": _clean(refusal.message, MAX_MESSAGE)}
     if refusal.field is not None:
         error["field"] = _clean(refusal.field, MAX_FIELD)
     if refusal.id is not None:
         error["id"] = refusal.id
+    if refusal.reasons:
+        error["reasons"] = [
+            {"code": code, "message": message, **({"scope": scope} if scope else {})}
+            for code, message, scope in refusal.reasons
+        ]
     error["request_id"] = request_id
     given = dict(headers or {})
     if refusal.status in (429, 503):

@@ -147,6 +147,12 @@ class AskBody(Body):
     ] = {}
 
 
+class RaiseBody(Body):
+    """The higher price found at checkout, in the purchase's currency."""
+
+    amount: Amount
+
+
 class CardBody(Body):
     """How the card's details are to be handed out, and what for."""
 

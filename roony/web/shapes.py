@@ -13,13 +13,25 @@ class Shape(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class ReasonShape(Shape):
+    """One reason for a verdict; the first one is official."""
+
+    code: str
+    message: str
+    scope: str | None = None
+
+
 class ErrorBody(Shape):
-    """What went wrong. `code` is stable, `field` names the first wrong field, `id` what stands in the way."""
+    """What went wrong. `code` is stable, `field` names the first wrong field, `id` what stands in the way.
+
+    `reasons` are those of a decision that refused it.
+    """
 
     code: str
     message: str
     field: str | None = None
     id: str | None = None
+    reasons: list[ReasonShape] | None = None
     request_id: str
 
 
@@ -27,14 +39,6 @@ class ErrorAnswer(Shape):
     """Every error has this shape."""
 
     error: ErrorBody
-
-
-class ReasonShape(Shape):
-    """One reason for a verdict; the first one is official."""
-
-    code: str
-    message: str
-    scope: str | None = None
 
 
 class DecisionShape(Shape):
@@ -45,7 +49,10 @@ class DecisionShape(Shape):
 
 
 class PurchaseCard(Shape):
-    """The card of a purchase. The numbers are in the create answer only, and only where delivery is `raw`."""
+    """The card of a purchase. The numbers are in the create answer only, and only where delivery is `raw`.
+
+    `hard_limit` is what Stripe lets it pay: after a raise the old limit until Stripe has confirmed the new one.
+    """
 
     id: str
     last4: str

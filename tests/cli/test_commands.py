@@ -90,6 +90,24 @@ def test_a_person_approves(roony: Run, roony_json: RunJson, agent_key: str) -> N
     assert roony("approval", "approve", approval_id).exit_code == 1
 
 
+def test_a_price_is_raised_before_the_card_is_used(roony: Run, roony_json: RunJson, agent_key: str) -> None:
+    """0 when the card can pay it, 3 when a person decides, 4 when the rules say no, 1 when it makes no sense."""
+    agent = {"ROONY_AGENT_KEY": agent_key}
+    asked = roony("purchase", "ask", "50", "--merchant", a_shop(), *SHOP, "--json", **agent)
+    purchase_id = json.loads(asked.stdout)["id"]
+    raised = roony("purchase", "raise", purchase_id, "54.99", **agent)
+    assert raised.exit_code == 0, raised.output
+    assert "54.99 USD" in raised.stdout
+    assert json.loads(roony("purchase", "show", purchase_id, "--json", **agent).stdout)["amount"] == 5_499
+    lower = roony("purchase", "raise", purchase_id, "10", **agent)
+    assert (lower.exit_code, "only be raised" in lower.stderr) == (1, True)
+    waiting = roony("purchase", "raise", purchase_id, "150", **agent)
+    assert (waiting.exit_code, "person decides" in waiting.stderr) == (3, True)
+    over = roony_json("purchase", "ask", "50", "--merchant", a_shop(), *SHOP)
+    declined = roony("purchase", "raise", over["id"], "500.01")
+    assert (declined.exit_code, "OVER_PURCHASE_LIMIT" in declined.stderr) == (4, True)
+
+
 def test_a_person_denies(roony: Run, roony_json: RunJson, agent_key: str) -> None:
     asked = roony("purchase", "ask", "151", "--merchant", a_shop(), *SHOP, "--json", ROONY_AGENT_KEY=agent_key)
     purchase = json.loads(asked.stdout)

@@ -70,7 +70,7 @@ class Caller:
         assert answer.headers["request-id"].startswith("req_")
         if answer.status_code >= 400 and path.startswith("/api/v1"):
             error = answer.json()["error"]
-            assert set(error) <= {"code", "message", "field", "id", "request_id"}
+            assert set(error) <= {"code", "message", "field", "id", "reasons", "request_id"}
             assert error["request_id"] == answer.headers["request-id"]
             assert error["code"]
             assert error["message"]

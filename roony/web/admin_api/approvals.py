@@ -11,6 +11,9 @@ from roony.core.approval import Approval
 from roony.core.purchase import Purchase
 from roony.flows.approval import Approve, ApproveIds, Deny
 from roony.flows.card_making import make_card
+from roony.flows.context import FlowContext
+from roony.flows.raise_at_stripe import raise_card
+from roony.flows.raising import ApproveRaise, RaiseIds
 from roony.store.tables import approvals
 from roony.web import answers
 from roony.web.admin_api.lists import get_row, list_rows
@@ -57,6 +60,9 @@ async def approve(id: str, caller: CallerOf, context: ContextOf, body: ApproveBo
     body = body or ApproveBody()
     row = await get_row(context, Approval, caller.organization_id, id, "approval")
     purchase = await get_row(context, Purchase, caller.organization_id, row.purchase_id, "purchase")
+    if row.kind == "raise":
+        await _approve_raise(context, row, purchase, caller.actor, body)
+        return await show_purchase(context, caller.organization_id, row.purchase_id)
     ids = ApproveIds(context.new_id("hold"), context.new_id("crd"), context.new_id("out"))
     command = Approve(caller.organization_id, id, purchase, caller.actor, body.note, ids, body.amount)
     approved = accepted(await context.till.submit(command))
@@ -67,11 +73,24 @@ async def approve(id: str, caller: CallerOf, context: ContextOf, body: ApproveBo
 
 @router.post("/approvals/{id}/deny", response_model=None)
 async def deny(id: str, caller: CallerOf, context: ContextOf, body: DenyBody | None = None) -> dict[str, Any]:
-    """Say no: the purchase is declined and its hold taken back."""
+    """Say no: the purchase is declined and its hold taken back; one whose price should rise stays as it is."""
     note = body.note if body is not None else ""
     command = Deny(caller.organization_id, id, caller.actor, note, context.new_id("out"))
     purchase = accepted(await context.till.submit(command))
     return await show_purchase(context, caller.organization_id, purchase.id)
+
+
+async def _approve_raise(
+    context: FlowContext, approval: Approval, purchase: Purchase, actor: str, body: ApproveBody
+) -> None:
+    """A yes to a higher price. Raises Refused where Stripe does not take the new limit."""
+    ids = RaiseIds(context.new_id("hold"), context.new_id("apr"), context.new_id("out"))
+    command = ApproveRaise(approval.organization_id, approval, purchase, actor, body.note, ids, body.amount)
+    raised = accepted(await context.till.submit(command))
+    if raised.promise is not None:
+        refused = await raise_card(context, raised.promise, CARD_SECONDS)
+        if refused is not None:
+            accepted(refused)
 
 
 def _in_status(status: str | None, now: int) -> list[ColumnElement[bool]]:

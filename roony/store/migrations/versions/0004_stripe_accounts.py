@@ -17,6 +17,7 @@ def upgrade() -> None:
     with op.batch_alter_table("cards") as table:
         table.add_column(sa.Column("frozen_at", sa.BigInteger(), nullable=True))
         table.add_column(sa.Column("fraud_warning", sa.Text(), nullable=True))
+        table.add_column(sa.Column("limit_at_stripe", sa.BigInteger(), nullable=True))
     _approvals()
     _reveal_links()
     _connections()
@@ -29,6 +30,7 @@ def downgrade() -> None:
     """Forgets what is new."""
     _cardholders_back()
     with op.batch_alter_table("cards") as table:
+        table.drop_column("limit_at_stripe")
         table.drop_column("fraud_warning")
         table.drop_column("frozen_at")
     op.drop_table("reveal_links")
