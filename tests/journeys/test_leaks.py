@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from roony.flows.sealing import new_private_key, open_sealed
 from tests.support.leak_scan import Leak, Secrets, scan
 from tests.support.served import Bought, Buyer, Simulation, unique, until
 
@@ -42,15 +43,38 @@ def tokens_at_stripe(folder: Path) -> dict[str, str]:
     }
 
 
-def play(buyer: Buyer, place: int) -> dict[str, Any]:
-    """One purchase and something that happens to it; returns the numbers its agent was told."""
+KEY = new_private_key()
+
+
+def play(buyer: Buyer, place: int, told: dict[str, str]) -> dict[str, Any]:
+    """One purchase and something that happens to it; returns the numbers its agent was told.
+
+    Adds to `told` the other secrets it was told: links and sealed cards.
+    """
     roony, merchant = buyer.roony, unique("Figma")
     bought = buyer.buy(1_000 + place, merchant, key=f"key {place}")
+    path = f"/api/v1/purchase_intents/{bought.id}/card"
+
+    def seal() -> None:
+        told[f"sealed card {place}"] = sealed = buyer.api.send("POST", path, {"delivery": "sealed"})["jwe"]
+        assert open_sealed(KEY.jwk, sealed)["number"] == bought.answer["card"]["number"]
+
+    def reveal() -> None:
+        link = buyer.api.send("POST", path, {"delivery": "reveal", "purpose": "pay"})["url"]
+        told[f"reveal link {place}"] = ticket = parse_qs(urlsplit(link).query)["ticket"][0]
+        assert buyer.api.call("GET", f"/reveal?ticket={ticket}").status_code == 200
+        for key, status in ((buyer.key, 403), (roony.ready["admin_key"], 200), (roony.ready["admin_key"], 410)):
+            page = buyer.api.call("POST", "/reveal", data={"ticket": ticket, "key": key})
+            assert page.status_code == status
+            assert (bought.answer["card"]["cvc"] in page.text) is (status == 200)
+
     fates: list[Callable[[], Any]] = [
         lambda: pay(roony, bought, merchant),
         lambda: roony.charge(bought.stripe_card, 1_000, "QUICK GIFT CARDS"),
         lambda: buyer.api.send("POST", f"/api/v1/purchase_intents/{bought.id}/cancel"),
-        lambda: buyer.api.send("POST", f"/api/v1/purchase_intents/{bought.id}/card", {"purpose": "once more"}),
+        lambda: buyer.api.send("POST", path, {"purpose": "once more"}),
+        seal,
+        reveal,
         lambda: buyer.api.send("POST", "/api/v1/purchase_intents", buyer.wish(1_000 + place, merchant), 409),
     ]
     fates[place % len(fates)]()
@@ -66,11 +90,16 @@ def pay(roony: Simulation, bought: Bought, merchant: str) -> None:
 def test_fifty_purchases_leave_no_secret_behind(roony: Simulation) -> None:
     """The database with its journal, the log and the audit export, while all of it is in use and after a clean end."""
     buyer = roony.buyer()
+    public_key = f"/api/v1/admin/agents/{buyer.id}/public_key"
+    # A private key that somebody sends by mistake is forgotten with the request.
+    roony.owner.refused(422, "PUT", public_key, json.loads(KEY.jwk))
+    roony.owner.send("PUT", public_key, json.loads(KEY.public))
+    told = {"private key": json.loads(KEY.jwk)["d"]}
     # Stripe's refusal goes through the log as well.
     roony.control("faults", [{"endpoint": "POST /v1/issuing/cards", "kind": "rate_limit", "count": 1}])
     waiting = buyer.ask(900, unique("Figma"))
     with ThreadPoolExecutor(4) as threads:
-        cards = list(threads.map(lambda place: play(buyer, place), range(PURCHASES)))
+        cards = list(threads.map(lambda place: play(buyer, place, told), range(PURCHASES)))
     until(lambda: buyer.purchase(waiting["id"], wait=1)["status"], "ready")
     link = roony.owner.send("POST", "/api/v1/admin/connections", {"kind": "connect"}, 201)["url"]
     until(lambda: roony.control("state")["undelivered"], [])
@@ -80,10 +109,11 @@ def test_fifty_purchases_leave_no_secret_behind(roony: Simulation) -> None:
         {
             "admin key": roony.ready["admin_key"], "agent key": roony.ready["agent_key"], "new agent's key": buyer.key,
             "Stripe key": roony.ready["stripe_secret_key"], "webhook secret": roony.ready["webhook_secret"],
-            "start link": parse_qs(urlsplit(link).query)["ticket"][0], **tokens_at_stripe(roony.folder),
+            "start link": parse_qs(urlsplit(link).query)["ticket"][0], **tokens_at_stripe(roony.folder), **told,
         },
     )  # fmt: skip
     assert len(secrets.numbers) == PURCHASES
+    assert {name.rpartition(" ")[0] for name in told} == {"private", "sealed card", "reveal link"}
     export = roony.owner.call("GET", "/api/v1/admin/audit", params={"format": "jsonl"}).text
     assert export.count('"purchase.') >= PURCHASES
     (roony.folder / "audit.jsonl").write_text(export, encoding="utf-8")
@@ -121,6 +151,8 @@ SPELLINGS = {
     "token": f"Bearer {TOKEN}",
     "token in base64": base64.b64encode(f"{TOKEN}:".encode()).decode(),
     "token in hex": TOKEN.encode().hex(),
+    "private key in a JWK": KEY.jwk,
+    "private key in escaped JSON": json.dumps({"body": KEY.jwk}),
     "CVC as JSON": '{"cvc": "731"}',
     "CVC as a number": '{"cvc":731}',
     "CVC in text": "card.made cvc=731",

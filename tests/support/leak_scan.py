@@ -30,6 +30,8 @@ class Secrets(NamedTuple):
 
 # A field that is named for a CVC and holds one, as JSON, in a URL, as text; in quotes that are escaped too.
 _CVC_FIELD = re.compile(rb"(?i)\b(?:cvc|cvv|cid|security_code)2?\\?[\"']?\s*[:=]\s*\\?[\"']?\d{3,4}(?!\d)")
+# The secret member of a private key on a curve (RFC 7518 section 6.2.2), in a JWK; in quotes that are escaped too.
+_PRIVATE_KEY = re.compile(rb"\\?\"d\\?\"\s*:\s*\\?\"[\w-]{43}\\?\"")
 _SQLITE = b"SQLite format 3\x00"
 _BEGINNING = 6
 
@@ -48,6 +50,8 @@ def scan(folder: Path, secrets: Secrets, skip: Collection[str] = ()) -> list[Lea
             leaks += [Leak(place, what, spelling) for what, spelling, needle in found if needle in content]
             if _CVC_FIELD.search(content):
                 leaks.append(Leak(place, "CVC", "named field"))
+            if _PRIVATE_KEY.search(content):
+                leaks.append(Leak(place, "private key", "named field"))
             if any(cvc in content for cvc in cvcs):
                 leaks.append(Leak(place, "CVC", "quoted value"))
     return leaks
