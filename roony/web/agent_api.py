@@ -185,7 +185,7 @@ async def get_card(id: str, agent: AgentOf, context: ContextOf, body: CardBody |
     """
     view = await _own(context, agent, id)
     wanted = body or CardBody()
-    purpose = wanted.purpose or "asked again"
+    purpose = wanted.purpose or "not given"
     delivered = await deliver(context, view.purchase, wanted.delivery, purpose, agent.id)
     if not isinstance(delivered, Refusal):
         return answers.delivered(delivered)
