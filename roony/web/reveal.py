@@ -59,7 +59,8 @@ def routes(context: FlowContext) -> list[Route]:
     """The routes to mount. No HEAD: what is only looked at needs no answer."""
 
     async def look(request: Request) -> Response:
-        query = fields_of(request.scope["query_string"][: MAX_FORM + 1], {"ticket": LONGEST_TICKET})
+        raw = request.scope["query_string"]
+        query = fields_of(raw, {"ticket": LONGEST_TICKET}) if len(raw) <= MAX_FORM else None
         if not query:
             return _failed(MALFORMED)
         link = await find_link(context, query["ticket"])

@@ -123,6 +123,8 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
         "no card number, CVC, token or key at rest in clear or in any log",
         [
             "tests/journeys/test_leaks.py::test_fifty_purchases_leave_no_secret_behind",
+            "tests/journeys/test_card_delivery.py::test_a_sealed_card_is_opened_on_the_agents_machine_alone",
+            "tests/web/test_delivery.py::TestReveal::test_the_card_is_shown_once",
             "tests/journeys/test_connect.py::TestSuccess::test_tokens_lie_sealed_in_the_database",
             "tests/flows/test_connection.py::TestActivation::test_tokens_are_sealed_for_their_row",
             "tests/store/test_vault.py::TestTampering::test_the_refusal_quotes_nothing",
@@ -138,6 +140,8 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             "tests/web/test_keys.py::test_every_route_wants_its_own_kind_of_key",
             "tests/web/test_keys.py::test_an_agent_sees_only_its_own",
             "tests/web/test_keys.py::test_a_company_sees_only_its_own",
+            "tests/web/test_delivery.py::TestRegistering::test_never_by_an_agent",
+            "tests/flows/test_delivery.py::test_a_control_can_only_be_stricter",
             "tests/flows/test_card.py::test_an_agent_cancels_only_its_own",
             "tests/flows/test_authorization.py::test_a_card_of_another_connection_is_unknown",
             "tests/flows/test_merchant.py::test_the_id_an_agent_names_is_one_condition_more",

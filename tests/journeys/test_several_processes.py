@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from roony.flows.sealing import new_private_key, open_sealed
 from tests.support.postgres import PostgresServer, own_server
 from tests.support.served import BUDGETS, SOFTWARE, Child, Installation, clean_environment, until
 from tests.support.serving import Caller
@@ -133,6 +137,29 @@ def test_two_servers_share_one_budget_and_one_key(several: Several) -> None:
         for card in several.stripe().v1.issuing.cards.list({"limit": 100}).auto_paging_iter()
     ]
     assert all(cards.count(id) == 1 for id in approved)
+
+
+def test_two_servers_show_a_card_once(several: Several) -> None:
+    """One link opened at both at once, and a key registered at one that counts in the other."""
+    key = new_private_key()
+    id, both = several.agent()
+    bought = both[0].send("POST", ASK, wish(1_000, "Linear"), 201)
+    path, owner_key = f"{ASK}/{bought['id']}/card", several.owners[0].key
+    url = both[0].send("POST", path, {"delivery": "reveal"})["url"]
+    form = {"ticket": parse_qs(urlsplit(url).query)["ticket"][0], "key": owner_key}
+    together = threading.Barrier(6)
+
+    def open_at(number: int) -> int:
+        together.wait(20)
+        return both[number % 2].call("POST", "/reveal", data=form).status_code
+
+    with ThreadPoolExecutor(6) as threads:
+        assert sorted(threads.map(open_at, range(6))) == [200, 410, 410, 410, 410, 410]
+    several.owners[0].send("PUT", f"/api/v1/admin/agents/{id}/public_key", json.loads(key.public))
+    sealed = both[1].send("POST", path, {"delivery": "sealed"})["jwe"]
+    assert open_sealed(key.jwk, sealed)["purchase_id"] == bought["id"]
+    several.owners[1].send("DELETE", f"/api/v1/admin/agents/{id}/public_key")
+    assert both[0].refused(409, "POST", path, {"delivery": "sealed"})["code"] == "no_public_key"
 
 
 def test_an_outage_refuses_at_once_and_ends_by_itself(several: Several, server: PostgresServer) -> None:

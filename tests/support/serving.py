@@ -59,6 +59,7 @@ class Caller:
     """
 
     def __init__(self, url: str, key: str | None) -> None:
+        self.key = key
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._http = httpx2.Client(base_url=url, timeout=30, trust_env=False, verify=False, headers=headers)
 

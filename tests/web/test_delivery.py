@@ -16,6 +16,7 @@ import pytest
 from joserfc import jwe
 from joserfc.jwk import OKPKey
 
+from roony.flows.access_key import CreateAccessKey, RevokeAccessKey, hash_key, new_key
 from roony.flows.sealing import new_private_key, open_sealed
 from roony.web import shapes
 from roony.web.answers import time
@@ -65,7 +66,7 @@ class Buying:
 
     def admin_key(self) -> str:
         """The key the owner speaks with."""
-        return str(self.owner._http.headers["Authorization"].removeprefix("Bearer "))
+        return str(self.owner.key)
 
 
 Buy = Callable[..., Buying]
@@ -399,9 +400,11 @@ class TestReveal:
         """Another organization's, the agent's, a revoked one, nobody's: counted, and all answered alike."""
         buying = buy()
         link = buying.link()
-        stranger = connected.company("Stranger").owner._http.headers["Authorization"].removeprefix("Bearer ")
-        agents = buying.agent._http.headers["Authorization"].removeprefix("Bearer ")
-        wrong = [stranger, agents, "roony_admin_" + "0" * 48, "hunter2"]
+        stranger = connected.company("Stranger").owner
+        revoked = new_key("admin", connected.context.new_id("key"), "somebody who left")
+        connected.books.run(CreateAccessKey(buying.company.id, revoked, "test"))
+        connected.books.run(RevokeAccessKey(buying.company.id, hash_key(revoked.text), revoked.id, "test"))
+        wrong = [str(stranger.key), str(buying.agent.key), revoked.text, "hunter2"]
         answers = [person.open(link, key) for key in wrong]
         assert [answer.status_code for answer in answers] == [403] * 4
         for left, answer in zip((4, 3, 2, 1), answers, strict=True):
@@ -421,6 +424,21 @@ class TestReveal:
         dead = person.send({"ticket": link.partition("=")[2], "key": buying.admin_key()})
         assert (dead.status_code, shown_number(dead)) == (410, "")
         assert len(buying.audited("card.reveal_refused")) == 5
+
+    def test_many_wrong_keys_at_once_are_all_counted(self, buy: Buy, connected: ServedRoony) -> None:
+        """No more than five of them are judged, whatever they hurry."""
+        buying = buy()
+        ticket = buying.link().partition("=")[2]
+        people = [Person(connected) for _ in range(8)]
+        together = threading.Barrier(len(people))
+
+        def send(place: int) -> int:
+            together.wait(20)
+            return people[place].send({"ticket": ticket, "key": f"roony_admin_{place}"}).status_code
+
+        with ThreadPoolExecutor(len(people)) as threads:
+            assert sorted(threads.map(send, range(len(people)))) == [403] * 4 + [410] * 4
+        assert sorted(row["wrong_keys"] for row in buying.audited("card.reveal_refused")) == [1, 2, 3, 4, 5]
 
     def test_many_at_once_get_it_once(self, buy: Buy, connected: ServedRoony) -> None:
         buying = buy()
