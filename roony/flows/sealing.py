@@ -26,8 +26,8 @@ MEMBERS = {("EC", "P-256"): ("crv", "kty", "x", "y"), ("OKP", "X25519"): ("crv",
 BESIDE = frozenset({"use", "alg", "kid", "key_ops", "ext", "iat", "exp"})
 # What only a private or a secret key has (RFC 7518 section 6).
 PRIVATE_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
-# Of both curves.
-COORDINATE_BYTES = 32
+# Characters of a coordinate of either curve, 32 bytes in base64url: with zeros in front a key had two thumbprints.
+COORDINATE_LENGTH = 43
 # Longer than any of ours by far.
 MAX_SEALED = 16_384
 
@@ -76,9 +76,10 @@ def public_key(given: Mapping[str, Any]) -> str:
     if given.get("alg") not in (None, ALGORITHM):
         raise InvalidKey("alg", f'It must be "{ALGORITHM}", or left out.')
     kept = {name: str(given.get(name)) for name in members}
+    wrong = next((name for name in members[2:] if len(kept[name]) != COORDINATE_LENGTH), None)
+    if wrong is not None:
+        raise InvalidKey(wrong, f"It must be {COORDINATE_LENGTH} characters of base64url.")
     try:
-        for name in members[2:]:
-            _decoded(kept[name], COORDINATE_BYTES)
         # A trial: some points are on a curve and yet no key, and it must not show when a card is to be delivered.
         seal(canonical(kept), {})
     except (JoseError, ValueError):
@@ -125,18 +126,10 @@ def _kid_of(sealed: str) -> object:
     head, _, rest = sealed.partition(".")
     try:
         if rest.count(".") == 3:
-            return json.loads(_decoded(head))["kid"]
+            return json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))["kid"]
     except (ValueError, TypeError, KeyError):
         pass
     raise CannotOpen("This is no sealed card.")
-
-
-def _decoded(text: str, length: int | None = None) -> bytes:
-    """base64url without padding, as JOSE has it, in its one shortest form. Raises ValueError, for the length too."""
-    raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != text or length not in (None, len(raw)):
-        raise ValueError("not as it is written")
-    return raw
 
 
 def _import(jwk: dict[str, Any]) -> ECKey | OKPKey:

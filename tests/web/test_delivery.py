@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import threading
@@ -28,6 +29,18 @@ from tests.web.test_agent_api import ADMIN, ASK, body, fits
 KEY = new_private_key()
 PUBLIC = json.loads(KEY.public)
 PRIVATE = json.loads(KEY.jwk)
+
+
+def zeros_in_front(coordinate: str) -> str:
+    """The same number in more bytes."""
+    raw = base64.urlsafe_b64decode(f"{coordinate}=")
+    return base64.urlsafe_b64encode(bytes(4) + raw).rstrip(b"=").decode()
+
+
+def otherwise_written(coordinate: str) -> str:
+    """The same 32 bytes, with bits set at the end that mean nothing: the key would have two thumbprints."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    return coordinate[:-1] + alphabet[alphabet.index(coordinate[-1]) + 1]
 
 
 class Buying:
@@ -241,8 +254,10 @@ class TestRegistering:
             ({**PUBLIC, "x": PUBLIC["y"]}, "x"),
             ({**PUBLIC, "x": f"{PUBLIC['x']}="}, "x"),
             ({**PUBLIC, "x": PUBLIC["x"][:-4]}, "x"),
+            ({**PUBLIC, "x": otherwise_written(PUBLIC["x"])}, "x"),
             ({**PUBLIC, "x": 5}, "x"),
-            ({name: PUBLIC[name] for name in ("kty", "crv", "x")}, "x"),
+            ({**PUBLIC, "x": zeros_in_front(PUBLIC["x"])}, "x"),
+            ({name: PUBLIC[name] for name in ("kty", "crv", "x")}, "y"),
             ({**PUBLIC, "use": "sig"}, "use"),
             ({**PUBLIC, "alg": "ECDH-ES"}, "alg"),
             ({**PUBLIC, "colour": "red"}, "colour"),
