@@ -20,6 +20,7 @@ from roony.flows.context import FlowContext
 from roony.flows.freeze import keep_freeze_cards
 from roony.flows.inbox import handle_event
 from roony.flows.preflight import keep_check_balance, keep_preflight
+from roony.flows.probe import keep_probe
 from roony.flows.promise import put_off
 from roony.flows.raise_at_stripe import keep_raise_card
 from roony.flows.reconciliation import ReconciliationDuty, keep_reconcile
@@ -105,6 +106,7 @@ class Worker:
             "check_balance": keep_check_balance,
             "preflight": keep_preflight,
             "setup_webhooks": keep_setup_webhooks,
+            "probe": keep_probe,
             "freeze_cards": keep_freeze_cards,
             "unfreeze_cards": keep_freeze_cards,
             "retrieve_authorization": keep_retrieve_authorization,

@@ -25,6 +25,7 @@ from roony.cli import (
 from roony.cli.bench import bench
 from roony.cli.database import init, migrate
 from roony.cli.demo import demo
+from roony.cli.doctor import doctor
 from roony.cli.freeze import freeze, unfreeze
 from roony.cli.reconcile import reconcile
 from roony.cli.serve import serve
@@ -39,7 +40,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
-for command in (demo, serve, worker, simulator, init, migrate, freeze, unfreeze, reconcile, bench):
+for command in (demo, serve, worker, simulator, init, migrate, freeze, unfreeze, reconcile, doctor, bench):
     app.command()(command)
 for name, group in (
     ("purchase", purchase.app),

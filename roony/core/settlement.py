@@ -106,7 +106,7 @@ class TransactionStatement(NamedTuple):
 class AuthorizationStatement(NamedTuple):
     """An authorization as Stripe tells it at one moment. `created` is the event's time in seconds UTC.
 
-    `evidence` is what its history says of the account's set-up.
+    `evidence` is what its history says of the account's set-up; `probe` the promise its card says it was made for.
     """
 
     id: str
@@ -126,6 +126,7 @@ class AuthorizationStatement(NamedTuple):
     transactions: tuple[TransactionStatement, ...]
     created: int
     evidence: tuple[Evidence, ...] = ()
+    probe: str | None = None
 
     @property
     def approved(self) -> bool:
@@ -314,6 +315,7 @@ def read_authorization(item: dict[str, Any], created: int) -> AuthorizationState
         transactions=tuple(read_transaction(t) for t in transactions),
         created=created,
         evidence=evidence_in(item["request_history"]),
+        probe=metadata.get("roony_probe"),
     )
 
 

@@ -17,12 +17,14 @@ from sqlalchemy import select
 
 from roony.core.agent import Organization
 from roony.core.cardholder import REFUSED, Cardholder
+from roony.core.confirmation import Evidence
 from roony.core.connection import STANDING, Connection
 from roony.core.errors import Refusal, not_found
 from roony.core.preflight import MISSING, OK, WARNING, Check, Facts, Preflight, look, to_json
 from roony.flows.alert import alert_row, close_alert, raise_alert
 from roony.flows.card import FinishPromise, done
 from roony.flows.connection import PREFLIGHT, ask_stripe, look_at_account, preflight_id
+from roony.flows.connection.confirmation import confirmation_rows, note_evidence
 from roony.flows.connection.routing import read_connection, read_organization
 from roony.flows.context import FlowContext
 from roony.flows.movement import ROONY
@@ -166,7 +168,7 @@ def _words(error: Exception) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RecordPreflight(Command[Preflight | Refusal]):
-    """The result of a preflight or probe, kept so that pages can show it."""
+    """The result of a preflight or probe, kept so that pages can show it; `evidence` is what a probe showed."""
 
     organization_id: str
     connection_id: str
@@ -174,11 +176,13 @@ class RecordPreflight(Command[Preflight | Refusal]):
     checks: str
     actor: str
     promise: OutboxPromise | None = None
+    evidence: tuple[Evidence, ...] = ()
+    shown_by: str = ""
 
     def needs(self, now: int) -> Needs:
-        """The connection and the result before."""
+        """The connection, what was confirmed of it, and the result before."""
         org, id = self.organization_id, self.connection_id
-        return Needs(rows=((Connection, org, id), (Preflight, org, id, self.kind)))
+        return Needs(rows=((Preflight, org, id, self.kind), *confirmation_rows(org, id)))
 
     def apply(self, book: Book, now: int) -> Preflight | Refusal:
         """Writes it in place of the one before; only a change is audited."""
@@ -191,6 +195,7 @@ class RecordPreflight(Command[Preflight | Refusal]):
         if before is None or before.checks != after.checks:
             found = {check["id"]: check["status"] for check in json.loads(self.checks)}
             book.record(org, self.actor, f"connection.{self.kind}", id, found, now)
+        note_evidence(book, org, id, self.evidence, self.shown_by, now)
         if self.promise is not None:
             book.finish_promise(done(self.promise, now))
         return after

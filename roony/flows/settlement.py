@@ -42,6 +42,7 @@ from roony.flows.discrepancy import flag, settle_findings
 from roony.flows.event_outcome import finished
 from roony.flows.merchant import is_merchant_of, pin_network_id
 from roony.flows.movement import STRIPE, audit, follow
+from roony.flows.probe_mark import is_probe
 from roony.flows.purchase import scoped_controls
 from roony.flows.retrieval_promise import promise_retrieval, retrieval_id
 from roony.flows.stripe_transaction import (
@@ -88,6 +89,8 @@ class BookAuthorization(Command[str]):
             rows.append((Card, org, said.roony_card_id))
         for transaction in said.transactions:
             rows += transaction_rows(org, transaction)
+        if said.probe is not None:
+            rows.append((OutboxPromise, org, said.probe))
         if said.evidence:
             rows += confirmation_rows(org, self.connection_id)
         return Needs(
@@ -105,6 +108,8 @@ class BookAuthorization(Command[str]):
         """1 find the card · 2 keep its transactions · 3 merge · 4 settle · 5 compare · 6 ask where unsure."""
         org, said = self.organization_id, self.statement
         card_id = book.stripe_cards[(org, self.connection_id, said.stripe_card_id)]
+        if card_id is None and is_probe(book, org, self.connection_id, said.probe):
+            return self._probed(book, now)
         if card_id is None:
             named = book.get(Card, org, said.roony_card_id) if said.roony_card_id else None
             spent = f"{said.stripe_card_id} at {said.merchant.name} for {said.amount}"
@@ -130,6 +135,14 @@ class BookAuthorization(Command[str]):
         self._ask_where_unsure(book, known, after, now)
         note_evidence(book, org, self.connection_id, said.evidence, said.id, now)
         finished(book, self.event, org, "applied", None, now)
+        return "applied"
+
+    def _probed(self, book: Book, now: int) -> str:
+        """An authorization of our own probe moves no budget and is no finding; a request of it was answered."""
+        known = book.get(Authorization, self.organization_id, self.statement.id)
+        if known is not None:
+            self._merge(book, known, now)
+        finished(book, self.event, self.organization_id, "ignored", "a probe of Roony's", now)
         return "applied"
 
     def _merge(self, book: Book, known: Authorization | None, now: int) -> Authorization:

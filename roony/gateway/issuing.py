@@ -248,6 +248,32 @@ def list_authorizations(
     return walk("authorizations", fetch, filters, max_pages=max_pages, starting_after=starting_after)
 
 
+def create_test_authorization(
+    gateway: StripeGateway, access: ConnectionAccess, params: Mapping[str, Any], key: str
+) -> PlainObject:
+    """Lets Stripe's test helper ask for an authorization (section 8); it answers after the decision. Test mode only."""
+    _refuse_live(access)
+    checked: Any = refuse_empty_lists(params)
+    options = gateway.options(access, key)
+    return gateway.perform(lambda: gateway.sdk.v1.test_helpers.issuing.authorizations.create(checked, options))
+
+
+def reverse_test_authorization(
+    gateway: StripeGateway, access: ConnectionAccess, authorization_id: str, key: str
+) -> PlainObject:
+    """Lets the merchant of a test authorization give all of it back. Test mode only."""
+    _refuse_live(access)
+    require_id("authorization_id", authorization_id)
+    options = gateway.options(access, key)
+    helper = gateway.sdk.v1.test_helpers.issuing.authorizations
+    return gateway.perform(lambda: helper.reverse(authorization_id, {}, options))
+
+
+def _refuse_live(access: ConnectionAccess) -> None:
+    if access.livemode:
+        raise ValueError("test helpers are for test mode only")
+
+
 def retrieve_transaction(gateway: StripeGateway, access: ConnectionAccess, transaction_id: str) -> PlainObject:
     """One Issuing transaction: a capture is negative, a refund positive (section 3.1)."""
     require_id("transaction_id", transaction_id)

@@ -49,12 +49,14 @@ def the_owner_confirms_the_settings_at_stripe(company: Crashable, arm: Arm) -> N
     assert [found[name]["value"] for name in body] == ["yes", "yes", "decline"]
 
 
-@scene("direct", "RecordPreflight", "RecordBalance", "list_webhook_endpoints", "issuing_balance")
+@scene("direct", "RecordPreflight", "RecordBalance", "list_webhook_endpoints", "issuing_balance", "doctor._database")
 def an_account_is_looked_at(company: Crashable, arm: Arm) -> None:
     company.buy(company.agent())
     id = standing_connection(company)["id"]
     arm()
     found = company.get(f"connections/{id}/preflight")
+    looked = company.get("doctor")["checks"]
+    assert {check["id"]: check["status"] for check in looked}["database"] == "ok"
     assert {check["id"]: check["status"] for check in found["checks"]}["cardholder"] == "ok"
     assert company.get(f"connections/{id}")["preflight"]["checks"] == found["checks"]
 
@@ -92,3 +94,23 @@ def the_accounts_own_endpoint_is_made_mended_and_rolled(company: Crashable, arm:
     assert set_up(roll=False) == first
     second = set_up(roll=True, old=first)
     stripes.delete(second)
+
+
+@scene("direct", "PromiseProbe", "create_test_authorization", "reverse_test_authorization")
+def one_test_authorization_is_made_to_look(company: Crashable, arm: Arm) -> None:
+    """Payments with other cards are approved for once, so that there is something to give back."""
+    company.buy(company.agent())
+    id = standing_connection(company)["id"]
+    company.send(company.owner, "PATCH", f"{ADMIN}/organization", {"unknown_cards": "approve"})
+    findings = len(company.get("discrepancies", limit=100)["data"])
+    arm()
+    company.insist_on_nothing(lambda: company.owner.call("POST", f"{ADMIN}/connections/{id}/probe", {}))
+
+    def left() -> list[str]:
+        cards = [one for one in company.control("state")["cards"] if "roony_probe" in one["metadata"]]
+        return [one["id"] for one in cards if one["status"] != "canceled"]
+
+    company.until(lambda: not left())
+    company.settle()
+    company.send(company.owner, "PATCH", f"{ADMIN}/organization", {"unknown_cards": "decline"})
+    assert len(company.get("discrepancies", limit=100)["data"]) == findings

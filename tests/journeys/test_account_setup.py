@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +18,7 @@ from roony.gateway.client import STRIPE_VERSION
 from roony.store.database import Database
 from roony.store.tables import connection_secrets
 from roony.store.vault import Vault, row_name
-from tests.support.served import Simulation, sign, until
+from tests.support.served import Simulation, clean_environment, sdk, sign, until
 
 REQUEST = "issuing_authorization.request"
 ADMIN = "/api/v1/admin"
@@ -224,3 +226,100 @@ def secret_of(roony: Simulation) -> str:
         database.close()
     keys = json.loads((roony.folder / "roony.db.secrets").read_text())["roony_secret_keys"]
     return Vault.from_text(keys).open(sealed, row_name("connection_secrets", org, id, name))
+
+
+class TestProbe:
+    """One test authorization, which leaves nothing behind."""
+
+    def run(self, roony: Simulation) -> dict[str, Any]:
+        [check] = roony.owner.send("POST", path_of(roony, "/probe"), {})["checks"]
+        return dict(check)
+
+    @pytest.fixture(autouse=True)
+    def _nothing_left(self, roony: Simulation) -> Iterator[None]:
+        before = roony.discrepancies()
+        yield
+        roony.settle()
+        # Long enough for a card nobody knows to be flagged, and for a look at all lists.
+        roony.advance(120)
+        roony.settle()
+        roony.owner.send("POST", f"{ADMIN}/reconciliations", {"since": "2h"}, 202)
+        running = f"{ADMIN}/reconciliations?status=running"
+        until(lambda: roony.owner.get(running)["data"], [])
+        roony.settle()
+        assert roony.discrepancies() == before
+        probes = [card for card in roony.stripe_cards() if "roony_probe" in card.metadata.to_dict()]
+        assert probes
+        assert {card.status for card in probes} == {"canceled"}
+
+    @pytest.mark.parametrize("choice", ["decline", "approve"])
+    def test_roony_answers(self, roony: Simulation, choice: str) -> None:
+        roony.owner.send("PATCH", f"{ADMIN}/organization", {"unknown_cards": choice})
+        found = self.run(roony)
+        roony.owner.send("PATCH", f"{ADMIN}/organization", {"unknown_cards": "decline"})
+        assert found["status"] in ("ok", "warning"), found
+        assert f"webhook_{choice}d" in found["message"]
+        assert connection(roony)["probe"]["checks"] == [found]
+        assert connection(roony)["status"] == "active"
+
+    def test_no_real_time_url(self, roony: Simulation) -> None:
+        platform = sdk(roony.ready["simulator_url"], roony.ready["stripe_secret_key"], None).v1.webhook_endpoints
+        changed = [(roony.stripe.v1.webhook_endpoints, one) for one in own_endpoints(roony)]
+        changed += [(platform, one) for one in platform.list().data]
+        for endpoints, one in changed:
+            kept = [kind for kind in one.enabled_events if kind != REQUEST]
+            endpoints.update(one.id, {"enabled_events": kept})  # type: ignore[arg-type]
+        try:
+            roony.advance(2)
+            found = self.run(roony)
+            assert (found["status"], "without asking" in found["message"]) == ("missing", True)
+            assert connection(roony)["restricted_reason"]["code"] == "realtime_url_contradicted"
+        finally:
+            for endpoints, one in changed:
+                endpoints.update(one.id, {"enabled_events": one.enabled_events})
+            roony.advance(2)
+            roony.owner.send("POST", path_of(roony, "/confirm"), {"realtime_url": True})
+        assert connection(roony)["status"] == "active"
+
+    def test_stripe_decides_before_it_asks(self, roony: Simulation) -> None:
+        roony.control(f"accounts/{roony.account}", {"card_issuing": "inactive"})
+        try:
+            found = self.run(roony)
+            assert found["status"] == "unknown"
+        finally:
+            roony.control(f"accounts/{roony.account}", {"card_issuing": "active"})
+            roony.settle()
+            until(lambda: connection(roony)["status"], "active")
+
+
+class TestDoctor:
+    """Everything there is to check, and an exit code for scripts."""
+
+    def doctor(self, roony: Simulation, *more: str) -> subprocess.CompletedProcess[str]:
+        environment = clean_environment(ROONY_URL=roony.url, ROONY_ADMIN_KEY=roony.ready["admin_key"])
+        command = [sys.executable, "-m", "roony", "doctor", *more]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    def test_well(self, roony: Simulation) -> None:
+        told = self.doctor(roony, "--json", "--probe")
+        found = json.loads(told.stdout)
+        by_id = {check["id"]: check["status"] for group in found["groups"] for check in group["checks"]}
+        assert {by_id[id] for id in ("reachable", "database", "schema", "secret_keys", "clock")} == {"ok"}
+        assert by_id["probe"] in ("ok", "warning")
+        assert (told.returncode, found["ok"]) == (0, True)
+
+    def test_something_missing(self, roony: Simulation) -> None:
+        roony.control(f"accounts/{roony.account}", {"card_issuing": "inactive"})
+        try:
+            told = self.doctor(roony)
+            assert told.returncode == 1
+            assert "missing  issuing_capability" in told.stdout
+            assert "→" in told.stdout
+        finally:
+            roony.control(f"accounts/{roony.account}", {"card_issuing": "active"})
+            roony.settle()
+            until(lambda: connection(roony)["status"], "active")
+
+    def test_nothing_answers(self, roony: Simulation) -> None:
+        told = self.doctor(roony, "--url", "http://127.0.0.1:9")
+        assert (told.returncode, "roony serve" in told.stderr) == (1, True)

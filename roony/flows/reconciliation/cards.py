@@ -17,6 +17,7 @@ from roony.core.settlement import Discrepancy
 from roony.flows.card import MadeCard, RecordCard, card_facts, note_stripe_status
 from roony.flows.discrepancy import discrepancy_id, flag
 from roony.flows.fraud_warning import note_fraud_warning, warning_row
+from roony.flows.probe_mark import PROBE
 from roony.flows.reconciliation.missing import still_missing
 from roony.flows.reconciliation.work import Work
 from roony.flows.unknown_card import unknown_card_rows
@@ -67,7 +68,7 @@ async def see_to_strangers(work: Work, items: list[dict[str, Any]]) -> None:
     commands = [
         SeeToOrphan(
             work.organization_id, work.connection.id, card_facts(item), item["metadata"].get("roony_card") or "",
-            item["metadata"].get("roony_purchase") or "",
+            item["metadata"].get("roony_purchase") or "", PROBE in item["metadata"],
         )
         for item in ours
     ]  # fmt: skip
@@ -119,6 +120,7 @@ class SeeToOrphan(Command[str]):
     made: MadeCard
     roony_card_id: str
     purchase_id: str
+    probe: bool = False
 
     @property
     def promise_id(self) -> str:
@@ -160,6 +162,9 @@ class SeeToOrphan(Command[str]):
         if self.made.status != "canceled" and not self._is_promised(book):
             params = {"stripe_card_id": subject, "connection_id": self.connection_id}
             book.promise(new_promise(org, self.promise_id, "cancel_card", self.roony_card_id, params, now))
+        if self.probe:
+            # Left behind by a probe that was interrupted: nothing was bought with it.
+            return "probe"
         expected = f"the card of purchase {self.purchase_id}"
         flag(book, org, "missing_here", subject, None, expected, "no such card or purchase", now)
         return "lost"

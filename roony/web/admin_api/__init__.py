@@ -14,6 +14,7 @@ from roony.web.admin_api import (
     connections,
     discrepancies,
     disputes,
+    doctor,
     events,
     freezes,
     keys,
@@ -34,6 +35,6 @@ router = APIRouter(
 )
 for part in (
     organization, agents, limits, approvals, connections, cardholders, purchases, merchants, discrepancies, disputes,
-    events, reconciliations, audit, alerts, freezes, keys,
+    events, reconciliations, audit, alerts, doctor, freezes, keys,
 ):  # fmt: skip
     router.include_router(part.router)

@@ -13,6 +13,7 @@ from roony.flows.connection import ConfirmConnection, disconnect, start_connecti
 from roony.flows.context import FlowContext
 from roony.flows.organization import choose_unknown_cards
 from roony.flows.preflight import run_preflight
+from roony.flows.probe import probe
 from roony.flows.webhook_endpoint import setup_webhooks
 from roony.store.queries.connections import about_connections
 from roony.store.queries.paging import newest_first
@@ -76,6 +77,12 @@ async def preflight_connection(id: str, caller: CallerOf, context: ContextOf) ->
     if connection.status not in STANDING:
         raise Refused(Refusal("connection_inactive", f"The connection is {connection.status}.", 409, id=id))
     return connection_answers.preflight(accepted(await run_preflight(context, connection, caller.actor)))
+
+
+@router.post("/connections/{id}/probe", response_model=None)
+async def probe_connection(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Make one test authorization and look what Stripe says of it: does it ask Roony, and how fast. Test mode only."""
+    return connection_answers.preflight(accepted(await probe(context, caller.organization_id, id, caller.actor)))
 
 
 @router.post("/connections/{id}/setup_webhooks", response_model=None)

@@ -1,0 +1,61 @@
+"""`roony doctor`: everything there is to check, over HTTP, with what to do about what is missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from roony.cli.checks import print_checks
+from roony.cli.output import DONE, FAILED, JsonOption, print_json
+from roony.cli.remote import Remote, UrlOption, owner
+
+_ADMIN = "/api/v1/admin"
+_STANDING = ("active", "restricted")
+
+
+def doctor(
+    probe: bool = typer.Option(False, "--probe", help="Test mode: make one test authorization and see who answers."),
+    url: str = UrlOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Check the installation and every connected account; exits 0 only if nothing is missing."""
+    remote = owner(url)
+    own = [_reachable(url), *remote.get(f"{_ADMIN}/doctor")["checks"]]
+    standing = [row for row in remote.get(f"{_ADMIN}/connections", limit=100)["data"] if row["status"] in _STANDING]
+    if not standing:
+        after = "Connect one: roony connection start"
+        own.append(_check("connection", "missing", "No Stripe account is connected.", after))
+    groups = [(f"Roony at {url}", own), *(_connection(remote, row, probe) for row in standing)]
+    missing = [check for _, checks in groups for check in checks if check["status"] == "missing"]
+    if as_json:
+        print_json({"ok": not missing, "groups": [{"title": title, "checks": checks} for title, checks in groups]})
+    else:
+        for title, checks in groups:
+            print_checks(title, checks)
+        typer.echo(f"Missing: {len(missing)}." if missing else "Nothing is missing.")
+    raise typer.Exit(FAILED if missing else DONE)
+
+
+def _connection(remote: Remote, row: dict[str, Any], probe: bool) -> tuple[str, list[dict[str, Any]]]:
+    path = f"{_ADMIN}/connections/{row['id']}"
+    checks = list(remote.get(f"{path}/preflight")["checks"])
+    if probe:
+        answer = remote.call("POST", f"{path}/probe", {})
+        if answer.is_success:
+            checks += answer.json()["checks"]
+        else:
+            error = answer.json()["error"]
+            # Refused in live mode: nothing is wrong, it is only not to be done there.
+            status = "unknown" if error["code"] == "live_mode" else "missing"
+            after = "Probe with a test key and account." if status == "unknown" else "Look at Roony's log, try again."
+            checks.append(_check("probe", status, error["message"], after))
+    return f"{row['id']} ({row['kind']}, {row['stripe_account']}, {row['status']})", checks
+
+
+def _reachable(url: str) -> dict[str, Any]:
+    return _check("reachable", "ok", f"Roony answers at {url}.", None)
+
+
+def _check(id: str, status: str, message: str, after: str | None) -> dict[str, Any]:
+    return {"id": id, "status": status, "message": message, "next": after}

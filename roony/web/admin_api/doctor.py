@@ -1,0 +1,19 @@
+"""The installation looked at: what `roony doctor` prints, beside the preflight of each connection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from roony.flows.doctor import examine
+from roony.web.auth import CallerOf, ContextOf
+from roony.web.requests import KeyedRoute
+
+router = APIRouter(route_class=KeyedRoute, tags=["Organization"])
+
+
+@router.get("/doctor", response_model=None)
+async def look_at_installation(_caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Database, schema, keys and clock: each check with what is missing and what to do."""
+    return {"checks": [check._asdict() for check in await examine(context)]}
