@@ -215,6 +215,26 @@ def test_one_that_is_there_is_changed_there(roony: Lossy, books: Books) -> None:
     assert choose(books, cardholder=person).field == "cardholder.individual"
 
 
+def test_a_change_while_it_is_being_made_is_told_after(roony: Lossy, books: Books) -> None:
+    """The call under way keeps its parameters and its key; Stripe hears of the change when it is made."""
+    choose(books)
+    roony.at()
+    fault = {"endpoint": "POST /v1/issuing/cardholders", "kind": "drop_after", "count": 1}
+    roony.simulator.control("faults", [fault])
+    books.ask(5_000)
+    books.clock.advance(31)
+    roony.work()
+    assert books.row(Cardholder, scope_id=AGENT).status == "wanted"
+    choose(books, cardholder={**ANNA, "phone_number": "+12025550166"})
+    for _ in range(3):
+        books.clock.advance(31)
+        roony.work()
+    row = books.row(Cardholder, scope_id=AGENT)
+    assert (row.status, row.attempt, names(roony)) == ("active", 1, {ORG: "Jenny Rosen", AGENT: "Anna Buys"})
+    holder = roony.stripe.v1.issuing.cardholders.retrieve(row.stripe_cardholder_id or "")
+    assert holder.phone_number == "+12025550166"
+
+
 @pytest.mark.parametrize("way", ["SetCardholder", "UpdateOrganization"])
 def test_the_organizations_own_is_changed_as_well(way: str, roony: Lossy, books: Books) -> None:
     row = books.row(Cardholder)

@@ -59,3 +59,26 @@ def test_a_card_in_a_wallet_is_told_of(roony: Simulation, buyer: Buyer) -> None:
     paid = roony.charge(bought.stripe_card, PRICE, merchant, wallet="apple_pay")
     assert paid.approved
     until(lambda: [alert["kind"] for alert in alerts(roony, str(paid.token))], ["card_wallet_token"])
+
+
+def test_what_stripe_wants_of_an_agents_cardholder_is_shown_until_it_is_given(roony: Simulation, buyer: Buyer) -> None:
+    address = {"line1": "1 Main Street", "city": "Springfield", "postal_code": "62701", "country": "US"}
+    where = {"scope": "agent", "scope_id": buyer.id}
+    anna = {"name": "Anna Buys", "billing": {"address": address}}
+    roony.owner.send("PUT", f"{ADMIN}/cardholders", {**where, "cardholder": anna})
+    bought = buyer.buy(PRICE, unique("Figma"))
+    holder = roony.stripe.v1.issuing.cards.retrieve(bought.stripe_card).cardholder
+    assert (holder.name, holder.metadata["roony_scope"]) == ("Anna Buys", buyer.id)
+    due = {"past_due": ["individual.verification.document"], "disabled_reason": "requirements.past_due"}
+    roony.control(f"cardholders/{holder.id}", due)
+    until(lambda: [alert["kind"] for alert in alerts(roony, holder.id)], ["cardholder_requirements"])
+    rows = roony.owner.get(f"{ADMIN}/cardholders?limit=100")["data"]
+    [shown] = [at for row in rows if row["scope_id"] == buyer.id for at in row["at_stripe"]]
+    assert (shown["past_due"], shown["disabled_reason"]) == (due["past_due"], due["disabled_reason"])
+    assert any("upload" in line for line in shown["next"])
+    # Stripe makes no active card meanwhile: the purchase fails, and nothing is held for it.
+    failed = buyer.ask(1_000, unique("Linear"))
+    assert (failed["status"], failed["held_amount"]) == ("failed", 0)
+    roony.control(f"cardholders/{holder.id}", {"past_due": [], "disabled_reason": None})
+    until(lambda: alerts(roony, holder.id), [])
+    assert buyer.ask(1_100, unique("Notion"))["status"] == "ready"
