@@ -55,7 +55,7 @@ class TestRestrictions:
 
     def test_what_only_a_person_can_clear_is_named(self) -> None:
         assert set(NEXT) > PERSONAL
-        passing = {"key_refused", "permission_missing", "capability_inactive", "cardholder_refused"}
+        passing = {"key_refused", "key_missing", "permission_missing", "capability_inactive", "cardholder_refused"}
         assert passing == set(NEXT) - PERSONAL
 
 

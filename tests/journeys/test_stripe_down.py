@@ -144,6 +144,9 @@ def test_an_account_without_issuing_says_so(roony: Simulation, buyer: Buyer) -> 
         # The event about the capability was faster than the ask.
         assert purchase["decision"]["reasons"][0]["code"] == "CONNECTION_INACTIVE"
     assert buyer.standings()[:2] == [(0, 0), (0, 0)]
+    # The events about it are heard before the next test.
+    roony.settle()
+    until(lambda: roony.owner.get("/api/v1/admin/connections")["data"][0]["status"], "active")
 
 
 def test_while_it_waits_the_agent_is_told_why(roony: Simulation, buyer: Buyer) -> None:
