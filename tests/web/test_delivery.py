@@ -22,6 +22,7 @@ from roony.flows.sealing import new_private_key, open_sealed
 from roony.web import shapes
 from roony.web.answers import time
 from tests.support.books import everything_in
+from tests.support.served import unique
 from tests.support.serving import Caller, Company, ServedRoony
 from tests.web.conftest import MONTH
 from tests.web.test_agent_api import ADMIN, ASK, body, fits
@@ -85,6 +86,13 @@ class Buying:
 Buy = Callable[..., Buying]
 
 
+def buy_again(buying: Buying) -> Buying:
+    """The same agent with another purchase."""
+    buying.purchase = buying.agent.send("POST", ASK, body(4_000, unique("Shop")), 201)
+    buying.path = f"{ASK}/{buying.purchase['id']}/card"
+    return buying
+
+
 @pytest.fixture
 def buy(connected: ServedRoony) -> Buy:
     return lambda delivery="reveal", **more: Buying(connected, delivery, **more)
@@ -94,33 +102,30 @@ class TestWays:
     """The organization's setting decides; what is left out never weakens it."""
 
     @pytest.mark.parametrize(
-        ("setting", "given", "status"),
+        ("setting", "ways"),
         [
-            ("raw", {}, {"number"}),
-            ("raw", {"delivery": "sealed"}, {"jwe"}),
-            ("raw", {"delivery": "reveal"}, {"url"}),
-            ("reveal", {}, {"url"}),
-            ("reveal", {"delivery": "sealed"}, {"jwe"}),
-            ("reveal", {"delivery": "raw"}, "delivery_not_allowed"),
-            ("sealed", {}, {"jwe"}),
-            ("sealed", {"delivery": None}, {"jwe"}),
-            ("sealed", {"delivery": "reveal"}, "delivery_not_allowed"),
-            ("sealed", {"delivery": "raw"}, "delivery_not_allowed"),
+            ("raw", {None: "number", "sealed": "jwe", "reveal": "url"}),
+            ("reveal", {None: "url", "sealed": "jwe", "raw": "delivery_not_allowed"}),
+            ("sealed", {None: "jwe", "reveal": "delivery_not_allowed", "raw": "delivery_not_allowed"}),
         ],
     )
-    def test_what_comes(self, buy: Buy, setting: str, given: dict[str, Any], status: set[str] | str) -> None:
+    def test_what_comes(self, buy: Buy, setting: str, ways: dict[str | None, str]) -> None:
         buying = buy(setting)
         assert ("number" in buying.purchase["card"]) is (setting == "raw")
         buying.owner.send("PUT", buying.public_key, PUBLIC)
-        if isinstance(status, str):
-            error = buying.agent.refused(403, "POST", buying.path, given)
-            assert (error["code"], error["field"]) == (status, "delivery")
-            assert f'PATCH /api/v1/admin/organization {{"delivery":"{given["delivery"]}"}}' in error["message"]
-            return
-        answer = buying.agent.send("POST", buying.path, given)
-        fits(shapes.CardAnswer, answer)
-        assert status < answer.keys()
-        assert ("number" in answer) is (status == {"number"})
+        for way, expected in ways.items():
+            given = {"delivery": way}
+            if expected == "delivery_not_allowed":
+                error = buying.agent.refused(403, "POST", buying.path, given)
+                assert (error["code"], error["field"]) == (expected, "delivery")
+                assert f'PATCH /api/v1/admin/organization {{"delivery":"{way}"}}' in error["message"]
+                continue
+            for sent in [given] if way else [given, {}, None]:
+                answer = buying.agent.send("POST", buying.path, sent)
+                fits(shapes.CardAnswer, answer)
+                assert {"number", "jwe", "url"} & answer.keys() == {expected}
+            # Five deliveries are all there are.
+            buying = buy_again(buying)
 
     def test_a_project_can_be_stricter_than_the_organization(self, buy: Buy) -> None:
         buying = buy("raw")
@@ -155,11 +160,17 @@ class TestWays:
         assert [answer.status_code for answer in asked] == [201, 200]
         assert ["number" in answer.json()["card"] for answer in asked] == [True, False]
 
-    @pytest.mark.parametrize("given", [{"delivery": "plain"}, {"delivery": ""}, {"way": "raw"}, {"purpose": "a\nb"}])
-    def test_what_makes_no_sense_is_422(self, buy: Buy, given: dict[str, Any]) -> None:
+    def test_what_makes_no_sense_is_422(self, buy: Buy) -> None:
         buying = buy("raw")
         before = buying.owner.get(f"{ADMIN}/organization")["audit_head"]
-        buying.agent.refused(422, "POST", buying.path, given)
+        for given in (
+            {"delivery": "plain"},
+            {"delivery": ""},
+            {"way": "raw"},
+            {"purpose": "a\nb"},
+            {"purpose": "x" * 201},
+        ):
+            buying.agent.refused(422, "POST", buying.path, given)
         assert buying.owner.get(f"{ADMIN}/organization")["audit_head"] == before
 
 
@@ -493,10 +504,11 @@ class TestReveal:
     @pytest.mark.parametrize(
         "query", ["", "?ticket=", "?ticket=a&ticket=b", f"?ticket={'a' * 200}", "?ticket=%00", "?other=1"]
     )
-    def test_addresses_that_make_no_sense(self, person: Person, query: str) -> None:
-        assert person.look(f"/reveal{query}").status_code == 400
+    def test_addresses_that_make_no_sense(self, roony: ServedRoony, query: str) -> None:
+        assert Person(roony).look(f"/reveal{query}").status_code == 400
 
-    def test_a_link_nobody_made(self, person: Person) -> None:
+    def test_a_link_nobody_made(self, roony: ServedRoony) -> None:
+        person = Person(roony)
         assert person.look("/reveal?ticket=nobody").status_code == 410
         assert person.send({"ticket": "nobody", "key": "roony_admin_x"}).status_code == 410
 
