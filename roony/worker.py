@@ -24,6 +24,7 @@ from roony.flows.probe import keep_probe
 from roony.flows.promise import put_off
 from roony.flows.raise_at_stripe import keep_raise_card
 from roony.flows.reconciliation import ReconciliationDuty, keep_reconcile
+from roony.flows.renewal import keep_card_limits
 from roony.flows.retrieval import keep_look_at_card, keep_replay_card_events, keep_retrieve_authorization
 from roony.flows.webhook_endpoint import keep_setup_webhooks
 from roony.store import inbox, outbox, tables
@@ -99,6 +100,7 @@ class Worker:
             "set_card_status": keep_card_status,
             "cancel_card": keep_cancel_card,
             "raise_card": keep_raise_card,
+            "set_card_limits": keep_card_limits,
             "make_cardholder": keep_make_cardholder,
             "see_to_cardholder": keep_see_to_cardholder,
             "end_cards_of_connection": keep_end_cards,

@@ -39,16 +39,21 @@ def ask(
     task_id: str | None = typer.Option(None, help="The task this is for."),
     project_id: str | None = typer.Option(None, help="One of the agent's projects."),
     key: str | None = typer.Option(None, help="Idempotency-Key: the same key never buys twice."),
+    every: str | None = typer.Option(None, help="Pay it again every day, week, month or year, with --payments."),
+    payments: int | None = typer.Option(None, help="How many payments with --every, the first one included."),
     allow_duplicate: bool = typer.Option(False, "--allow-duplicate", help="This is no repetition by mistake."),
     url: str = UrlOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Ask for a purchase. Exit code 0: the card is ready, 3: a person decides or it is being made, 4: declined."""
+    if (every is None) != (payments is None):
+        raise typer.BadParameter("--every and --payments go together")
     given = {"name": merchant, "category": category, "country": country, "url": merchant_url}
     body = {
         "amount": minor_units(amount, currency), "currency": currency.lower(), "description": description or merchant,
         "merchant": {name: value for name, value in given.items() if value is not None},
         "task_id": task_id, "project_id": project_id, "allow_duplicate": allow_duplicate or None,
+        "recurring": {"interval": every, "payments": payments} if every is not None else None,
     }  # fmt: skip
     wanted = {name: value for name, value in body.items() if value is not None}
     remote = agent(url)
@@ -169,6 +174,12 @@ def _plain(purchase: dict[str, Any]) -> dict[str, Any]:
         if "number" in card:
             shown |= {"number": card["number"], "cvc": card["cvc"], "billing_zip": card["billing_zip"],
                       "expiry": f"{card['exp_month']:02}/{card['exp_year']}"}  # fmt: skip
+    if "mandate" in purchase:
+        mandate = purchase["mandate"]
+        shown["every"] = f"{mandate['interval']}, {mandate['payments_made']} of {mandate['payments']} payments made"
+        shown["mandate"] = mandate["status"]
+        if mandate["next_payment_from"] is not None:
+            shown["next payment"] = f"from {mandate['next_payment_from']}"
     if purchase["approval"] is not None:
         shown["approval"] = f"{purchase['approval']['id']}, until {purchase['approval']['expires_at']}"
     if purchase["captured_amount"]:

@@ -30,6 +30,8 @@ KINDS = ("purchase", "raise", "renewal")
 STATUSES = ("pending", "approved", "denied", "expired")
 # 30 minutes: long enough for a person to see a message, short enough that a price still holds.
 DEFAULT_LIFETIME = 30 * 60 * 1_000_000
+# A merchant whose renewal was declined tries again for some days.
+RENEWAL_LIFETIME = 3 * 24 * 3600 * 1_000_000
 
 
 def current_status(approval: Approval, now: int) -> str:

@@ -7,12 +7,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from roony.core.agent import Agent, Organization, Project, frozen_scope
+from roony.core.budget import have_room
 from roony.core.connection import Connection
 from roony.core.control import Controls, blocked_merchant, category_passes, country_passes
 from roony.core.merchant import Merchant, match, stands_alone
 
 if TYPE_CHECKING:
+    from roony.core.budget import Budget
     from roony.core.card import Card
+    from roony.core.mandate import Payment
     from roony.core.purchase import Purchase
 
 # The version our answers are written for; Stripe reads an answer without one as webhook_error (facts section 2.2).
@@ -33,7 +36,10 @@ CODES = [
     "CATEGORY_MISMATCH",
     "COUNTRY_MISMATCH",
     "MERCHANT_MISMATCH",
+    "RENEWAL_TOO_EARLY",
     "OVER_HOLD",
+    "PRICE_CHANGED",
+    "OVER_BUDGET",
     "LATE",
     "STALE",
     "UNREADABLE",
@@ -47,7 +53,8 @@ class Authorization(NamedTuple):
     `history_length` is the longest request_history known, one longer than seen while our own answer waits to be
     confirmed (`provisional`). `transactions_seen` and `final` rank statements (section 8). `history` is that
     request_history as Stripe last told it, JSON `[[approved, reason, amount], …]`; `finals` JSON `{status: [ids]}`, the
-    transactions that every final statement of that status listed; `seen_at` when Stripe last told us of it.
+    transactions that every final statement of that status listed; `seen_at` when Stripe last told us of it. `began_at`
+    is when it began at Stripe, 0 while that is not told; `payment` the payment of a mandate that our answer put it on.
     """
 
     organization_id: str
@@ -76,6 +83,8 @@ class Authorization(NamedTuple):
     history: str = "[]"
     finals: str = "{}"
     seen_at: int = 0
+    began_at: int = 0
+    payment: int = 0
 
 
 class AuthorizationDecision(NamedTuple):
@@ -130,8 +139,21 @@ class Verdict(NamedTuple):
     flags: tuple[str, ...] = ()
 
 
+class MandateFacts(NamedTuple):
+    """What else a verdict depends on for a mandate's card.
+
+    `payment` is the one this request would be booked on, None where it needs a hold of its own; `part` the purchase as
+    if that payment were all of it. `budgets` are (budget, held, spent) of the chain in their periods of now.
+    """
+
+    payment: Payment | None
+    part: Purchase
+    budgets: tuple[tuple[Budget, int, int], ...]
+
+
 class AuthorizationFacts(NamedTuple):
-    """Everything a verdict depends on besides the request. `committed_elsewhere` leaves this authorization out.
+    """Everything a verdict depends on besides the request. `committed_elsewhere` leaves this authorization out, and of
+    a mandate everything on other payments.
 
     `aliases` and `pinned_network_ids` are what the organization has learned of the approved merchant.
     """
@@ -148,6 +170,7 @@ class AuthorizationFacts(NamedTuple):
     approved_merchant: Merchant | None
     aliases: tuple[str, ...]
     pinned_network_ids: frozenset[str]
+    mandate: MandateFacts | None = None
 
 
 def is_card_check(request: AuthorizationRequest, purchase: Purchase) -> bool:
@@ -187,7 +210,9 @@ def judge(request: AuthorizationRequest, facts: AuthorizationFacts, now: int) ->
             if facts.purchase.merchant_lock == "strict":
                 return _decline("MERCHANT_MISMATCH")
             flags = ("merchant_mismatch",)
-    return _room(request, facts, increment, flags)
+    if facts.mandate is None:
+        return _room(request, facts, increment, flags)
+    return _mandate_room(request, facts, facts.mandate, increment, flags, now)
 
 
 def _decline(code: str) -> Verdict:
@@ -292,17 +317,63 @@ def _room(request: AuthorizationRequest, facts: AuthorizationFacts, increment: b
     """How much of the ask fits into the hold beside what is committed, this authorization with its larger figure."""
     if facts.purchase is None:
         return _decline("CARD_UNKNOWN")
-    mine = request.granted
-    if facts.known is not None:
-        mine = max(mine, facts.known.captured)
-        if facts.known.approved:
-            mine = max(mine, facts.known.amount)
+    mine = _mine(request, facts.known)
     if facts.purchase.held + facts.purchase.captured < facts.purchase.hold_amount:
         # The hold was given back, and others may have taken it: no answer takes it again, however small.
         return _decline("OVER_HOLD")
-    room = facts.purchase.hold_amount - facts.committed_elsewhere - mine
+    return _fit(request, facts.purchase.hold_amount - facts.committed_elsewhere - mine, increment, flags, "OVER_HOLD")
+
+
+def _mandate_room(
+    request: AuthorizationRequest,
+    facts: AuthorizationFacts,
+    mandate: MandateFacts,
+    increment: bool,
+    flags: tuple[str, ...],
+    now: int,
+) -> Verdict:
+    """The room for a request on a mandate's card: one payment in each interval, each with a hold of its own.
+
+    What belongs to a payment that is there, the first or one that is increased, must fit into its hold. A renewal must
+    fit into the hold asked for and that hold into every budget of now; a card check between payments only its amount.
+    """
+    purchase = facts.purchase
+    if purchase is None:
+        return _decline("CARD_UNKNOWN")
+    check = is_card_check(request, purchase)
+    if not (increment or check) and now < (purchase.next_payment_from or 0):
+        return _decline("RENEWAL_TOO_EARLY")
+    if mandate.payment is not None:
+        return _room(request, facts._replace(purchase=mandate.part), increment, flags)
+    verdict = Verdict(True, request.amount, None, flags)
+    if not check:
+        room = purchase.hold_amount - _mine(request, facts.known)
+        verdict = _fit(request, room, increment, flags, "PRICE_CHANGED")
+    hold = renewal_hold(request, purchase)
+    if not verdict.approved or hold == 0:
+        return verdict
+    unbudgeted = bool(facts.organization.unbudgeted)
+    if not have_room(mandate.budgets, purchase.currency, hold, unbudgeted=unbudgeted):
+        return _decline("OVER_BUDGET")
+    return verdict
+
+
+def renewal_hold(request: AuthorizationRequest, purchase: Purchase) -> int:
+    """What is set aside for a request on a mandate's card that needs a hold of its own, in minor units."""
+    return request.granted + request.amount if is_card_check(request, purchase) else purchase.hold_amount
+
+
+def _mine(request: AuthorizationRequest, known: Authorization | None) -> int:
+    """What this authorization has already: the larger of our record and what the request says was granted."""
+    if known is None:
+        return request.granted
+    return max(request.granted, known.captured, known.amount if known.approved else 0)
+
+
+def _fit(request: AuthorizationRequest, room: int, increment: bool, flags: tuple[str, ...], code: str) -> Verdict:
+    """All of the ask, a part where the merchant can take less, or a decline with `code`."""
     if request.amount <= room:
         return Verdict(True, request.amount, None, flags)
     if request.controllable and not increment and room >= 1 and room >= request.cashback_amount:
         return Verdict(True, room, None, flags)
-    return _decline("OVER_HOLD")
+    return _decline(code)

@@ -47,7 +47,7 @@ _EPOCH = date(1970, 1, 1)
 
 
 def period_start(period: str, time_zone: str, now: int) -> int:
-    """When the period that holds `now` began: local midnight of the day, its Monday or its month's first day.
+    """When the period that holds `now` began: local midnight of the day, its Monday, its month's or year's first day.
 
     Microseconds UTC, both ways; `lifetime` began at 0. A day begins at the first instant that carries its
     local date or a later one, also where midnight does not exist, comes twice, or a whole day is left out.
@@ -70,6 +70,26 @@ def available(budget: Budget, row: BudgetPeriod | None) -> int | None:
     if row is None:
         return budget.limit_amount
     return budget.limit_amount - row.spent - row.held
+
+
+def is_short(budget: Budget, held: int, spent: int, amount: int) -> bool:
+    """True if `amount` more does not fit into what is left of a limit. A limit of 0 blocks everything (section 4)."""
+    limit = budget.limit_amount
+    return limit is not None and (limit == 0 or amount > limit - spent - held)
+
+
+def have_room(
+    budgets: Iterable[tuple[Budget, int, int]], currency: str, amount: int, *, unbudgeted: bool = False
+) -> bool:
+    """True if `amount` fits into every budget of a chain, given as (budget, held, spent).
+
+    A scope with limits but none in this currency refuses, and so does a chain without any, unless `unbudgeted`.
+    """
+    limited = [row for row in budgets if row[0].limit_amount is not None]
+    usable = [row for row in limited if row[0].currency == currency]
+    if {row[0].scope for row in limited} != {row[0].scope for row in usable}:
+        return False
+    return (bool(limited) or unbudgeted) and not any(is_short(*row, amount) for row in usable)
 
 
 def is_time_zone(name: str) -> bool:
@@ -97,6 +117,8 @@ def _first_day(period: str, day: date) -> date:
         return day - timedelta(days=day.weekday())
     if period == "month":
         return day.replace(day=1)
+    if period == "year":  # the interval of a mandate; no budget counts by the year
+        return day.replace(month=1, day=1)
     raise ValueError(f"{period!r} is not a period")
 
 

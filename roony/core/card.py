@@ -9,7 +9,7 @@ from roony.core.authorization import Authorization
 from roony.core.control import Controls
 from roony.core.errors import BrokenCaller
 from roony.core.merchant import stripe_categories
-from roony.core.purchase import Purchase
+from roony.core.purchase import RECURRING, Purchase
 
 
 class Card(NamedTuple):
@@ -66,11 +66,24 @@ def derive_card_status(card: Card, authorizations: Iterable[Authorization], ende
         return card.status
     if any(a.approved and not (a.card_check and a.captured == 0) for a in authorizations):
         return "used"
+    return _back_from_used(card, ended)
+
+
+def _back_from_used(card: Card, ended: bool) -> str:
     if card.status != "used":
         return card.status
     if ended:
         return "canceled"
     return "frozen" if card.frozen_at is not None else "active"
+
+
+def derive_mandate_card_status(card: Card, purchase: Purchase) -> str:
+    """The state of a mandate's card: used while its last payment is made, else there for the next one (section 5)."""
+    if card.status not in ("active", "used", "frozen"):
+        return card.status
+    if purchase.payments_made >= purchase.payments:
+        return "used"
+    return _back_from_used(card, purchase.ended_at is not None)
 
 
 def wanted_at_stripe(card: Card) -> str | None:
@@ -145,6 +158,20 @@ def _limits(card: dict[str, Any]) -> set[tuple[str, int]]:
     return {(limit["interval"], limit["amount"]) for limit in limits}
 
 
+def spending_limits(purchase: Purchase, in_all: int | None = None) -> list[dict[str, Any]]:
+    """Stripe's own limits of a purchase's card: the hold in all, or of a mandate for each payment and all of them.
+
+    `in_all` is that of all payments, where they do not have the same price.
+    """
+    hold = purchase.hold_amount
+    if purchase.kind != RECURRING:
+        return [{"amount": hold, "interval": "all_time"}]
+    return [
+        {"amount": hold, "interval": "per_authorization"},
+        {"amount": in_all or hold * purchase.payments, "interval": "all_time"},
+    ]
+
+
 def compile_card(purchase: Purchase, card_id: str, controls: Controls, single_use: bool = True) -> dict[str, Any]:
     """Stripe's parameters for the card of a purchase, all but the cardholder (facts 1.2, 1.4, 1.5).
 
@@ -153,7 +180,7 @@ def compile_card(purchase: Purchase, card_id: str, controls: Controls, single_us
     section 10, trap 16). Raises `BrokenCaller` for controls that allow nothing: `decide()` declines such an ask.
     """
     spending: dict[str, Any] = {
-        "spending_limits": [{"amount": purchase.hold_amount, "interval": "all_time"}],
+        "spending_limits": spending_limits(purchase),
         "allowed_card_presences": ["not_present"],
     }
     blocked = controls.blocked_categories or frozenset()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from roony.core.agent import Agent, Organization, Project
-from roony.core.budget import PERIODS, SCOPES, Budget
+from roony.core.budget import PERIODS, SCOPES, Budget, is_short
 from roony.core.connection import Connection
 from roony.core.control import (
     DAY_NAMES,
@@ -22,6 +22,7 @@ from roony.core.control import (
 )
 from roony.core.merchant import Merchant, category_name, match, trade
 from roony.core.money import STRIPE_AUTHORIZATION_LIMIT, format_amount
+from roony.core.purchase import ONE_TIME, RECURRING, Recurring
 
 # Without a control of the owner's, the same wish within this time is taken for a repetition.
 DEFAULT_DUPLICATE_WINDOW_SECONDS = 15 * 60
@@ -71,7 +72,7 @@ class Decision(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What an agent wants to buy. `amount` in minor units of `currency` (lower-case ISO 4217)."""
+    """What an agent wants to buy. `amount` in minor units of `currency` (lower-case ISO 4217), for each payment."""
 
     amount: int
     currency: str
@@ -79,6 +80,12 @@ class Ask:
     task_id: str | None = None
     allow_duplicate: bool = False
     merchant_lock: str | None = None
+    recurring: Recurring | None = None
+
+    @property
+    def kind(self) -> str:
+        """The kind of purchase this asks for."""
+        return ONE_TIME if self.recurring is None else RECURRING
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +288,7 @@ def _budgets(case: _Case) -> Iterator[Reason]:
 
 def _over_budget(case: _Case, budget: Budget, held: int, spent: int) -> Iterator[Reason]:
     limit = budget.limit_amount
-    if limit is None or (limit > 0 and case.hold <= limit - spent - held):
+    if limit is None or not is_short(budget, held, spent, case.hold):
         return
     period = "lifetime budget" if budget.period == "lifetime" else f"budget for this {budget.period}"
     yield Reason(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from roony.core.authorization import Authorization, AuthorizationDecision
+from roony.core.mandate import Payment, part_of, payment_of
 from roony.core.merchant import Merchant
 from roony.core.purchase import Purchase
 from roony.core.refund import is_same_merchant
@@ -50,19 +51,21 @@ def capture_findings(
     authorizations: Iterable[Authorization],
     captures: Sequence[StripeTransaction],
     is_approved: Callable[[StripeTransaction], bool],
+    payments: Sequence[Payment] = (),
 ) -> Findings:
     """Looks at every authorization of a purchase and every capture booked on it.
 
     `is_approved` says whether a capture names the approved merchant. One that names the same as its authorization is
-    no finding of its own.
+    no finding of its own. Of a mandate, `payments` are what was set aside for each payment.
     """
+    known_ones = list(authorizations)
     findings: Findings = {}
     merchants: dict[str | None, Merchant] = {}
-    for known in authorizations:
+    for known in known_ones:
         if known.merchant != NO_MERCHANT:
             merchants[known.id] = Merchant.from_json(known.merchant)
         booked = [capture for capture in captures if capture.authorization_id == known.id]
-        findings[("over_capture", known.id)] = _over(purchase, known)
+        findings[("over_capture", known.id)] = _over(_of_payment(purchase, known, payments, known_ones), known)
         findings[("late_capture", known.id)] = _late(known, booked)
         findings[("extra_capture", known.id)] = _extra(known, booked)
     for capture in captures:
@@ -99,6 +102,16 @@ def answer_findings(
 def history_of(known: Authorization) -> list[HistoryEntry]:
     """The request_history as Stripe last told it."""
     return [HistoryEntry(bool(approved), reason, amount) for approved, reason, amount in json.loads(known.history)]
+
+
+def _of_payment(
+    purchase: Purchase, known: Authorization, payments: Sequence[Payment], authorizations: Iterable[Authorization]
+) -> Purchase:
+    """What the hold of an authorization has to cover: the whole purchase, or of a mandate this one payment."""
+    if not payments:
+        return purchase
+    payment = payment_of(known, payments)
+    return part_of(purchase, payment, [a for a in authorizations if payment_of(a, payments) == payment])
 
 
 def _over(purchase: Purchase, known: Authorization) -> Finding | Explained:

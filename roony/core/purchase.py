@@ -8,13 +8,25 @@ from typing import NamedTuple
 
 from roony.core.authorization import FINAL_STATUSES, Authorization
 
+# The kinds of purchases: paid once, or again in every interval (a mandate).
+ONE_TIME, RECURRING = "one_time", "recurring"
+
+
+class Recurring(NamedTuple):
+    """How a purchase is paid again: once in every interval, `payments` times in all."""
+
+    interval: str
+    payments: int
+
 
 class Purchase(NamedTuple):
     """One wish to buy and what became of it. Amounts in minor units of `currency`, times in microseconds UTC.
 
     `merchant`, `metadata`, `decision` and `failure` are JSON text. `ended_at` is when the right to a new authorization
     ended and `ended_reason` why. `held` and `spent` are what its entries sum to; `captured` and `refunded` what Stripe
-    reported, `loose_captured` the part of it without an authorization.
+    reported, `loose_captured` the part of it without an authorization. Of a mandate (`kind` recurring) `amount` and
+    `hold_amount` are those of each payment, `payments` how often it may be paid, once in every `interval`;
+    `payments_made` and `next_payment_from` follow from its authorizations.
     """
 
     organization_id: str
@@ -48,6 +60,16 @@ class Purchase(NamedTuple):
     ended_reason: str | None
     created_at: int
     updated_at: int
+    kind: str = ONE_TIME
+    interval: str | None = None
+    payments: int = 1
+    payments_made: int = 0
+    next_payment_from: int | None = None
+
+    @property
+    def recurring(self) -> Recurring | None:
+        """How it is paid again; None for one that is paid once."""
+        return None if self.interval is None else Recurring(self.interval, self.payments)
 
 
 class KeptKey(NamedTuple):
@@ -97,9 +119,10 @@ OPEN = frozenset({"awaiting_approval", "issuing", "ready", "authorized"})
 HOUR = 3_600_000_000
 
 
-def fingerprint(task_id: str | None, merchant_key: str, amount: int, currency: str) -> str:
-    """What makes two wishes of one agent the same wish (section 6): task, merchant, amount and currency."""
-    text = "\x1f".join((task_id or "", merchant_key, str(amount), currency))
+def fingerprint(task_id: str | None, merchant_key: str, amount: int, currency: str, kind: str = ONE_TIME) -> str:
+    """What makes two wishes of one agent the same wish (section 6): task, merchant, amount, currency and kind."""
+    parts = (task_id or "", merchant_key, str(amount), currency)
+    text = "\x1f".join(parts if kind == ONE_TIME else (*parts, kind))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -116,17 +139,21 @@ def may_still_authorize(purchase: Purchase, card_status: str | None) -> bool:
 
 
 def derive_status(purchase: Purchase, card_status: str | None, authorizations: Iterable[Authorization]) -> str:
-    """The state of a purchase as a function of what is known (section 5). `declined` and the waits stay as they are."""
+    """The state of a purchase as a function of what is known (section 5). `declined` and the waits stay as they are.
+
+    A mandate is `ready` again between its payments and `settled` once it is over.
+    """
     if purchase.status == "declined":
         return "declined"
     approved = [a for a in authorizations if a.approved and not (a.card_check and a.captured == 0)]
     if any(is_open(a) for a in approved):
         return "authorized"
-    if purchase.captured > 0:
+    over = purchase.kind != RECURRING or purchase.ended_at is not None or card_status == "used"
+    if purchase.captured > 0 and over:
         return "settled"
     if purchase.ended_at is not None:
         return _ended_status(purchase.ended_reason)
-    if approved and card_status in ("used", "canceled", "expired"):
+    if approved and purchase.kind != RECURRING and card_status in ("used", "canceled", "expired"):
         return "canceled"
     if purchase.status == "awaiting_approval" or (purchase.card_id is None and card_status is None):
         return purchase.status

@@ -104,9 +104,10 @@ class TransactionStatement(NamedTuple):
 
 
 class AuthorizationStatement(NamedTuple):
-    """An authorization as Stripe tells it at one moment. `created` is the event's time in seconds UTC.
+    """An authorization as Stripe tells it at one moment: `created` is the event's time, `began` when it was made there.
 
-    `evidence` is what its history says of the account's set-up; `probe` the promise its card says it was made for.
+    Both in seconds UTC. `evidence` is what its history says of the account's set-up; `probe` the promise its card says
+    it was made for.
     """
 
     id: str
@@ -127,6 +128,7 @@ class AuthorizationStatement(NamedTuple):
     created: int
     evidence: tuple[Evidence, ...] = ()
     probe: str | None = None
+    began: int = 0
 
     @property
     def approved(self) -> bool:
@@ -196,6 +198,7 @@ def merge(known: Authorization, statement: AuthorizationStatement, now: int) -> 
         statement_at=statement.created,
         updated_at=now,
         history=_history(statement),
+        began_at=statement.began * 1_000_000 or known.began_at,
     )
 
 
@@ -205,7 +208,10 @@ def _history(statement: AuthorizationStatement) -> str:
 
 def with_history(known: Authorization, older: AuthorizationStatement) -> Authorization:
     """What an older statement adds: one that once was for more than a card check never was one."""
-    known = known._replace(network_transaction_id=known.network_transaction_id or older.network_transaction_id)
+    known = known._replace(
+        network_transaction_id=known.network_transaction_id or older.network_transaction_id,
+        began_at=known.began_at or older.began * 1_000_000,
+    )
     if len(older.history) > len(json.loads(known.history)):
         known = known._replace(history=_history(older))
     return known._replace(card_check=0) if older.approved and not older.small else known
@@ -316,6 +322,7 @@ def read_authorization(item: dict[str, Any], created: int) -> AuthorizationState
         created=created,
         evidence=evidence_in(item["request_history"]),
         probe=metadata.get("roony_probe"),
+        began=item.get("created") or 0,
     )
 
 

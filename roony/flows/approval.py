@@ -58,7 +58,7 @@ class Approve(Command[Approved | Refusal]):
     def needs(self, now: int) -> Needs:
         """The approval with its purchase, and all that `decide` looks at."""
         org, was = self.organization_id, self.purchase
-        print_of = fingerprint(was.task_id, was.merchant_key, self._amount, was.currency)
+        print_of = fingerprint(was.task_id, was.merchant_key, self._amount, was.currency, was.kind)
         return Needs(
             rows=(
                 (Approval, org, self.approval_id),
@@ -76,13 +76,14 @@ class Approve(Command[Approved | Refusal]):
     def apply(self, book: Book, now: int) -> Approved | Refusal:
         """1 still open? · 2 decide again without the purchase's own hold · 3 void the old hold, place the new one."""
         approval = book.get(Approval, self.organization_id, self.approval_id)
-        if approval is None or approval.purchase_id != self.purchase.id:
+        if approval is None or approval.purchase_id != self.purchase.id or approval.kind != "purchase":
             return not_found("approval", self.approval_id)
         late = too_late(approval, now)
         if late is not None:
             return late
         purchase = book.need(Purchase, self.organization_id, approval.purchase_id)
-        ask = Ask(self._amount, purchase.currency, Merchant.from_json(purchase.merchant), purchase.task_id, True)
+        merchant, again = Merchant.from_json(purchase.merchant), purchase.recurring
+        ask = Ask(self._amount, purchase.currency, merchant, purchase.task_id, True, recurring=again)
         # The old hold is taken back first, so that the budgets decide() sees are without it.
         purchase = void_hold(book, purchase, now)
         facts = facts_of(book, self.organization_id, purchase.project_id, purchase.agent_id, ask, now, purchase)
@@ -97,7 +98,9 @@ class Approve(Command[Approved | Refusal]):
             connection_id=facts.connection.id if facts.connection else purchase.connection_id,
             amount=self._amount,
             hold_amount=decision.hold_amount,
-            fingerprint=fingerprint(purchase.task_id, purchase.merchant_key, self._amount, purchase.currency),
+            fingerprint=fingerprint(
+                purchase.task_id, purchase.merchant_key, self._amount, purchase.currency, purchase.kind
+            ),
         )
         purchase = place_hold(book, purchase, self.ids.hold, now)
         book.put(RecentPurchase(purchase.organization_id, purchase.agent_id, purchase.fingerprint, purchase.id, now))

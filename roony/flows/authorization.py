@@ -25,9 +25,10 @@ from roony.core.connection import Connection
 from roony.core.control import EMPTY
 from roony.core.finding import ABOUT_ANSWERS, answer_findings, discrepancy_id, history_of
 from roony.core.ledger import committed_on
-from roony.core.purchase import Purchase
+from roony.core.purchase import RECURRING, Purchase
 from roony.core.settlement import Discrepancy
 from roony.flows.discrepancy import flag, settle_findings
+from roony.flows.mandate import ask_for_price, book_payment, mandate_facts
 from roony.flows.merchant import approved_merchant, learned_of
 from roony.flows.movement import ROONY, follow
 from roony.flows.purchase import scoped_controls
@@ -72,6 +73,8 @@ class AnswerAuthorization(Command[Answered]):
             stripe_cards=(StripeCardNeed(org, self.connection_id, request.stripe_card_id),),
             # An answer fits into the hold and never moves it; should it ever seem to, there is no row and it declines.
             holds=False,
+            # Where it is a mandate's, a renewal places a hold of its own.
+            renewals=True,
         )
 
     def apply(self, book: Book, now: int) -> Answered:
@@ -82,7 +85,7 @@ class AnswerAuthorization(Command[Answered]):
         )
         if before is not None:
             return _answer(before, request)
-        facts = self._facts(book)
+        facts = self._facts(book, now)
         verdict = judge(request, facts, now)
         # From here the answer must be recorded: only writes below.
         purchase = facts.purchase
@@ -101,8 +104,9 @@ class AnswerAuthorization(Command[Answered]):
         )
         book.put(decision)
         book.put(self.event)
+        purchase, payment = self._payment(book, facts, verdict, now)
         if verdict.code != "STALE":
-            book.put(self._known(facts, verdict, now))
+            book.put(self._known(facts, verdict, payment, now))
         if purchase is not None:
             if verdict.approved:
                 purchase = follow(book, purchase, "authorization", now)
@@ -150,7 +154,7 @@ class AnswerAuthorization(Command[Answered]):
             self.organization_id, request.authorization_id, request.ordinal, request.amount, self.decision_id
         )
 
-    def _facts(self, book: Book) -> AuthorizationFacts:
+    def _facts(self, book: Book, now: int) -> AuthorizationFacts:
         org, request = self.organization_id, self.request
         organization = book.need(Organization, org)
         known = book.get(Authorization, org, request.authorization_id)
@@ -163,6 +167,12 @@ class AnswerAuthorization(Command[Answered]):
         card = book.need(Card, org, card_id)
         purchase = book.need(Purchase, org, card.purchase_id)
         learned = learned_of(book, purchase)
+        mandate, committed = None, 0
+        if purchase.kind == RECURRING:
+            mandate, committed = mandate_facts(book, purchase, request, known, now)
+        else:
+            others = (a for a in book.group(Authorization, org, purchase.id) if a.id != request.authorization_id)
+            committed = purchase.loose_captured + sum(committed_on(a) for a in others)
         return AuthorizationFacts(
             organization=organization,
             project=book.get(Project, org, purchase.project_id),
@@ -176,17 +186,31 @@ class AnswerAuthorization(Command[Answered]):
             card=card,
             purchase=purchase,
             known=known,
-            committed_elsewhere=purchase.loose_captured
-            + sum(
-                committed_on(a) for a in book.group(Authorization, org, purchase.id) if a.id != request.authorization_id
-            ),
+            committed_elsewhere=committed,
             approved_merchant=approved_merchant(purchase.merchant),
             aliases=learned.aliases,
             pinned_network_ids=learned.network_ids,
+            mandate=mandate,
         )
 
-    def _known(self, facts: AuthorizationFacts, verdict: Verdict, now: int) -> Authorization:
-        """What is known of the authorization after our answer; provisional until Stripe says what it recorded."""
+    def _payment(
+        self, book: Book, facts: AuthorizationFacts, verdict: Verdict, now: int
+    ) -> tuple[Purchase | None, int]:
+        """What else an answer about a mandate does: gives the request its payment, or asks a person for the price."""
+        purchase, request = facts.purchase, self.request
+        if purchase is None or facts.mandate is None:
+            return purchase, 0
+        if verdict.approved:
+            return book_payment(book, purchase, facts.mandate, request, self.decision_id, now)
+        if verdict.code == "PRICE_CHANGED":
+            purchase = ask_for_price(book, purchase, request.granted + request.amount, self.decision_id, now)
+        return purchase, 0
+
+    def _known(self, facts: AuthorizationFacts, verdict: Verdict, payment: int, now: int) -> Authorization:
+        """What is known of the authorization after our answer; provisional until Stripe says what it recorded.
+
+        `payment` is the one of a mandate it was put on, 0 for none.
+        """
         request, before, purchase = self.request, facts.known, facts.purchase
         if before is None:
             before = Authorization(
@@ -214,6 +238,7 @@ class AnswerAuthorization(Command[Answered]):
                 created_at=now,
                 updated_at=now,
                 seen_at=now,
+                began_at=request.created * 1_000_000,
             )
         elif before.purchase_id is None and purchase is not None and facts.card is not None:
             # Answered before its card was recorded here: from now on it belongs to the purchase.
@@ -229,6 +254,7 @@ class AnswerAuthorization(Command[Answered]):
             status="pending",
             amount=amount,
             card_check=int(bool(before.card_check) and amount <= CARD_CHECK_LIMIT),
+            payment=payment,
         )
 
 

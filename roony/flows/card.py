@@ -14,6 +14,7 @@ from roony.core.settlement import Discrepancy
 from roony.flows.discrepancy import discrepancy_id, flag
 from roony.flows.ending import end_card, promise_card_status
 from roony.flows.fraud_warning import note_fraud_warning, warning_row
+from roony.flows.mandate import end_if_canceled, with_end_of_mandate
 from roony.flows.movement import ROONY, audit, follow
 from roony.flows.unknown_card import card_became_known
 from roony.store.book import Book, PromiseOutcome
@@ -93,6 +94,7 @@ class RecordCard(Command[Purchase]):
             if card.stripe_card_id != self.made.stripe_card_id:
                 self._end_twin(book, purchase, card, now)
             return purchase
+        late = now >= card.expires_at
         card = card._replace(
             stripe_card_id=self.made.stripe_card_id,
             stripe_status=self.made.status,
@@ -102,13 +104,14 @@ class RecordCard(Command[Purchase]):
             exp_year=self.made.exp_year,
             updated_at=now,
         )
+        card = with_end_of_mandate(book, card, purchase)
         book.put(card)
         card_became_known(book, card, self.made.stripe_card_id, now)
         purchase = purchase._replace(failure=None)
         connection = book.need(Connection, self.organization_id, card.connection_id)
         over = connection.status in ("revoked", "expired")
-        if purchase.ended_at is not None or over or now >= card.expires_at:
-            reason = purchase.ended_reason or ("expired" if now >= card.expires_at else "revoked")
+        if purchase.ended_at is not None or over or late:
+            reason = purchase.ended_reason or ("expired" if late else "revoked")
             purchase = end_card(book, purchase, reason, self.cancel_promise_id, now)
         elif card.frozen_at is not None or frozen_scope(
             book.need(Organization, self.organization_id),
@@ -211,7 +214,7 @@ def note_stripe_status(book: Book, card: Card, stripe_status: str, now: int) -> 
     card = card._replace(stripe_status=stripe_status, updated_at=now)
     book.put(card)
     purchase = book.need(Purchase, card.organization_id, card.purchase_id)
-    follow(book, purchase, "card", now)
+    end_if_canceled(book, follow(book, purchase, "card", now), stripe_status, now)
     book.record(card.organization_id, ROONY, "card.status_at_stripe", card.id, {"stripe_status": stripe_status}, now)
     return book.need(Card, card.organization_id, card.id)
 

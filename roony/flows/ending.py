@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from roony.core.approval import Approval
 from roony.core.card import Card
 from roony.core.errors import Refusal, not_found
-from roony.core.purchase import Purchase
+from roony.core.purchase import RECURRING, Purchase
 from roony.flows.movement import audit, card_of, follow
 from roony.store.book import Book
 from roony.store.command import Command
@@ -48,7 +48,7 @@ def promise_card_status(book: Book, card: Card, status: str, promise_id: str, no
 
 @dataclass(frozen=True, slots=True)
 class CancelPurchase(Command[Purchase | Refusal]):
-    """Ends a purchase before it was used, by its agent (`agent_id` set) or by the owner."""
+    """Ends a purchase before it was used, or a mandate at any time, by its agent (`agent_id` set) or by the owner."""
 
     organization_id: str
     purchase_id: str
@@ -65,9 +65,11 @@ class CancelPurchase(Command[Purchase | Refusal]):
         purchase = book.get(Purchase, self.organization_id, self.purchase_id)
         if purchase is None or (self.agent_id is not None and purchase.agent_id != self.agent_id):
             return not_found("purchase", self.purchase_id)
-        if purchase.status == "canceled":
+        if purchase.status == "canceled" or (purchase.kind == RECURRING and purchase.ended_reason == "canceled"):
             return purchase
-        if purchase.status not in ("awaiting_approval", "issuing", "ready"):
+        # A mandate ends at any time; what is on its way stays held.
+        goes_on = purchase.kind == RECURRING and purchase.ended_at is None and purchase.status == "authorized"
+        if not goes_on and purchase.status not in ("awaiting_approval", "issuing", "ready"):
             return Refusal(
                 "not_cancelable",
                 f"The purchase is {purchase.status} and can no longer be canceled.",

@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from roony.core.agent import chain
+from roony.core.agent import Organization, chain
 from roony.core.authorization import Authorization
 from roony.core.budget import Budget, period_start
-from roony.core.card import Card, derive_card_status
+from roony.core.card import Card, derive_card_status, derive_mandate_card_status
 from roony.core.ledger import Entry, Hold, position
-from roony.core.purchase import Purchase, derive_status
+from roony.core.mandate import Payment, by_payment, paid_intervals, payment_position, with_count
+from roony.core.purchase import RECURRING, Purchase, derive_status
 from roony.store.book import Book
 
 # Who acts when no person and no agent does.
@@ -26,6 +27,31 @@ def card_of(book: Book, purchase: Purchase) -> Card | None:
 
 def place_hold(book: Book, purchase: Purchase, hold_id: str, now: int) -> Purchase:
     """Sets `purchase.hold_amount` aside in every budget of the chain, in the periods of now; all of them at once."""
+    if purchase.kind == RECURRING:
+        return place_payment(book, purchase, hold_id, purchase.hold_amount, 1, now)
+    hold = _new_hold(book, purchase, hold_id, purchase.hold_amount, now)
+    return _enter(book, purchase._replace(hold_id=hold_id), hold, "hold", hold.amount, 0, now)
+
+
+def place_payment(
+    book: Book, purchase: Purchase, hold_id: str, amount: int, sequence: int, now: int, kind: str = "hold"
+) -> Purchase:
+    """Sets `amount` aside for one payment of a mandate, as `place_hold` does for a purchase that is paid once."""
+    hold = _new_hold(book, purchase, hold_id, amount, now)
+    org = purchase.organization_id
+    start = period_start(purchase.interval or "", book.need(Organization, org).time_zone, now)
+    book.take_group(Payment, (org, purchase.id), ())
+    book.put(Payment(org, purchase.id, sequence, hold_id, amount, start, amount, 0, 0, 0, now))
+    return _enter(book, purchase._replace(hold_id=hold_id), hold, kind, amount, 0, now)
+
+
+def payments_of(book: Book, purchase: Purchase) -> list[Payment]:
+    """The payments of a mandate, oldest first."""
+    found = book.group(Payment, purchase.organization_id, purchase.id)
+    return sorted(found, key=lambda payment: payment.sequence)
+
+
+def _new_hold(book: Book, purchase: Purchase, hold_id: str, amount: int, now: int) -> Hold:
     periods = [
         (budget.id, period_start(budget.period, budget.time_zone, now))
         for _, scope_id in chain(purchase.organization_id, purchase.project_id, purchase.agent_id)
@@ -36,13 +62,13 @@ def place_hold(book: Book, purchase: Purchase, hold_id: str, now: int) -> Purcha
         purchase.organization_id,
         hold_id,
         purchase.id,
-        purchase.hold_amount,
+        amount,
         purchase.currency,
         json.dumps(periods),
         now,
     )
     book.put(hold)
-    return _enter(book, purchase._replace(hold_id=hold_id), hold, "hold", purchase.hold_amount, 0, now)
+    return hold
 
 
 def void_hold(book: Book, purchase: Purchase, now: int) -> Purchase:
@@ -50,6 +76,9 @@ def void_hold(book: Book, purchase: Purchase, now: int) -> Purchase:
     hold = _hold_of(book, purchase)
     if hold is None:
         return purchase
+    if purchase.kind == RECURRING:
+        # Only ever before the first payment: there is no other yet.
+        book.put(payments_of(book, purchase)[0]._replace(held=0))
     return _enter(book, purchase, hold, "void", -purchase.held, 0, now)
 
 
@@ -58,6 +87,8 @@ def follow(book: Book, purchase: Purchase, kind: str, now: int) -> Purchase:
 
     Call it after every fact that changed. `kind` names the cause on the entry.
     """
+    if purchase.kind == RECURRING:
+        return _follow_mandate(book, purchase, kind, now)
     authorizations = book.group(Authorization, purchase.organization_id, purchase.id)
     card = card_of(book, purchase)
     if card is not None:
@@ -71,6 +102,30 @@ def follow(book: Book, purchase: Purchase, kind: str, now: int) -> Purchase:
     hold = _hold_of(book, purchase) if moved else None
     if hold is not None:
         purchase = _enter(book, purchase, hold, kind, target.held - purchase.held, target.spent - purchase.spent, now)
+    purchase = purchase._replace(status=derive_status(purchase, card_status, authorizations), updated_at=now)
+    book.put(purchase)
+    return purchase
+
+
+def _follow_mandate(book: Book, purchase: Purchase, kind: str, now: int) -> Purchase:
+    """`follow` for a mandate: each payment by its own authorizations and captures, the purchase is the sum of them."""
+    authorizations = book.group(Authorization, purchase.organization_id, purchase.id)
+    payments = payments_of(book, purchase)
+    time_zone = book.need(Organization, purchase.organization_id).time_zone
+    purchase = with_count(purchase, paid_intervals(purchase, payments, authorizations, time_zone), time_zone)
+    card = card_of(book, purchase)
+    if card is not None:
+        status = derive_mandate_card_status(card, purchase)
+        if status != card.status:
+            card = card._replace(status=status, updated_at=now)
+            book.put(card)
+    card_status = card.status if card is not None else None
+    for payment, known in by_payment(payments, authorizations):
+        target = payment_position(purchase, card_status, payment, known)
+        if target != (payment.held, payment.spent):
+            hold = book.need(Hold, purchase.organization_id, payment.hold_id)
+            purchase = _enter(book, purchase, hold, kind, target.held - payment.held, target.spent - payment.spent, now)
+            book.put(payment._replace(held=target.held, spent=target.spent))
     purchase = purchase._replace(status=derive_status(purchase, card_status, authorizations), updated_at=now)
     book.put(purchase)
     return purchase

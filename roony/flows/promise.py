@@ -29,7 +29,7 @@ UNSURE_TRIES = 3
 LOOK_UP = "look_up"
 UNSURE = "unsure "
 # Setting a card to what it is already changes nothing: such a call may be sent again under another key without a look.
-SAFE_AGAIN = frozenset({"set_card_status", "cancel_card", "raise_card"})
+SAFE_AGAIN = frozenset({"set_card_status", "cancel_card", "raise_card", "set_card_limits"})
 
 
 def is_unsure(promise: OutboxPromise) -> bool:

@@ -11,13 +11,13 @@ from roony.core.agent import Agent, Organization, Project, chain
 from roony.core.approval import DEFAULT_LIFETIME, Approval
 from roony.core.authorization import Authorization
 from roony.core.budget import Budget, period_start
-from roony.core.card import DEFAULT_LIFETIME_SECONDS, Card, compile_card
+from roony.core.card import DEFAULT_LIFETIME_SECONDS, Card, compile_card, spending_limits
 from roony.core.connection import Connection
 from roony.core.control import EMPTY, Control, Controls, controls_of, dump, strictest
 from roony.core.decision import DEFAULT_DUPLICATE_WINDOW_SECONDS, Ask, Decision, Facts, decide
 from roony.core.errors import Refusal
 from roony.core.merchant import normalise
-from roony.core.purchase import HOUR, KeptKey, Purchase, RecentPurchase, Velocity, fingerprint
+from roony.core.purchase import HOUR, RECURRING, KeptKey, Purchase, RecentPurchase, Velocity, fingerprint
 from roony.flows.movement import audit, place_hold
 from roony.flows.scope import cardholder_scope
 from roony.flows.strictness import loosens
@@ -83,7 +83,7 @@ class AskPurchase(Command[Asked | Refusal]):
     @property
     def fingerprint(self) -> str:
         """What makes two wishes the same wish."""
-        return fingerprint(self.ask.task_id, self.merchant_key, self.ask.amount, self.ask.currency)
+        return fingerprint(self.ask.task_id, self.merchant_key, self.ask.amount, self.ask.currency, self.ask.kind)
 
     def apply(self, book: Book, now: int) -> Asked | Refusal:
         """1 a key used before · 2 nothing loosened · 3 decide · 4 a duplicate leaves no purchase · 5 hold and card."""
@@ -174,6 +174,9 @@ class AskPurchase(Command[Asked | Refusal]):
             ended_reason=None,
             created_at=now,
             updated_at=now,
+            kind=self.ask.kind,
+            interval=self.ask.recurring.interval if self.ask.recurring else None,
+            payments=self.ask.recurring.payments if self.ask.recurring else 1,
         )
 
     def _hold(self, book: Book, purchase: Purchase, facts: Facts, now: int) -> tuple[Purchase, OutboxPromise | None]:
@@ -213,9 +216,8 @@ def facts_of(
     """What `decide` looks at, from the book. `without` leaves one purchase's own count and entry out (section 5)."""
     organization = book.need(Organization, organization_id)
     key = normalise(ask.merchant.name)
-    recent = book.get(
-        RecentPurchase, organization_id, agent_id, fingerprint(ask.task_id, key, ask.amount, ask.currency)
-    )
+    print_of = fingerprint(ask.task_id, key, ask.amount, ask.currency, ask.kind)
+    recent = book.get(RecentPurchase, organization_id, agent_id, print_of)
     connection_id = organization.connection_id
     velocity = book.get(Velocity, organization_id, agent_id, now // HOUR)
     count, amount = (velocity.purchases, velocity.amount) if velocity else (0, 0)
@@ -231,7 +233,7 @@ def facts_of(
         agent=book.get(Agent, organization_id, agent_id),
         connection=book.get(Connection, organization_id, connection_id) if connection_id else None,
         controls=controls,
-        budgets=_budgets(book, organization_id, project_id, agent_id, now),
+        budgets=budgets_of(book, organization_id, project_id, agent_id, now),
         duplicate_of=_duplicate(book, recent, [scoped for _, scoped in controls], without, now),
         velocity=(count, amount),
         merchant_known=book.get(KnownMerchant, organization_id, key) is not None,
@@ -249,9 +251,10 @@ def _parsed(row: Control) -> Controls:
     return controls_of(row)
 
 
-def _budgets(
+def budgets_of(
     book: Book, organization_id: str, project_id: str, agent_id: str, now: int
 ) -> tuple[tuple[Budget, int, int], ...]:
+    """Every budget of a chain with what is held and spent of its period of now; the chain was named beforehand."""
     found = []
     for _, scope_id in chain(organization_id, project_id, agent_id):
         for budget in book.group(Budget, organization_id, scope_id):
@@ -289,7 +292,7 @@ def promise_card(
         "creating",
         None,
         purchase.currency,
-        purchase.hold_amount,
+        spending_limits(purchase)[-1]["amount"],
         None,
         None,
         None,
@@ -300,7 +303,10 @@ def promise_card(
     )
     purchase = purchase._replace(card_id=card_id, status="issuing")
     # Whose name it is in is decided now, so that every try of the promise sends the same.
-    params = {**compile_card(purchase, card_id, controls), "cardholder": cardholder_scope(book, purchase)}
+    params = {
+        **compile_card(purchase, card_id, controls, single_use=purchase.kind != RECURRING),
+        "cardholder": cardholder_scope(book, purchase),
+    }
     promise = new_promise(
         purchase.organization_id, promise_id, "make_card", card_id, params, now, key=f"{purchase.id}:1",
         lease=FIRST_LEASE,

@@ -23,7 +23,7 @@ from roony.core.decision import Ask, Decision, Facts, decide
 from roony.core.errors import Refusal, not_found
 from roony.core.ledger import Hold
 from roony.core.merchant import Merchant
-from roony.core.purchase import HOUR, Purchase, RecentPurchase, Velocity, fingerprint
+from roony.core.purchase import HOUR, RECURRING, Purchase, RecentPurchase, Velocity, fingerprint
 from roony.flows.approval import too_late
 from roony.flows.card import dead, done
 from roony.flows.ending import end_card
@@ -179,6 +179,11 @@ def _not_now(purchase: Purchase) -> Refusal:
 
 def _not_raisable(book: Book, purchase: Purchase, card: Card | None, amount: int, now: int) -> Refusal | None:
     """Why this purchase cannot be raised to `amount` now, or None: only upward, before first use, one at a time."""
+    if purchase.kind == RECURRING:
+        message = (
+            "The price of a mandate changes when its merchant asks for another one: a person decides about it then."
+        )
+        return Refusal("not_raisable", message, 409, id=purchase.id)
     live = card is not None and (card.status, card.stripe_status) == ("active", "active") and now < card.expires_at
     if card is None or not live or purchase.status != "ready" or purchase.ended_at is not None:
         return _not_now(purchase)

@@ -40,6 +40,7 @@ from roony.flows.balance import INSUFFICIENT_BALANCE, watch_balance
 from roony.flows.connection.confirmation import confirmation_rows, note_evidence
 from roony.flows.discrepancy import flag, settle_findings
 from roony.flows.event_outcome import finished
+from roony.flows.mandate import end_if_complete
 from roony.flows.merchant import is_merchant_of, pin_network_id
 from roony.flows.movement import STRIPE, audit, follow
 from roony.flows.probe_mark import is_probe
@@ -125,6 +126,7 @@ class BookAuthorization(Command[str]):
             watch_balance(book, org, self.connection_id, said, now)
         settle(book, {*self._nodes(), Node(org, "purchase_id", purchase.id)}, "statement", now)
         purchase = follow(book, book.need(Purchase, org, purchase.id), "statement", now)
+        purchase = end_if_complete(book, purchase, now)
         self._compare(book, purchase, after, now)
         after = book.need(Authorization, org, said.id)
         if known is None or after._replace(seen_at=0) != known._replace(seen_at=0):

@@ -14,13 +14,15 @@ from roony.core.finding import (
     capture_findings,
     discrepancy_id,
 )
+from roony.core.mandate import shares
 from roony.core.merchant import Merchant
-from roony.core.purchase import Purchase
+from roony.core.purchase import RECURRING, Purchase
 from roony.core.refund import Match, match_refunds
 from roony.core.settlement import Discrepancy, StripeTransaction, TransactionStatement, unbooked
 from roony.flows.discrepancy import explain, flag, settle_findings
+from roony.flows.mandate import end_if_complete
 from roony.flows.merchant import is_merchant_of
-from roony.flows.movement import STRIPE, audit, follow
+from roony.flows.movement import STRIPE, audit, follow, payments_of
 from roony.store.book import Book
 from roony.store.linked import Node, hang_together, purchase_of_card
 
@@ -199,7 +201,8 @@ def _total(book: Book, purchase: Purchase, kind: str, now: int) -> Purchase:
         refunded=sum(row.amount for row in rows if row.type == "refund"),
         loose_captured=sum(row.amount for row in captures if row.authorization_id not in {a.id for a in known}),
     )
-    changed = purchase != before
+    shared = _share(book, purchase, known, rows)
+    changed = shared or purchase != before
     for authorization in known:
         captured = sum(row.amount for row in captures if row.authorization_id == authorization.id)
         if captured != authorization.captured:
@@ -209,13 +212,25 @@ def _total(book: Book, purchase: Purchase, kind: str, now: int) -> Purchase:
         return before
     purchase = follow(book, purchase, kind, now)
     audit(book, purchase, STRIPE, "purchase.booked", now, captured=purchase.captured, refunded=purchase.refunded)
-    return purchase
+    return end_if_complete(book, purchase, now)
+
+
+def _share(book: Book, purchase: Purchase, known: list[Authorization], rows: list[StripeTransaction]) -> bool:
+    """Which payment of a mandate each capture and refund belongs to; True where that changed."""
+    if purchase.kind != RECURRING:
+        return False
+    before = payments_of(book, purchase)
+    after = shares(before, known, rows)
+    for payment in after:
+        book.put(payment)
+    return after != before
 
 
 def _look(book: Book, purchase: Purchase) -> Findings:
     captures = [row for row in _booked(book, purchase) if row.type != "refund"]
     known = book.group(Authorization, purchase.organization_id, purchase.id)
-    return capture_findings(purchase, known, captures, lambda row: _is_approved(book, purchase, row))
+    payments = payments_of(book, purchase) if purchase.kind == RECURRING else []
+    return capture_findings(purchase, known, captures, lambda row: _is_approved(book, purchase, row), payments)
 
 
 def _look_at_refund(book: Book, row: StripeTransaction, match: Match, purchases: dict[str, Purchase], now: int) -> None:

@@ -19,6 +19,7 @@ from roony.core.budget import Budget, BudgetPeriod
 from roony.core.cardholder import Cardholder
 from roony.core.errors import BrokenCaller
 from roony.core.ledger import Hold
+from roony.core.mandate import Payment
 from roony.core.settlement import StripeTransaction
 from roony.store import tables
 from roony.store.statements import finish_event, finish_promise
@@ -34,6 +35,7 @@ GROUPED_BY: dict[type, tuple[str, ...]] = {
     AuthorizationDecision: ("authorization_id",),
     Budget: ("scope_id",),
     Cardholder: ("scope_id",),
+    Payment: ("purchase_id",),
     StripeTransaction: ("purchase_id", "stripe_card_id", "network_transaction_id"),
 }
 

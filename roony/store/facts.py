@@ -15,7 +15,8 @@ from roony.core.connection import Connection
 from roony.core.control import Control
 from roony.core.finding import ABOUT_AUTHORIZATIONS, ABOUT_TRANSACTIONS, discrepancy_id
 from roony.core.ledger import Hold
-from roony.core.purchase import KeptKey, Purchase, RecentPurchase
+from roony.core.mandate import Payment
+from roony.core.purchase import RECURRING, KeptKey, Purchase, RecentPurchase
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.store.book import GROUPED_BY, Book, group_of, key_of, table_of
 from roony.store.linked import MAX_ROUNDS, Node, StripeCardNeed, cards_of, neighbours, rows_at
@@ -28,11 +29,12 @@ class Needs(NamedTuple):
 
     `rows` are (row type, key…); naming a purchase, or a card, approval, authorization, kept key, recent purchase or
     discrepancy that leads to one, also brings its card, approval, hold, authorizations, known merchant, agent,
-    project, connection and controls. `chains` are (organization, project, agent) whose budgets with their current
-    periods are wanted. `groups` are (row type, organization, value), see `book.GROUPED_BY`. Without `holds` the
-    command never moves what a purchase holds, and the hold's row is only there if another command of the batch
-    wants it. `linked` are places at which a capture or refund hangs (`linked.Node`): all that hangs together with them
-    comes along, with its purchases and what was found about them, and so does the purchase of each of `stripe_cards`.
+    project, connection and controls, and of a mandate its payments with their holds. `chains` are (organization,
+    project, agent) whose budgets with their current periods are wanted; with `renewals` also those of the mandates
+    found. `groups` are (row type, organization, value), see `book.GROUPED_BY`. Without `holds` the command never moves
+    what a purchase that is paid once holds, and the hold's row is only there if another command of the batch wants it.
+    `linked` are places at which a capture or refund hangs (`linked.Node`): all that hangs together with them comes
+    along, with its purchases and what was found about them, and so does the purchase of each of `stripe_cards`.
     """
 
     rows: tuple[tuple[Any, ...], ...] = ()
@@ -41,6 +43,7 @@ class Needs(NamedTuple):
     groups: tuple[tuple[type, str, str], ...] = ()
     holds: bool = True
     linked: tuple[Node, ...] = ()
+    renewals: bool = False
 
 
 # Rows that lead to a purchase.
@@ -112,7 +115,10 @@ class FactLoader:
         for row, columns in GROUPED_BY.items():
             groups = {(org, value) for need in needs for kind, org, value in need.groups if kind is row}
             self._load_group(book, row, columns[0], groups)
-        self._load_chains(book, {chain for need in needs for chain in need.chains}, clocks)
+        chains = {chain for need in needs for chain in need.chains}
+        if any(need.renewals for need in needs):
+            chains |= {(p.organization_id, p.project_id, p.agent_id) for p in found if p.kind == RECURRING}
+        self._load_chains(book, chains, clocks)
 
     def _load(self, book: Book, row: type, keys: Iterable[Any]) -> list[Any]:
         """Rows by primary key; absent ones are kept as absent. Returns the present ones."""
@@ -219,6 +225,7 @@ class FactLoader:
         self._load(book, Approval, {(p.organization_id, p.approval_id) for p in found if p.approval_id})
         if holds:
             self._load(book, Hold, {(p.organization_id, p.hold_id) for p in found if p.hold_id})
+        self._load_payments(book, [purchase for purchase in found if purchase.kind == RECURRING])
         self._load_group(book, Authorization, "purchase_id", {(p.organization_id, p.id) for p in found})
         # Few chains stand above many purchases: each is looked at once.
         above = {(p.organization_id, p.project_id, p.agent_id, p.connection_id) for p in found}
@@ -227,6 +234,15 @@ class FactLoader:
         self._load(book, Connection, {(org, connection) for org, _, _, connection in above})
         self._load(book, Control, {(org, scope) for org, project, agent, _ in above for scope in (agent, project, org)})
         return found
+
+    def _load_payments(self, book: Book, mandates: list[Purchase]) -> None:
+        """The payments of mandates, each with its hold. Purchases that are paid once cost no query here."""
+        if not mandates:
+            return
+        keys = {(p.organization_id, p.id) for p in mandates}
+        self._load_group(book, Payment, "purchase_id", keys)
+        holds = {(org, payment.hold_id) for org, id in keys for payment in book.group(Payment, org, id)}
+        self._load(book, Hold, holds)
 
     def _load_chains(self, book: Book, chains: set[tuple[str, str, str]], clocks: dict[str, int]) -> None:
         """For asks: agent, project, connection, controls and budgets of each chain, with the periods of now."""

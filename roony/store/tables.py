@@ -26,6 +26,7 @@ from roony.core.control import Control
 from roony.core.delivery import RevealLink
 from roony.core.dispute import Dispute
 from roony.core.ledger import Entry, Hold
+from roony.core.mandate import Payment
 from roony.core.preflight import Preflight
 from roony.core.purchase import KeptKey, Purchase, RecentPurchase, Velocity
 from roony.core.reconciliation import Reconciliation
@@ -194,6 +195,7 @@ purchases = _table(
     Index("purchases_by_time", "organization_id", "created_at"),
 )
 holds = _table("holds", Hold, "organization_id id", Index("holds_by_purchase", "organization_id", "purchase_id"))
+payments = _table("payments", Payment, "organization_id purchase_id sequence")
 entries = _table("entries", Entry, "organization_id purchase_id sequence")
 approvals = _table(
     "approvals",

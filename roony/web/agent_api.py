@@ -22,7 +22,7 @@ from roony.core.decision import Ask
 from roony.core.delivery import delivers_as
 from roony.core.errors import Refusal
 from roony.core.merchant import Merchant, category_code
-from roony.core.purchase import Purchase
+from roony.core.purchase import Purchase, Recurring
 from roony.flows.card_making import make_card_now
 from roony.flows.context import FlowContext
 from roony.flows.delivery import deliver
@@ -262,8 +262,14 @@ def _command(context: FlowContext, agent: Agent, body: AskBody, key: str | None)
     )  # fmt: skip
     return AskPurchase(
         organization_id=agent.organization_id, agent_id=agent.id, project_id=project_id,
-        ask=Ask(body.amount, body.currency, merchant, body.task_id, body.allow_duplicate, body.merchant_lock),
+        ask=Ask(
+            body.amount, body.currency, merchant, body.task_id, body.allow_duplicate, body.merchant_lock,
+            Recurring(body.recurring.interval, body.recurring.payments) if body.recurring else None,
+        ),
         description=body.description, metadata=json.dumps(body.metadata), key=key,
-        body_hash=hashlib.sha256(canonical(body.model_dump()).encode()).hexdigest(),
+        # Left out where it is not given, so that keys used before there were mandates stay good.
+        body_hash=hashlib.sha256(
+            canonical(body.model_dump(exclude=None if body.recurring else {"recurring"})).encode()
+        ).hexdigest(),
         ids=AskIds(*(context.new_id(prefix) for prefix in ("pur", "hold", "apr", "crd", "out"))),
     )  # fmt: skip

@@ -16,6 +16,8 @@ from roony.core.budget import available
 from roony.core.card import Card
 from roony.core.control import Control
 from roony.core.delivery import thumbprint
+from roony.core.mandate import mandate_status
+from roony.core.purchase import RECURRING, Purchase
 from roony.core.reconciliation import Reconciliation
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.flows.delivery import Delivered, LinkToDetails, SealedDetails
@@ -49,7 +51,7 @@ def purchase(view: PurchaseView, numbers: CardDetails | None = None) -> Json:
     row = view.purchase
     decision = json.loads(row.decision)
     return {
-        "id": row.id, "status": row.status, "amount": row.amount, "currency": row.currency,
+        "id": row.id, "kind": row.kind, "status": row.status, "amount": row.amount, "currency": row.currency,
         "merchant": json.loads(row.merchant), "description": row.description, "agent_id": row.agent_id,
         "project_id": row.project_id, "task_id": row.task_id, "merchant_lock": row.merchant_lock,
         "metadata": json.loads(row.metadata),
@@ -60,6 +62,18 @@ def purchase(view: PurchaseView, numbers: CardDetails | None = None) -> Json:
         "hold_amount": row.hold_amount, "held_amount": row.held, "captured_amount": row.captured,
         "refunded_amount": row.refunded, "ended_reason": row.ended_reason,
         "created_at": time(row.created_at), "updated_at": time(row.updated_at),
+        **({"mandate": _mandate(row, view.card)} if row.kind == RECURRING else {}),
+    }  # fmt: skip
+
+
+def _mandate(row: Purchase, card: Card | None) -> Json:
+    """What is paid again and again; without `next_payment_from` it can be paid at once, or never again."""
+    ends_at = card.expires_at if card is not None and card.stripe_card_id is not None else None
+    over = row.ended_at is not None or row.payments_made >= row.payments
+    return {
+        "interval": row.interval, "payments": row.payments, "payments_made": row.payments_made,
+        "next_payment_from": None if over else time(row.next_payment_from),
+        "ends_at": time(row.ended_at or ends_at), "status": mandate_status(row),
     }  # fmt: skip
 
 

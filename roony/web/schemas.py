@@ -5,10 +5,19 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from roony.core.categories import COUNTRIES
+from roony.core.mandate import MAX_PAYMENTS, MIN_PAYMENTS, MOST_PAYMENTS
 from roony.core.merchant import category_code
 from roony.core.money import CURRENCIES, MAX_AMOUNT
 from roony.core.settlement import DISCREPANCY_KINDS
@@ -130,6 +139,26 @@ class MerchantBody(Body):
     network_id: Annotated[str, Field(max_length=64), AfterValidator(one_line)] | None = None
 
 
+class RecurringBody(Body):
+    """A purchase that is paid again: once in every interval, `payments` times in all."""
+
+    interval: Literal["day", "week", "month", "year"]
+    payments: Annotated[int, Field(ge=MIN_PAYMENTS, le=MAX_PAYMENTS)]
+
+    @field_validator("payments")
+    @classmethod
+    def _within_a_card(cls, payments: int, info: ValidationInfo) -> int:
+        interval = info.data.get("interval")
+        most = MOST_PAYMENTS.get(interval or "", MAX_PAYMENTS)
+        if payments > most:
+            raise PydanticCustomError(
+                "too_many_payments",
+                "It can be at most {most} for each {interval}: a card lives about three years",
+                {"most": most, "interval": interval},
+            )
+        return payments
+
+
 class AskBody(Body):
     """A wish to buy. Everything here can only make the owner's rules stricter."""
 
@@ -141,6 +170,7 @@ class AskBody(Body):
     task_id: ShortText | None = None
     merchant_lock: Literal["strict", "monitor"] | None = None
     allow_duplicate: bool = False
+    recurring: RecurringBody | None = None
     metadata: Annotated[
         dict[Annotated[ShortText, Field(max_length=40)], Annotated[LongText, Field(max_length=500)]],
         Field(max_length=MAX_METADATA),

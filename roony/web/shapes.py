@@ -73,10 +73,22 @@ class PurchaseApproval(Shape):
     expires_at: str
 
 
+class MandateShape(Shape):
+    """How a recurring purchase is paid, and how far it is."""
+
+    interval: Literal["day", "week", "month", "year"]
+    payments: int
+    payments_made: int
+    next_payment_from: str | None
+    ends_at: str | None
+    status: Literal["pending", "active", "completed", "canceled", "expired", "failed", "declined"]
+
+
 class PurchaseAnswer(Shape):
-    """A purchase. Amounts in minor units of `currency`."""
+    """A purchase. Amounts in minor units of `currency`; of a recurring one those of each payment, and `mandate`."""
 
     id: str
+    kind: Literal["one_time", "recurring"]
     status: str
     amount: int
     currency: str
@@ -98,6 +110,7 @@ class PurchaseAnswer(Shape):
     ended_reason: str | None
     created_at: str
     updated_at: str
+    mandate: MandateShape | None = None
 
 
 class PreviewAnswer(Shape):

@@ -103,6 +103,7 @@ class Books:
             more.pop("about", None) or Merchant(merchant, None, "5734", "US", None),
             allow_duplicate=more.pop("allow_duplicate", False),
             merchant_lock=more.pop("merchant_lock", None),
+            recurring=more.pop("recurring", None),
         )
         ids = AskIds(*(self.new_id(prefix) for prefix in ("pur", "hold", "apr", "crd", "out")))
         return AskPurchase(

@@ -13,6 +13,7 @@ from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.budget import Budget, BudgetPeriod
 from roony.core.card import Card
 from roony.core.ledger import Entry, Hold
+from roony.core.mandate import Payment
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.store.tables import OutboxPromise
@@ -27,6 +28,7 @@ MONEY = (
     Discrepancy,
     Entry,
     Hold,
+    Payment,
     Purchase,
     StripeTransaction,
 )
@@ -47,6 +49,19 @@ def sums_are_right(books: Books) -> None:
         assert [purchase.held, purchase.spent] == by_purchase[purchase.id], purchase
         assert purchase.held >= 0, purchase
         assert purchase.spent >= 0, purchase
+    payments: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    by_hold: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for entry in books.rows(Entry):
+        by_hold[entry.hold_id][0] += entry.held
+        by_hold[entry.hold_id][1] += entry.spent
+    for payment in books.rows(Payment):
+        assert [payment.held, payment.spent] == by_hold[payment.hold_id], payment
+        assert payment.held >= 0, payment
+        assert payment.spent >= 0, payment
+        payments[payment.purchase_id][0] += payment.held
+        payments[payment.purchase_id][1] += payment.spent
+    for purchase in books.rows(Purchase, kind="recurring"):
+        assert [purchase.held, purchase.spent] == payments[purchase.id], purchase
     kept = {(row.budget_id, row.period_start): [row.held, row.spent] for row in books.rows(BudgetPeriod)}
     assert kept == by_period
     assert all(held >= 0 for held, _ in kept.values())

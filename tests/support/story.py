@@ -3,7 +3,7 @@
 A table is run line by line on a real till and written down again with what was found; the test compares the texts.
 Words of a step (amounts in minor units, A B … authorizations, t1 r1 … transactions):
 
-    ask 10000                   an agent asks; `dup` insists on a duplicate
+    ask 10000                   an agent asks; `dup` insists on a duplicate, `every month 3` makes it a mandate
     card                        the promised card is recorded; `fail` Stripe refused it; `card canceled` (see below)
     request A 10000             the network asks; then `-> yes`, `-> yes 4000` (partial) or `-> CODE`;
                                 `in eur`, `at EVIL`, `+controllable`, `cash 500`, `on 4000` (granted before),
@@ -14,18 +14,20 @@ Words of a step (amounts in minor units, A B … authorizations, t1 r1 … trans
     capture A t1 4000           a capture by itself; `capture - t1 4000` without authorization
     refund r1 4000              a refund on the card
     stripe canceled             Stripe's event about the card
-    cancel · expire · freeze · unfreeze · deny · approve 9000 · wait 60
+    cancel · expire · freeze · unfreeze · deny · approve 9000 · wait 60 · days 30
+    renew 12000                 a person's yes to another price of a mandate
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from roony.core.approval import Approval
 from roony.core.authorization import AuthorizationDecision
 from roony.core.card import Card
 from roony.core.errors import Refusal
 from roony.core.merchant import Merchant
-from roony.core.purchase import Purchase
+from roony.core.purchase import Purchase, Recurring
 from roony.core.settlement import AuthorizationStatement, Discrepancy, HistoryEntry, TransactionStatement
 from roony.flows.approval import Approve, ApproveIds, Deny
 from roony.flows.authorization import Withdraw
@@ -33,6 +35,7 @@ from roony.flows.card import ExpireCard, FailCard, MadeCard, RecordCard
 from roony.flows.card_event import BookCard
 from roony.flows.ending import CancelPurchase
 from roony.flows.freeze import Freeze, SetCardFrozen, Unfreeze
+from roony.flows.renewal import ApproveRenewal
 from roony.flows.settlement import BookAuthorization, BookTransaction
 from roony.store.inbox import new_event
 from roony.store.tables import InboxEvent, OutboxPromise
@@ -123,6 +126,8 @@ class Story:
         self.books = books
         self.purchase_id = ""
         self.promise: OutboxPromise | None = None
+        # When each authorization began at Stripe, in seconds.
+        self.began: dict[str, int] = {}
 
     @property
     def purchase(self) -> Purchase:
@@ -159,7 +164,10 @@ class Story:
         return found.rstrip()
 
     def _ask(self, amount: str, *more: str) -> str | None:
-        asked = self.books.ask(int(amount), allow_duplicate="dup" in more)
+        again = (
+            Recurring(more[more.index("every") + 1], int(more[more.index("every") + 2])) if "every" in more else None
+        )
+        asked = self.books.ask(int(amount), allow_duplicate="dup" in more, recurring=again)
         if isinstance(asked, Refusal):
             return asked.code
         self.purchase_id, self.promise = asked.purchase.id, asked.promise
@@ -179,8 +187,9 @@ class Story:
         self.books.run(FailCard(ORG, *refusal, promise, self.books.new_id("out")))
 
     def _request(self, name: str, amount: str, *more: str) -> str:
-        words = list(more)
-        fields: dict[str, Any] = {"authorization_id": f"iauth_{name}", "created": self.books.clock() // 1_000_000}
+        words, created = list(more), self.books.clock() // 1_000_000
+        self.began.setdefault(name, created)
+        fields: dict[str, Any] = {"authorization_id": f"iauth_{name}", "created": created}
         while words:
             word = words.pop(0)
             if word == "at":
@@ -210,7 +219,8 @@ class Story:
             transaction(t, "refund" if t.startswith("r") else "capture", int(part), id, self.stripe_card, at)
             for t, _, part in (item.partition(":") for item in listed)
         )
-        said = statement(id, self.stripe_card, status, int(amount), history(words, int(amount)), at, transactions)
+        entries, began = history(words, int(amount)), self.began.setdefault(name, at)
+        said = statement(id, self.stripe_card, status, int(amount), entries, at, transactions, began=began)
         event = kept_event(self.books, "issuing_authorization.updated", id)
         assert self.books.run(BookAuthorization(ORG, CONNECTION, said, event)) == "applied"
 
@@ -267,6 +277,16 @@ class Story:
             return answer.code
         self.promise = answer.promise
         return None
+
+    def _renew(self, amount: str | None = None) -> str | None:
+        purchase = self.purchase
+        approval = self.books.row(Approval, id=purchase.approval_id)
+        changed = int(amount) if amount else None
+        answer = self.books.run(ApproveRenewal(ORG, approval, purchase, "usr_1", "", self.books.new_id("out"), changed))
+        return answer.code if isinstance(answer, Refusal) else None
+
+    def _days(self, days: str) -> None:
+        self.books.clock.advance(int(days) * 86_400)
 
     def _wait(self, seconds: str) -> None:
         self.books.clock.advance(int(seconds) - 1)

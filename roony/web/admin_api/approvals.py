@@ -14,6 +14,7 @@ from roony.flows.card_making import make_card
 from roony.flows.context import FlowContext
 from roony.flows.raise_at_stripe import raise_card
 from roony.flows.raising import ApproveRaise, RaiseIds
+from roony.flows.renewal import ApproveRenewal
 from roony.store.tables import approvals
 from roony.web import answers
 from roony.web.admin_api.lists import get_row, list_rows
@@ -62,6 +63,12 @@ async def approve(id: str, caller: CallerOf, context: ContextOf, body: ApproveBo
     purchase = await get_row(context, Purchase, caller.organization_id, row.purchase_id, "purchase")
     if row.kind == "raise":
         await _approve_raise(context, row, purchase, caller.actor, body)
+        return await show_purchase(context, caller.organization_id, row.purchase_id)
+    if row.kind == "renewal":
+        renewal = ApproveRenewal(
+            caller.organization_id, row, purchase, caller.actor, body.note, context.new_id("out"), body.amount
+        )
+        accepted(await context.till.submit(renewal))
         return await show_purchase(context, caller.organization_id, row.purchase_id)
     ids = ApproveIds(context.new_id("hold"), context.new_id("crd"), context.new_id("out"))
     command = Approve(caller.organization_id, id, purchase, caller.actor, body.note, ids, body.amount)

@@ -24,6 +24,7 @@ def upgrade() -> None:
     _confirmations()
     _app_tokens()
     _cardholders()
+    _mandates()
 
 
 def downgrade() -> None:
@@ -41,6 +42,11 @@ def downgrade() -> None:
             table.drop_column(name)
     op.drop_table("app_tokens")
     op.drop_table("alerts")
+    op.drop_table("payments")
+    for name, columns in (("purchases", _OF_MANDATES), ("authorizations", ("began_at", "payment"))):
+        with op.batch_alter_table(name) as table:
+            for column in columns:
+                table.drop_column(column)
     with op.batch_alter_table("approvals") as table:
         table.drop_column("kind")
         table.drop_column("amount")
@@ -180,6 +186,36 @@ def _cardholders_back() -> None:
     )
     op.drop_table("cardholder_choices")
     op.drop_table("cardholders")
+
+
+_OF_MANDATES = ("kind", "interval", "payments", "payments_made", "next_payment_from")
+
+
+def _mandates() -> None:
+    """Every purchase so far is paid once."""
+    op.create_table(
+        "payments",
+        *_text("organization_id purchase_id"),
+        *_number("sequence"),
+        *_text("hold_id"),
+        *_number("hold_amount interval_start held spent loose_captured refunded created_at"),
+        sa.PrimaryKeyConstraint("organization_id", "purchase_id", "sequence"),
+    )
+    defaults = {
+        "purchases": {"kind": "one_time", "payments": "1", "payments_made": "0"},
+        "authorizations": {"began_at": "0", "payment": "0"},
+    }
+    for name, columns in defaults.items():
+        with op.batch_alter_table(name) as table:
+            for column, default in columns.items():
+                kind = sa.Text() if column == "kind" else sa.BigInteger()
+                table.add_column(sa.Column(column, kind, nullable=False, server_default=default))
+        with op.batch_alter_table(name) as table:
+            for column in columns:
+                table.alter_column(column, server_default=None)
+    with op.batch_alter_table("purchases") as table:
+        table.add_column(sa.Column("interval", sa.Text(), nullable=True))
+        table.add_column(sa.Column("next_payment_from", sa.BigInteger(), nullable=True))
 
 
 def _text(names: str) -> list[sa.Column[str]]:

@@ -1,0 +1,160 @@
+"""A mandate's payments: where a request belongs, the hold it needs, the person asked for a new price, and the end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from roony.core.agent import Agent, Organization, Project, chain
+from roony.core.approval import RENEWAL_LIFETIME, Approval, current_status
+from roony.core.authorization import (
+    Authorization,
+    AuthorizationRequest,
+    MandateFacts,
+    is_card_check,
+    is_increment,
+    renewal_hold,
+)
+from roony.core.budget import period_start
+from roony.core.card import Card
+from roony.core.control import hold_amount, strictest
+from roony.core.ledger import committed_on
+from roony.core.mandate import by_payment, card_end, is_complete, paid_intervals, part_of, payment_of, waits
+from roony.core.money import format_amount
+from roony.core.purchase import RECURRING, Purchase
+from roony.flows.ending import end_card
+from roony.flows.movement import ROONY, audit, payments_of, place_payment
+from roony.flows.purchase import budgets_of, scoped_controls
+from roony.store.book import Book
+
+
+def mandate_facts(
+    book: Book, purchase: Purchase, request: AuthorizationRequest, known: Authorization | None, now: int
+) -> tuple[MandateFacts, int]:
+    """What a verdict on a mandate's card depends on, and what other authorizations of that payment have committed.
+
+    An increment belongs to the payment of its authorization; anything else to the one held at the ask while that
+    waits, and then to a new one.
+    """
+    payments = payments_of(book, purchase)
+    authorizations = book.group(Authorization, purchase.organization_id, purchase.id)
+    budgets = budgets_of(book, purchase.organization_id, purchase.project_id, purchase.agent_id, now)
+    increased = known is not None and is_increment(request, known)
+    for payment, members in by_payment(payments, authorizations):
+        mine = payment_of(known, payments) == payment if known is not None and increased else waits(payment, members)
+        if mine:
+            others = sum(committed_on(a) for a in members if a.id != request.authorization_id)
+            return MandateFacts(payment, part_of(purchase, payment, members), budgets), payment.loose_captured + others
+    return MandateFacts(None, purchase, budgets), 0
+
+
+def book_payment(
+    book: Book, purchase: Purchase, facts: MandateFacts, request: AuthorizationRequest, decision_id: str, now: int
+) -> tuple[Purchase, int]:
+    """Gives an approved request its payment: the one there is, or a new one with a hold in the periods of now.
+
+    Returns the purchase and the payment's number. A payment that waited counts in the interval of now.
+    """
+    payments = payments_of(book, purchase)
+    payment = facts.payment
+    if payment is None:
+        sequence, hold = len(payments) + 1, renewal_hold(request, purchase)
+        purchase = place_payment(book, purchase, hold_id_of(decision_id), hold, sequence, now, "renewal")
+        return purchase, sequence
+    members = dict(by_payment(payments, book.group(Authorization, purchase.organization_id, purchase.id)))[payment]
+    if waits(payment, members) and not is_card_check(request, purchase):
+        time_zone = book.need(Organization, purchase.organization_id).time_zone
+        book.put(payment._replace(interval_start=period_start(purchase.interval or "", time_zone, now)))
+    return purchase, payment.sequence
+
+
+def ask_for_price(book: Book, purchase: Purchase, amount: int, decision_id: str, now: int) -> Purchase:
+    """Asks a person whether a mandate may go on at another price; one question at a time is open."""
+    org = purchase.organization_id
+    asked = book.get(Approval, org, purchase.approval_id) if purchase.approval_id else None
+    if asked is not None and current_status(asked, now) == "pending":
+        return purchase
+    id = "apr_" + _digest(decision_id)
+    approval = Approval(
+        org, id, purchase.id, "pending", _snapshot(book, purchase, amount, now), now + RENEWAL_LIFETIME, None, None,
+        "", now, "renewal", amount,
+    )  # fmt: skip
+    book.put(approval)
+    purchase = purchase._replace(approval_id=id, updated_at=now)
+    book.put(purchase)
+    audit(book, purchase, ROONY, "approval.asked", now, approval=id, amount=amount, before=purchase.amount)
+    return purchase
+
+
+def with_end_of_mandate(book: Book, card: Card, purchase: Purchase) -> Card:
+    """A card just made: that of a mandate lives to its end; until then it had the time in which a card is made."""
+    if purchase.kind != RECURRING:
+        return card
+    time_zone = book.need(Organization, purchase.organization_id).time_zone
+    year, month = card.exp_year or 0, card.exp_month or 0
+    return card._replace(expires_at=card_end(purchase, time_zone, card.created_at, year, month))
+
+
+def end_if_canceled(book: Book, purchase: Purchase, stripe_status: str, now: int) -> Purchase:
+    """A mandate's card that is canceled at Stripe will not be paid with again: Stripe has no reason of its own to."""
+    if purchase.kind != RECURRING or purchase.ended_at is not None or stripe_status != "canceled":
+        return purchase
+    purchase = end_card(book, purchase, "canceled", "", now)
+    audit(book, purchase, ROONY, "mandate.canceled_at_stripe", now)
+    return purchase
+
+
+def end_if_complete(book: Book, purchase: Purchase, now: int) -> Purchase:
+    """Ends a mandate whose last payment is captured, and its card at Stripe."""
+    if purchase.kind != RECURRING or purchase.ended_at is not None:
+        return purchase
+    authorizations = book.group(Authorization, purchase.organization_id, purchase.id)
+    time_zone = book.need(Organization, purchase.organization_id).time_zone
+    if not is_complete(purchase, paid_intervals(purchase, payments_of(book, purchase), authorizations, time_zone)):
+        return purchase
+    # Its last payment is made once, so the promise to cancel its card has one id, whichever event tells of it.
+    purchase = end_card(book, purchase, "completed", "out_" + _digest(f"completed|{purchase.id}"), now)
+    audit(book, purchase, ROONY, "mandate.completed", now, payments=purchase.payments_made)
+    return purchase
+
+
+def hold_id_of(decision_id: str) -> str:
+    """The hold that one answer placed, so that applying it twice gives the same rows."""
+    return "hold_" + _digest(decision_id)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _snapshot(book: Book, purchase: Purchase, amount: int, now: int) -> str:
+    """What the approver is shown: the new price beside the old one, and what is left of the budgets after it."""
+    org = purchase.organization_id
+    scopes = chain(org, purchase.project_id, purchase.agent_id)
+    hold = hold_amount(amount, strictest([scoped_controls(book, org, scope_id) for _, scope_id in scopes]))
+    agent, project = book.get(Agent, org, purchase.agent_id), book.get(Project, org, purchase.project_id)
+    old, new = (format_amount(value, purchase.currency) for value in (purchase.amount, amount))
+    message = f"The price for each {purchase.interval} was {old}, the merchant asks for {new} now."
+    return json.dumps(
+        {
+            "amount": amount,
+            "currency": purchase.currency,
+            "hold_amount": hold,
+            "agent": agent.name if agent else None,
+            "project": project.name if project else None,
+            "merchant": json.loads(purchase.merchant),
+            "merchant_known": True,
+            "description": purchase.description,
+            "reasons": [{"code": "PRICE_CHANGED", "message": message}],
+            "budgets": [
+                {
+                    "scope": b.scope,
+                    "period": b.period,
+                    "limit": b.limit_amount,
+                    "available_after": b.limit_amount - held - spent - hold,
+                }
+                for b, held, spent in budgets_of(book, org, purchase.project_id, purchase.agent_id, now)
+                if b.limit_amount is not None and b.currency == purchase.currency
+            ],
+        }
+    )
