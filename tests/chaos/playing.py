@@ -9,13 +9,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
-from tests.chaos import cards, connecting, installing, raising, reconciling
+from tests.chaos import cards, connecting, installing, raising, reconciling, renewing
 from tests.chaos.scenes import SCENES, Scene
 from tests.support.crashing import Crashable
 from tests.support.postgres import empty_database
 
 # The scenes of these modules are registered by being imported.
-__all__ = ["SQLITE_ONLY", "Theatre", "cards", "connecting", "installing", "raising", "reconciling", "things"]
+__all__ = [
+    "SQLITE_ONLY",
+    "Theatre",
+    "cards",
+    "connecting",
+    "installing",
+    "raising",
+    "reconciling",
+    "renewing",
+    "things",
+]
 # Points that only one of the databases has.
 SQLITE_ONLY = ("wiring._free_leases",)
 
