@@ -22,7 +22,9 @@ from roony.core.ledger import committed_on
 from roony.core.mandate import by_payment, card_end, is_complete, paid_intervals, part_of, payment_of, waits
 from roony.core.money import format_amount
 from roony.core.purchase import RECURRING, Purchase
+from roony.core.settlement import AuthorizationStatement
 from roony.flows.ending import end_card
+from roony.flows.merchant import is_merchant_of
 from roony.flows.movement import ROONY, audit, payments_of, place_payment
 from roony.flows.purchase import budgets_of, scoped_controls
 from roony.store.book import Book
@@ -102,6 +104,27 @@ def end_if_canceled(book: Book, purchase: Purchase, stripe_status: str, now: int
     purchase = end_card(book, purchase, "canceled", "", now)
     audit(book, purchase, ROONY, "mandate.canceled_at_stripe", now)
     return purchase
+
+
+def ask_if_over_its_limit(book: Book, purchase: Purchase, said: AuthorizationStatement, now: int) -> Purchase:
+    """A dearer renewal that Stripe declined by the card's own limit, before Roony was asked (facts 1.4).
+
+    The question for a person is the same: the price went beyond what is set aside, at the right merchant, when a
+    payment was due. Of one told much later, as by a reconciliation, nobody is asked any more.
+    """
+    last, began = (said.history or (None,))[-1], said.began * 1_000_000 or now
+    if purchase.kind != RECURRING or purchase.ended_at is not None or said.approved or last is None:
+        return purchase
+    due = (purchase.next_payment_from or 0) <= began and now - began < RENEWAL_LIFETIME
+    if not due or last.reason != "spending_controls" or last.amount <= purchase.hold_amount:
+        return purchase
+    authorizations = book.group(Authorization, purchase.organization_id, purchase.id)
+    if any(waits(payment, members) for payment, members in by_payment(payments_of(book, purchase), authorizations)):
+        return purchase
+    places = tuple(word for word in (said.city, said.state, said.merchant.country) if word)
+    if said.currency != purchase.currency or not is_merchant_of(book, purchase, said.merchant, places):
+        return purchase
+    return ask_for_price(book, purchase, last.amount, said.id, now)
 
 
 def end_if_complete(book: Book, purchase: Purchase, now: int) -> Purchase:

@@ -40,7 +40,7 @@ from roony.flows.balance import INSUFFICIENT_BALANCE, watch_balance
 from roony.flows.connection.confirmation import confirmation_rows, note_evidence
 from roony.flows.discrepancy import flag, settle_findings
 from roony.flows.event_outcome import finished
-from roony.flows.mandate import end_if_complete
+from roony.flows.mandate import ask_if_over_its_limit, end_if_complete
 from roony.flows.merchant import is_merchant_of, pin_network_id
 from roony.flows.movement import STRIPE, audit, follow
 from roony.flows.probe_mark import is_probe
@@ -99,6 +99,7 @@ class BookAuthorization(Command[str]):
             stripe_cards=(StripeCardNeed(org, self.connection_id, said.stripe_card_id),),
             groups=((AuthorizationDecision, org, said.id),),
             linked=tuple(self._nodes()),
+            renewals=True,
         )
 
     def _nodes(self) -> set[Node]:
@@ -127,6 +128,8 @@ class BookAuthorization(Command[str]):
         settle(book, {*self._nodes(), Node(org, "purchase_id", purchase.id)}, "statement", now)
         purchase = follow(book, book.need(Purchase, org, purchase.id), "statement", now)
         purchase = end_if_complete(book, purchase, now)
+        if known is None or len(said.history) > known.history_length:
+            purchase = ask_if_over_its_limit(book, purchase, said, now)
         self._compare(book, purchase, after, now)
         after = book.need(Authorization, org, said.id)
         if known is None or after._replace(seen_at=0) != known._replace(seen_at=0):

@@ -273,6 +273,31 @@ class TestPrice:
         )
         assert shown["budgets"][0]["available_after"] == 488_000
 
+    def test_stripe_declined_it_by_its_own_limit(self, books: Books) -> None:
+        """It asks nobody then: the question comes from its statement, once, and only where a payment was due."""
+        story = Story(books)
+        paid_once(books, story)
+        story.tell("says B closed 12000 controls\nsays B closed 12000 controls\nsays C closed 12000 controls")
+        approval = books.row(Approval)
+        assert (approval.kind, approval.amount, approval.status) == ("renewal", 12_000, "pending")
+        assert "-> yes" in story.tell("renew\nrequest D 12000").splitlines()[1]
+        story.tell("says E closed 13000 controls")
+        assert len(books.rows(Approval)) == 1
+
+    @pytest.mark.parametrize(
+        "told", ["says B closed 10000 controls", "says B closed 12000 broke", "says B pending 12000 active"]
+    )
+    def test_any_other_decline_asks_nobody(self, books: Books, told: str) -> None:
+        story = Story(books)
+        paid_once(books, story)
+        story.tell(told)
+        assert books.rows(Approval) == []
+
+    def test_a_first_payment_over_its_hold_asks_nobody(self, books: Books) -> None:
+        story = Story(books)
+        story.tell("ask 10000 every month 3\ncard\nsays A closed 12000 controls")
+        assert books.rows(Approval) == []
+
     def test_a_yes_changes_what_comes_and_lifts_the_limits(self, books: Books) -> None:
         story = Story(books)
         paid_once(books, story)
