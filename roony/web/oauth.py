@@ -154,8 +154,8 @@ def _connected(connection: Connection, looked: Preflight | None) -> Response:
     mode = "live" if connection.livemode else "test"
     text = "Roony may now make cards on this account, within the budgets and controls you set."
     if connection.status != "active":
-        reasons = restrictions_of(connection)
-        text = f"Nothing can be bought on it yet. {' '.join(f'{one.message} {NEXT[one.code]}' for one in reasons)}"
+        reasons = [f"{one.message} {NEXT.get(one.code, '')}" for one in restrictions_of(connection)]
+        text = f"Nothing can be bought on it yet. {' '.join(reasons)}"
     found = summary(checks_of(looked)) if looked is not None else "Roony is still looking at the account."
     return render(
         "connect/result.html",

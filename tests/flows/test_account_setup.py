@@ -1,0 +1,193 @@
+"""Preflight, own endpoint and probe on both databases, against the simulator; and a probe that was interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from roony.core.alert import Alert
+from roony.core.connection import Connection
+from roony.core.errors import Refusal
+from roony.core.preflight import Preflight, checks_of
+from roony.core.settlement import Discrepancy
+from roony.flows import connection as flow
+from roony.flows.context import FlowContext
+from roony.flows.organization import UpdateOrganization
+from roony.flows.preflight import keep_check_balance, run_preflight
+from roony.flows.probe import PromiseProbe, keep_probe, probe
+from roony.flows.webhook_endpoint import (
+    ROLLED_FOR,
+    PromiseWebhooks,
+    endpoints_of,
+    keep_setup_webhooks,
+    setup_webhooks,
+)
+from roony.gateway import events, issuing
+from roony.store import outbox
+from roony.store.tables import ConnectionSecret, OutboxPromise
+from roony.web.webhook_secrets import WebhookSecrets
+from tests.support.books import ORG, Books, open_books
+from tests.support.connecting import PUBLIC_URL, open_context, stripe_gateway
+from tests.support.simulator import SimulatorProcess
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
+    with open_books(tmp_path, database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def context(books: Books, simulator: SimulatorProcess) -> Iterator[FlowContext]:
+    simulator.control("reset", {})
+    with open_context(books, stripe_gateway(simulator.url)) as made:
+        yield made
+
+
+async def connected(context: FlowContext) -> Connection:
+    answer = await flow.connect_direct(context, ORG, "usr_1")
+    assert isinstance(answer, Connection), answer
+    await flow.ensure_cardholder(context, answer, ORG)
+    return answer
+
+
+def now(books: Books, connection: Connection) -> Connection:
+    found = books.row(Connection, id=connection.id)
+    assert isinstance(found, Connection)
+    return found
+
+
+async def cards(context: FlowContext, connection: Connection) -> list[tuple[str, str]]:
+    """(mark, status) of every card at Stripe."""
+    listed = await flow.ask_stripe(context, connection, lambda g, a: list(issuing.list_cards(g, a)))
+    return [(card["metadata"].get("roony_probe"), card["status"]) for card in listed]
+
+
+class TestPreflight:
+    """Kept with who and when; the balance has an alert of its own."""
+
+    async def test_kept_and_audited_once_while_nothing_changes(self, context: FlowContext, books: Books) -> None:
+        connection = await connected(context)
+        for actor in ("usr_1", "usr_2"):
+            assert isinstance(await run_preflight(context, connection, actor), Preflight)
+        kept = books.row(Preflight, kind="preflight")
+        assert (kept.checked_by, kept.connection_id) == ("usr_2", connection.id)
+        assert {check.id: check.status for check in checks_of(kept)}["issuing_balance"] == "ok"
+
+    async def test_the_balance_is_told_of_once_and_no_more(self, context: FlowContext, books: Books) -> None:
+        connection = await connected(context)
+
+        async def look(cause: str) -> list[tuple[str, int]]:
+            await context.till.submit(flow.PromiseCheck(ORG, connection.id, cause, kind="check_balance"))
+            for promise in await context.till.write(outbox.claim(context.clock())):
+                if promise.kind == "check_balance":
+                    await keep_check_balance(context, promise)
+            return [(row.status, row.times) for row in books.rows(Alert, kind="issuing_balance_low")]
+
+        assert await look("1") == []
+        await context.till.submit(UpdateOrganization(ORG, "usr_1", low_balance_amount=10**11))
+        assert await look("2") == [("open", 1)]
+        assert await look("3") == [("open", 1)]
+        await context.till.submit(UpdateOrganization(ORG, "usr_1", low_balance_amount=0))
+        assert await look("4") == [("closed", 1)]
+
+
+class TestOwnEndpoint:
+    """One endpoint, whose secret is sealed in the commit that records it."""
+
+    async def there(self, context: FlowContext, connection: Connection) -> list[Any]:
+        return [
+            one
+            for one in await flow.ask_stripe(context, connection, events.list_webhook_endpoints)
+            if one["metadata"].get("roony_connection") == connection.id
+        ]
+
+    async def test_one_and_rolled(self, context: FlowContext, books: Books) -> None:
+        connection = await connected(context)
+        for _ in range(2):
+            assert isinstance(await setup_webhooks(context, ORG, connection.id, False, "usr_1"), Connection)
+        [first] = await self.there(context, connection)
+        assert first["url"] == f"{PUBLIC_URL}/api/webhooks/stripe?connection={connection.id}"
+        [sealed] = [row.sealed for row in books.rows(ConnectionSecret) if row.name == f"webhook.{first['id']}"]
+        assert "whsec" not in sealed
+
+        await setup_webhooks(context, ORG, connection.id, True, "usr_1")
+        [second] = await self.there(context, connection)
+        assert second["id"] != first["id"]
+        kept = {one.id: one.until for one in endpoints_of(now(books, connection))}
+        assert kept == {first["id"]: books.clock() + ROLLED_FOR, second["id"]: None}
+
+        speaker = await WebhookSecrets(context).speaker(connection.id)
+        assert speaker is not None
+        assert len(speaker.good_at(books.clock())) == 2
+        assert len(speaker.good_at(books.clock() + ROLLED_FOR)) == 1
+
+    async def test_asked_for_twice_at_once_it_is_made_once(self, context: FlowContext) -> None:
+        connection = await connected(context)
+        first = await context.till.submit(PromiseWebhooks(ORG, connection.id, "run_1", False, "usr_1"))
+        second = await context.till.submit(PromiseWebhooks(ORG, connection.id, "run_2", False, "usr_1"))
+        assert isinstance(first, OutboxPromise)
+        assert isinstance(second, Refusal)
+        assert second.code == "already_running"
+
+    async def test_a_lost_answer_costs_one_endpoint_which_goes(
+        self, context: FlowContext, books: Books, simulator: SimulatorProcess
+    ) -> None:
+        connection = await connected(context)
+        simulator.control("faults", [{"endpoint": "POST /v1/webhook_endpoints", "kind": "drop_after", "count": 1}])
+        refused = await setup_webhooks(context, ORG, connection.id, False, "usr_1")
+        assert isinstance(refused, Refusal)
+        [lost] = await self.there(context, connection)
+        books.clock.advance(60)
+        for promise in await context.till.write(outbox.claim(context.clock())):
+            if promise.kind == "setup_webhooks":
+                await keep_setup_webhooks(context, promise)
+        [made] = await self.there(context, connection)
+        assert made["id"] != lost["id"]
+        assert [one.id for one in endpoints_of(now(books, connection))] == [made["id"]]
+
+
+class TestProbe:
+    """It ends what it began, also where another had to."""
+
+    async def test_with_no_endpoint_it_shows_that_nobody_is_asked(self, context: FlowContext, books: Books) -> None:
+        connection = await connected(context)
+        books.clock.advance(-10)  # Stripe's time is the simulator's: later than the activation
+        found = await probe(context, ORG, connection.id, "usr_1")
+        assert isinstance(found, Preflight)
+        assert [check.status for check in checks_of(found)] == ["missing"]
+        assert {status for _, status in await cards(context, connection)} == {"canceled"}
+        assert books.rows(Discrepancy) == []
+
+    async def test_what_a_dead_holder_left_is_canceled_and_not_repeated(
+        self, context: FlowContext, books: Books
+    ) -> None:
+        connection = await connected(context)
+        promise = await context.till.submit(PromiseProbe(ORG, connection.id, "out_probe", "usr_1"))
+        assert isinstance(promise, OutboxPromise)
+        holder = await flow.ensure_cardholder(context, connection, ORG)
+        params = {
+            "cardholder": holder, "currency": "usd", "type": "virtual", "status": "active",
+            "metadata": {"roony_probe": promise.id, "roony_organization": ORG},
+        }  # fmt: skip
+        await flow.ask_stripe(context, connection, issuing.create_card, params, promise.key)
+        books.clock.advance(40)
+        [again] = [one for one in await context.till.write(outbox.claim(context.clock())) if one.kind == "probe"]
+        assert again.generation == 2
+        found = await keep_probe(context, again)
+        assert isinstance(found, Preflight)
+        assert [check.status for check in checks_of(found)] == ["unknown"]
+        assert await cards(context, connection) == [("out_probe", "canceled")]
+
+    async def test_never_in_live_mode(self, context: FlowContext, books: Books) -> None:
+        connection = await connected(context)
+        books.put(now(books, connection)._replace(livemode=1))
+        books.reconfigure()
+        refused = await probe(context, ORG, connection.id, "usr_1")
+        assert isinstance(refused, Refusal)
+        assert refused.code == "live_mode"
