@@ -315,6 +315,20 @@ class TestNotDone:
         expect_reconnect(books, connection)
         assert presented(stripe, older) == ["tokens", "invalid_grant"]
 
+    async def test_an_older_copy_of_the_database_was_put_back(
+        self, context: FlowContext, books: Books, stripe: SimulatorProcess
+    ) -> None:
+        """Its tokens were renewed since. Roony sees the gap, and cancels nothing for a token that is merely old."""
+        connection = await install(context, stripe)
+        exchange = {"grant_type": "refresh_token", "refresh_token": token_of(context, books, connection)}
+        stripe.client().raw_request("post", "/v1/oauth/token", **exchange)
+        books.put(books.row(Connection, id=connection.id)._replace(catching_up_since=NOW))
+        books.clock.advance(24 * HOUR)
+
+        assert await no_token(context, connection) == "reconnect_needed"
+
+        expect_reconnect(books, connection)
+
     async def test_a_key_of_the_other_mode(self, context: FlowContext, books: Books, stripe: SimulatorProcess) -> None:
         connection = await install(context, stripe)
         live = dataclasses.replace(context, gateway=stripe_gateway(stripe.url, secret_key="sk_live_of_the_other"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -89,6 +90,12 @@ def test_bought_paid_renewed_and_uninstalled(company: Crashable) -> None:
     assert standing(company, agent) == (PRICE, 2 * PRICE)
     refreshed = [one for one in company.control("state")["oauth_exchanges"] if one["grant_type"] == "refresh_token"]
     assert [one["result"] for one in refreshed] == ["tokens", "tokens"]
+    # P6: no token in any log.
+    log = (company.folder / "serve.log").read_text()
+    for row in company.books.rows(ConnectionSecret):
+        bound = row_name("connection_secrets", row.organization_id, row.connection_id, row.name)
+        assert Vault.from_text(company.secret_keys).open(row.sealed, bound) not in log
+    assert not re.search(r"(sk_test|rt)_[A-Za-z0-9]{40,}", log)
 
     # The owner uninstalls it at Stripe.
     company.control(f"accounts/{connection['stripe_account']}/disconnect", {})

@@ -125,13 +125,15 @@ class EndRefresh(Command[bool]):
         tokens = _of_holder(book, org, id, self.holder, self.generation)
         if tokens is None:
             return False
-        maybe_ours = tokens.unsure or tokens.lost
+        connection = book.need(Connection, org, id)
+        # While a gap is caught up with, our tokens may be an older copy's: renewed since, and refused for that.
+        maybe_ours = tokens.unsure or tokens.lost or connection.catching_up_since is not None
         if self.ending == "lost" or (self.ending == "invalid_grant" and maybe_ours):
             # Stripe may have issued the pair to us and refuse the old token for that: no proof of an uninstall.
             _lose(book, tokens, LOST_WORDS, now)
             return True
         if self.ending == "invalid_grant":
-            revoke(book, book.need(Connection, org, id), UNINSTALLED, "stripe", self.promise_id, now)
+            revoke(book, connection, UNINSTALLED, "stripe", self.promise_id, now)
             return True
         book.put(given_back(tokens, self.ending == "unsure", now))
         if tokens.lost and self.ending != "unsure":
