@@ -159,3 +159,14 @@ def test_a_frozen_card_expires_like_any_other(books: Books) -> None:
     story.tell("expire")
     assert (books.row(Card).status, books.row(Purchase).held) == ("expired", 0)
     assert books.row(Connection).status == "active"
+
+
+def test_a_mandate_is_not_renewed_while_its_card_is_frozen(books: Books) -> None:
+    story = Story(books)
+    story.tell("ask 10000 every month 3\ncard\nrequest A 10000\nsays A closed 10000 yes with t1:10000\ndays 30")
+    assert freeze(books).card.status == "frozen"
+    assert story.tell("request B 10000").split("|")[0].strip().endswith("CARD_NOT_ACTIVE")
+    assert (story.purchase.held, story.purchase.spent) == (0, 10_000)
+    assert unfreeze(books).card.status == "active"
+    assert story.tell("request C 10000").split("|")[0].strip().endswith("yes")
+    assert (story.purchase.held, wishes(books)) == (10_000, ["inactive", "active"])

@@ -161,3 +161,12 @@ def test_a_token_of_an_unknown_card_waits_and_flags_nothing(books: Books) -> Non
     books.put(books.row(OutboxPromise, kind="look_at_card")._replace(status="done"))
     assert books.run(BookToken(ORG, CONNECTION, "intok_1", "ic_strange", "apple_pay", event)) == "applied"
     assert warnings(books) == []
+
+
+def test_a_mandate_ends_with_its_card(books: Books) -> None:
+    story = Story(books)
+    story.tell("ask 10000 every month 3\ncard\nrequest A 10000\nsays A closed 10000 yes with t1:10000\ndays 30")
+    says(books, "user_indicated_fraud")
+    assert story.tell("request B 10000").split("|")[0].strip().endswith("CARD_NOT_ACTIVE")
+    assert (books.row(Card).status, story.purchase.ended_reason) == ("canceled", "fraud_warning")
+    assert (story.purchase.held, story.purchase.spent, wishes(books)) == (0, 10_000, ["canceled"])
