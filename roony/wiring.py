@@ -128,7 +128,7 @@ def build(settings: Settings, public_url: str, clock: Clock | None = None) -> Ro
         public_url=lambda: url,
         jitter=random.random,
     )
-    worker = Worker(context, clock)
+    worker = Worker(context, clock, context.gateway.pace)
     app = create_app(context, AppOptions(settings.webhook_secrets, simulate=isinstance(clock, FollowedClock)), worker)
     return Roony(settings, clock, database, context, worker, app)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
@@ -27,6 +28,7 @@ from roony.flows.reconciliation import ReconciliationDuty, keep_reconcile
 from roony.flows.renewal import keep_card_limits
 from roony.flows.retrieval import keep_look_at_card, keep_replay_card_events, keep_retrieve_authorization
 from roony.flows.webhook_endpoint import keep_setup_webhooks
+from roony.gateway.pace import Pace
 from roony.store import inbox, outbox, tables
 from roony.store.command import Command, TillClosed
 from roony.store.tables import OutboxPromise
@@ -39,6 +41,8 @@ IDLE_SECONDS = 0.25
 # Passes of one round: what one pass does may make the next one due.
 MAX_PASSES = 20
 DUTY_LIMIT = 100
+# How often the processes are counted, in seconds.
+PACE_SECONDS = 60.0
 # Promises kept at the same time; beyond the first few they wait for a thread of the gateway's pool.
 MAX_KEEPING = 64
 
@@ -87,9 +91,10 @@ class WorkerClock(Protocol):
 class Worker:
     """One for each process; any number of processes may work at the same time, rows are claimed."""
 
-    def __init__(self, context: FlowContext, clock: WorkerClock | None = None) -> None:
-        """`clock` is told after each round which of its moves the round has seen."""
+    def __init__(self, context: FlowContext, clock: WorkerClock | None = None, pace: Pace | None = None) -> None:
+        """`clock` is told after each round which of its moves it has seen, `pace` how many processes there are."""
         self._context = context
+        self._pace, self._pace_due = pace, 0.0
         self._clock = clock
         self._reconciliation = ReconciliationDuty(context)
         self._accounts = AccountDuty(context)
@@ -159,6 +164,7 @@ class Worker:
 
     async def _pass(self) -> int:
         """Events and timed duties, finished together; promises only begun, since Stripe may be slow."""
+        await self._share_pace()
         now = self._context.clock()
         jobs = [*await self._duties(now), *await self._events(now)]
         results = await asyncio.gather(*jobs, return_exceptions=True)
@@ -166,6 +172,13 @@ class Worker:
             if isinstance(result, BaseException):
                 log.error("worker.job_failed", error=type(result).__name__, detail=str(result)[:300])
         return len(jobs) + await self._begin_promises(now)
+
+    async def _share_pace(self) -> None:
+        """Each process takes its share of what Stripe allows all of them together."""
+        if self._pace is None or time.monotonic() < self._pace_due:
+            return
+        self._pace.share_with(await asyncio.to_thread(self._context.database.processes))
+        self._pace_due = time.monotonic() + PACE_SECONDS
 
     async def _due(self, statement: Any, now: int) -> list[Any]:
         return list(await asyncio.to_thread(self._context.database.read, statement, {"now": now}))

@@ -85,6 +85,7 @@ async def keep_make_card(context: FlowContext, promise: OutboxPromise) -> Purcha
     if connection.status == "expired":
         # Our key is another account's by now: there is nobody left to ask.
         return await _end(context, promise, _REVOKED, maybe_made=True)
+    creating = False
     try:
         params = json.loads(promise.params)
         # A promise of an earlier release names no scope.
@@ -96,12 +97,20 @@ async def keep_make_card(context: FlowContext, promise: OutboxPromise) -> Purcha
         if made is None and over is not None:
             return await _end(context, promise, over)
         if made is None:
-            promise = _next_attempt(promise)
+            promise, creating = _next_attempt(promise), True
             made = await ask_stripe(context, connection, issuing.create_card, params, promise.key)
     except CardholderRefused as none:
         again = none.code == "cardholder_removed"
-        return await _end(context, promise, Ending(none.code, f"{none.message} {NOTHING_CHARGED}", again))
+        return await _end(
+            context,
+            promise,
+            Ending(none.code, f"{none.message} {NOTHING_CHARGED}", again),
+            maybe_made=is_unsure(promise),
+        )
     except StripeRefused as refused:
+        if not creating and is_unsure(promise):
+            # The look was refused, not the card: an earlier try may have made one, so the hold stays.
+            return await _not_now(context, connection, promise, refused)
         return await _fail(context, connection, promise, refused)
     except (StripeCallFailed, GatewayBusy) as error:
         return await _not_now(context, connection, promise, error)

@@ -20,6 +20,8 @@ import stripe._util
 from stripe._stripe_object import StripeObject
 
 from roony.gateway.errors import StripeCallFailed, failure_from_bug, failure_from_sdk
+from roony.gateway.pace import LIVE_RATE, TEST_RATE, Pace
+from roony.gateway.pool import GatewayBusy
 from roony.gateway.wire import BoundedHttpClient
 from roony.stop_points import reach
 
@@ -90,6 +92,7 @@ class StripeGateway:
         connect_timeout: float = CONNECT_TIMEOUT_SECONDS,
         read_timeout: float = READ_TIMEOUT_SECONDS,
         pool_size: int = POOL_SIZE,
+        pace: Pace | None = None,
     ) -> None:
         if not secret_key:
             raise ValueError("the Stripe secret key is empty")
@@ -100,11 +103,16 @@ class StripeGateway:
         self.connect_base = _checked_base("connect_base", connect_base)
         self.livemode = secret_key.startswith(("sk_live_", "rk_live_"))
         _quiet_sdk()
+        # A simulator on this machine publishes no limit.
+        if pace is None and not _is_loopback(self.api_base):
+            pace = Pace(LIVE_RATE if self.livemode else TEST_RATE)
+        self.pace = pace
         self._http = BoundedHttpClient(
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
             pool_size=pool_size,
             environment_proxies=not _is_loopback(self.api_base),
+            pace=pace,
         )
         # No stripe_account here: an option per call cannot unset one on the client (section 7.5).
         self.sdk = stripe.StripeClient(
@@ -162,6 +170,8 @@ class StripeGateway:
         try:
             answer = request()
             plain: PlainObject = answer.to_dict(for_json=True)
+        except GatewayBusy:
+            raise
         except stripe.StripeError as error:
             failed = failure_from_sdk(error)
         except Exception as error:

@@ -23,6 +23,7 @@ import requests.adapters
 import stripe
 
 from roony.core.text import readable
+from roony.gateway.pace import Pace, account_of, operation_of
 
 HOSTS_POOLED = 2
 """The API host and the Connect host."""
@@ -32,12 +33,14 @@ class BoundedHttpClient(stripe.RequestsClient):
     """A `requests` transport with `pool_size` connections per host; timeouts are in seconds.
 
     `environment_proxies` lets HTTPS_PROXY and its like apply; off for a simulator on this machine, which no
-    proxy can reach.
+    proxy can reach. With a `pace` every request waits for its turn first.
     """
 
     def __init__(
-        self, *, connect_timeout: float, read_timeout: float, pool_size: int, environment_proxies: bool
-    ) -> None:
+        self, *, connect_timeout: float, read_timeout: float, pool_size: int, environment_proxies: bool,
+        pace: Pace | None = None,
+    ) -> None:  # fmt: skip
+        self._pace = pace
         self._shared_session = _session(pool_size, environment_proxies)
         super().__init__(timeout=(connect_timeout, read_timeout), session=self._shared_session)
 
@@ -45,8 +48,19 @@ class BoundedHttpClient(stripe.RequestsClient):
     def request(  # type: ignore[override]
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
-        """One request; raises APIConnectionError without an answer, OAuthError for an OAuth error."""
+        """One request; raises APIConnectionError without an answer, OAuthError for an OAuth error.
+
+        GatewayBusy when its turn does not come: nothing was sent then.
+        """
+        account, operation = account_of(headers), operation_of(method, url)
+        if self._pace is not None:
+            self._pace.take_turn(account, operation)
         body, status, answer_headers = super().request(method, url, headers, post_data)
+        if self._pace is not None and status == 429:
+            reasons = {name.lower(): value for name, value in answer_headers.items()}
+            # Without a reason it is a lock on one object, which no pace helps against (facts 7.3).
+            if reason := reasons.get("stripe-rate-limited-reason"):
+                self._pace.slow_down(account, operation, reason)
         if status >= 400:
             _raise_oauth_error(body, status, answer_headers)
         return readable(body), status, answer_headers

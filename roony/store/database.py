@@ -18,7 +18,14 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.sql.base import Executable
 
 from roony.core.agent import Organization
-from roony.store.writer import CONNECT_TIMEOUT_SECONDS, TCP_TIMEOUT_MS, PostgresWriter, SqliteWriter, Writer
+from roony.store.writer import (
+    CONNECT_TIMEOUT_SECONDS,
+    TCP_TIMEOUT_MS,
+    WRITER_NAME,
+    PostgresWriter,
+    SqliteWriter,
+    Writer,
+)
 
 # Readers wait this long for SQLite's file before they give up, in milliseconds.
 READ_BUSY_TIMEOUT_MS = 5_000
@@ -27,6 +34,12 @@ READ_CONNECTIONS = 8
 # free connection, in seconds.
 READ_STATEMENT_TIMEOUT_MS = 10_000
 READ_POOL_SECONDS = 5.0
+
+
+# Each process has one writing connection.
+_WRITERS = sqlalchemy.text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = :name"
+).bindparams(name=WRITER_NAME)
 
 
 class DatabaseLocked(Exception):
@@ -87,6 +100,12 @@ class Database:
             return SqliteWriter(self.path)
         dsn = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
         return PostgresWriter(dsn, self._own_clock)
+
+    def processes(self) -> int:
+        """How many processes write to this database now, this one among them; 1 on SQLite. Blocks: a cold read."""
+        if self.is_sqlite:
+            return 1
+        return max(1, int(self.read(_WRITERS)[0][0]))
 
     def acquire(self) -> None:
         """Takes the lock file beside a SQLite database, for as long as this process lives. Raises DatabaseLocked."""

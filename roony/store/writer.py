@@ -31,6 +31,8 @@ STATEMENT_TIMEOUT_MS = 1_000
 IDLE_TIMEOUT_MS = 2_000
 TCP_TIMEOUT_MS = 2_000
 CONNECT_TIMEOUT_SECONDS = 2
+# What PostgreSQL calls the connection of a till; each process has one.
+WRITER_NAME = "roony till"
 # The WAL is folded into the database file after this many pages of 4 KiB: seldom, since the commit that does it takes
 # some 50 ms, and since a page that changed often is then folded in once.
 CHECKPOINT_PAGES = 16_000
@@ -221,7 +223,7 @@ class PostgresWriter(Writer):
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             # Of several servers the one that takes writes: after a failover another one.
             target_session_attrs="read-write",
-            application_name="roony till",
+            application_name=WRITER_NAME,
             options=f"-c lock_timeout={LOCK_TIMEOUT_MS} -c statement_timeout={STATEMENT_TIMEOUT_MS}"
             f" -c idle_in_transaction_session_timeout={IDLE_TIMEOUT_MS}"
             " -c default_transaction_isolation=read\\ committed",

@@ -94,6 +94,9 @@ async def _metrics(request: Request) -> Response:
     lines = []
     for name, value in context.till.counters()._asdict().items():
         lines += [f"# TYPE roony_till_{name}_total counter", f"roony_till_{name}_total {value}"]
+    if context.gateway.pace is not None:
+        for name, value in context.gateway.pace.counts()._asdict().items():
+            lines += [f"# TYPE roony_stripe_{name}_total counter", f"roony_stripe_{name}_total {value}"]
     lines.append("# TYPE roony_http_requests_total counter")
     lines += [
         f'roony_http_requests_total{{method="{method}",status="{status}"}} {count}'
