@@ -126,6 +126,7 @@ PROMISES: dict[str, tuple[str, list[str]]] = {
             "tests/journeys/test_card_delivery.py::test_a_sealed_card_is_opened_on_the_agents_machine_alone",
             "tests/web/test_delivery.py::TestReveal::test_the_card_is_shown_once",
             "tests/journeys/test_connect.py::TestSuccess::test_tokens_lie_sealed_in_the_database",
+            "tests/journeys/test_app_life.py::test_bought_paid_renewed_and_uninstalled",
             "tests/flows/test_connection.py::TestActivation::test_tokens_are_sealed_for_their_row",
             "tests/store/test_vault.py::TestTampering::test_the_refusal_quotes_nothing",
             "tests/gateway/test_client.py::TestNothingFromTheSurroundings::test_the_sdk_logs_no_bodies",
