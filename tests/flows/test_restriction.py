@@ -260,6 +260,9 @@ class TestBalances:
 
     async def test_once_an_hour(self, context: FlowContext, books: Books) -> None:
         duty = AccountDuty(context)
+        books.put(row_of(books)._replace(activated_at=books.clock()))
+        assert await self.due(context, AccountDuty(context)) == 0  # the preflight has just looked
+        books.clock.advance(3_600)
         assert await self.due(context, duty) == 1
         assert await self.due(context, AccountDuty(context)) == 0
         begun = 0

@@ -245,6 +245,9 @@ class AccountDuty:
         found: list[PromiseCheck] = []
         for row in await asyncio.to_thread(self._context.database.read, _STANDING):
             connection = Connection(*row)
+            if now - (connection.activated_at or 0) < HOUR:
+                # The preflight of its beginning has looked.
+                continue
             hour = (now + spread_of(connection)) // HOUR
             if self._hours.get(connection.id) == hour or len(found) >= MAX_LOOKS:
                 continue
