@@ -19,6 +19,7 @@ FIND_CARDS_MAX_PAGES = 50
 FIND_CARDS_CLOCK_MARGIN_SECONDS = 300
 """How far Stripe's clock may be behind ours before the look-up would miss a card."""
 
+LIST_CARDHOLDERS_MAX_PAGES = 50
 LIST_CARDS_MAX_PAGES = 50
 OTHER_CARDS_MAX_PAGES = 5
 LIST_AUTHORIZATIONS_MAX_PAGES = 50
@@ -56,6 +57,20 @@ def create_cardholder(
     checked: Any = refuse_empty_lists(params)
     options = gateway.options(access, key)
     return gateway.perform(lambda: gateway.sdk.v1.issuing.cardholders.create(checked, options))
+
+
+def list_cardholders(gateway: StripeGateway, access: ConnectionAccess, created_gte: int) -> list[PlainObject]:
+    """Every cardholder made since `created_gte` (Unix seconds): the look-up after an unsure create, by metadata.
+
+    Raises PageLimitReached when there are more than LIST_CARDHOLDERS_MAX_PAGES pages.
+    """
+    filters = {"created": created_since(created_gte - FIND_CARDS_CLOCK_MARGIN_SECONDS)}
+    options = gateway.options(access)
+
+    def fetch(page: Any) -> PlainObject:
+        return gateway.perform(lambda: gateway.sdk.v1.issuing.cardholders.list(page, options))
+
+    return list(walk("cardholders", fetch, filters, max_pages=LIST_CARDHOLDERS_MAX_PAGES))
 
 
 def update_cardholder(

@@ -479,6 +479,18 @@ def an_account_comes_and_goes(company: Crashable, arm: Arm) -> None:
     assert standing(company, agent) == (0, 0)
 
 
+@scene("connect", "list_cardholders")
+def a_cardholder_is_made_and_stripe_answers_500(company: Crashable, arm: Arm) -> None:
+    agent = company.agent()
+    company.control("faults", [{"endpoint": "POST /v1/issuing/cardholders", "kind": "error_after", "count": 1}])
+    arm()
+    connection = connect(company)
+    company.buy(agent)
+    made = company.stripe(connection["stripe_account"]).v1.issuing.cardholders.list({"limit": 100}).data
+    assert len(made) == 1
+    disconnect(company, connection)
+
+
 @scene("connect", "CloseAlert")
 def the_owner_has_seen_that_an_account_is_gone(company: Crashable, arm: Arm) -> None:
     connection = connect(company)

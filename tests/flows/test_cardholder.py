@@ -157,6 +157,14 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_key(roony: Lossy, books:
     assert names(roony) == {ORG: "Jenny Rosen", AGENT: "Anna Buys"}
 
 
+def test_one_that_was_made_with_a_500_is_adopted_by_its_metadata(roony: Lossy, books: Books) -> None:
+    """The key would only bring back that 500 for a day, and a second one must not be made either."""
+    choose(books)
+    roony.simulator.control("faults", [{"endpoint": "POST /v1/issuing/cardholders", "kind": "error_after", "count": 1}])
+    assert name_on(roony, roony.buy()) == "Anna Buys"
+    assert names(roony) == {ORG: "Jenny Rosen", AGENT: "Anna Buys"}
+
+
 def test_a_choice_taken_back_before_any_card_fails_that_card_alone(roony: Lossy, books: Books) -> None:
     choose(books)
     roony.at()

@@ -23,7 +23,7 @@ from roony.flows.connection.cardholder_rows import DropCardholder, RecordCardhol
 from roony.flows.connection.routing import read_connection
 from roony.flows.context import FlowContext
 from roony.gateway import issuing
-from roony.gateway.errors import StripeCallFailed, StripeRefused
+from roony.gateway.errors import FailureKind, StripeCallFailed, StripeRefused, StripeUncertain
 from roony.gateway.pool import GatewayBusy
 from roony.store.tables import OutboxPromise, cardholders
 
@@ -117,7 +117,7 @@ async def put_off_cardholder(context: FlowContext, promise: OutboxPromise, error
 async def _make(context: FlowContext, connection: Connection, row: Cardholder, promise: OutboxPromise | None) -> str:
     """Calls Stripe with the parameters and the key of the row, then records the answer."""
     try:
-        made = await ask_stripe(context, connection, issuing.create_cardholder, json.loads(row.params), row.key)
+        made = await _create(context, connection, row)
     except StripeRefused as refused:
         code = refused.failure.code or refused.failure.kind.value
         log.warning(
@@ -135,6 +135,23 @@ async def _make(context: FlowContext, connection: Connection, row: Cardholder, p
     )
     # Not recorded (the till is full or stopping): the same key gives the same cardholder next time.
     return str(made["id"]) if isinstance(answer, Refusal) else str(answer.stripe_cardholder_id)
+
+
+async def _create(context: FlowContext, connection: Connection, row: Cardholder) -> dict[str, Any]:
+    """The cardholder at Stripe. After a 500 it is looked for by what its metadata says: the key only replays that 500.
+
+    Without an answer the same key brings back what was made (facts 7.1).
+    """
+    params = json.loads(row.params)
+    try:
+        return await ask_stripe(context, connection, issuing.create_cardholder, params, row.key)
+    except StripeUncertain as unsure:
+        if unsure.failure.kind is not FailureKind.SERVER_ERROR:
+            raise
+        for found in await ask_stripe(context, connection, issuing.list_cardholders, row.created_at // SECOND):
+            if found.get("metadata") == params["metadata"]:
+                return found
+        raise
 
 
 def refused_before(row: Cardholder) -> CardholderRefused:
