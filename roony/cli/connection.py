@@ -45,7 +45,9 @@ def list_connections(
 ) -> None:
     """List the connections."""
     answer = owner(url).get(_CONNECTIONS, cursor=cursor)
-    columns = ("id", "kind", "status", "stripe_account", "livemode", "status_reason", "catching_up_since")
+    columns = ("id", "kind", "status", "stripe_account", "livemode", "status_reason", "catching_up_since", "preflight")
+    if not as_json:
+        answer["data"] = [{**row, "preflight": (row["preflight"] or {}).get("summary")} for row in answer["data"]]
     print_list(answer, columns, as_json, "No account is connected. Next: roony connection start")
 
 
@@ -150,8 +152,12 @@ def set_up_webhooks(
 def _print_connection(connection: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(connection)
-    else:
-        print_one({name: field for name, field in connection.items() if name != "permissions"}, False)
+        return
+    apart = ("permissions", "preflight", "probe", "restricted_reason")
+    print_one({name: field for name, field in connection.items() if name not in apart}, False)
+    for name in ("preflight", "probe"):
+        if connection[name] is not None:
+            print_checks(f"{name} of {connection[name]['checked_at']}", connection[name]["checks"])
 
 
 def _print_permissions(groups: list[dict[str, Any]]) -> None:
