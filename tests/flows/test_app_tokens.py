@@ -28,8 +28,9 @@ from roony.flows.context import FlowContext
 from roony.flows.inbox import handle_event
 from roony.flows.key_rotation import rotate_keys
 from roony.gateway import issuing
-from roony.gateway.client import WrongMode
+from roony.gateway.client import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, WrongMode
 from roony.gateway.errors import StripeUnauthorized
+from roony.gateway.pace import MAX_WAIT
 from roony.gateway.pool import GatewayBusy, GatewayPool
 from roony.store import outbox
 from roony.store.database import Database
@@ -659,6 +660,11 @@ class TestEnd:
         assert {secret.sealed for secret in books.rows(ConnectionSecret)} == {""}
         assert books.rows(Alert, kind="app_to_uninstall") == []
         assert await no_token(context, connection) == "reconnect_needed"
+
+
+def test_a_call_that_is_begun_ends_inside_the_lease() -> None:
+    longest = MAX_WAIT + CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
+    assert longest < app_access.CALL_SECONDS < LEASE / 1_000_000
 
 
 def test_a_stop_waits_for_threads_of_this_loop_only() -> None:

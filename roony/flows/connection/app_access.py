@@ -43,8 +43,9 @@ log = structlog.get_logger("roony.connections")
 # How often the holder asks Stripe within its lease, and the longest pause between, in seconds.
 TRIES = 3
 PAUSE = 1.0
-# What one call may take, in seconds: connecting, reading, some to spare. None is begun that could outlast the lease.
-CALL_SECONDS = 13.0
+# What one call may take, in seconds: its turn, connecting, reading, some to spare. None is begun that could outlast the
+# lease.
+CALL_SECONDS = 16.0
 # How long a call waits for a token that somebody else is renewing, and how often it looks, in seconds.
 WAIT_SECONDS = 12.0
 LOOK_SECONDS = 0.1
