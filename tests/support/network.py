@@ -27,14 +27,17 @@ class Truth:
     movements: int = 0
     captured: int = 0
     granted: int = 0
+    began: int = 0
 
 
 class Network:
     """All that happens on one card. Each happening returns what Stripe says about it, to be delivered at any time."""
 
-    def __init__(self, card: str) -> None:
+    def __init__(self, card: str, now: int = 0) -> None:
         self.card = card
-        self.now = 0
+        # In seconds. Where it is that of the books, statements also say when an authorization began.
+        self.now = now
+        self.dated = now > 0
         self.truths: dict[str, Truth] = {}
         self.captured = 0
         self.refunded = 0
@@ -46,6 +49,7 @@ class Network:
         status = "pending" if approved else "closed"
         truth = Truth(name, status, amount, [HistoryEntry(*REASONS[word], amount)], granted=granted)
         truth.movements = int(approved)
+        truth.began = self.now if self.dated else 0
         self.truths[name] = truth
         return [self._stated(truth)]
 
@@ -103,8 +107,9 @@ class Network:
         entries, transactions = tuple(truth.history), tuple(truth.transactions)
         movements = truth.movements
         return statement(
-            f"iauth_{truth.name}", self.card, truth.status, truth.amount, entries, self.now, transactions, movements
-        )
+            f"iauth_{truth.name}", self.card, truth.status, truth.amount, entries, self.now, transactions, movements,
+            began=truth.began,
+        )  # fmt: skip
 
 
 def deliver(books: Books, said: Said) -> None:
