@@ -55,6 +55,18 @@ def test_a_purchase_that_is_ready_ends_with_0(roony: Run, roony_json: RunJson) -
     assert roony("purchase", "show", purchase_id).exit_code == 1
 
 
+def test_a_purchase_that_is_paid_again(roony: Run) -> None:
+    asked = roony("purchase", "ask", "9.99", "--merchant", a_shop(), *SHOP, "--every", "month", "--payments", "12")
+    assert asked.exit_code == 0, asked.output
+    assert "month, 0 of 12 payments made" in asked.stdout
+    half = roony("purchase", "ask", "9.99", "--merchant", a_shop(), *SHOP, "--every", "month")
+    assert half.exit_code == 2
+    assert "--payments" in half.stderr
+    refused = roony("purchase", "ask", "9.99", "--merchant", a_shop(), *SHOP, "--every", "month", "--payments", "37")
+    assert refused.exit_code == 2
+    assert "recurring.payments" in refused.stderr
+
+
 def test_a_purchase_that_is_declined_ends_with_4(roony: Run) -> None:
     asked = roony("purchase", "ask", "500.01", "--merchant", a_shop(), *SHOP)
     assert asked.exit_code == 4
