@@ -68,7 +68,7 @@ class Work:
     @property
     def account(self) -> str | None:
         """The account that events of this connection name; None for the account of our own key."""
-        return self.connection.stripe_account if self.connection.kind == "connect" else None
+        return self.connection.stripe_account if self.connection.kind != "direct" else None
 
     async def page(self, listing: Callable[..., Iterator[PlainObject]], **filters: Any) -> list[PlainObject]:
         """One page of a list at Stripe behind the place of the run, which moves on; counted as one read.
