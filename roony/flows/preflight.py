@@ -23,7 +23,7 @@ from roony.core.errors import Refusal, not_found
 from roony.core.preflight import MISSING, OK, WARNING, Check, Facts, Preflight, look, to_json
 from roony.flows.alert import alert_row, close_alert, raise_alert
 from roony.flows.card import FinishPromise, done
-from roony.flows.connection import PREFLIGHT, ask_stripe, look_at_account, preflight_id
+from roony.flows.connection import PREFLIGHT, ask_gently, look_at_account, preflight_id
 from roony.flows.connection.confirmation import confirmation_rows, note_evidence
 from roony.flows.connection.routing import read_connection, read_organization
 from roony.flows.context import FlowContext
@@ -32,7 +32,7 @@ from roony.flows.organization import low_balance_amount
 from roony.flows.webhook_endpoint import NEEDED, webhook_url
 from roony.gateway import events, issuing
 from roony.gateway.client import STRIPE_VERSION, ConnectionAccess, PlainObject, StripeGateway
-from roony.gateway.errors import StripeCallFailed, StripeForbidden
+from roony.gateway.errors import StripeCallFailed
 from roony.gateway.pool import GatewayBusy
 from roony.store.book import Book
 from roony.store.command import Command
@@ -108,20 +108,10 @@ async def _seen(
     **kwargs: P.kwargs,
 ) -> T | str:
     """The answer of a read that only helps, or in words why there is none: a missing permission restricts nothing."""
-
-    def gently(gateway: StripeGateway, access: ConnectionAccess) -> T | StripeForbidden:
-        try:
-            return call(gateway, access, *args, **kwargs)
-        except StripeForbidden as error:
-            if error.account_access_revoked:
-                raise
-            return error
-
     try:
-        answer = await ask_stripe(context, connection, gently)
+        return await ask_gently(context, connection, call, *args, **kwargs)
     except (StripeCallFailed, GatewayBusy) as error:
         return _words(error)
-    return _words(answer) if isinstance(answer, StripeForbidden) else answer
 
 
 async def _endpoints(context: FlowContext, connection: Connection) -> list[PlainObject] | str:

@@ -19,7 +19,7 @@ from roony.core.connection import NEXT, STANDING, Connection
 from roony.core.errors import Refusal, not_found
 from roony.core.preflight import MISSING, OK, UNKNOWN, WARNING, Check, Preflight, to_json
 from roony.flows.card import FinishPromise
-from roony.flows.connection import CardholderRefused, ask_stripe, ensure_cardholder
+from roony.flows.connection import CardholderRefused, ask_gently, ask_stripe, ensure_cardholder
 from roony.flows.connection.routing import read_connection
 from roony.flows.context import FlowContext
 from roony.flows.preflight import RecordPreflight
@@ -138,12 +138,12 @@ async def _authorize(
     try:
         began = time.monotonic()
         wish = {"card": card["id"], "amount": AMOUNT, "merchant_data": {"name": "Roony probe", "country": "US"}}
-        answer = await ask_stripe(
+        answer = await ask_gently(
             context, connection, issuing.create_test_authorization, wish, f"{promise.key}:authorization"
         )
         milliseconds = int((time.monotonic() - began) * 1000)
         if answer["approved"]:
-            await ask_stripe(
+            await ask_gently(
                 context, connection, issuing.reverse_test_authorization, answer["id"], f"{promise.key}:reverse"
             )
     finally:

@@ -19,13 +19,13 @@ from roony.core.connection import STANDING, Connection
 from roony.core.errors import Refusal, not_found
 from roony.core.preflight import REALTIME
 from roony.flows.card import FinishPromise, PutOff
-from roony.flows.connection import ask_stripe
+from roony.flows.connection import ask_gently
 from roony.flows.connection.routing import read_connection
 from roony.flows.context import FlowContext
 from roony.flows.inbox import HANDLED_TYPES
 from roony.gateway import events
 from roony.gateway.client import STRIPE_VERSION, PlainObject
-from roony.gateway.errors import StripeCallFailed, StripeRefused
+from roony.gateway.errors import StripeCallFailed, StripeForbidden, StripeRefused
 from roony.gateway.pool import GatewayBusy
 from roony.store.book import Book
 from roony.store.command import Command
@@ -157,6 +157,7 @@ async def setup_webhooks(
     return (work.result() if over and work.exception() is None else None) or _LATER
 
 
+_PERMISSION = "Making the endpoint needs the permissions webhook_read and webhook_write of the account."
 _LATER = Refusal("stripe_unavailable", "Stripe did not answer yet. It is tried again; look again soon.", 503)
 _running: set[asyncio.Future[Any]] = set()
 
@@ -180,6 +181,11 @@ async def keep_setup_webhooks(context: FlowContext, promise: OutboxPromise) -> C
     except StripeRefused as refused:
         await context.till.submit(FinishPromise(org, promise, refused.failure.code or refused.failure.kind.value))
         return Refusal("refused_at_stripe", f"Stripe refused: {refused.failure.message}", 409, id=promise.subject)
+    except StripeForbidden as refused:
+        # Not tried again: only the owner can grant it. Agents go on buying meanwhile.
+        await context.till.submit(FinishPromise(org, promise, refused.failure.code or refused.failure.kind.value))
+        words = f"{_PERMISSION} Stripe refused: {refused.failure.message}"
+        return Refusal("stripe_permission_missing", words, 409, id=promise.subject)
     except (StripeCallFailed, GatewayBusy) as error:
         log.warning("connection.webhooks_put_off", connection=connection.id, error=str(error)[:300])
         if promise.tries + 1 >= MAX_TRIES:
@@ -194,25 +200,25 @@ async def keep_setup_webhooks(context: FlowContext, promise: OutboxPromise) -> C
 
 async def _set_up(context: FlowContext, connection: Connection, promise: OutboxPromise) -> Connection:
     params = json.loads(promise.params)
-    there = await ask_stripe(context, connection, events.list_webhook_endpoints)
+    there = await ask_gently(context, connection, events.list_webhook_endpoints)
     ours = [one for one in there if _is_ours(one, connection)]
     current = [one for one in endpoints_of(connection) if one.until is None]
     wanted = {one.id for one in current if not params["roll"] or one.made_by == params["run"]}
     good = [one for one in ours if one["id"] in wanted and one.get("api_version") == STRIPE_VERSION]
     if not good:
         given, key = _params(context, connection), _key(promise)
-        made = await ask_stripe(context, connection, events.create_webhook_endpoint, given, key)
+        made = await ask_gently(context, connection, events.create_webhook_endpoint, given, key)
         connection = await _record(context, connection, made, params)
         good = [made]
     elif not _is_in_line(good[0], _params(context, connection)):
         wish = _params(context, connection)
         change = {"enabled_events": wish["enabled_events"], "url": wish["url"], "disabled": False}
-        await ask_stripe(
+        await ask_gently(
             context, connection, events.update_webhook_endpoint, good[0]["id"], change, f"{_key(promise)}:update"
         )
     for one in ours:
         if one["id"] != good[0]["id"]:
-            await ask_stripe(context, connection, events.delete_webhook_endpoint, one["id"])
+            await ask_gently(context, connection, events.delete_webhook_endpoint, one["id"])
     return connection
 
 

@@ -8,6 +8,7 @@ anything is sent when called wrongly. Facts: stripe-facts.md sections 1, 2.4, 3 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -165,18 +166,20 @@ def count_other_cards(gateway: StripeGateway, access: ConnectionAccess) -> tuple
 def try_permissions(gateway: StripeGateway, access: ConnectionAccess) -> None:
     """Tries what Roony needs of an account, each in a way that has no effect; StripeForbidden names what is missing.
 
-    Stripe looks at permissions before parameters: a card for a cardholder that does not exist is refused as such where
-    cards may be made, and as forbidden where they may not.
+    Stripe looks at permissions before parameters: a card for a cardholder that does not exist, and a change of that
+    cardholder, are refused as such where they would be allowed, and as forbidden where they would not.
     """
     options = gateway.options(access)
     nobody: Any = {"cardholder": NO_CARDHOLDER, "currency": "usd", "type": "virtual"}
     gateway.perform(lambda: gateway.sdk.v1.issuing.cardholders.list({"limit": 1}, options))
     gateway.perform(lambda: gateway.sdk.v1.issuing.authorizations.list({"limit": 1}, options))
     gateway.perform(lambda: gateway.sdk.v1.issuing.transactions.list({"limit": 1}, options))
-    try:
+    with suppress(StripeRefused):
+        gateway.perform(
+            lambda: gateway.sdk.v1.issuing.cardholders.update(NO_CARDHOLDER, {"metadata": {"roony": "1"}}, options)
+        )
+    with suppress(StripeRefused):
         gateway.perform(lambda: gateway.sdk.v1.issuing.cards.create(nobody, options))
-    except StripeRefused:
-        return
 
 
 def update_card_status(

@@ -17,6 +17,7 @@ from roony.core.card import Card
 from roony.core.confirmation import CONTRADICTED, REALTIME_URL, TIMEOUT_DECLINES, Confirmation
 from roony.core.connection import Connection, Seen, restrictions_of
 from roony.core.errors import Refusal
+from roony.core.reconciliation import Reconciliation
 from roony.core.settlement import read_authorization
 from roony.flows import connection as flow
 from roony.flows.connection import account_status
@@ -24,7 +25,9 @@ from roony.flows.connection.account_status import MINUTE, AccountDuty, RecordAcc
 from roony.flows.context import FlowContext
 from roony.flows.inbox import handle_event
 from roony.flows.organization import choose_unknown_cards
+from roony.flows.reconciliation import keep_reconcile, start_by_hand
 from roony.flows.settlement import BookAuthorization
+from roony.flows.webhook_endpoint import setup_webhooks
 from roony.gateway import issuing
 from roony.gateway.errors import StripeForbidden, StripeUnauthorized
 from roony.store import inbox, outbox
@@ -167,6 +170,41 @@ class TestRefusals:
         assert (row_of(books).status, codes(books), alerts(books)) == ("revoked", [], [])
 
 
+class TestWhatOnlyHelps:
+    """An endpoint of its own and lists of events: without their permissions agents buy as before."""
+
+    async def test_the_endpoint(self, context: FlowContext, books: Books, wire: LoopbackStripe) -> None:
+        bought = books.ready(1_000)
+        wire.script(NOTHING, failing(403, "The provided key does not have the permission 'webhook_write'."))
+
+        refused = await setup_webhooks(context, ORG, CONNECTION, False, "usr_1")
+
+        assert isinstance(refused, Refusal)
+        assert refused.code == "stripe_permission_missing"
+        assert "webhook_write" in refused.message
+        assert books.row(OutboxPromise, kind="setup_webhooks").status == "dead"
+        assert (row_of(books).status, alerts(books)) == ("active", [])
+        assert books.authorize(bought, 1_000).approved
+
+    async def test_the_lists_of_events(self, context: FlowContext, books: Books, wire: LoopbackStripe) -> None:
+        wire.script(failing(403, "The provided key does not have the permission 'event_read'."))
+        await start_by_hand(context, ORG, books.clock.now - 3_600 * SECOND, None, "usr_1")
+        for promise in await context.till.write(outbox.claim(context.clock())):
+            if promise.kind == "reconcile":
+                await keep_reconcile(context, promise)
+
+        assert [sent.path for sent in wire.received] == ["/v1/events"]
+        assert "event_read" in books.row(Reconciliation).error
+        assert row_of(books).status == "active"
+
+    async def test_an_account_that_is_not_ours_any_more_ends_all_the_same(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe
+    ) -> None:
+        wire.script(GONE)
+        await setup_webhooks(context, ORG, CONNECTION, False, "usr_1")
+        assert row_of(books).status == "revoked"
+
+
 class TestRecovery:
     """A timed look at restricted connections, at a start too."""
 
@@ -212,11 +250,18 @@ class TestRecovery:
     ) -> None:
         await self.restricted(context, books, wire, PERMISSION)
         wire.received.clear()
-        wire.script(account(), NOTHING, NOTHING, NOTHING, PERMISSION)
+        wire.script(account(), NOTHING, NOTHING, NOTHING, NO_CARDHOLDER, PERMISSION)
         await self.look(context, AccountDuty(context))
         assert codes(books) == ["permission_missing"]
         assert [(sent.method, sent.path) for sent in wire.received][-1] == ("POST", "/v1/issuing/cards")
         assert wire.received[-1].form["cardholder"] == ["ich_none"]
+
+        books.clock.advance(120)
+        wire.received.clear()
+        wire.script(account(), NOTHING, NOTHING, NOTHING, PERMISSION)
+        await self.look(context, AccountDuty(context))
+        assert codes(books) == ["permission_missing"]
+        assert [(sent.method, sent.path) for sent in wire.received][-1] == ("POST", "/v1/issuing/cardholders/ich_none")
 
         books.clock.advance(120)
         wire.script(account(), NOTHING, NOTHING, NOTHING, NO_CARDHOLDER)

@@ -19,6 +19,7 @@ from roony.flows.connection.confirmation import ConfirmConnection
 from roony.flows.connection.direct import connect_direct
 from roony.flows.connection.end_cards import keep_end_cards
 from roony.flows.connection.finish import Callback, finish
+from roony.flows.connection.gentle import ask_gently
 from roony.flows.connection.restriction import RestrictConnection
 from roony.flows.connection.revocation import RevokeConnection, disconnect, revoke
 from roony.flows.connection.routing import all_routes, route_of
@@ -40,6 +41,7 @@ __all__ = [
     "RevokeConnection",
     "Started",
     "all_routes",
+    "ask_gently",
     "ask_stripe",
     "connect_direct",
     "disconnect",

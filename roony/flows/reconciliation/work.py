@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 from roony.core.connection import Connection
 from roony.core.errors import Refusal
 from roony.core.reconciliation import Place, Reconciliation
-from roony.flows.connection import ask_stripe
+from roony.flows.connection import ask_gently, ask_stripe
 from roony.flows.context import FlowContext
+from roony.gateway import events
 from roony.gateway.client import ConnectionAccess, PlainObject, StripeGateway
 from roony.gateway.paging import one_page
 from roony.store import outbox
@@ -24,7 +25,8 @@ Answer = TypeVar("Answer")
 SECOND = 1_000_000
 # Objects given to the till at the same time.
 AT_ONCE = 32
-
+# Without the permission to list these the run fails, and nothing else does.
+_ONLY_HELP = (events.list_events, events.list_undelivered_events)
 
 # A step may make many calls to a slow Stripe: the lease is renewed before a call when it is this old, in seconds.
 RENEW_AFTER = 10.0
@@ -73,7 +75,7 @@ class Work:
     async def page(self, listing: Callable[..., Iterator[PlainObject]], **filters: Any) -> list[PlainObject]:
         """One page of a list at Stripe behind the place of the run, which moves on; counted as one read.
 
-        Raises what the call raises, and then the place stays.
+        Raises what the call raises, and then the place stays. Lists of events only help beside the webhooks.
         """
         await self._begin_read()
         after = self.place.after
@@ -81,7 +83,8 @@ class Work:
         def read(gateway: StripeGateway, access: ConnectionAccess) -> tuple[list[PlainObject], str | None]:
             return one_page(listing(gateway, access, max_pages=1, starting_after=after, **filters))
 
-        found, following = await ask_stripe(self.context, self.connection, read)
+        ask = ask_gently if listing in _ONLY_HELP else ask_stripe
+        found, following = await ask(self.context, self.connection, read)
         self.place = self.place._replace(after=following)
         return found
 
