@@ -33,6 +33,7 @@ from roony.gateway.errors import StripeUnauthorized
 from roony.gateway.pace import MAX_WAIT
 from roony.gateway.pool import GatewayBusy, GatewayPool
 from roony.store import outbox
+from roony.store.command import UNKNOWN_OUTCOME, Command
 from roony.store.database import Database
 from roony.store.inbox import new_event
 from roony.store.tables import ConnectionSecret, InboxEvent, OutboxPromise
@@ -262,6 +263,30 @@ class TestNotDone:
         books.clock.advance(5)
         assert await ask(context, connection) == connection.stripe_account
         assert (tokens(books).generation, tokens(books).failures) == (2, 0)
+
+    async def test_the_database_broke_off_when_the_lease_was_taken(
+        self, context: FlowContext, books: Books, stripe: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It was committed, and its holder never learns: it gives back what may be its own."""
+        connection = await install(context, stripe)
+        books.clock.advance(HOUR)
+        submit, broken = context.till.submit, [TakeRefresh, EndRefresh]
+
+        async def break_off(command: Command[Any], deadline: float | None = None) -> Any:
+            answer = await submit(command, deadline)
+            if type(command) not in broken:
+                return answer
+            broken.remove(type(command))
+            return UNKNOWN_OUTCOME
+
+        monkeypatch.setattr(context.till, "submit", break_off)
+        with pytest.raises(GatewayBusy):
+            await ask(context, connection)
+        assert (tokens(books).holder, tokens(books).failures, broken) == (None, 1, [])
+
+        books.clock.advance(LEASE / 1_000_000 + 1)
+        assert await ask(context, connection) == connection.stripe_account
+        assert (status(books, connection), tokens(books).generation) == (("active", None), 2)
 
     async def test_our_own_key_is_refused(self, context: FlowContext, books: Books, stripe: SimulatorProcess) -> None:
         connection = await install(context, stripe)

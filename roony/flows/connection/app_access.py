@@ -35,6 +35,7 @@ from roony.gateway.errors import (
     StripeUncertain,
 )
 from roony.gateway.pool import GatewayBusy
+from roony.store.command import UNKNOWN_OUTCOME
 from roony.store.tables import app_tokens, connection_secrets
 from roony.store.vault import VaultError, VaultKeyMissing, row_name
 
@@ -84,7 +85,7 @@ async def app_access(context: FlowContext, connection: Connection, rejected: int
         kept, sealed = await _read(context, connection)
         if kept is not None and sealed and next_step(kept, context.clock(), rejected) is Step.USE:
             return await _granted(context, connection, kept, sealed)
-        turn = await _turn(context, connection, rejected)
+        turn = await _turn(context, connection, kept.generation if kept else 0, rejected)
         if turn.step is Step.USE and kept is not None and turn.generation == kept.generation:
             # By the clock of the books, which counts.
             return await _granted(context, connection, kept, sealed)
@@ -97,20 +98,23 @@ async def app_access(context: FlowContext, connection: Connection, rejected: int
     raise GatewayBusy("the app's token is being renewed")
 
 
-async def _turn(context: FlowContext, connection: Connection, rejected: int | None) -> Turn:
+async def _turn(context: FlowContext, connection: Connection, generation: int, rejected: int | None) -> Turn:
     """Takes the lease and renews, if it is our turn; else what the books say. Raises GatewayBusy when the till is.
 
     A caller that leaves, leaves the work alone: a lease nobody holds on to, or a pair nobody keeps, would be lost.
     """
-    work = asyncio.ensure_future(_take_and_renew(context, connection, rejected))
+    work = asyncio.ensure_future(_take_and_renew(context, connection, generation, rejected))
     _running.add(work)
     work.add_done_callback(_finished)
     return await asyncio.shield(work)
 
 
-async def _take_and_renew(context: FlowContext, connection: Connection, rejected: int | None) -> Turn:
-    began, holder = time.monotonic(), context.new_id("ref")
-    turn = await context.till.submit(TakeRefresh(connection.organization_id, connection.id, holder, rejected))
+async def _take_and_renew(context: FlowContext, connection: Connection, generation: int, rejected: int | None) -> Turn:
+    org, id, began, holder = connection.organization_id, connection.id, time.monotonic(), context.new_id("ref")
+    turn = await context.till.submit(TakeRefresh(org, id, holder, rejected))
+    if turn == UNKNOWN_OUTCOME:
+        # The lease may be ours, and nobody used it. Left alone it would run out, and the pair count as lost.
+        await _save(context, connection, EndRefresh(org, id, holder, generation, "not_done", context.new_id("out")))
     if isinstance(turn, Refusal):
         raise GatewayBusy(turn.message)
     if turn.step is Step.REFRESH:
