@@ -59,9 +59,11 @@ async def keep_raise_card(context: FlowContext, promise: OutboxPromise) -> Purch
     except (StripeCallFailed, GatewayBusy) as error:
         await put_off(context, promise, error)
         return None
-    if found["status"] == "canceled":
+    over = found["status"] == "canceled"
+    if over and _limit_of(found) != _limit_of(sent):
         return await _give_back(context, promise, _ENDED, refused)
-    if is_raised(sent, found):
+    # Of a card that is over only the limit still matters: it may have been paid with at the new one.
+    if over or is_raised(sent, found):
         answer = await context.till.submit(RecordRaise(org, card.id, promise))
         return None if isinstance(answer, Refusal) else answer
     if refused is not None and _limit_of(found) == card.limit_at_stripe:

@@ -100,6 +100,22 @@ class TestLifting:
         purchase = roony.purchase(bought)
         assert (purchase.amount, purchase.held) == (FROM, FROM)
 
+    def test_a_card_used_up_at_the_new_limit_keeps_it(self, roony: Lossy) -> None:
+        """Stripe cancels a single-use card once it is paid with: what it had raised before is not given back."""
+        roony.books.controls(tolerance_percent=10)
+        bought = roony.buy(FROM)
+        roony.simulator.control("faults", [{"endpoint": UPDATE, "count": 1, "kind": "drop_after"}])
+        assert keep(roony, lift(roony.books, bought)) is None
+        assert roony.authorize(bought, TO).approved
+        assert at_stripe(roony, bought)["status"] == "canceled"
+        was = roony.purchase(bought)
+        roony.advance(301)
+        roony.work()
+        purchase, card = roony.purchase(bought), card_of(roony.books, bought)
+        assert (purchase.amount, purchase.hold_amount, purchase.held) == (TO, was.hold_amount, was.held)
+        assert (purchase.failure, card.hard_limit, card.limit_at_stripe) == (None, was.hold_amount, None)
+        assert roony.books.row(OutboxPromise, kind="raise_card").status == "done"
+
     def test_a_purchase_that_is_over_needs_no_limit(self, roony: Lossy) -> None:
         bought = roony.buy(FROM)
         lift(roony.books, bought)
