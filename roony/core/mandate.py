@@ -89,8 +89,14 @@ def by_payment(
 
 
 def waits(payment: Payment, authorizations: Iterable[Authorization]) -> bool:
-    """True for the payment held at the ask while nothing was approved on it but card checks."""
-    return payment.sequence == 1 and not any(a.approved and not _is_bare_check(a) for a in authorizations)
+    """True for the payment held at the ask while nothing was captured on it and nothing approved but card checks.
+
+    What was captured without an approval has used its hold all the same: the next payment gets one of its own.
+    """
+    known = list(authorizations)
+    if payment.sequence != 1 or captured_on(payment, known) > 0:
+        return False
+    return not any(a.approved and not a.card_check for a in known)
 
 
 def captured_on(payment: Payment, authorizations: Iterable[Authorization]) -> int:
@@ -208,7 +214,3 @@ def _give_back(row: StripeTransaction, first: int, captured: list[int], refunded
         refunded[at] += part
         left -= part
     refunded[first - 1] += left
-
-
-def _is_bare_check(known: Authorization) -> bool:
-    return bool(known.card_check) and known.captured == 0

@@ -123,6 +123,28 @@ request B 12000 +controllable -> yes 10000      | 10000  9000 authorized active
 says B pending 10000 yes with t2:4000           |  6000 13000 authorized active
 request B 1 on 10000 #1 -> OVER_HOLD            |  6000 13000 authorized active
 """,
+    "the first payment is captured without authorization: the next ones have holds of their own": """
+ask 10000 every month 3                         | 10000     0 issuing    creating
+card                                            | 10000     0 ready      active
+capture - t1 10000                              |     0 10000 ready      active
+days 30                                         |     0 10000 ready      active
+request A 10000 -> yes                          | 10000 10000 authorized active
+""",
+    "a part of the first payment is captured without authorization": """
+ask 10000 every month 3                         | 10000     0 issuing    creating
+card                                            | 10000     0 ready      active
+capture - t1 700                                |     0   700 ready      active
+days 30                                         |     0   700 ready      active
+request A 10000 -> yes                          | 10000   700 authorized active
+""",
+    "the first payment is declined and captured all the same": """
+ask 10000 every month 3                         | 10000     0 issuing    creating
+card                                            | 10000     0 ready      active
+request A 10001 -> OVER_HOLD                    | 10000     0 ready      active
+says A closed 10001 no with t1:10000            |     0 10000 ready      active
+days 30                                         |     0 10000 ready      active
+request B 10000 -> yes                          | 10000 10000 authorized active
+""",
     "canceled while a payment is open": """
 ask 10000 every month 3                         | 10000     0 issuing    creating
 card                                            | 10000     0 ready      active
