@@ -1,7 +1,8 @@
 """Looking at everything an account needs before agents can buy on it: when it is connected, on demand, and by doctor.
 
 Nothing here restricts for what only helps: a key that may not read balances or webhook endpoints buys as well. What an
-account lacks for buying restricts it by the calls themselves (`connection.access`) and by what the account says.
+account lacks for buying restricts it by the calls themselves (`connection.access`) and by what the account says; the
+first look also for cards Roony did not make, while nobody has chosen what becomes of payments with them.
 """
 
 from __future__ import annotations
@@ -17,14 +18,15 @@ from sqlalchemy import select
 
 from roony.core.agent import Organization
 from roony.core.cardholder import REFUSED, Cardholder
-from roony.core.confirmation import Evidence
-from roony.core.connection import STANDING, Connection
+from roony.core.confirmation import OTHER_CARDS, Confirmation, Evidence
+from roony.core.connection import STANDING, Connection, Seen, as_seen
 from roony.core.errors import Refusal, not_found
 from roony.core.preflight import MISSING, OK, WARNING, Check, Facts, Preflight, look, to_json
 from roony.flows.alert import alert_row, close_alert, raise_alert
 from roony.flows.card import FinishPromise, done
 from roony.flows.connection import PREFLIGHT, ask_gently, look_at_account, preflight_id
 from roony.flows.connection.confirmation import confirmation_rows, note_evidence
+from roony.flows.connection.restriction import follow_restrictions
 from roony.flows.connection.routing import read_connection, read_organization
 from roony.flows.context import FlowContext
 from roony.flows.movement import ROONY
@@ -69,7 +71,10 @@ async def run_preflight(
     org = connection.organization_id
     if isinstance(facts.balance, int):
         await context.till.submit(RecordBalance(org, connection.id, facts.balance))
-    return await context.till.submit(RecordPreflight(org, connection.id, PREFLIGHT, to_json(checks), actor, promise))
+    counted = None if promise is None or isinstance(facts.other, str) else (facts.other, facts.more)
+    return await context.till.submit(
+        RecordPreflight(org, connection.id, PREFLIGHT, to_json(checks), actor, promise, counted=counted)
+    )
 
 
 async def _facts(context: FlowContext, connection: Connection, refused: str | None) -> Facts:
@@ -158,7 +163,11 @@ def _words(error: Exception) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RecordPreflight(Command[Preflight | Refusal]):
-    """The result of a preflight or probe, kept so that pages can show it; `evidence` is what a probe showed."""
+    """The result of a preflight or probe, kept so that pages can show it; `evidence` is what a probe showed.
+
+    `counted` are the cards Roony did not make, and whether there are more: given by the first look at a connection,
+    since they may not have been counted when it became active.
+    """
 
     organization_id: str
     connection_id: str
@@ -168,16 +177,19 @@ class RecordPreflight(Command[Preflight | Refusal]):
     promise: OutboxPromise | None = None
     evidence: tuple[Evidence, ...] = ()
     shown_by: str = ""
+    counted: tuple[int, bool] | None = None
 
     def needs(self, now: int) -> Needs:
-        """The connection, what was confirmed of it, and the result before."""
+        """The connection, what was confirmed of it, the choice about other cards, and the result before."""
         org, id = self.organization_id, self.connection_id
-        return Needs(rows=((Preflight, org, id, self.kind), *confirmation_rows(org, id)))
+        choice = (Confirmation, org, org, OTHER_CARDS)
+        return Needs(rows=((Preflight, org, id, self.kind), choice, *confirmation_rows(org, id)))
 
     def apply(self, book: Book, now: int) -> Preflight | Refusal:
         """Writes it in place of the one before; only a change is audited."""
         org, id = self.organization_id, self.connection_id
-        if book.get(Connection, org, id) is None:
+        connection = book.get(Connection, org, id)
+        if connection is None:
             return not_found("connection", id)
         before = book.get(Preflight, org, id, self.kind)
         after = Preflight(org, id, self.kind, self.checks, self.actor, now)
@@ -185,6 +197,10 @@ class RecordPreflight(Command[Preflight | Refusal]):
         if before is None or before.checks != after.checks:
             found = {check["id"]: check["status"] for check in json.loads(self.checks)}
             book.record(org, self.actor, f"connection.{self.kind}", id, found, now)
+        if self.counted is not None and connection.status in STANDING:
+            chosen = book.get(Confirmation, org, org, OTHER_CARDS) is not None
+            seen = Seen(connection.card_issuing, *self.counted, connection.account_seen_at)
+            follow_restrictions(book, connection, as_seen(connection, seen, chosen, now), ROONY, now)
         note_evidence(book, org, id, self.evidence, self.shown_by, now)
         if self.promise is not None:
             book.finish_promise(done(self.promise, now))

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -25,6 +25,7 @@ from roony.flows.connection.account_status import MINUTE, AccountDuty, RecordAcc
 from roony.flows.context import FlowContext
 from roony.flows.inbox import handle_event
 from roony.flows.organization import choose_unknown_cards
+from roony.flows.preflight import keep_preflight
 from roony.flows.reconciliation import keep_reconcile, start_by_hand
 from roony.flows.settlement import BookAuthorization
 from roony.flows.webhook_endpoint import setup_webhooks
@@ -442,10 +443,11 @@ class TestContradictions:
 class TestOtherCards:
     """Cards of the account that Roony did not make: the owner chooses before the connection is active."""
 
+    FOUND: ClassVar[dict[str, Any]] = {"id": "acct_9", "country": "US", "capabilities": {"card_issuing": "active"}}
+
     async def connect(self, context: FlowContext, wire: LoopbackStripe, *metadata: dict[str, str]) -> Connection:
         cards = [{"id": f"ic_{number}", "metadata": one} for number, one in enumerate(metadata)]
-        found = {"id": "acct_9", "country": "US", "capabilities": {"card_issuing": "active"}}
-        wire.script(Answer(found), Answer({"data": cards, "has_more": False}))
+        wire.script(Answer(self.FOUND), Answer({"data": cards, "has_more": False}))
         answer = await flow.connect_direct(context, ORG, "usr_1")
         assert isinstance(answer, Connection)
         return answer
@@ -467,6 +469,35 @@ class TestOtherCards:
         await choose_unknown_cards(context, ORG, "approve", "usr_1")
         assert (await self.connect(context, wire, {})).status == "active"
         assert books.row(Organization, id=ORG).unknown_cards == "approve"
+
+    async def test_not_counted_they_stay_undecided(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe
+    ) -> None:
+        made = await self.connect(context, wire, {})
+        wire.script(Answer(self.FOUND), failing(429, "slow down"))
+        again = await flow.connect_direct(context, ORG, "usr_1")
+        assert isinstance(again, Connection)
+        assert (again.id, again.status) == (made.id, "restricted")
+
+        await choose_unknown_cards(context, ORG, "decline", "usr_1")
+        assert books.row(Connection, id=made.id).status == "active"
+
+    @pytest.mark.parametrize(("metadata", "status"), [({}, "restricted"), ({"roony_organization": ORG}, "active")])
+    async def test_the_first_preflight_counts_what_connecting_could_not(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe, metadata: dict[str, str], status: str
+    ) -> None:
+        wire.script(Answer(self.FOUND), failing(429, "slow down"))
+        made = await flow.connect_direct(context, ORG, "usr_1")
+        assert isinstance(made, Connection)
+        assert made.status == "active"
+
+        everything = {"data": [{"id": "ic_1", "metadata": metadata}], "has_more": False, "issuing": {"available": []}}
+        wire.script(Answer(self.FOUND | everything))
+        for promise in await context.till.write(outbox.claim(context.clock())):
+            if promise.kind == "preflight":
+                await keep_preflight(context, promise)
+
+        assert books.row(Connection, id=made.id).status == status
 
     async def test_none_ask_for_no_choice(self, context: FlowContext, wire: LoopbackStripe) -> None:
         assert (await self.connect(context, wire, {"roony_organization": ORG})).status == "active"

@@ -143,10 +143,14 @@ class ActivateConnection(Command[Connection | Refusal]):
 
     def _restricted(self, book: Book, connection: Connection, now: int) -> Connection:
         """What restricted it is over, but for what only its owner can set right at Stripe; then comes what was seen."""
-        after = lift(connection, set(NEXT) - set(CONTRADICTED.values()))
+        chosen = book.get(Confirmation, self.organization_id, self.organization_id, OTHER_CARDS) is not None
+        stays = set(CONTRADICTED.values())
+        if not chosen and (self.seen is None or self.seen.other_cards is None):
+            # Stripe did not say how many there are: no reason to think that they are gone.
+            stays.add("other_cards_undecided")
+        after = lift(connection, set(NEXT) - stays)
         if self.seen is not None:
-            chosen = book.get(Confirmation, self.organization_id, self.organization_id, OTHER_CARDS)
-            after = as_seen(after, self.seen, chosen is not None, now)
+            after = as_seen(after, self.seen, chosen, now)
         return follow_restrictions(book, connection, after, self.actor, now)
 
     def _promise_preflight(self, book: Book, connection: Connection, now: int) -> None:
