@@ -161,7 +161,18 @@ def _endpoints(facts: Facts) -> list[Check]:
     else:
         words = f"{REALTIME} is not selected; * leaves it out."
         checks.append(Check("realtime_event", MISSING, words, set_up))
-    return [*checks, _version({one.get("api_version") for one in enabled}, facts.version, set_up)]
+    checks.append(_version({one.get("api_version") for one in enabled}, facts.version, set_up))
+    current = {id for id, (_, until) in json.loads(facts.connection.webhooks).items() if until is None}
+    for one in enabled:
+        if _names(one, facts.connection.id) and one.get("id") not in current:
+            words = f"Roony does not know the secret of the endpoint {one.get('id')}: its events are refused."
+            checks.append(Check("webhook_secret", MISSING, words, set_up))
+    return checks
+
+
+def _names(endpoint: Mapping[str, Any], connection_id: str) -> bool:
+    """True for an endpoint that Roony made for the connection; its secret is one of its own."""
+    return str(endpoint.get("url", "")).partition("?")[2] == f"connection={connection_id}"
 
 
 def _address(endpoint: Mapping[str, Any]) -> str:

@@ -108,9 +108,14 @@ class PromiseWebhooks(Command[OutboxPromise | Refusal]):
         return promise
 
 
+# Who holds the promise now has deleted the endpoint of an earlier claim, or will: its secret must not count.
+OVERTAKEN = Refusal("overtaken", "Another process sets the endpoint up now. Look again soon.", 503)
+
+
 @dataclass(frozen=True, slots=True)
 class RecordWebhook(Command[Connection | Refusal]):
-    """An endpoint was made: its sealed secret counts from this commit on, those before it for `ROLLED_FOR`."""
+    """An endpoint was made under this claim of the promise: its sealed secret counts from this commit on, those before
+    it for `ROLLED_FOR`."""
 
     organization_id: str
     connection_id: str
@@ -118,11 +123,14 @@ class RecordWebhook(Command[Connection | Refusal]):
     sealed: str
     run: str
     actor: str
+    promise_id: str
+    generation: int
 
     def needs(self, now: int) -> Needs:
-        """The connection and the secret's place."""
-        org, id = self.organization_id, self.connection_id
-        return Needs(rows=((Connection, org, id), (ConnectionSecret, org, id, secret_name(self.endpoint_id))))
+        """The connection, the secret's place and the promise, which another process may have taken over."""
+        org, id, name = self.organization_id, self.connection_id, secret_name(self.endpoint_id)
+        rows = ((Connection, org, id), (ConnectionSecret, org, id, name), (OutboxPromise, org, self.promise_id))
+        return Needs(rows=rows)
 
     def apply(self, book: Book, now: int) -> Connection | Refusal:
         """Writes both; secrets whose time is over are forgotten."""
@@ -130,6 +138,9 @@ class RecordWebhook(Command[Connection | Refusal]):
         connection = book.get(Connection, org, id)
         if connection is None:
             return not_found("connection", id)
+        promise = book.get(OutboxPromise, org, self.promise_id)
+        if promise is None or (promise.generation, promise.status) != (self.generation, "promised"):
+            return OVERTAKEN
         before = [one._replace(until=one.until or now + ROLLED_FOR) for one in endpoints_of(connection)]
         kept: dict[str, tuple[str, int | None]] = {
             one.id: (one.made_by, one.until) for one in before if (one.until or 0) > now
@@ -208,7 +219,7 @@ async def _set_up(context: FlowContext, connection: Connection, promise: OutboxP
     if not good:
         given, key = _params(context, connection), _key(promise)
         made = await ask_gently(context, connection, events.create_webhook_endpoint, given, key)
-        connection = await _record(context, connection, made, params)
+        connection = await _record(context, connection, made, promise)
         good = [made]
     elif not _is_in_line(good[0], _params(context, connection)):
         wish = _params(context, connection)
@@ -247,12 +258,15 @@ def _key(promise: OutboxPromise) -> str:
 
 
 async def _record(
-    context: FlowContext, connection: Connection, made: PlainObject, params: dict[str, Any]
+    context: FlowContext, connection: Connection, made: PlainObject, promise: OutboxPromise
 ) -> Connection:
-    org, id = connection.organization_id, str(made["id"])
+    org, id, params = connection.organization_id, str(made["id"]), json.loads(promise.params)
     name = secret_name(id)
     sealed = context.vault.seal(str(made["secret"]), row_name("connection_secrets", org, connection.id, name))
-    answer = await context.till.submit(RecordWebhook(org, connection.id, id, sealed, params["run"], params["actor"]))
+    command = RecordWebhook(
+        org, connection.id, id, sealed, params["run"], params["actor"], promise.id, promise.generation
+    )
+    answer = await context.till.submit(command)
     if isinstance(answer, Refusal):
         raise GatewayBusy(answer.code)
     return answer

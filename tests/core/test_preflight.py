@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -86,8 +87,18 @@ def test_what_is_not_well_says_what_to_do(changes: dict[str, Any], id: str, stat
 
 
 def test_an_address_that_names_its_connection_is_ours() -> None:
-    own = {**GOOD, "url": f"{URL}?connection=con_1"}
-    assert {check.status for check in look(facts(endpoints=[own]))} == {"ok"}
+    own = {**GOOD, "id": "we_1", "url": f"{URL}?connection=con_1"}
+    known = account(webhooks=json.dumps({"we_1": ["run_1", None]}))
+    assert {check.status for check in look(facts(connection=known, endpoints=[own]))} == {"ok"}
+
+
+@pytest.mark.parametrize("kept", [{}, {"we_2": ["run_2", None]}, {"we_1": ["run_1", 5], "we_2": ["run_2", None]}])
+def test_an_own_endpoint_whose_secret_does_not_count(kept: dict[str, Any]) -> None:
+    """Also one whose secret was rolled away and goes."""
+    own = {**GOOD, "id": "we_1", "url": f"{URL}?connection=con_1"}
+    found = {check.id: check for check in look(facts(connection=account(webhooks=json.dumps(kept)), endpoints=[own]))}
+    assert found["webhook_secret"].status == "missing"
+    assert "setup-webhooks" in (found["webhook_secret"].next or "")
 
 
 def test_a_choice_about_other_cards_is_enough() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from roony.flows.probe import PromiseProbe, keep_probe, probe
 from roony.flows.webhook_endpoint import (
     ROLLED_FOR,
     PromiseWebhooks,
+    RecordWebhook,
     endpoints_of,
     keep_setup_webhooks,
     setup_webhooks,
@@ -134,6 +136,35 @@ class TestOwnEndpoint:
         assert isinstance(first, OutboxPromise)
         assert isinstance(second, Refusal)
         assert second.code == "already_running"
+
+    async def test_a_late_holder_records_nothing(
+        self, context: FlowContext, books: Books, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its endpoint was deleted by the next holder; the one that is there keeps its secret."""
+        connection = await connected(context)
+        promise = await context.till.submit(PromiseWebhooks(ORG, connection.id, "run", False, "usr_1"))
+        assert isinstance(promise, OutboxPromise)
+        submit, held, go = context.till.submit, asyncio.Event(), asyncio.Event()
+
+        async def stopping(command: Any, deadline: float | None = None) -> Any:
+            if isinstance(command, RecordWebhook) and not held.is_set():
+                held.set()
+                await go.wait()
+            return await submit(command, deadline)
+
+        monkeypatch.setattr(context.till, "submit", stopping)
+        late = asyncio.ensure_future(keep_setup_webhooks(context, promise))
+        await held.wait()
+        books.clock.advance(outbox.LEASE // 1_000_000 + 1)
+        for claimed in await context.till.write(outbox.claim(context.clock())):
+            if claimed.kind == "setup_webhooks":
+                assert isinstance(await keep_setup_webhooks(context, claimed), Connection)
+        go.set()
+
+        assert await late is None
+        [there] = await self.there(context, connection)
+        assert [(one.id, one.until) for one in endpoints_of(now(books, connection))] == [(there["id"], None)]
+        assert books.row(OutboxPromise, kind="setup_webhooks").status == "done"
 
     async def test_a_lost_answer_costs_one_endpoint_which_goes(
         self, context: FlowContext, books: Books, simulator: SimulatorProcess
