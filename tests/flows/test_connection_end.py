@@ -35,7 +35,10 @@ pytestmark = pytest.mark.anyio
 
 SECOND = 1_000_000
 CANCELED = Answer({"id": "ic_x", "status": "canceled"})
+ACTIVE = Answer({"id": "ic_x", "status": "active"})
 REFUSED = Answer({"error": {"type": "invalid_request_error", "message": "No."}}, 400)
+# Stripe keeps it under the idempotency key and repeats it.
+BROKEN = Answer({"error": {"type": "api_error", "message": "No."}}, 500, {"Stripe-Should-Retry": "false"})
 
 
 @pytest.fixture
@@ -182,6 +185,40 @@ class TestEveryCard:
         assert card_of(books, purchase).stripe_status == "canceled"
         assert promise_of(books).status == "done"
 
+    async def test_one_canceled_behind_an_error_is_looked_at(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe
+    ) -> None:
+        purchase = books.ready(1_000)
+        await disconnect(context)
+        wire.script(BROKEN, CANCELED)
+
+        await keep(context)
+
+        assert [received.method for received in wire.received] == ["POST", "GET", "POST"]
+        assert card_of(books, purchase).stripe_status == "canceled"
+        assert promise_of(books).status == "done"
+
+    async def test_an_error_that_stripe_repeats_does_not_keep_one_alive(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe
+    ) -> None:
+        """The next round asks with another key."""
+        purchase = books.ready(1_000)
+        await disconnect(context)
+        wire.script(BROKEN, ACTIVE, CANCELED)
+
+        await keep(context)
+        assert (promise_of(books).last_error, card_of(books, purchase).stripe_status) == (
+            "cards_not_canceled",
+            "active",
+        )
+        books.clock.advance(2)
+        await keep(context)
+
+        keys = [received.headers["Idempotency-Key"] for received in wire.received if "/cards/" in received.path]
+        assert keys == [f"{purchase.card_id}:disconnect:0", None, f"{purchase.card_id}:disconnect:1"]
+        assert card_of(books, purchase).stripe_status == "canceled"
+        assert (promise_of(books).status, books.rows(Discrepancy)) == ("done", [])
+
     async def test_one_not_confirmed_is_flagged_after_the_last_try(
         self, context: FlowContext, books: Books, wire: LoopbackStripe
     ) -> None:
@@ -269,10 +306,16 @@ class TestManyCards:
         assert {card.stripe_status for card in books.rows(Card)} == {"canceled"}
 
     async def test_the_rest_is_put_off_and_not_counted(
-        self, context: FlowContext, books: Books, cancel: FakeCancel, monkeypatch: pytest.MonkeyPatch
+        self,
+        context: FlowContext,
+        books: Books,
+        wire: LoopbackStripe,
+        cancel: FakeCancel,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """Cards that fail do not keep those behind them from their turn."""
         monkeypatch.setattr(end_cards, "BEGIN_FOR", 0.0)
+        wire.script(ACTIVE)
         for number in range(2 * end_cards.AT_ONCE + 1):
             books.ready(1_000, f"Shop {number}")
         cards = sorted(books.rows(Card), key=lambda card: card.id)

@@ -198,7 +198,7 @@ async def _ask(
 async def _look(context: FlowContext, connection: Connection) -> Ending:
     """What a clean `invalid_grant` means: the end, unless the access token, while it has time left, still opens the
     account. Then the app is installed as before, and it is our key, of another platform by now, or the refresh token
-    that is wrong; no card is canceled for that.
+    that is wrong; no card is canceled for that. A permission that is missing is asked of an app that is installed.
     """
     kept, sealed = await _read(context, connection)
     if kept is None or not sealed or not is_usable(kept, context.clock()):
@@ -206,8 +206,10 @@ async def _look(context: FlowContext, connection: Connection) -> Ending:
     try:
         granted = await _granted(context, connection, kept, sealed)
         await context.pool.run(issuing.retrieve_account, context.gateway, granted.access)
-    except (StripeUnauthorized, StripeForbidden):
+    except StripeUnauthorized:
         return "invalid_grant"
+    except StripeForbidden as refused:
+        return "invalid_grant" if refused.account_access_revoked else "lost"
     except (StripeCallFailed, GatewayBusy):
         return "unsure"
     return "lost"

@@ -26,7 +26,7 @@ from roony.flows.discrepancy import discrepancy_id, flag
 from roony.flows.ending import end_card
 from roony.flows.movement import ROONY, audit
 from roony.gateway import connect, issuing
-from roony.gateway.errors import OAuthRefused, StripeCallFailed, StripeRefused
+from roony.gateway.errors import OAuthRefused, StripeCallFailed, StripeRefused, StripeUncertain
 from roony.gateway.pool import GatewayBusy
 from roony.store.book import Book, PromiseOutcome
 from roony.store.command import Command
@@ -65,10 +65,11 @@ _LEFT = select(cards.c.stripe_card_id.is_(None)).where(*_OPEN).distinct()
 class _Round(NamedTuple):
     """One round over the cards. `last_cancel` and `last_wait`: cards not canceled, or still being made, are given up.
 
-    `begin_until` and `wait_until` are on the monotonic clock.
+    `number` counts the rounds that were over. `begin_until` and `wait_until` are on the monotonic clock.
     """
 
     connection: Connection
+    number: int
     access_left: bool
     last_cancel: bool
     last_wait: bool
@@ -97,7 +98,8 @@ async def keep_end_cards(context: FlowContext, promise: OutboxPromise) -> None:
     if connection is not None and connection.status in OVER:
         access_left = bool(json.loads(promise.params)["access_left"])
         tries, now = promise.tries + 1, time.monotonic()
-        work = _Round(connection, access_left, tries >= MAX_TRIES, tries >= MAX_WAITS, now + BEGIN_FOR, now + WAIT_FOR)
+        last_cancel, last_wait = tries >= MAX_TRIES, tries >= MAX_WAITS
+        work = _Round(connection, promise.tries, access_left, last_cancel, last_wait, now + BEGIN_FOR, now + WAIT_FOR)
         word = promise.last_error or ""
         stop = await _end_all(context, work, word.removeprefix(AFTER) if word.startswith(AFTER) else "")
         if stop is not None:
@@ -148,13 +150,16 @@ async def _end_one(context: FlowContext, work: _Round, card: Card) -> Purchase |
 
 
 async def _cancel(context: FlowContext, work: _Round, card_id: str, stripe_card_id: str) -> bool:
-    """Cancels one card at Stripe; True when Stripe says that it is canceled."""
+    """Cancels one card at Stripe; True when Stripe says that it is canceled.
+
+    Each round has a key of its own: Stripe repeats an error it kept under a key, and canceling twice does no harm.
+    """
 
     async def ask() -> dict[str, Any]:
         try:
-            key = f"{card_id}:disconnect"
+            key = f"{card_id}:disconnect:{work.number}"
             return await ask_stripe(context, work.connection, issuing.cancel_card, stripe_card_id, key)
-        except StripeRefused:
+        except (StripeRefused, StripeUncertain):
             # Canceled already, it may be: what it is decides.
             return await ask_stripe(context, work.connection, issuing.retrieve_card, stripe_card_id)
 
