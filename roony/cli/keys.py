@@ -27,8 +27,8 @@ def new(as_json: bool = JsonOption) -> None:
 def rotate(url: str = UrlOption, as_json: bool = JsonOption) -> None:
     """Seal everything stored again with the first key, while Roony serves; then the older keys can be dropped.
 
-    Before: put a new key in front in ROONY_SECRET_KEYS, on every machine, and start Roony again. It may be broken off
-    and begun anew at any time.
+    Before: put a new key at the end of ROONY_SECRET_KEYS on every machine and start Roony again; then move it to the
+    front on every machine and start Roony again. It may be broken off and begun anew at any time.
     """
     done = _rotate_all(url)
     if as_json:

@@ -23,7 +23,7 @@ from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.queries.paging import InvalidCursor, decode_cursor, encode_cursor
 from roony.store.sealed import SEALED, SealedValue
-from roony.store.vault import VaultError, VaultKeyMissing
+from roony.store.vault import VaultError, VaultKeyMissing, row_name
 
 log = structlog.get_logger("roony.vault")
 
@@ -69,13 +69,15 @@ class RecordRotation(Command[None]):
 
 async def rotate_keys(context: FlowContext, organization_id: str, cursor: str | None, actor: str) -> Rotated | Refusal:
     """Seals the next values again, at most `BATCH`. Values of all organizations: the ring is the installation's."""
-    after = _place_of(cursor)
+    bound = row_name("cursors", organization_id, "keys", "rotate")
+    after = _place_of(_opened(context, cursor, bound))
     values = await asyncio.to_thread(sealed.some_after, context.database, after, BATCH)
     done = Rotated(context.vault.primary_key_id)
     for start in range(0, len(values), AT_ONCE):
         await _reseal(context, values[start : start + AT_ONCE], done)
     if len(values) == BATCH:
-        done.next_cursor = encode_cursor([values[-1].place, *values[-1].key])
+        # Sealed, as it names a row that may be another organization's.
+        done.next_cursor = context.vault.seal(encode_cursor([values[-1].place, *values[-1].key]), bound)
     if done.resealed:
         answer = await context.till.submit(RecordRotation(organization_id, actor, done.key_id, done.resealed))
         if isinstance(answer, Refusal):
@@ -110,6 +112,14 @@ def _sealed_again(context: FlowContext, value: SealedValue, done: Rotated) -> st
     except VaultError:
         done.damaged += 1
     return None
+
+
+def _opened(context: FlowContext, cursor: str | None, bound: bytes) -> str | None:
+    """A cursor as it was before it was sealed. Raises InvalidCursor for one that this organization was not given."""
+    try:
+        return None if cursor is None else context.vault.open(cursor, bound)
+    except VaultError:
+        raise InvalidCursor(cursor) from None
 
 
 def _place_of(cursor: str | None) -> tuple[int, list[str]] | None:

@@ -1,8 +1,9 @@
 """Encryption at rest: a ring of keys that seals single values, each bound to the row it lies in.
 
 A sealed value is text, `v1.<key id>.<base64url(nonce + ciphertext)>`. The key id is no secret: it says which
-key of the ring opens the value, so that keys can be changed one at a time. To rotate, put a new key in front:
-it seals from then on, the older ones still open; seal again what `needs_resealing`, then drop the old key.
+key of the ring opens the value, so that keys can be changed one at a time. To rotate, put a new key at the end of
+every ring, so that all can open what it seals; then in front, from where it seals; seal again what
+`needs_resealing`, then drop the old key.
 
 AES-256-GCM with a random 12-byte nonce for each value. Random nonces are safe for some 2^32 values per key,
 far more than the tokens and secrets of any installation. The row is authenticated with the value ("additional

@@ -341,6 +341,21 @@ class TestNotDone:
         expect_reconnect(books, connection)
         assert presented(stripe, older) == ["tokens", "invalid_grant"]
 
+    async def test_the_look_at_the_account_misses_a_permission(
+        self, context: FlowContext, books: Books, stripe: SimulatorProcess
+    ) -> None:
+        """Only of an app that is installed a permission is asked: no card is canceled for that."""
+        connection = await install(context, stripe)
+        exchange = {"grant_type": "refresh_token", "refresh_token": token_of(context, books, connection)}
+        stripe.client().raw_request("post", "/v1/oauth/token", **exchange)
+        stripe.control("faults", [{"endpoint": "GET /v1/account", "kind": "forbidden", "count": 1}])
+        books.clock.advance(HOUR - MARGIN)
+
+        assert await ask(context, connection) == connection.stripe_account
+
+        expect_reconnect(books, connection)
+        assert books.rows(OutboxPromise, kind="end_cards_of_connection") == []
+
     async def test_an_older_copy_of_the_database_was_put_back(
         self, context: FlowContext, books: Books, stripe: SimulatorProcess
     ) -> None:

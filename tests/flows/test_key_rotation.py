@@ -14,7 +14,7 @@ from roony.core.audit import AuditRecord
 from roony.flows import key_rotation
 from roony.flows.context import FlowContext
 from roony.flows.key_rotation import Rotated, missing_keys, rotate_keys, warn_of_missing_keys
-from roony.store.queries.paging import InvalidCursor
+from roony.store.queries.paging import InvalidCursor, encode_cursor
 from roony.store.sealed import SEALED
 from roony.store.tables import ConnectionSecret, metadata
 from roony.store.vault import Vault, VaultKeyMissing, VaultTampered, key_id_of, row_name
@@ -142,6 +142,22 @@ async def test_it_goes_by_pieces_and_can_be_broken_off(
     assert seen == [(3, 0), (0, 3), (0, 1)]
     with pytest.raises(InvalidCursor):
         await rotate(rotating, "nonsense")
+
+
+async def test_where_it_goes_on_tells_nothing_of_others(
+    context: FlowContext, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The values of all organizations are looked at: the place is sealed, for the one that was given it."""
+    monkeypatch.setattr(key_rotation, "BATCH", 1)
+    books.put(*(secret(context, f"con_{number}", "x", OTHER_ORG) for number in range(2)))
+
+    cursor = (await rotate(context)).next_cursor
+    assert cursor is not None
+
+    for open_text in (encode_cursor([0, OTHER_ORG, "con_0", "access_token"]), cursor):
+        with pytest.raises(InvalidCursor):
+            await rotate_keys(context, OTHER_ORG, open_text, "key_2")
+    assert (await rotate(context, cursor)).already_current == 1
 
 
 class Overtaken(Vault):
