@@ -19,12 +19,12 @@ from sqlalchemy import select
 from roony.core.agent import Organization
 from roony.core.cardholder import REFUSED, Cardholder
 from roony.core.confirmation import OTHER_CARDS, Confirmation, Evidence
-from roony.core.connection import STANDING, Connection, Seen, as_seen
+from roony.core.connection import NEXT, STANDING, Connection, Seen, as_seen
 from roony.core.errors import Refusal, not_found
 from roony.core.preflight import MISSING, OK, WARNING, Check, Facts, Preflight, look, to_json
 from roony.flows.alert import alert_row, close_alert, raise_alert
 from roony.flows.card import FinishPromise, done
-from roony.flows.connection import PREFLIGHT, ask_gently, look_at_account, preflight_id
+from roony.flows.connection import PREFLIGHT, KeyOfAnother, ask_gently, look_at_account, preflight_id
 from roony.flows.connection.confirmation import confirmation_rows, note_evidence
 from roony.flows.connection.restriction import follow_restrictions
 from roony.flows.connection.routing import read_connection, read_organization
@@ -60,13 +60,14 @@ async def run_preflight(
 
     What Stripe does not answer is `unknown`, never missing. Some six reads.
     """
-    refused = None
+    refused = foreign = None
     try:
         await look_at_account(context, connection)
     except (StripeCallFailed, GatewayBusy) as error:
         refused = _words(error)
+        foreign = refused if isinstance(error, KeyOfAnother) else None
     connection = await read_connection(context, connection.organization_id, connection.id) or connection
-    facts = await _facts(context, connection, refused)
+    facts = await _facts(context, connection, refused, foreign)
     checks = look(facts)
     org = connection.organization_id
     if isinstance(facts.balance, int):
@@ -77,16 +78,21 @@ async def run_preflight(
     )
 
 
-async def _facts(context: FlowContext, connection: Connection, refused: str | None) -> Facts:
+async def _facts(context: FlowContext, connection: Connection, refused: str | None, foreign: str | None) -> Facts:
+    """`foreign`: our key is of another account, in words; that one's balance, cards and endpoints are not shown."""
     org = connection.organization_id
     about = (await asyncio.to_thread(about_connections, context.database, org, [connection.id]))[connection.id]
     organization = await read_organization(context, org)
-    balance, endpoints, other, cardholder = await asyncio.gather(
-        _seen(context, connection, issuing.issuing_balance, connection.currency),
-        _endpoints(context, connection),
-        _seen(context, connection, issuing.count_other_cards),
-        _cardholder(context, connection, about.cardholder),
-    )
+    if foreign is None:
+        balance, endpoints, other, cardholder = await asyncio.gather(
+            _seen(context, connection, issuing.issuing_balance, connection.currency),
+            _endpoints(context, connection),
+            _seen(context, connection, issuing.count_other_cards),
+            _cardholder(context, connection, about.cardholder),
+        )
+    else:
+        balance = endpoints = other = foreign
+        cardholder = Check("cardholder", "unknown", f"The cardholder cannot be read: {foreign}", NEXT["key_refused"])
     return Facts(
         connection=connection,
         key_livemode=context.gateway.livemode,

@@ -12,10 +12,13 @@ from roony.core.agent import Organization
 from roony.core.audit import AuditRecord
 from roony.core.connection import Connection
 from roony.core.errors import Refusal
+from roony.core.preflight import Preflight
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
 from roony.flows import connection as flow
+from roony.flows.connection import KeyOfAnother
 from roony.flows.context import FlowContext
+from roony.flows.preflight import run_preflight
 from roony.store import outbox
 from roony.store.tables import OutboxPromise
 from tests.gateway.loopback import Answer, LoopbackStripe
@@ -136,6 +139,63 @@ class TestKeySwap:
         # Nor is a cardholder made for it with a key of another account.
         assert [received.path for received in wire.received] == ["/v1/issuing/cardholders"]
         assert sorted(row.status for row in books.rows(OutboxPromise, kind="make_cardholder")) == ["dead", "done"]
+
+
+class TestKeyOfAnotherCompany:
+    """A key that works says nothing of a connection whose account it is not of."""
+
+    async def restricted(self, context: FlowContext, key_of: Any) -> Connection:
+        key_of("acct_a")
+        first = await direct(context)
+        await context.till.submit(flow.RestrictConnection(ORG, first.id, "key_refused", "no"))
+        key_of("acct_b")
+        return first
+
+    async def test_a_look_restores_nothing(self, context: FlowContext, books: Books, key_of: Any) -> None:
+        first = await self.restricted(context, key_of)
+        books.clock.advance(60)
+        await context.till.submit(flow.PromiseCheck(ORG, first.id, "timed"))
+        for promise in await context.till.write(outbox.claim(context.clock())):
+            if promise.kind == "check_account":
+                await flow.keep_check_account(context, promise)
+
+        row = books.row(Connection, id=first.id)
+        assert row.status == "restricted"
+        assert row.status_reason == "key_refused: Roony's Stripe key is of acct_b, not of acct_a."
+        assert (row.stripe_account, row.card_issuing) == ("acct_a", None)
+        promise = books.row(OutboxPromise, kind="check_account")
+        assert (promise.status, promise.last_error) == ("dead", "key_of_another")
+
+    async def test_a_preflight_shows_nothing_of_the_other_account(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe, key_of: Any
+    ) -> None:
+        first = await self.restricted(context, key_of)
+        wire.received.clear()
+
+        kept = await run_preflight(context, books.row(Connection, id=first.id), "usr_1")
+
+        assert isinstance(kept, Preflight), kept
+        assert [received.path for received in wire.received] == ["/v1/account"]
+        assert "acct_b" in kept.checks
+        assert books.row(Connection, id=first.id).status == "restricted"
+
+    async def test_a_key_of_one_that_was_active_restricts_it(
+        self, context: FlowContext, books: Books, key_of: Any
+    ) -> None:
+        key_of("acct_a")
+        first = await direct(context)
+        key_of("acct_b")
+        with pytest.raises(KeyOfAnother):
+            await flow.look_at_account(context, first)
+        assert books.row(Connection, id=first.id).status == "restricted"
+
+    async def test_a_restricted_connection_holds_the_key_too(
+        self, context: FlowContext, books: Books, key_of: Any
+    ) -> None:
+        await self.restricted(context, key_of)
+        answer = await flow.connect_direct(context, OTHER_ORG, "usr_2")
+        assert isinstance(answer, Refusal)
+        assert answer.code == "direct_taken"
 
 
 class TestOneForEachInstallation:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -105,6 +108,11 @@ async def looks(context: FlowContext, duty: AccountDuty) -> list[flow.PromiseChe
     return [command for command in await duty.due(context.clock()) if command.kind == "check_account"]
 
 
+def arrived(wire: LoopbackStripe) -> bool:
+    """Waits for a request."""
+    return any(wire.received or time.sleep(0.01) for _ in range(1_000))
+
+
 async def keep(context: FlowContext) -> list[OutboxPromise]:
     claimed = await context.till.write(outbox.claim(context.clock()))
     claimed = [promise for promise in claimed if promise.kind == "check_account"]
@@ -160,6 +168,26 @@ class TestRefusals:
         assert row_of(books).status == "revoked"
         assert alerts(books) == ["connection_revoked"]
         assert len(books.rows(OutboxPromise, kind="end_cards_of_connection")) == 1
+
+    @pytest.mark.parametrize("answer", [KEY, PERMISSION, GONE])
+    async def test_a_slow_answer_is_not_about_a_connection_made_meanwhile(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe, answer: Answer
+    ) -> None:
+        """The call was begun before the owner connected again."""
+        gate = threading.Event()
+        wire.script(dataclasses.replace(answer, wait_for=gate))
+        before = row_of(books)._replace(activated_at=NOW)
+        books.put(before)
+        call = asyncio.ensure_future(flow.ask_stripe(context, before, issuing.retrieve_card, "ic_1"))
+        assert await asyncio.to_thread(arrived, wire)
+        books.clock.advance(5)
+        books.put(before._replace(activated_at=books.clock()))
+        gate.set()
+
+        with pytest.raises((StripeUnauthorized, StripeForbidden)):
+            await call
+
+        assert (row_of(books).status, alerts(books)) == ("active", [])
 
     async def test_of_one_that_is_over_nothing_is_said(
         self, context: FlowContext, books: Books, wire: LoopbackStripe

@@ -94,11 +94,13 @@ async def _take_to_heart(
     command: Command[Connection | Refusal]
     if isinstance(error, StripeForbidden) and error.account_access_revoked:
         reason = "Stripe no longer gives access to the account"
-        command = RevokeConnection(org, id, reason, "stripe", context.new_id("out"))
+        command = RevokeConnection(org, id, reason, "stripe", context.new_id("out"), asked_for=connection)
     elif isinstance(error, StripeForbidden):
-        command = RestrictConnection(org, id, "permission_missing", f"Stripe refused: {error.failure.message}")
+        words = f"Stripe refused: {error.failure.message}"
+        command = RestrictConnection(org, id, "permission_missing", words, asked_for=connection)
     else:
-        command = RestrictConnection(org, id, "key_refused", f"Stripe refused the key: {error.failure.message}")
+        words = f"Stripe refused the key: {error.failure.message}"
+        command = RestrictConnection(org, id, "key_refused", words, asked_for=connection)
     await context.till.submit(command)
 
 

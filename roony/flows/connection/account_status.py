@@ -19,14 +19,21 @@ from roony.core.connection import PERSONAL, STANDING, Connection, Seen, as_seen,
 from roony.core.errors import Refusal, not_found
 from roony.flows.card import FinishPromise, PutOff, done
 from roony.flows.connection.access import ask_stripe
-from roony.flows.connection.restriction import follow_restrictions, restriction_rows
+from roony.flows.connection.restriction import RestrictConnection, follow_restrictions, restriction_rows
 from roony.flows.connection.routing import read_connection
 from roony.flows.context import FlowContext
 from roony.flows.event_outcome import finished
 from roony.flows.movement import ROONY
 from roony.gateway import issuing
 from roony.gateway.client import ConnectionAccess
-from roony.gateway.errors import StripeCallFailed, StripeForbidden, StripeRefused, StripeUnauthorized
+from roony.gateway.errors import (
+    FailureKind,
+    StripeCallFailed,
+    StripeFailure,
+    StripeForbidden,
+    StripeRefused,
+    StripeUnauthorized,
+)
 from roony.gateway.pool import GatewayBusy
 from roony.store.book import Book
 from roony.store.command import Command
@@ -167,12 +174,15 @@ async def keep_check_account(context: FlowContext, promise: OutboxPromise) -> No
 async def look_at_account(
     context: FlowContext, connection: Connection, promise: OutboxPromise | None = None
 ) -> Connection | Refusal | None:
-    """Asks for the account and records what it says; None when a later look was faster. Raises as `ask_stripe`.
+    """Asks for the account and records what it says; None when a later look was faster. Raises as `ask_stripe`, and
+    KeyOfAnother when the answer is another account.
 
     Where a permission was missing, everything Roony needs is tried as well, without effect.
     """
     asked_at = context.clock()
     account = await ask_stripe(context, connection, issuing.retrieve_account)
+    if account["id"] != connection.stripe_account:
+        raise await _of_another(context, connection, str(account["id"]))
     held = {item.code for item in restrictions_of(connection)}
     works = ["key_refused", "key_missing"]
     if "permission_missing" in held:
@@ -185,6 +195,18 @@ async def look_at_account(
     return await context.till.submit(
         RecordAccount(connection.organization_id, connection.id, seen, tuple(works), promise)
     )
+
+
+class KeyOfAnother(StripeUnauthorized):
+    """The key works, for an account that is not the connection's: nothing it answers is about the connection."""
+
+
+async def _of_another(context: FlowContext, connection: Connection, found: str) -> KeyOfAnother:
+    """Restricts it: the installation's key was exchanged, perhaps for one of another company."""
+    words = f"Roony's Stripe key is of {found}, not of {connection.stripe_account}."
+    org, id = connection.organization_id, connection.id
+    await context.till.submit(RestrictConnection(org, id, "key_refused", words, asked_for=connection))
+    return KeyOfAnother(StripeFailure(FailureKind.UNAUTHORIZED, None, "key_of_another", words, None))
 
 
 async def see(context: FlowContext, access: ConnectionAccess) -> tuple[dict[str, Any], Seen]:

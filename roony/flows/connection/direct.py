@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from roony.core.agent import Organization
-from roony.core.connection import Connection
+from roony.core.connection import STANDING, Connection
 from roony.core.errors import Refusal, not_found
 from roony.flows.connection.account_status import see
 from roony.flows.connection.activation import ACCOUNT_TAKEN, activate, card_currency, others_of_key
@@ -72,7 +72,7 @@ async def connect_direct(context: FlowContext, organization_id: str, actor: str)
         return STRIPE_UNAVAILABLE
     id = str(account["id"])
     for direct in await asyncio.to_thread(direct_connections, context, livemode):
-        if direct.status == "active" and direct.organization_id != organization_id:
+        if direct.status in STANDING and direct.organization_id != organization_id:
             return ACCOUNT_TAKEN if direct.stripe_account == id else DIRECT_TAKEN
     held = await _held(context, organization_id, id, livemode)
     others = await others_of_key(context, organization_id, id, livemode)

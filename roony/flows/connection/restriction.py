@@ -21,6 +21,11 @@ def restriction_rows(organization_id: str, connection_id: str) -> tuple[tuple[An
     return ((Connection, organization_id, connection_id), alert_row(organization_id, ALERT, connection_id))
 
 
+def connected_again(connection: Connection, asked_for: Connection | None) -> bool:
+    """True when an answer is about the time before: a call may take long, and the owner connects meanwhile."""
+    return asked_for is not None and connection.activated_at != asked_for.activated_at
+
+
 def follow_restrictions(book: Book, before: Connection, after: Connection, actor: str, now: int) -> Connection:
     """Writes a connection whose restrictions changed: the row, its audit record, and the alert that tells everyone.
 
@@ -50,13 +55,17 @@ def follow_restrictions(book: Book, before: Connection, after: Connection, actor
 
 @dataclass(frozen=True, slots=True)
 class RestrictConnection(Command[Connection | Refusal]):
-    """One reason why no new money may be spent on a connection: a code of `core.connection.NEXT`, and words."""
+    """One reason why no new money may be spent on a connection: a code of `core.connection.NEXT`, and words.
+
+    `asked_for` is the connection as it was when Stripe was asked: one that was connected again since stays as it is.
+    """
 
     organization_id: str
     connection_id: str
     code: str
     message: str
     actor: str = ROONY
+    asked_for: Connection | None = None
 
     def needs(self, now: int) -> Needs:
         """The connection and its alert."""
@@ -67,7 +76,7 @@ class RestrictConnection(Command[Connection | Refusal]):
         connection = book.get(Connection, self.organization_id, self.connection_id)
         if connection is None:
             return not_found("connection", self.connection_id)
-        if connection.status not in STANDING:
+        if connection.status not in STANDING or connected_again(connection, self.asked_for):
             return connection
         after = restrict(connection, self.code, self.message, now)
         return follow_restrictions(book, connection, after, self.actor, now)

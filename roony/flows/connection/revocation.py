@@ -9,6 +9,7 @@ from roony.core.connection import Connection
 from roony.core.errors import Refusal, not_found
 from roony.flows.alert import alert_row, close_alert, raise_alert
 from roony.flows.connection.restriction import ALERT as RESTRICTED
+from roony.flows.connection.restriction import connected_again
 from roony.flows.context import FlowContext
 from roony.store.book import Book
 from roony.store.command import Command
@@ -96,7 +97,7 @@ class RevokeConnection(Command[Connection | Refusal]):
     """The access ended: `account.application.deauthorized`, Stripe's account-access error, or the owner's wish.
 
     `stated_at` is when Stripe said so (microseconds): an event that was on its way while the owner connected again
-    must not end the new connection. None means now.
+    must not end the new connection. None means now. `asked_for` is the connection as it was when Stripe was asked.
     """
 
     organization_id: str
@@ -106,6 +107,7 @@ class RevokeConnection(Command[Connection | Refusal]):
     promise_id: str
     stated_at: int | None = None
     access_left: bool = False
+    asked_for: Connection | None = None
 
     def needs(self, now: int) -> Needs:
         """The connection and its tokens."""
@@ -118,6 +120,8 @@ class RevokeConnection(Command[Connection | Refusal]):
             return not_found("connection", self.connection_id)
         stated_at = now if self.stated_at is None else self.stated_at
         if connection.status != "revoked" and stated_at < _active_since(book, connection) - STATEMENT_MARGIN:
+            return ALREADY_RECONNECTED
+        if connected_again(connection, self.asked_for):
             return ALREADY_RECONNECTED
         return revoke(book, connection, self.reason, self.actor, self.promise_id, now, self.access_left)
 
