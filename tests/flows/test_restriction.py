@@ -18,7 +18,7 @@ from roony.core.alert import Alert
 from roony.core.audit import AuditRecord
 from roony.core.card import Card
 from roony.core.confirmation import CONTRADICTED, REALTIME_URL, TIMEOUT_DECLINES, Confirmation
-from roony.core.connection import Connection, Seen, restrictions_of
+from roony.core.connection import Connection, Seen, restrict, restrictions_of
 from roony.core.errors import Refusal
 from roony.core.reconciliation import Reconciliation
 from roony.core.settlement import read_authorization
@@ -300,6 +300,26 @@ class TestRecovery:
     async def test_what_only_a_person_can_clear_is_not_looked_at(self, context: FlowContext, books: Books) -> None:
         await context.till.submit(flow.RestrictConnection(ORG, CONNECTION, "reconnect_needed", "no"))
         assert await looks(context, AccountDuty(context)) == []
+
+    async def test_each_has_its_turn_however_many_there_are(
+        self, context: FlowContext, books: Books, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Behind a page of those that only a person can clear, and behind more than one round begins."""
+        monkeypatch.setattr(account_status, "PAGE", 4)
+        monkeypatch.setattr(account_status, "MAX_LOOKS", 2)
+        row, personal, passing = row_of(books), "other_cards_undecided", "key_refused"
+        for number, code in enumerate([*[personal] * 5, *[passing] * 5]):
+            other = row._replace(id=f"con_z{number}", stripe_account=f"acct_z{number}")
+            books.put(restrict(other, code, "no", NOW))
+        duty, looked, balances = AccountDuty(context), set(), set()
+        for _ in range(8):
+            due = await duty.due(context.clock())
+            looked |= {one.connection_id for one in due if one.kind == "check_account"}
+            balances |= {one.connection_id for one in due if one.kind == "check_balance"}
+            assert len(due) <= 4
+            books.clock.advance(21)
+        assert looked == {f"con_z{number}" for number in range(5, 10)}
+        assert balances == {row.id, *(f"con_z{number}" for number in range(10))}
 
     async def test_looks_grow_rare(self, books: Books) -> None:
         row = row_of(books)._replace(status="restricted", restrictions=json.dumps({"key_refused": ["no", NOW]}))

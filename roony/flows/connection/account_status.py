@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Select, select, tuple_
 
 from roony.core.confirmation import OTHER_CARDS, Confirmation
 from roony.core.connection import PERSONAL, STANDING, Connection, Seen, as_seen, lift, restrictions_of
@@ -55,8 +55,9 @@ MAX_TRIES = 8
 MAX_DELAY = 300 * SECOND
 # How often the worker looks for restricted connections, in microseconds.
 LOOK_PACE = 20 * SECOND
-# Most looks begun at once.
+# Most looks of one kind begun at once, and most connections read for them; the next round goes on behind the last one.
 MAX_LOOKS = 100
+PAGE = 500
 # Reads are metered (facts 7.3): a restriction younger than the first is looked at that often, then ever less.
 PACES = ((10 * MINUTE, MINUTE), (2 * HOUR, 5 * MINUTE))
 SLOWEST = 30 * MINUTE
@@ -65,7 +66,6 @@ _RESTRICTED = (
     select(connections)
     .where(connections.c.status == "restricted", connections.c.stripe_account.is_not(None))
     .order_by(connections.c.organization_id, connections.c.id)
-    .limit(MAX_LOOKS)
 )
 _STANDING = (
     select(connections)
@@ -235,48 +235,80 @@ async def _again(context: FlowContext, promise: OutboxPromise, why: str) -> None
     await context.till.submit(PutOff(promise.organization_id, promise, promise.key, promise.attempt, delay, why))
 
 
+# The organization and id of the connection that a round ended with.
+Place = tuple[str, str] | None
+
+
 class AccountDuty:
     """Looks at restricted connections whose reasons can pass by themselves, and hourly at every balance.
 
     One for each worker, at its start too. The id of a look follows from its time, so of many processes that find it due
-    one begins it.
+    one begins it. Every round reads the next connections, and after the last one begins again: none waits for ever.
     """
 
     def __init__(self, context: FlowContext) -> None:
         """The first look comes at once."""
         self._context = context
         self._looked: int | None = None
+        self._first = True
+        self._restricted: Place = None
+        self._standing: Place = None
         self._hours: dict[str, int] = {}
 
     async def due(self, now: int) -> list[PromiseCheck]:
         """The looks to begin now."""
-        first = self._looked is None
         if self._looked is not None and abs(now - self._looked) < LOOK_PACE:
             return []
         self._looked = now
-        rows = await asyncio.to_thread(self._context.database.read, _RESTRICTED)
-        looks = [
-            PromiseCheck(connection.organization_id, connection.id, f"timed|{slot_of(connection, now, first)}")
-            for connection in (Connection(*row) for row in rows)
-            if can_pass(connection)
-        ]
-        return looks + await self._balances(now)
+        return [*await self._accounts(now), *await self._balances(now)]
+
+    async def _accounts(self, now: int) -> list[PromiseCheck]:
+        """The next restricted connections that may work again, at most `MAX_LOOKS` of them."""
+        found: list[PromiseCheck] = []
+        rows = await self._page(_RESTRICTED, self._restricted)
+        self._restricted = _place_behind(rows)
+        for connection in rows:
+            if not can_pass(connection):
+                continue
+            if len(found) == MAX_LOOKS:
+                self._restricted = (found[-1].organization_id, found[-1].connection_id)
+                break
+            org, id = connection.organization_id, connection.id
+            found.append(PromiseCheck(org, id, f"timed|{slot_of(connection, now, self._first)}"))
+        self._first = self._first and self._restricted is not None
+        return found
 
     async def _balances(self, now: int) -> list[PromiseCheck]:
-        """The balances whose hour has begun since the last look, at most `MAX_LOOKS` of them."""
+        """The next balances whose hour has begun since the last look, at most `MAX_LOOKS` of them."""
         found: list[PromiseCheck] = []
-        for row in await asyncio.to_thread(self._context.database.read, _STANDING):
-            connection = Connection(*row)
+        rows = await self._page(_STANDING, self._standing)
+        self._standing = _place_behind(rows)
+        for connection in rows:
             if now - (connection.activated_at or 0) < HOUR:
                 # The preflight of its beginning has looked.
                 continue
             hour = (now + spread_of(connection)) // HOUR
-            if self._hours.get(connection.id) == hour or len(found) >= MAX_LOOKS:
+            if self._hours.get(connection.id) == hour:
                 continue
+            if len(found) == MAX_LOOKS:
+                self._standing = (found[-1].organization_id, found[-1].connection_id)
+                break
             self._hours[connection.id] = hour
             org, id = connection.organization_id, connection.id
             found.append(PromiseCheck(org, id, f"hour|{hour}", kind=CHECK_BALANCE))
         return found
+
+    async def _page(self, statement: Select[Any], behind: Place) -> list[Connection]:
+        if behind is not None:
+            key = tuple_(connections.c.organization_id, connections.c.id)
+            statement = statement.where(key > tuple_(*behind))
+        rows = await asyncio.to_thread(self._context.database.read, statement.limit(PAGE))
+        return [Connection(*row) for row in rows]
+
+
+def _place_behind(rows: list[Connection]) -> Place:
+    """Where the next round goes on; None after the last page: at the beginning."""
+    return (rows[-1].organization_id, rows[-1].id) if len(rows) == PAGE else None
 
 
 def spread_of(connection: Connection) -> int:
