@@ -18,12 +18,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from roony.gateway.pool import GatewayBusy
+from roony.gateway.pool import THREADS, GatewayBusy
 
 # Requests in a second for an account, live and test, and for each operation of it (facts 7.3).
 LIVE_RATE, TEST_RATE, OPERATION_RATE = 100.0, 25.0, 25.0
 # Longest wait for a turn, in seconds; then nothing is sent.
 MAX_WAIT = 2.0
+# Most calls that wait at the same time, each on a thread of the pool: the others are left to calls whose turn is now.
+MAX_WAITING = THREADS // 2
 # A halved rate doubles again in this time, in seconds.
 REGAIN_SECONDS = 60.0
 # However often Stripe says no, this much is tried, in requests in a second.
@@ -73,7 +75,7 @@ class Pace:
         self._processes = 1
         self._buckets: OrderedDict[tuple[str, str], _Bucket] = OrderedDict()
         self._lock = threading.Lock()
-        self._waited = self._turned_away = self._slowed = 0
+        self._waiting = self._waited = self._turned_away = self._slowed = 0
 
     def share_with(self, processes: int) -> None:
         """From now on the limits are shared by so many processes."""
@@ -83,7 +85,8 @@ class Pace:
                 self._buckets.clear()
 
     def take_turn(self, account: str, operation: str) -> None:
-        """Waits until this call may be sent. Raises GatewayBusy when that is more than MAX_WAIT away.
+        """Waits until this call may be sent. Raises GatewayBusy when that is more than MAX_WAIT away, or MAX_WAITING
+        calls wait already.
 
         The tokens are taken at once, for the moment they are there: calls wait in the order in which they came.
         """
@@ -94,11 +97,20 @@ class Pace:
             if wait > MAX_WAIT:
                 self._turned_away += 1
                 raise GatewayBusy("Stripe's rate limit for this account is used up by calls that wait already")
+            if wait > 0 and self._waiting >= MAX_WAITING:
+                self._turned_away += 1
+                raise GatewayBusy("as many calls as may wait for Stripe's rate limits do so already")
             for bucket in buckets:
                 bucket.tokens -= 1
-            self._waited += wait > 0
-        if wait > 0:
+            if wait <= 0:
+                return
+            self._waited += 1
+            self._waiting += 1
+        try:
             self._sleep(wait)
+        finally:
+            with self._lock:
+                self._waiting -= 1
 
     def slow_down(self, account: str, operation: str, reason: str) -> None:
         """Stripe answered 429 for `reason`: half the rate for what it was about, and no token left."""

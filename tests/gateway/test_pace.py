@@ -12,7 +12,7 @@ from roony.gateway.client import ConnectionAccess, StripeGateway
 from roony.gateway.errors import StripeRateLimited
 from roony.gateway.issuing import retrieve_card
 from roony.gateway.pace import LIVE_RATE, TEST_RATE, Pace, account_of, operation_of
-from roony.gateway.pool import GatewayBusy
+from roony.gateway.pool import THREADS, GatewayBusy
 from tests.gateway.loopback import Answer, LoopbackStripe
 
 GET, LIST = "GET /v1/issuing/cards/{id}", "GET /v1/issuing/cards"
@@ -94,6 +94,30 @@ class TestRates:
         with ThreadPoolExecutor(8) as threads:
             list(threads.map(lambda _: pace.take_turn("acct_1", GET), range(100)))
         assert pace.counts().waited == 60
+
+    def test_calls_that_wait_leave_threads_to_the_others(self) -> None:
+        """All accounts share the pool: a busy one takes half of its threads at most."""
+        asleep, wake = threading.Semaphore(0), threading.Event()
+
+        def sleep(_seconds: float) -> None:
+            asleep.release()
+            assert wake.wait(10)
+
+        pace = Pace(10.0, 10.0, clock=lambda: 100.0, sleep=sleep)
+        turns(pace, 10)
+        with ThreadPoolExecutor(THREADS) as threads:
+            busy = [threads.submit(pace.take_turn, "acct_1", GET) for _ in range(THREADS)]
+            try:
+                for _ in range(pacing.MAX_WAITING):
+                    assert asleep.acquire(timeout=10)
+                assert threads.submit(pace.take_turn, "acct_2", GET).result(10) is None
+            finally:
+                wake.set()
+        turned_away = [isinstance(call.exception(), GatewayBusy) for call in busy]
+        assert turned_away.count(True) == THREADS - pacing.MAX_WAITING
+        assert pace.counts() == (pacing.MAX_WAITING, THREADS - pacing.MAX_WAITING, 0)
+        # Whoever is done waiting makes room.
+        turns(pace, 1)
 
 
 class TestSlower:
