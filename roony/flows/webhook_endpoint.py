@@ -115,7 +115,7 @@ OVERTAKEN = Refusal("overtaken", "Another process sets the endpoint up now. Look
 @dataclass(frozen=True, slots=True)
 class RecordWebhook(Command[Connection | Refusal]):
     """An endpoint was made under this claim of the promise: its sealed secret counts from this commit on, those before
-    it for `ROLLED_FOR`."""
+    it for `ROLLED_FOR`. `rolled` are endpoints rolled away before: their secrets are erased when that is over."""
 
     organization_id: str
     connection_id: str
@@ -125,15 +125,16 @@ class RecordWebhook(Command[Connection | Refusal]):
     actor: str
     promise_id: str
     generation: int
+    rolled: tuple[str, ...] = ()
 
     def needs(self, now: int) -> Needs:
         """The connection, the secret's place and the promise, which another process may have taken over."""
-        org, id, name = self.organization_id, self.connection_id, secret_name(self.endpoint_id)
-        rows = ((Connection, org, id), (ConnectionSecret, org, id, name), (OutboxPromise, org, self.promise_id))
-        return Needs(rows=rows)
+        org, id, names = self.organization_id, self.connection_id, map(secret_name, (self.endpoint_id, *self.rolled))
+        secrets = [(ConnectionSecret, org, id, name) for name in names]
+        return Needs(rows=((Connection, org, id), (OutboxPromise, org, self.promise_id), *secrets))
 
     def apply(self, book: Book, now: int) -> Connection | Refusal:
-        """Writes both; secrets whose time is over are forgotten."""
+        """Writes both; secrets whose time is over are erased."""
         org, id = self.organization_id, self.connection_id
         connection = book.get(Connection, org, id)
         if connection is None:
@@ -142,9 +143,12 @@ class RecordWebhook(Command[Connection | Refusal]):
         if promise is None or (promise.generation, promise.status) != (self.generation, "promised"):
             return OVERTAKEN
         before = [one._replace(until=one.until or now + ROLLED_FOR) for one in endpoints_of(connection)]
+        over = [one.id for one in before if (one.until or 0) <= now and one.id in self.rolled]
         kept: dict[str, tuple[str, int | None]] = {
-            one.id: (one.made_by, one.until) for one in before if (one.until or 0) > now
+            one.id: (one.made_by, one.until) for one in before if one.id not in over
         }
+        for endpoint in over:
+            book.put(ConnectionSecret(org, id, secret_name(endpoint), "", now))
         kept[self.endpoint_id] = (self.run, None)
         connection = connection._replace(webhooks=json.dumps(kept, sort_keys=True), updated_at=now)
         book.put(connection)
@@ -263,8 +267,9 @@ async def _record(
     org, id, params = connection.organization_id, str(made["id"]), json.loads(promise.params)
     name = secret_name(id)
     sealed = context.vault.seal(str(made["secret"]), row_name("connection_secrets", org, connection.id, name))
+    rolled = tuple(one.id for one in endpoints_of(connection) if one.until is not None)
     command = RecordWebhook(
-        org, connection.id, id, sealed, params["run"], params["actor"], promise.id, promise.generation
+        org, connection.id, id, sealed, params["run"], params["actor"], promise.id, promise.generation, rolled
     )
     answer = await context.till.submit(command)
     if isinstance(answer, Refusal):

@@ -98,7 +98,11 @@ class WebhookDoor:
             return
         speaker = None
         if not self._is_signed(scope["headers"], body, self._secrets):
-            speaker = await self._speaker(scope, body)
+            try:
+                speaker = await self._speaker(scope, body)
+            except (DBAPIError, ConnectionLost) as error:
+                await self._unsure(send, body, error)
+                return
             if speaker is None:
                 await self._refuse(send, 400, "bad_signature", "The Stripe-Signature does not fit this body.")
                 return
@@ -147,6 +151,14 @@ class WebhookDoor:
                 if self._is_signed(scope["headers"], body, good):
                     return speaker
         return None
+
+    async def _unsure(self, send: Send, body: bytes, error: Exception) -> None:
+        """Nobody can say whose secret signed it: Stripe brings an event again, and a decline tells a forger nothing."""
+        log.error("webhook.secrets_not_known", error=type(error).__name__)
+        if seems_request(body):
+            await _reply(send, 200, _decline("BUSY"))
+        else:
+            await self._refuse(send, 503, "database_away", "Roony's database is away. Send it again.")
 
     def _is_signed(self, headers: Sequence[tuple[bytes, bytes]], body: bytes, secrets: Sequence[bytes]) -> bool:
         """Like the SDK's verify_header, and also refusing timestamps from the future (facts section 5)."""

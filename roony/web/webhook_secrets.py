@@ -3,7 +3,8 @@
 The address of such an endpoint names its connection, so one look tells which secrets may speak, however many accounts
 there are and whatever was forged: an unknown connection costs nothing but the look. All of them are read at once, by a
 thread of their own, every few seconds, and sooner where a signature fits none of them, but never more often than
-`SOONEST`: so a fresh secret counts at once, and a flood of forged requests makes ten short reads a second at most.
+`SOONEST`, and never for more than one part in `SHARE` of the time: so a fresh secret counts at once, and a flood of
+forged requests costs little, however many endpoints there are.
 """
 
 from __future__ import annotations
@@ -28,10 +29,23 @@ log = structlog.get_logger("roony.webhook")
 # Seconds after which what is in memory is read again, and before which it never is.
 FRESH_SECONDS = 3.0
 SOONEST = 0.1
+# Between two readings there is at least this many times what the last one took.
+SHARE = 20
 MAX_SECRETS = 20_000
 
-_WITH_ENDPOINTS = select(connections).where(connections.c.webhooks != "{}").limit(MAX_SECRETS)
-_SECRETS = select(connection_secrets).where(connection_secrets.c.name.like("webhook.%")).limit(MAX_SECRETS)
+_WITH_ENDPOINTS = (
+    select(connections)
+    .where(connections.c.webhooks != "{}")
+    .order_by(connections.c.organization_id, connections.c.id)
+    .limit(MAX_SECRETS)
+)
+# Those of endpoints that are over are erased.
+_SECRETS = (
+    select(connection_secrets)
+    .where(connection_secrets.c.name.like("webhook.%"), connection_secrets.c.sealed != "")
+    .order_by(connection_secrets.c.organization_id, connection_secrets.c.connection_id, connection_secrets.c.name)
+    .limit(MAX_SECRETS)
+)
 
 
 class Speaker(NamedTuple):
@@ -56,21 +70,28 @@ class WebhookSecrets:
         self._speakers: dict[str, Speaker] = {}
         self._opened: dict[str, bytes] = {}
         self._read_at = float("-inf")
+        # Seconds that the last reading took.
+        self._took = 0.0
+        self._began = 0.0
         self._reading: asyncio.Future[None] | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="webhook-secrets")
 
     async def speaker(self, connection_id: str) -> Speaker | None:
-        """Who may speak for this connection. What is in memory is used while it is being read again."""
+        """Who may speak for this connection. What is in memory is used while it is being read again.
+
+        Raises as the database does while nothing was ever read.
+        """
         if self._read_at == float("-inf"):
             await self._read()
-        elif time.monotonic() - self._read_at > FRESH_SECONDS:
+        elif time.monotonic() - self._read_at > max(FRESH_SECONDS, SHARE * self._took):
             self._begin()
         return self._speakers.get(connection_id)
 
     async def newer(self, connection_id: str) -> Speaker | None:
         """The same, read again first where that was not just done: the secret may be a moment old."""
-        if time.monotonic() - self._read_at > SOONEST:
-            await self._read()
+        if time.monotonic() - self._read_at > max(SOONEST, SHARE * self._took):
+            # One that fails leaves what is in memory; it was told of.
+            await asyncio.wait({self._begin()})
         return self._speakers.get(connection_id)
 
     async def _read(self) -> None:
@@ -79,16 +100,19 @@ class WebhookSecrets:
     def _begin(self) -> asyncio.Future[None]:
         """One reading at a time, whoever wants it."""
         if self._reading is None:
-            loop = asyncio.get_running_loop()
+            loop, self._began = asyncio.get_running_loop(), time.monotonic()
             self._reading = asyncio.ensure_future(loop.run_in_executor(self._thread, self._load))
             self._reading.add_done_callback(self._done)
         return self._reading
 
     def _done(self, reading: asyncio.Future[None]) -> None:
         self._reading = None
-        self._read_at = time.monotonic()
         if not reading.cancelled() and (error := reading.exception()) is not None:
             log.warning("webhook.secrets_not_read", error=type(error).__name__)
+            if self._read_at == float("-inf"):
+                return
+        self._read_at = time.monotonic()
+        self._took = self._read_at - self._began
 
     def _load(self) -> None:
         """Every endpoint's secret; each is opened once. One that cannot be opened counts for nothing, and is told."""

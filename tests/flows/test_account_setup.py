@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from roony.core.alert import Alert
 from roony.core.connection import Connection
@@ -30,6 +33,8 @@ from roony.flows.webhook_endpoint import (
 from roony.gateway import events, issuing
 from roony.store import outbox
 from roony.store.tables import ConnectionSecret, OutboxPromise
+from roony.web import webhook_secrets
+from roony.web.webhook import PATH, WebhookDoor
 from roony.web.webhook_secrets import WebhookSecrets
 from tests.support.books import ORG, Books, open_books
 from tests.support.connecting import PUBLIC_URL, open_context, stripe_gateway
@@ -129,6 +134,15 @@ class TestOwnEndpoint:
         assert len(speaker.good_at(books.clock())) == 2
         assert len(speaker.good_at(books.clock() + ROLLED_FOR)) == 1
 
+        books.clock.advance(ROLLED_FOR // 1_000_000 + 1)
+        await setup_webhooks(context, ORG, connection.id, True, "usr_1")
+        [third] = await self.there(context, connection)
+        secrets = {row.name: row.sealed != "" for row in books.rows(ConnectionSecret) if row.name.startswith("webhook")}
+        assert secrets == {
+            f"webhook.{first['id']}": False, f"webhook.{second['id']}": True, f"webhook.{third['id']}": True,
+        }  # fmt: skip
+        assert {one.id for one in endpoints_of(now(books, connection))} == {second["id"], third["id"]}
+
     async def test_asked_for_twice_at_once_it_is_made_once(self, context: FlowContext) -> None:
         connection = await connected(context)
         first = await context.till.submit(PromiseWebhooks(ORG, connection.id, "run_1", False, "usr_1"))
@@ -181,6 +195,58 @@ class TestOwnEndpoint:
         [made] = await self.there(context, connection)
         assert made["id"] != lost["id"]
         assert [one.id for one in endpoints_of(now(books, connection))] == [made["id"]]
+
+
+class TestSecretsAtTheDoor:
+    """What is in memory of them, while a flood comes in and while the database is away."""
+
+    async def test_a_flood_takes_a_small_share_of_the_time(
+        self, context: FlowContext, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Readings that take half a second each, seen by a clock of the test's own."""
+        secrets, time, read_at = WebhookSecrets(context), SimpleNamespace(now=100.0), []
+
+        def slow() -> None:
+            time.now += 0.5
+            read_at.append(time.now)
+
+        monkeypatch.setattr(webhook_secrets, "time", SimpleNamespace(monotonic=lambda: time.now))
+        monkeypatch.setattr(secrets, "_load", slow)
+        for _ in range(300):
+            await secrets.speaker("con_forged")
+            await secrets.newer("con_forged")
+            time.now += 0.1
+        assert len(read_at) == 3
+
+    @pytest.mark.parametrize(
+        ("body", "status"),
+        [(b'{"id": "evt_1", "type": "account.updated"}', 503),
+         (b'{"id": "evt_1", "type": "issuing_authorization.request"}', 200)],
+    )  # fmt: skip
+    async def test_the_database_is_away_at_the_first_event(
+        self, context: FlowContext, monkeypatch: pytest.MonkeyPatch, body: bytes, status: int
+    ) -> None:
+        """Stripe sends an event again; a request is declined, since nobody else should decide it."""
+        sent: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            raise AssertionError(scope["path"])
+
+        def away(statement: Any) -> Any:
+            raise OperationalError("SELECT", {}, Exception("no connection"))
+
+        monkeypatch.setattr(context.database, "read", away)
+        scope = {"type": "http", "method": "POST", "path": PATH, "query_string": b"connection=con_1", "headers": []}
+        await WebhookDoor(context, (), app)(scope, receive, send)
+        assert sent[0]["status"] == status
+        if status == 200:
+            assert json.loads(sent[1]["body"])["approved"] is False
 
 
 class TestProbe:
