@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from roony.core.agent import Agent, Organization, Project, frozen_scope
 from roony.core.budget import have_room
 from roony.core.connection import Connection
 from roony.core.control import Controls, blocked_merchant, category_passes, country_passes
-from roony.core.merchant import Merchant, match, stands_alone
+from roony.core.merchant import Merchant
+from roony.core.merchant_check import is_approved_merchant
 
 if TYPE_CHECKING:
     from roony.core.budget import Budget
@@ -24,6 +24,8 @@ STRIPE_VERSION = "2026-10-28.endive"
 FINAL_STATUSES = frozenset({"closed", "reversed", "expired"})
 # Requests up to this many minor units are card checks when the purchase is for more (design section 7, facts 1.5).
 CARD_CHECK_LIMIT = 100
+# Card checks a mandate's card may get between two payments, in one interval; each is a row with a hold of its own.
+MOST_CHECKS = 20
 
 CODES = [
     "CARD_UNKNOWN",
@@ -144,11 +146,16 @@ class MandateFacts(NamedTuple):
 
     `payment` is the one this request would be booked on, None where it needs a hold of its own; `part` the purchase as
     if that payment were all of it. `budgets` are (budget, held, spent) of the chain in their periods of now.
+    `committed` is what all other authorizations of the mandate and captures without one have committed, in minor units;
+    `checks` how many other card checks were approved in this interval, `open_check` whether one of more than 0 is open.
     """
 
     payment: Payment | None
     part: Purchase
     budgets: tuple[tuple[Budget, int, int], ...]
+    committed: int
+    checks: int
+    open_check: bool
 
 
 class AuthorizationFacts(NamedTuple):
@@ -285,34 +292,6 @@ def _merchant_fits(request: AuthorizationRequest, facts: AuthorizationFacts) -> 
     )
 
 
-def is_approved_merchant(
-    approved: Merchant, aliases: tuple[str, ...], pinned: frozenset[str], found: Merchant, places: tuple[str, ...]
-) -> bool:
-    """True if the descriptor names the approved merchant, or comes by a network id that is pinned to it.
-
-    A pinned id stands for the name only where the descriptor has no star: a processor shows one id for many merchants.
-    An id that the ask named must be there as well. It never stands for the name, since what an agent sends can only
-    make rules stricter. (Facts section 2.4: one merchant shows different ids on different networks.)
-    """
-    if approved.network_id is not None and found.network_id != approved.network_id:
-        return False
-    if found.network_id is not None and found.network_id in pinned and stands_alone(found.name):
-        return True
-    return names_merchant((approved.name,), found.name, places) or is_alias(aliases, found.name, places)
-
-
-@lru_cache(maxsize=16_384)
-def names_merchant(names: tuple[str, ...], descriptor: str, places: tuple[str, ...]) -> bool:
-    """True if a descriptor names one of these merchants; kept in memory, since the same few come again and again."""
-    return match(names, descriptor, noise=places).matched
-
-
-@lru_cache(maxsize=16_384)
-def is_alias(aliases: tuple[str, ...], descriptor: str, places: tuple[str, ...]) -> bool:
-    """True if a descriptor is one of these learned names; what stands before a star is none by itself."""
-    return match(aliases, descriptor, noise=places, before_star=False).matched
-
-
 def _room(request: AuthorizationRequest, facts: AuthorizationFacts, increment: bool, flags: tuple[str, ...]) -> Verdict:
     """How much of the ask fits into the hold beside what is committed, this authorization with its larger figure."""
     if facts.purchase is None:
@@ -336,19 +315,47 @@ def _mandate_room(
 
     What belongs to a payment that is there, the first or one that is increased, must fit into its hold. A renewal must
     fit into the hold asked for and that hold into every budget of now; a card check between payments only its amount.
+    All of them together stay within what the card has at Stripe.
     """
-    purchase = facts.purchase
-    if purchase is None:
+    purchase, card = facts.purchase, facts.card
+    if purchase is None or card is None:
         return _decline("CARD_UNKNOWN")
-    check = is_card_check(request, purchase)
-    if not (increment or check) and now < (purchase.next_payment_from or 0):
+    if not increment and _is_too_early(request, purchase, mandate, now):
         return _decline("RENEWAL_TOO_EARLY")
     if mandate.payment is not None:
-        return _room(request, facts._replace(purchase=mandate.part), increment, flags)
+        verdict = _room(request, facts._replace(purchase=mandate.part), increment, flags)
+    else:
+        verdict = _renewal_room(request, facts, mandate, purchase, flags)
+    if verdict.approved and mandate.committed + _mine(request, facts.known) + verdict.amount > card.hard_limit:
+        return _decline("OVER_HOLD")
+    return verdict
+
+
+def _is_too_early(request: AuthorizationRequest, purchase: Purchase, mandate: MandateFacts, now: int) -> bool:
+    """This interval is paid. A card check of more than nothing may be captured as well, so it counts like a payment.
+
+    Between payments one such check may be open at a time, and all checks of an interval have their limit.
+    """
+    paid, check = now < (purchase.next_payment_from or 0), is_card_check(request, purchase)
+    if check and mandate.payment is None and mandate.checks >= MOST_CHECKS:
+        return True
+    if not check or request.granted + request.amount == 0:
+        return paid and not check
+    return paid or (mandate.payment is None and mandate.open_check)
+
+
+def _renewal_room(
+    request: AuthorizationRequest,
+    facts: AuthorizationFacts,
+    mandate: MandateFacts,
+    purchase: Purchase,
+    flags: tuple[str, ...],
+) -> Verdict:
+    """The room for what needs a hold of its own: in the hold asked for, and for that hold in every budget of now."""
     verdict = Verdict(True, request.amount, None, flags)
-    if not check:
+    if not is_card_check(request, purchase):
         room = purchase.hold_amount - _mine(request, facts.known)
-        verdict = _fit(request, room, increment, flags, "PRICE_CHANGED")
+        verdict = _fit(request, room, False, flags, "PRICE_CHANGED")
     hold = renewal_hold(request, purchase)
     if not verdict.approved or hold == 0:
         return verdict

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from roony.core.authorization import names_merchant
 from roony.core.merchant import Merchant, stands_alone
+from roony.core.merchant_check import names_merchant
 from roony.core.settlement import StripeTransaction
 
 # What gave a refund its purchase; anything else is the person who assigned it.

@@ -21,7 +21,7 @@ from roony.core.control import hold_amount, strictest
 from roony.core.ledger import committed_on
 from roony.core.mandate import by_payment, card_end, is_complete, paid_intervals, part_of, payment_of, waits
 from roony.core.money import format_amount
-from roony.core.purchase import RECURRING, Purchase
+from roony.core.purchase import RECURRING, Purchase, is_open
 from roony.core.settlement import AuthorizationStatement
 from roony.flows.ending import end_card
 from roony.flows.merchant import is_merchant_of
@@ -41,13 +41,25 @@ def mandate_facts(
     payments = payments_of(book, purchase)
     authorizations = book.group(Authorization, purchase.organization_id, purchase.id)
     budgets = budgets_of(book, purchase.organization_id, purchase.project_id, purchase.agent_id, now)
+    others = [a for a in authorizations if a.id != request.authorization_id]
+    time_zone = book.need(Organization, purchase.organization_id).time_zone
+    start = period_start(purchase.interval or "", time_zone, now)
+    checks = [a for a in others if a.approved and a.card_check]
+    facts = MandateFacts(
+        payment=None,
+        part=purchase,
+        budgets=budgets,
+        committed=sum(p.loose_captured for p in payments) + sum(committed_on(a) for a in others),
+        checks=sum(a.created_at >= start for a in checks),
+        open_check=any(is_open(a) and a.amount > 0 for a in checks),
+    )
     increased = known is not None and is_increment(request, known)
     for payment, members in by_payment(payments, authorizations):
         mine = payment_of(known, payments) == payment if known is not None and increased else waits(payment, members)
         if mine:
-            others = sum(committed_on(a) for a in members if a.id != request.authorization_id)
-            return MandateFacts(payment, part_of(purchase, payment, members), budgets), payment.loose_captured + others
-    return MandateFacts(None, purchase, budgets), 0
+            committed = payment.loose_captured + sum(committed_on(a) for a in members if a in others)
+            return facts._replace(payment=payment, part=part_of(purchase, payment, members)), committed
+    return facts, 0
 
 
 def book_payment(

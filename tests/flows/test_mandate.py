@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from roony.core.approval import Approval
+from roony.core.authorization import MOST_CHECKS
 from roony.core.budget import BudgetPeriod
 from roony.core.card import Card
 from roony.core.ledger import Hold
@@ -103,13 +104,36 @@ request A 100 -> yes                            | 10000     0 ready      active
 says A reversed 0 yes:100                       | 10000     0 ready      active
 request B 10000 -> yes                          | 10000     0 authorized active
 says B closed 10000 yes with t1:10000           |     0 10000 ready      active
-request C 100 -> yes                            |   100 10000 ready      active
-request C 9900 on 100 #1 -> RENEWAL_TOO_EARLY   |   100 10000 ready      active
-request D 0 -> yes                              |   100 10000 ready      active
-says C reversed 0 yes:100,no:9900               |     0 10000 ready      active
+request C 100 -> RENEWAL_TOO_EARLY              |     0 10000 ready      active
+request D 0 -> yes                              |     0 10000 ready      active
+request D 10000 on 0 #1 -> RENEWAL_TOO_EARLY    |     0 10000 ready      active
 days 30                                         |     0 10000 ready      active
 request E 50 -> yes                             |    50 10000 ready      active
-request E 9950 on 50 #1 -> yes                  | 10000 10000 authorized active
+request F 50 -> RENEWAL_TOO_EARLY               |    50 10000 ready      active
+says E reversed 0 yes:50                        |     0 10000 ready      active
+request G 50 -> yes                             |    50 10000 ready      active
+request G 9950 on 50 #1 -> yes                  | 10000 10000 authorized active
+""",
+    "a card check that is captured is the payment of its interval": """
+ask 500 every month 3                           |   500     0 issuing    creating
+card                                            |   500     0 ready      active
+request A 100 -> yes                            |   500     0 ready      active
+says A closed 100 yes with t1:100               |     0   100 ready      active
+request B 100 -> RENEWAL_TOO_EARLY              |     0   100 ready      active
+request C 500 -> RENEWAL_TOO_EARLY              |     0   100 ready      active
+days 30                                         |     0   100 ready      active
+request D 100 -> yes                            |   100   100 ready      active
+says D closed 100 yes with t2:100               |     0   200 ready      active
+request E 100 -> RENEWAL_TOO_EARLY              |     0   200 ready      active
+""",
+    "all of it together stays within the card": """
+ask 10000 every month 3                         | 10000     0 issuing    creating
+card                                            | 10000     0 ready      active
+request A 10000 -> yes                          | 10000     0 authorized active
+says A closed 10000 yes with t1:20001           |     0 20001 ready      active
+days 30                                         |     0 20001 ready      active
+request B 10000 -> OVER_HOLD                    |     0 20001 ready      active
+request C 9999 -> yes                           | 10000 20001 authorized active
 """,
     "increments and parts": """
 ask 10000 every month 3                         | 10000     0 issuing    creating
@@ -280,6 +304,16 @@ class TestCard:
         story.tell("refund r1 10000")
         assert len(books.rows(OutboxPromise, kind="set_card_status")) == 1
         assert (story.purchase.status, story.purchase.payments_made) == ("settled", 3)
+
+
+def test_card_checks_of_an_interval_have_a_limit(books: Books) -> None:
+    story = Story(books)
+    paid_once(books, story)
+    for at in range(MOST_CHECKS):
+        assert "-> yes" in story.tell(f"request check{at} 0")
+    assert "RENEWAL_TOO_EARLY" in story.tell("request one_more 0")
+    assert "-> yes" in story.tell("request B 10000")
+    assert "-> yes" in story.tell("days 30\nrequest next 50")
 
 
 class TestPrice:
