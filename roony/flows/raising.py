@@ -19,7 +19,7 @@ from roony.core.budget import period_start
 from roony.core.card import Card, compile_card
 from roony.core.connection import Connection
 from roony.core.control import strictest
-from roony.core.decision import Ask, Decision, Facts, decide
+from roony.core.decision import Ask, Decision, Facts, Reason, decide
 from roony.core.errors import Refusal, not_found
 from roony.core.ledger import Hold
 from roony.core.merchant import Merchant
@@ -211,7 +211,13 @@ def _decide(book: Book, purchase: Purchase, amount: int, now: int, *, by_person:
         (budget, held - (purchase.held if _in(own, budget, now) else 0), spent) for budget, held, spent in facts.budgets
     )
     facts = replace(facts, budgets=budgets)
-    return facts, decide(ask, facts, now)
+    decision = decide(ask, facts, now)
+    if decision.verdict == "approved" and purchase.approval_id is not None:
+        # A person may have said yes to less than was asked: no rule of now gives the agent more than that (P7).
+        message = "A person was asked about this purchase: a person decides about a higher price too."
+        reasons = (Reason("APPROVAL_OVER_THRESHOLD", message),)
+        decision = decision._replace(verdict="needs_approval", reasons=reasons)
+    return facts, decision
 
 
 def _in(periods: set[tuple[str, int]], budget: Any, now: int) -> bool:
@@ -266,6 +272,12 @@ def _count_more(book: Book, purchase: Purchase, more: int, now: int) -> None:
     book.put(Velocity(purchase.organization_id, purchase.agent_id, hour, count, amount + more))
 
 
+def _is_under_way(card: Card, promise: OutboxPromise) -> bool:
+    """Whether Stripe still has to get the limit of this promise; a late holder of an older one has no say."""
+    [limit] = json.loads(promise.params)["card"]["spending_controls"]["spending_limits"]
+    return card.limit_at_stripe is not None and bool(limit["amount"] == card.hard_limit)
+
+
 @dataclass(frozen=True, slots=True)
 class RecordRaise(Command[Purchase]):
     """Stripe has the new limit."""
@@ -279,11 +291,11 @@ class RecordRaise(Command[Purchase]):
         return Needs(rows=((Card, self.organization_id, self.card_id),))
 
     def apply(self, book: Book, now: int) -> Purchase:
-        """From now on the card can be used at the new amount; told twice it is the same as once."""
+        """From now on the card can be used at the new amount; told twice, or of an older raise, nothing changes."""
         card = book.need(Card, self.organization_id, self.card_id)
         purchase = book.need(Purchase, self.organization_id, card.purchase_id)
         book.finish_promise(done(self.promise, now))
-        if card.limit_at_stripe is not None:
+        if _is_under_way(card, self.promise):
             book.put(card._replace(limit_at_stripe=None, updated_at=now))
             audit(book, purchase, ROONY, "card.limit_raised", now, card=card.id, limit=card.hard_limit)
         return purchase
@@ -311,11 +323,11 @@ class GiveBackRaise(Command[Purchase]):
         return Needs(rows=((Card, self.organization_id, self.card_id),))
 
     def apply(self, book: Book, now: int) -> Purchase:
-        """Nothing more than ending the promise when it was recorded or given back before."""
+        """Nothing more than ending the promise when it was recorded or given back before, or a newer raise came."""
         card = book.need(Card, self.organization_id, self.card_id)
         purchase = book.need(Purchase, self.organization_id, card.purchase_id)
         book.finish_promise(dead(self.promise, self.code, now))
-        if card.limit_at_stripe is None:
+        if card.limit_at_stripe is None or not _is_under_way(card, self.promise):
             return purchase
         book.put(card._replace(hard_limit=card.limit_at_stripe, limit_at_stripe=None, updated_at=now))
         failure = {"code": self.code, "message": self.message, "retry_can_help": self.retry_can_help}

@@ -17,7 +17,8 @@ from roony.core.card import Card
 from roony.core.errors import Refusal
 from roony.core.ledger import Hold
 from roony.core.purchase import Purchase, Velocity
-from roony.flows.approval import Deny, ExpireApproval
+from roony.flows.approval import Approve, ApproveIds, Deny, ExpireApproval
+from roony.flows.card import MadeCard, RecordCard
 from roony.flows.ending import CancelPurchase
 from roony.flows.raising import ApproveRaise, GiveBackRaise, Raised, RaiseIds, RaisePurchase, RecordRaise
 from roony.store.tables import OutboxPromise
@@ -258,7 +259,43 @@ class TestGivenBack:
         assert books.run(late).held == TO
 
 
+class TestLateHolder:
+    """Another process held an older raise's promise, and comes back when a newer one is on its way."""
+
+    @pytest.fixture
+    def old(self, books: Books) -> OutboxPromise:
+        bought = books.ready(FROM)
+        promise: OutboxPromise = lift(books, bought, 12_000).promise
+        confirm(books, bought)
+        lift(books, bought)
+        return promise
+
+    def test_it_does_not_record_the_newer_one(self, books: Books, old: OutboxPromise) -> None:
+        books.run(RecordRaise(ORG, old.subject, old))
+        assert books.row(Card).usable_limit == 12_000
+
+    def test_it_does_not_give_the_newer_one_back(self, books: Books, old: OutboxPromise) -> None:
+        purchase = books.run(GiveBackRaise(ORG, old.subject, old, "x", "No.", False, (), True, books.new_id("out")))
+        assert (purchase.amount, purchase.held, purchase.status, purchase.failure) == (TO, TO, "ready", None)
+        assert books.row(Card).hard_limit == TO
+
+
 class TestApproval:
+    def test_what_a_person_lowered_only_a_person_raises(self, books: Books) -> None:
+        """P7: the merchant is known by now, and the rules would let the agent's first price pass."""
+        books.controls(approve_new_merchants=True)
+        asked = books.ask(TO).purchase
+        ids = ApproveIds(books.new_id("hold"), "crd_low", books.new_id("out"))
+        books.run(Approve(ORG, asked.approval_id or "", asked, "person", "less will do", ids, FROM))
+        made = MadeCard("ic_low", "active", "4242", 12, 2030)
+        books.run(RecordCard(ORG, "crd_low", made, books.new_id("out")))
+        raised = lift(books, asked)
+        assert (raised.promise, raised.purchase.amount, raised.purchase.held) == (None, FROM, FROM)
+        assert books.row(Approval, id=raised.purchase.approval_id).status == "pending"
+        books.run(Deny(ORG, raised.purchase.approval_id, "person", "no", books.new_id("out")))
+        assert lift(books, asked).promise is None
+        assert approve(books, books.row(Purchase, id=asked.id).approval_id).purchase.held == TO
+
     @pytest.fixture
     def waiting(self, books: Books) -> Purchase:
         """A purchase of FROM whose raise to TO waits for a person."""
