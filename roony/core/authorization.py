@@ -203,7 +203,7 @@ def judge(request: AuthorizationRequest, facts: AuthorizationFacts, now: int) ->
         return _decline("FROZEN")
     if facts.connection is None or not facts.connection.approves:
         return _decline("CONNECTION_INACTIVE")
-    if facts.card.frozen_at is not None:
+    if facts.card.frozen_at is not None or facts.card.fraud_warning is not None:
         return _decline("CARD_NOT_ACTIVE")
     increment = is_increment(request, facts.known)
     flags: tuple[str, ...] = ()

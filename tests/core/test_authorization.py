@@ -82,6 +82,8 @@ WRONG: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("no such card", {}, {"card": None}, "CARD_UNKNOWN"),
     ("agent frozen", {}, {"agent": AGENT._replace(frozen_at=1)}, "FROZEN"),
     ("connection revoked", {}, {"connection": CONNECTION._replace(status="revoked")}, "CONNECTION_INACTIVE"),
+    ("frozen by its owner", {}, {"card": CARD._replace(frozen_at=1)}, "CARD_NOT_ACTIVE"),
+    ("Stripe warned of fraud", {}, {"card": CARD._replace(fraud_warning="fraud_dispute_filed")}, "CARD_NOT_ACTIVE"),
     ("card canceled", {}, {"card": CARD._replace(status="canceled")}, "CARD_NOT_ACTIVE"),
     ("past its time", {}, {"card": CARD._replace(expires_at=NOW)}, "CARD_EXPIRED"),
     ("purchase ended", {}, {"purchase": PURCHASE._replace(ended_at=1)}, "CARD_NOT_ACTIVE"),
