@@ -47,6 +47,8 @@ log = structlog.get_logger("roony.cards")
 LOOK_UP_AFTER = 20 * 3_600 * SECOND
 # What Stripe may take to make a card after the last moment we asked for it, in seconds.
 LOOK_UP_MARGIN_SECONDS = 60
+# Tries, once no card may be made any more, before a person is told: about a day of them, five minutes apart.
+LOOK_TRIES = 300
 
 
 async def make_card(context: FlowContext, promise: OutboxPromise, timeout: float) -> Purchase | None:
@@ -110,10 +112,10 @@ async def keep_make_card(context: FlowContext, promise: OutboxPromise) -> Purcha
     except StripeRefused as refused:
         if not creating and is_unsure(promise):
             # The look was refused, not the card: an earlier try may have made one, so the hold stays.
-            return await _not_now(context, connection, promise, refused)
+            return await _not_now(context, connection, promise, refused, over, creating)
         return await _fail(context, connection, promise, refused)
     except (StripeCallFailed, GatewayBusy) as error:
-        return await _not_now(context, connection, promise, error)
+        return await _not_now(context, connection, promise, error, over, creating)
     weaker = is_weaker(params, made)
     if weaker is not None:
         return await _refuse_weak(context, connection, promise, made, weaker)
@@ -149,13 +151,18 @@ def _is_over(context: FlowContext, connection: Connection, card: Card) -> Ending
 
 
 async def _not_now(
-    context: FlowContext, connection: Connection, promise: OutboxPromise, error: Exception
-) -> Purchase | None:
-    """Put off; or ended, when the account is gone and nobody can look any more whether a card was made."""
+    context: FlowContext, connection: Connection, promise: OutboxPromise, error: Exception, over: Ending | None,
+    creating: bool,
+) -> Purchase | None:  # fmt: skip
+    """Put off; or ended, when nobody can look any more whether a card was made: the account is gone, or the card's time
+    is over and every look fails.
+    """
     refused_to_us = isinstance(error, (StripeForbidden, StripeUnauthorized))
     if connection.status == "revoked" and refused_to_us:
         return await _end(context, promise, _REVOKED, maybe_made=True)
-    await put_off(context, promise, error)
+    if over is not None and promise.tries + 1 >= LOOK_TRIES:
+        return await _end(context, promise, over, maybe_made=True)
+    await put_off(context, promise, error, look_up=not creating and promise.last_error == LOOK_UP)
     return None
 
 

@@ -54,14 +54,18 @@ def wait_before(tries: int, error: Exception | None, jitter: float) -> int:
     return max(int(whole * (1 + jitter) / 2), int((hint or 0) * SECOND))
 
 
-async def put_off(context: FlowContext, promise: OutboxPromise, error: Exception, *, effect: bool = False) -> None:
+async def put_off(
+    context: FlowContext, promise: OutboxPromise, error: Exception, *, effect: bool = False, look_up: bool = False
+) -> None:
     """Due again later with the same key. `effect`: this failure leaves open whether Stripe did it.
+
+    `look_up`: a look is what failed, so the next try still looks first.
 
     For a card to be made: after several unsure answers, and where the key only replays, the next try looks first. What
     may safely be sent again gets a new key then.
     """
     unsure = effect or isinstance(error, StripeUncertain) or is_unsure(promise)
-    word = f"{UNSURE if unsure else ''}{_word(error)}"
+    word = LOOK_UP if look_up else f"{UNSURE if unsure else ''}{_word(error)}"
     delay, key, attempt = wait_before(promise.tries, error, context.jitter()), promise.key, promise.attempt
     if isinstance(error, StripeUncertain) and _key_is_spent(promise, error):
         if promise.kind == "make_card":

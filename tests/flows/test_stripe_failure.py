@@ -15,6 +15,7 @@ from roony.config import Settings
 from roony.core.card import Card
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
+from roony.flows.card_making import LOOK_TRIES
 from roony.flows.card_status import STATUS_TRIES
 from roony.flows.ending import CancelPurchase
 from roony.flows.promise import LOOK_UP, MAX_DELAY, SECOND, put_off, wait_before
@@ -173,6 +174,30 @@ class TestEnd:
         found = roony.books.row(Discrepancy, kind="card_left_open")
         assert (found.status, found.card_id) == ("open", purchase.card_id)
         assert roony.books.row(Card, id=purchase.card_id).status == "canceled"
+
+    def test_a_card_nobody_can_look_for_for_a_day_is_a_persons(self, roony: Lossy) -> None:
+        """The create that went unanswered may have made it: the look is what fails, long after the card's time."""
+        roony.at()
+        asked = roony.books.ask(5_000)
+        roony.books.put(asked.promise._replace(tries=2))
+        roony.simulator.control("faults", [{"endpoint": "POST /v1/issuing/cards", "kind": "error_after", "count": 1}])
+        roony.advance(31)
+        roony.work()
+        look = {"endpoint": "GET /v1/issuing/cards", "kind": "rate_limit", "count": 2}
+        roony.simulator.control("faults", [look])
+        for seconds in (301, 3_700):
+            promise = roony.books.row(OutboxPromise, kind="make_card")
+            assert (promise.status, promise.last_error) == ("promised", LOOK_UP)
+            roony.advance(seconds)
+            if seconds == 3_700:
+                roony.books.put(promise._replace(tries=LOOK_TRIES - 1))
+            roony.work()
+        promise = roony.books.row(OutboxPromise, kind="make_card")
+        assert (promise.status, promise.last_error) == ("dead", "card_not_made_in_time")
+        purchase, card = roony.purchase(asked.purchase), roony.books.row(Card)
+        assert (purchase.status, purchase.held, card.status) == ("failed", 0, "canceled")
+        found = roony.books.row(Discrepancy, kind="card_left_open")
+        assert (found.status, found.subject) == ("open", card.id)
 
 
 def test_a_running_program_waits_by_chance(tmp_path: Path) -> None:
