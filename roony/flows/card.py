@@ -170,7 +170,7 @@ class FailCard(Command[Purchase]):
         if self.maybe_made:
             flag(
                 book, self.organization_id, "card_left_open", card.id, purchase, "no card",
-                "Stripe may have made one; the account can no longer be asked", now,
+                "Stripe may have made one; the account cannot be asked", now,
             )  # fmt: skip
         failure = {"code": self.code, "message": self.message, "retry_can_help": self.retry_can_help}
         purchase = purchase._replace(failure=json.dumps(failure))
@@ -202,9 +202,22 @@ class RecordCardStatus(Command[Card]):
         book.finish_promise(done(self.promise, now))
         card = note_stripe_status(book, card, self.stripe_status, now)
         wanted = wanted_at_stripe(card)
+        if card.status == "used" and wanted is None and _works_on(book, card, now):
+            wanted = "active"
         if wanted is not None and card.stripe_status not in (wanted, "canceled"):
             promise_card_status(book, card, wanted, self.next_promise_id, now)
         return card
+
+
+def _works_on(book: Book, card: Card, now: int) -> bool:
+    """Whether a used card may still be asked for more: its purchase goes on, and no scope above it is frozen."""
+    purchase = book.need(Purchase, card.organization_id, card.purchase_id)
+    scope = frozen_scope(
+        book.need(Organization, card.organization_id),
+        book.get(Project, card.organization_id, purchase.project_id),
+        book.get(Agent, card.organization_id, purchase.agent_id),
+    )
+    return scope is None and purchase.ended_at is None and now < card.expires_at
 
 
 def note_stripe_status(book: Book, card: Card, stripe_status: str, now: int) -> Card:

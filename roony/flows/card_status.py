@@ -26,7 +26,11 @@ async def keep_card_status(context: FlowContext, promise: OutboxPromise) -> None
     It is set even where we believe it to be so already: what we know may be an old event.
     """
     card = await read_card(context, promise)
-    wanted = wanted_at_stripe(card) or json.loads(promise.params)["status"]
+    asked = json.loads(promise.params)["status"]
+    wanted = wanted_at_stripe(card) or asked
+    if card.status == "used" and asked == "canceled":
+        # Its purchase has ended: that its owner froze it before does not keep it open.
+        wanted = "canceled"
     if card.stripe_card_id is None or card.stripe_status == "canceled":
         await _record_status(context, promise, card.stripe_status or wanted)
         return

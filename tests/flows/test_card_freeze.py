@@ -15,8 +15,10 @@ from roony.flows.card import RecordCardStatus
 from roony.flows.card_freeze import FreezeCard, UnfreezeCard
 from roony.flows.ending import CancelPurchase
 from roony.flows.freeze import Freeze, SetCardFrozen, Unfreeze
+from roony.store.outbox import new_promise
 from roony.store.tables import OutboxPromise
 from tests.support.books import AGENT, ORG, Books
+from tests.support.reconciling import Lossy
 from tests.support.story import Story
 
 
@@ -150,6 +152,35 @@ def test_a_freeze_and_its_end_that_reach_stripe_in_the_other_order_end_right(boo
     freezing = next(row for row in books.rows(OutboxPromise) if row.params == json.dumps({"status": "inactive"}))
     books.run(RecordCardStatus(ORG, "crd_1", "inactive", freezing, books.new_id("out")))
     assert wishes(books) == ["inactive", "active", "active"]
+
+
+def test_that_is_so_for_a_used_card_too_unless_a_scope_is_frozen(books: Books) -> None:
+    purchase = books.ready()
+    assert books.authorize(purchase, 4_000).approved
+    freeze(books)
+    unfreeze(books)
+    freezing = next(row for row in books.rows(OutboxPromise) if row.params == json.dumps({"status": "inactive"}))
+    scope(books, True)
+    books.run(RecordCardStatus(ORG, "crd_1", "inactive", freezing, books.new_id("out")))
+    assert wishes(books) == ["inactive", "active"]
+    scope(books, False)
+    books.run(RecordCardStatus(ORG, "crd_1", "inactive", freezing, books.new_id("out")))
+    assert wishes(books) == ["inactive", "active", "active"]
+
+
+def test_a_used_card_its_owner_froze_is_canceled_when_its_purchase_ends(roony: Lossy) -> None:
+    """At Stripe it is still there, only switched off: the end counts for more than the freeze."""
+    purchase = roony.buy()
+    card = roony.books.row(Card, id=purchase.card_id)
+    assert roony.books.authorize(roony.card(purchase), 4_000).approved
+    freeze(roony.books, card.id)
+    roony.work()
+    assert roony.stripe.v1.issuing.cards.retrieve(roony.card(purchase)).status == "inactive"
+    roony.books.put(
+        new_promise(ORG, "out_end", "set_card_status", card.id, {"status": "canceled"}, roony.books.clock())
+    )
+    roony.work()
+    assert roony.stripe.v1.issuing.cards.retrieve(roony.card(purchase)).status == "canceled"
 
 
 def test_a_frozen_card_expires_like_any_other(books: Books) -> None:
