@@ -13,6 +13,7 @@ class Connection(NamedTuple):
     While `catching_up_since` is set, what happened from then on is being fetched and nothing new is approved.
     `restrictions` is JSON, code → words and time, see `Restriction`. `card_issuing` is the capability as Stripe last
     told it, in the account that was asked for at `account_seen_at`. `webhooks` is JSON, the endpoints made for it.
+    `platform_account` is the account of the key that a `connect` account was connected to, None when it is not known.
     """
 
     organization_id: str
@@ -32,6 +33,7 @@ class Connection(NamedTuple):
     account_seen_at: int = 0
     activated_at: int | None = None
     webhooks: str = "{}"
+    platform_account: str | None = None
 
     @property
     def approves(self) -> bool:

@@ -163,8 +163,13 @@ def _demand(answer: object) -> None:
 
 
 async def _revoke(context: FlowContext, route: AccountRoute, event: InboxEvent) -> None:
-    if await _is_of_our_other_application(context, route, event):
-        await context.till.submit(FinishEvent(route.organization_id, event, "ignored", "of another application"))
+    named, ours, other = await _applications(context, route, event)
+    if named is not None and named != ours:
+        # Of a third application this installation knows nothing: the account itself is asked whether it is still ours.
+        command: Command[Any] = PromiseCheck(route.organization_id, route.connection_id, event.id, event)
+        if named == other:
+            command = FinishEvent(route.organization_id, event, "ignored", "of another application")
+        _demand(await context.till.submit(command))
         return
     answer = await context.till.submit(
         RevokeConnection(
@@ -183,17 +188,16 @@ async def _revoke(context: FlowContext, route: AccountRoute, event: InboxEvent) 
     await context.till.submit(FinishEvent(route.organization_id, event, status, reason))
 
 
-async def _is_of_our_other_application(context: FlowContext, route: AccountRoute, event: InboxEvent) -> bool:
-    """True when an account that is connected by our app leaves our Connect platform, or the other way round."""
+async def _applications(
+    context: FlowContext, route: AccountRoute, event: InboxEvent
+) -> tuple[str | None, str | None, str | None]:
+    """Client ids: the one the event names, the one the account is connected by, and our other one."""
     connection = await read_connection(context, route.organization_id, route.connection_id)
-    if connection is None:
-        return False
     ours, other = context.gateway.connect_client_id, context.gateway.app_client_id
-    if connection.kind == "stripe_app":
+    if connection is not None and connection.kind == "stripe_app":
         ours, other = other, ours
     told = json.loads(readable(event.payload)).get("data") or {}
-    named = (told.get("object") or {}).get("id")
-    return named is not None and named == other and named != ours
+    return (told.get("object") or {}).get("id"), ours, other
 
 
 async def _failed(context: FlowContext, event: InboxEvent, error: Exception) -> None:

@@ -671,12 +671,13 @@ class TestEnd:
         assert refreshes(stripe) == []
 
     @pytest.mark.parametrize(
-        ("application", "ends"), [("ca_simulator", True), (None, True), ("ca_stranger", True), ("ca_connect", False)]
+        ("application", "ends"), [("ca_simulator", True), (None, True), ("ca_third", False), ("ca_connect", False)]
     )
     async def test_uninstalled(
         self, context: FlowContext, books: Books, stripe: SimulatorProcess, application: str | None, ends: bool
     ) -> None:
-        """By the event Stripe sends; one that is about our Connect platform is not about the app."""
+        """By the event Stripe sends; one about our Connect platform is another matter. Of a third application the
+        account is asked."""
         connection = await install(context, stripe)
         context.gateway.connect_client_id = "ca_connect"
         body = {"data": {"object": {"id": application, "object": "application"}}}
@@ -691,7 +692,10 @@ class TestEnd:
 
         told = books.row(InboxEvent)
         if not ends:
-            assert (told.status, told.reason) == ("ignored", "of another application")
+            third = application == "ca_third"
+            handled = ("applied", None) if third else ("ignored", "of another application")
+            assert (told.status, told.reason) == handled
+            assert len(books.rows(OutboxPromise, kind="check_account")) == int(third)
             assert status(books, connection) == ("active", None)
             assert token_of(context, books, connection) != ""
             return

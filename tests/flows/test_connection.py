@@ -407,6 +407,8 @@ class TestActivation:
         assert actions(books) == ["connection.started", "connection.activated"]
         access = access_of(connection)
         assert (access.kind, access.stripe_account, access.livemode) == ("connect", connection.stripe_account, False)
+        platform = simulator.client().v1.accounts.retrieve_current()
+        assert connection.platform_account == platform.id != connection.stripe_account
 
     async def test_tokens_are_sealed_for_their_row(
         self, scripted: FlowContext, books: Books, wire: LoopbackStripe

@@ -161,13 +161,36 @@ class TestRefusals:
         wire.script(KEY)
         with pytest.raises(StripeUnauthorized):
             await retrieve(context, books)
-        wire.script(GONE)
+        books.put(row_of(books)._replace(platform_account="acct_platform"))
+        wire.script(GONE, Answer({"id": "acct_platform"}))
         with pytest.raises(StripeForbidden):
             await retrieve(context, books)
 
         assert row_of(books).status == "revoked"
         assert alerts(books) == ["connection_revoked"]
         assert len(books.rows(OutboxPromise, kind="end_cards_of_connection")) == 1
+
+    @pytest.mark.parametrize(
+        ("platform", "own"),
+        [("acct_platform", {"id": "acct_other"}), ("acct_platform", None), (None, {"id": "acct_other"}), (None, None)],
+    )
+    async def test_a_key_of_another_platform_revokes_nothing(
+        self,
+        context: FlowContext,
+        books: Books,
+        wire: LoopbackStripe,
+        platform: str | None,
+        own: dict[str, str] | None,
+    ) -> None:
+        """It is valid, and Stripe says of every account that it is not its own."""
+        books.put(row_of(books)._replace(platform_account=platform))
+        wire.script(GONE, Answer(own) if own else KEY)
+        with pytest.raises(StripeForbidden):
+            await retrieve(context, books)
+
+        assert (row_of(books).status, codes(books)) == ("restricted", ["key_refused"])
+        assert "Stripe-Account" not in wire.received[-1].headers
+        assert books.rows(OutboxPromise, kind="end_cards_of_connection") == []
 
     @pytest.mark.parametrize("answer", [KEY, PERMISSION, GONE])
     async def test_a_slow_answer_is_not_about_a_connection_made_meanwhile(
@@ -229,7 +252,8 @@ class TestWhatOnlyHelps:
     async def test_an_account_that_is_not_ours_any_more_ends_all_the_same(
         self, context: FlowContext, books: Books, wire: LoopbackStripe
     ) -> None:
-        wire.script(GONE)
+        books.put(row_of(books)._replace(platform_account="acct_platform"))
+        wire.script(GONE, Answer({"id": "acct_platform"}))
         await setup_webhooks(context, ORG, CONNECTION, False, "usr_1")
         assert row_of(books).status == "revoked"
 

@@ -18,8 +18,10 @@ from roony.flows.connection.app_tokens import RefuseTokens
 from roony.flows.connection.restriction import RestrictConnection
 from roony.flows.connection.revocation import RevokeConnection
 from roony.flows.context import FlowContext
+from roony.gateway import issuing
 from roony.gateway.client import ConnectionAccess, StripeGateway
-from roony.gateway.errors import StripeForbidden, StripeUnauthorized
+from roony.gateway.errors import StripeCallFailed, StripeForbidden, StripeUnauthorized
+from roony.gateway.pool import GatewayBusy
 from roony.store.command import Command
 
 log = structlog.get_logger("roony.connections")
@@ -93,8 +95,7 @@ async def _take_to_heart(
     org, id = connection.organization_id, connection.id
     command: Command[Connection | Refusal]
     if isinstance(error, StripeForbidden) and error.account_access_revoked:
-        reason = "Stripe no longer gives access to the account"
-        command = RevokeConnection(org, id, reason, "stripe", context.new_id("out"), asked_for=connection)
+        command = await _lost(context, connection, error)
     elif isinstance(error, StripeForbidden):
         words = f"Stripe refused: {error.failure.message}"
         command = RestrictConnection(org, id, "permission_missing", words, asked_for=connection)
@@ -102,6 +103,31 @@ async def _take_to_heart(
         words = f"Stripe refused the key: {error.failure.message}"
         command = RestrictConnection(org, id, "key_refused", words, asked_for=connection)
     await context.till.submit(command)
+
+
+async def _lost(context: FlowContext, connection: Connection, error: StripeForbidden) -> Command[Connection | Refusal]:
+    """Stripe answers the same to a key of another platform or sandbox: only what is told to the platform that the
+    account was connected to ends the connection."""
+    org, id = connection.organization_id, connection.id
+    if connection.kind == "connect":
+        ours = await own_account(context)
+        if ours is None or ours != connection.platform_account:
+            words = f"Stripe gives Roony's key ({ours or 'whose is not known'}) no access: {error.failure.message}"
+            return RestrictConnection(org, id, "key_refused", words, asked_for=connection)
+    reason = "Stripe no longer gives access to the account"
+    return RevokeConnection(org, id, reason, "stripe", context.new_id("out"), asked_for=connection)
+
+
+async def own_account(context: FlowContext) -> str | None:
+    """The account our own key is of; None when Stripe does not say."""
+    access = ConnectionAccess("direct", None, context.gateway.livemode)
+    try:
+        account = await context.pool.run(issuing.retrieve_account, context.gateway, access)
+    except (StripeCallFailed, GatewayBusy) as error:
+        log.warning("connection.own_account_not_read", error=str(error)[:300])
+        return None
+    id = account.get("id")
+    return id if isinstance(id, str) else None
 
 
 def access_of(connection: Connection) -> ConnectionAccess:

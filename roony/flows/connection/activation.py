@@ -13,6 +13,7 @@ from roony.core.confirmation import CONTRADICTED, OTHER_CARDS, Confirmation
 from roony.core.connection import NEXT, STANDING, Connection, Seen, as_seen, lift
 from roony.core.errors import Refusal, not_found
 from roony.flows.alert import alert_row, close_alert
+from roony.flows.connection.access import own_account
 from roony.flows.connection.account_status import PREFLIGHT, preflight_id
 from roony.flows.connection.cardholder_rows import default_params, new_cardholder, want
 from roony.flows.connection.restriction import follow_restrictions, restriction_rows
@@ -68,6 +69,7 @@ class ActivateConnection(Command[Connection | Refusal]):
     ends: tuple[tuple[str, str], ...] = ()
     seen: Seen | None = None
     tokens_at: int = 0
+    platform_account: str | None = None
 
     def needs(self, now: int) -> Needs:
         """The connections, the route that was claimed, the cardholder, the alerts, the choice about other cards."""
@@ -109,6 +111,7 @@ class ActivateConnection(Command[Connection | Refusal]):
             currency=connection.currency if resumed else self.currency,
             updated_at=now,
             activated_at=now,
+            platform_account=self.platform_account,
         )
         for name, sealed in self.secrets:
             book.put(ConnectionSecret(self.organization_id, connection.id, name, sealed, now))
@@ -291,6 +294,7 @@ async def _submit(
     )
     started_id = started.id if started.status == "pending" else None
     others = await others_of_key(context, organization.id, account, livemode) if target.kind == "direct" else []
+    platform_account = await own_account(context) if target.kind == "connect" else None
     return await context.till.submit(
         ActivateConnection(
             organization.id,
@@ -308,6 +312,7 @@ async def _submit(
             tuple((other.id, context.new_id("out")) for other in others),
             seen,
             tokens_at,
+            platform_account,
         )
     )
 

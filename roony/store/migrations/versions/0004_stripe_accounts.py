@@ -38,7 +38,7 @@ def downgrade() -> None:
     op.drop_table("preflights")
     op.drop_table("confirmations")
     with op.batch_alter_table("connections") as table:
-        for name in ("webhooks", "activated_at", "account_seen_at", "card_issuing", "restrictions"):
+        for name in ("platform_account", "webhooks", "activated_at", "account_seen_at", "card_issuing", "restrictions"):
             table.drop_column(name)
     op.drop_table("app_tokens")
     op.drop_table("alerts")
@@ -107,6 +107,7 @@ def _connections() -> None:
         table.add_column(sa.Column("account_seen_at", sa.BigInteger(), nullable=False, server_default="0"))
         table.add_column(sa.Column("activated_at", sa.BigInteger(), nullable=True))
         table.add_column(sa.Column("webhooks", sa.Text(), nullable=False, server_default="{}"))
+        table.add_column(sa.Column("platform_account", sa.Text(), nullable=True))
     with op.batch_alter_table("connections") as table:
         table.alter_column("restrictions", server_default=None)
         table.alter_column("webhooks", server_default=None)
