@@ -53,7 +53,8 @@ class Authorization(NamedTuple):
     """What is known of one authorization. Amounts in minor units of `currency`, times in microseconds UTC.
 
     `history_length` is the longest request_history known, one longer than seen while our own answer waits to be
-    confirmed (`provisional`). `transactions_seen` and `final` rank statements (section 8). `history` is that
+    confirmed (`provisional`). `card_check` says that it began as one and Stripe told of no more on it; `is_check` looks
+    at our own answer too. `transactions_seen` and `final` rank statements (section 8). `history` is that
     request_history as Stripe last told it, JSON `[[approved, reason, amount], …]`; `finals` JSON `{status: [ids]}`, the
     transactions that every final statement of that status listed; `seen_at` when Stripe last told us of it. `began_at`
     is when it began at Stripe, 0 while that is not told; `payment` the payment of a mandate that our answer put it on.
@@ -87,6 +88,11 @@ class Authorization(NamedTuple):
     seen_at: int = 0
     began_at: int = 0
     payment: int = 0
+
+    @property
+    def is_check(self) -> bool:
+        """True while all that was approved on it is a card check, our own answer included while that counts."""
+        return bool(self.card_check) and self.amount <= CARD_CHECK_LIMIT
 
 
 class AuthorizationDecision(NamedTuple):
@@ -190,7 +196,7 @@ def is_increment(request: AuthorizationRequest, known: Authorization | None) -> 
     """More on an authorization we approved and that is still pending. A card check that grows into a payment is not."""
     if known is None or not known.approved or known.status in FINAL_STATUSES or request.ordinal == 0:
         return False
-    return not known.card_check or max(known.amount, request.granted) + request.amount <= CARD_CHECK_LIMIT
+    return not known.is_check or max(known.amount, request.granted) + request.amount <= CARD_CHECK_LIMIT
 
 
 def judge(request: AuthorizationRequest, facts: AuthorizationFacts, now: int) -> Verdict:

@@ -64,7 +64,7 @@ def derive_card_status(card: Card, authorizations: Iterable[Authorization], ende
     """
     if card.status not in ("active", "used", "frozen"):
         return card.status
-    if any(a.approved and not (a.card_check and a.captured == 0) for a in authorizations):
+    if any(a.approved and not (a.is_check and a.captured == 0) for a in authorizations):
         return "used"
     return _back_from_used(card, ended)
 

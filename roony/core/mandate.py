@@ -96,7 +96,7 @@ def waits(payment: Payment, authorizations: Iterable[Authorization]) -> bool:
     known = list(authorizations)
     if payment.sequence != 1 or captured_on(payment, known) > 0:
         return False
-    return not any(a.approved and not a.card_check for a in known)
+    return not any(a.approved and not a.is_check for a in known)
 
 
 def captured_on(payment: Payment, authorizations: Iterable[Authorization]) -> int:
@@ -134,7 +134,7 @@ def paid_intervals(
     """
     found: dict[int, bool] = {}
     for known in authorizations:
-        counts = known.captured > 0 or (is_open(known) and not known.card_check)
+        counts = known.captured > 0 or (is_open(known) and not known.is_check)
         if counts and (known.payment or known.began_at):
             start = _interval_of(purchase, payments, known, time_zone)
             found[start] = found.get(start, False) or known.captured > 0

@@ -145,7 +145,7 @@ def derive_status(purchase: Purchase, card_status: str | None, authorizations: I
     """
     if purchase.status == "declined":
         return "declined"
-    approved = [a for a in authorizations if a.approved and not (a.card_check and a.captured == 0)]
+    approved = [a for a in authorizations if a.approved and not (a.is_check and a.captured == 0)]
     if any(is_open(a) for a in approved):
         return "authorized"
     over = purchase.kind != RECURRING or purchase.ended_at is not None or card_status == "used"

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from roony.core.agent import Agent, Organization, Project, chain
 from roony.core.authorization import (
-    CARD_CHECK_LIMIT,
     Authorization,
     AuthorizationDecision,
     AuthorizationFacts,
@@ -253,7 +252,6 @@ class AnswerAuthorization(Command[Answered]):
             approved=1,
             status="pending",
             amount=amount,
-            card_check=int(bool(before.card_check) and amount <= CARD_CHECK_LIMIT),
             payment=payment,
         )
 

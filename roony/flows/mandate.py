@@ -44,7 +44,7 @@ def mandate_facts(
     others = [a for a in authorizations if a.id != request.authorization_id]
     time_zone = book.need(Organization, purchase.organization_id).time_zone
     start = period_start(purchase.interval or "", time_zone, now)
-    checks = [a for a in others if a.approved and a.card_check]
+    checks = [a for a in others if a.approved and a.is_check]
     facts = MandateFacts(
         payment=None,
         part=purchase,

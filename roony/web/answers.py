@@ -190,7 +190,7 @@ def authorization(row: Authorization, decisions: list[AuthorizationDecision]) ->
     return {
         "id": row.id, "connection_id": row.connection_id, "purchase_id": row.purchase_id, "card_id": row.card_id,
         "stripe_card_id": row.stripe_card_id, "status": row.status, "approved": bool(row.approved),
-        "card_check": bool(row.card_check), "amount": row.amount, "captured_amount": row.captured,
+        "card_check": row.is_check, "amount": row.amount, "captured_amount": row.captured,
         "currency": row.currency, "merchant_amount": row.merchant_amount, "merchant_currency": row.merchant_currency,
         "merchant": json.loads(row.merchant),
         "decisions": [

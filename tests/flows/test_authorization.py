@@ -212,6 +212,18 @@ withdraw A 100 #1                               | 10000     0 ready      active
     assert (known.approved, known.amount) == (1, 0)
 
 
+@pytest.mark.parametrize("undone", ["withdraw A 9900 #1", "says A pending 100 yes:100,broke:9900"])
+def test_a_check_whose_growth_came_to_nothing_is_a_check_again(story: Story, undone: str) -> None:
+    """Taken back by us, or declined by Stripe: the card is as good as after any check."""
+    table = f"""
+request A 100 -> yes                            | 10000     0 ready      active
+request A 9900 on 100 #1 -> yes                 | 10000     0 authorized used
+{undone:<48}| 10000     0 ready      active
+request B 9900 -> yes                           | 10000     0 authorized used
+"""
+    assert story.tell(table) == neat(table)
+
+
 def test_withdrawing_what_never_committed_or_was_declined_does_nothing(books: Books, story: Story) -> None:
     story.tell("request A 10001")
     before, records = money_rows(books), books.rows(AuditRecord)
