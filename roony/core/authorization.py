@@ -10,7 +10,7 @@ from roony.core.budget import have_room
 from roony.core.connection import Connection
 from roony.core.control import Controls, blocked_merchant, category_passes, country_passes
 from roony.core.merchant import Merchant
-from roony.core.merchant_check import is_approved_merchant
+from roony.core.merchant_check import is_approved_merchant, still_allowed
 
 if TYPE_CHECKING:
     from roony.core.budget import Budget
@@ -41,6 +41,7 @@ CODES = [
     "RENEWAL_TOO_EARLY",
     "OVER_HOLD",
     "PRICE_CHANGED",
+    "RULES_CHANGED",
     "OVER_BUDGET",
     "LATE",
     "STALE",
@@ -360,6 +361,8 @@ def _renewal_room(
     """The room for what needs a hold of its own: in the hold asked for, and for that hold in every budget of now."""
     verdict = Verdict(True, request.amount, None, flags)
     if not is_card_check(request, purchase):
+        if not still_allowed(facts.controls, purchase.amount, facts.approved_merchant):
+            return _decline("RULES_CHANGED")
         room = purchase.hold_amount - _mine(request, facts.known)
         verdict = _fit(request, room, False, flags, "PRICE_CHANGED")
     hold = renewal_hold(request, purchase)

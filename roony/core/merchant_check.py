@@ -1,9 +1,11 @@
-"""Whether the merchant of an authorization is the approved one: by its name, a learned name or a pinned network id."""
+"""Whether the merchant of an authorization is the approved one, and whether the rules of now still take it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
+from roony.core.control import Controls
 from roony.core.merchant import Merchant, match, stands_alone
 
 
@@ -33,3 +35,18 @@ def names_merchant(names: tuple[str, ...], descriptor: str, places: tuple[str, .
 def is_alias(aliases: tuple[str, ...], descriptor: str, places: tuple[str, ...]) -> bool:
     """True if a descriptor is one of these learned names; what stands before a star is none by itself."""
     return match(aliases, descriptor, noise=places, before_star=False).matched
+
+
+def still_allowed(controls: Iterable[Controls], amount: int, approved: Merchant | None) -> bool:
+    """True if the rules of now would take another payment of `amount` (minor units) to the approved merchant.
+
+    A renewal is a new hold, and limits bind new holds (design section 4): every scope's purchase limit and its list of
+    allowed merchants count as at the ask. What blocks was looked at before.
+    """
+    for scoped in controls:
+        if scoped.purchase_limit is not None and amount > scoped.purchase_limit:
+            return False
+        allowed = scoped.allowed_merchants
+        if allowed is not None and (approved is None or not match(allowed, approved.name).matched):
+            return False
+    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -417,6 +418,27 @@ request A 11000 -> yes                          | 11000     0 authorized active
         story = Story(books)
         story.tell("ask 10000 every month 3\ndeny")
         assert (story.purchase.status, story.purchase.held) == ("declined", 0)
+
+
+@pytest.mark.parametrize(
+    ("rules", "code"),
+    [
+        pytest.param({"purchase_limit": 4_999}, "RULES_CHANGED", id="limit"),
+        pytest.param({"purchase_limit": 5_000}, "APPROVED", id="limit-it-keeps"),
+        pytest.param({"allowed_merchants": ["Other"]}, "RULES_CHANGED", id="merchants"),
+        pytest.param({"allowed_merchants": ["Figma", "Other"]}, "APPROVED", id="merchants-with-it"),
+    ],
+)
+def test_a_renewal_keeps_to_the_rules_of_now(books: Books, rules: dict[str, Any], code: str) -> None:
+    """Limits bind new holds (section 4): what the owner set after the first payment counts for the second."""
+    purchase = books.ready(5_000, recurring=MONTHLY)
+    assert books.authorize(purchase, 5_000, authorization_id="iauth_0").approved
+    books.controls(**rules)
+    books.clock.advance(31 * 86_400)
+    answered = books.authorize(purchase, 5_000, authorization_id="iauth_1")
+    assert answered.code == code
+    held = books.row(Purchase, id=purchase.id).held
+    assert held == (10_000 if answered.approved else 5_000)
 
 
 def test_the_intervals_are_those_of_the_organization(books: Books) -> None:
