@@ -81,7 +81,8 @@ def test_sealed_delivery_tells_the_agent_what_its_owner_can_do(tmp_path: Path, e
         purchase = ask(ready["url"], agent["key"])
         refused = run_roony("purchase", "card", purchase["id"], ROONY_URL=ready["url"], ROONY_AGENT_KEY=agent["key"])
         assert refused.returncode == 1
-        assert 'An owner can allow it: PATCH /api/v1/admin/organization {"delivery":"raw"}' in refused.stderr
+        assert "On its machine: roony agent-key new." in refused.stderr
+        assert f"roony agent public-key set {agent['id']}" in refused.stderr
         assert "another kind of key" not in refused.stderr
     finally:
         process.terminate()

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from roony.core.card import Card
+from roony.core.connection import Connection
 from roony.core.settlement import Discrepancy
 from roony.flows.card import MadeCard, RecordCard
 from roony.flows.context import FlowContext
@@ -55,6 +56,8 @@ def test_a_second_card_at_stripe_is_promised_its_cancel_and_flagged(tmp_path: Pa
 
 def test_a_kind_nobody_knows_leaves_a_word_and_waits(tmp_path: Path, database_url: str | None) -> None:
     with open_books(tmp_path, database_url) as books:
+        # Of an account that is there the worker would read the balance.
+        books.put(books.row(Connection)._replace(status="expired"))
         books.put(new_promise(ORG, "out_new", "of_a_newer_release", "x", {}, books.clock()))
         done = asyncio.run(_round(books))
         row = books.row(OutboxPromise, id="out_new")

@@ -65,7 +65,8 @@ def die(folder: Path, point: str, url: str = "") -> None:
 
 def reopen(folder: Path, url: str = "") -> Books:
     """Books on what the dead process left."""
-    database = Database(url or f"sqlite:///{folder / 'roony.db'}")
+    # By the same clock as before its death, so that both fall into one day.
+    database = Database(url or f"sqlite:///{folder / 'roony.db'}", own_clock=True)
     clock = Clock()
     till = Till(database.open_writer, clock, lambda: "after")
     till.start()
