@@ -200,7 +200,7 @@ class TestRefused:
         purchase = books.row(Purchase, id=bought.id)
         assert (purchase.status, purchase.held) == ("failed", 0)
         asyncio.run(Worker(scripted).round())
-        assert wire.received[-1].form == {"status": ["canceled"]}
+        assert {"status": ["canceled"]} in [request.form for request in wire.received]
 
     def test_without_a_permission_it_waits_at_the_old_limit(
         self, books: Books, scripted: FlowContext, wire: LoopbackStripe
