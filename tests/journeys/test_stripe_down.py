@@ -98,6 +98,8 @@ def test_a_purchase_canceled_while_its_card_is_made_ends_without_one(roony: Simu
         assert buyer.standings()[:2] == [(0, 0), (0, 0)]
     finally:
         roony.control("delivery", {})
+        # What was delayed arrives before the next test waits for all there is.
+        roony.advance(100_000)
 
 
 def test_a_definite_refusal_fails_the_purchase(roony: Simulation, buyer: Buyer) -> None:
