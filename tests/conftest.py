@@ -1,13 +1,17 @@
 """What every test gets: no way to the network, and asyncio for async tests."""
 
+import compileall
 import ipaddress
 import logging
+import os
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import roony
 from tests.support import postgres
 
 _LOCAL_NAMES = {None, "", "localhost", "localhost.localdomain"}
@@ -55,10 +59,17 @@ def _guarded_getaddrinfo(getaddrinfo: Callable[..., Any]) -> Callable[..., Any]:
 _patch = pytest.MonkeyPatch()
 
 
+def _compile_once() -> None:
+    """Where Python is told to keep no bytecode, each of the many programs of a run would compile all of Roony again."""
+    if os.environ.get("PYTHONDONTWRITEBYTECODE"):
+        compileall.compile_dir(Path(roony.__file__).parent, quiet=2)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Close the network before any test module is imported; make room for the PostgreSQL of all workers."""
     if not hasattr(config, "workerinput"):
         postgres.begin_run()
+        _compile_once()
     _patch.setattr(socket.socket, "connect", _guarded_connect(socket.socket.connect))
     _patch.setattr(socket.socket, "connect_ex", _guarded_connect(socket.socket.connect_ex))
     _patch.setattr(socket, "getaddrinfo", _guarded_getaddrinfo(socket.getaddrinfo))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.books import Books, open_books
-from tests.support.postgres import empty_database
+from tests.support.postgres import empty_database, swept_books_database, swept_database
 from tests.support.tills import DATABASES
 
 
@@ -22,8 +22,7 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture(params=DATABASES)
 def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
     """Books on each database Roony runs on."""
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
-    with open_books(tmp_path, url) as opened:
+    with swept_books_database(request.param) as url, open_books(tmp_path, url) as opened:
         yield opened
 
 
@@ -35,7 +34,7 @@ def sqlite_books(tmp_path: Path) -> Iterator[Books]:
 
 
 @pytest.fixture
-def postgres_books(postgres_url: str, tmp_path: Path) -> Iterator[Books]:
+def postgres_books(tmp_path: Path) -> Iterator[Books]:
     """Books on PostgreSQL, for what only PostgreSQL does."""
-    with open_books(tmp_path, postgres_url) as opened:
+    with swept_database() as url, open_books(tmp_path, url) as opened:
         yield opened

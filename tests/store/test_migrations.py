@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import sqlalchemy
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from typer.testing import CliRunner
 
 from roony.cli.commands import app
@@ -43,6 +46,25 @@ def test_migrated_schema_is_the_schema_of_the_tables(database: Database) -> None
     build(database)
     assert migrated == structure(database)
     assert set(migrated) == set(metadata.tables)
+
+
+def test_the_files_are_named_for_the_steps_of_the_tree() -> None:
+    """By their names it is known what is to be done, before Alembic is loaded."""
+    tree = ScriptDirectory.from_config(config_for(None)).walk_revisions()
+    assert revisions() == [step.revision for step in tree][::-1]
+
+
+def test_an_up_to_date_schema_is_seen_without_alembic(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/roony.db"
+    database = Database(url)
+    migrate(database)
+    database.close()
+    look = (
+        "import sys; from roony.store.database import Database; from roony.store.migrations import migrate;"
+        f" print(migrate(Database({url!r})), 'alembic' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout == "[] False\n"
 
 
 def test_a_second_run_changes_nothing(database: Database) -> None:

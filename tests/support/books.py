@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +29,7 @@ from roony.flows.purchase import AskIds, AskPurchase
 from roony.store import tables
 from roony.store.database import INSTALLATION_ROW, Database
 from roony.store.inbox import answered_event
+from roony.store.migrations import migrate
 from roony.store.statements import write_row
 from roony.store.tables import TABLE_OF, AccountRoute
 from roony.store.till import Till
@@ -216,12 +219,26 @@ def everything_in(database: Database) -> bytes:
     return "\n".join(map(str, rows)).encode()
 
 
+@functools.cache
+def built_file() -> bytes:
+    """A SQLite file with Roony's tables and nothing else; each process that tests makes it once."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/roony.db")
+        migrate(database)
+        database.close()
+        return Path(folder, "roony.db").read_bytes()
+
+
 def build_tables(database: Database) -> None:
     """Makes the tables in a database that has none."""
-    engine = sqlalchemy.create_engine(database.url)
-    if not sqlalchemy.inspect(engine).has_table("organizations"):
+    if database.path is not None:
+        if not database.path.exists() or database.path.stat().st_size == 0:
+            database.path.write_bytes(built_file())
+        return
+    if database.read(sqlalchemy.text("SELECT to_regclass('organizations')")) == [(None,)]:
+        engine = sqlalchemy.create_engine(database.url)
         tables.metadata.create_all(engine)
-    engine.dispose()
+        engine.dispose()
 
 
 @contextmanager

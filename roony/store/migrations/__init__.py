@@ -2,6 +2,9 @@
 
 A new step: change `tables.py`, then call `alembic.command.revision(config_for(connection), "what it does",
 autogenerate=True)` and read what it wrote.
+
+Alembic is loaded only by what walks the tree: most processes start on a schema that is up to date, and loading it takes
+as long as loading SQLAlchemy.
 """
 
 from __future__ import annotations
@@ -9,13 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from psycopg.errors import LockNotAvailable
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine
@@ -23,6 +22,9 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from roony.store.database import Database
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 # A migration that cannot have its lock soon gives up: whoever waits behind it would wait as long (PostgreSQL).
 LOCK_TIMEOUT_MS = 4_000
@@ -48,6 +50,8 @@ def migrate(database: Database) -> list[str]:
         with connection(database.url) as opened:
             pending = _pending(_revision(opened))
             if pending:
+                from alembic import command  # noqa: PLC0415 - see above
+
                 command.upgrade(config_for(opened), "head")
     except OperationalError as error:
         if not isinstance(error.orig, LockNotAvailable):
@@ -75,6 +79,8 @@ def revisions() -> list[str]:
 
 def config_for(connection: Connection | None) -> Config:
     """Alembic's configuration for this tree, on a connection or, without one, for SQL text."""
+    from alembic.config import Config  # noqa: PLC0415 - see above
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["connection"] = connection
@@ -115,15 +121,18 @@ def _begin_immediate(connection: Connection) -> None:
 
 
 def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    """What Alembic noted there; None for a database without any of its tables."""
+    if not sqlalchemy.inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(sqlalchemy.text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 def _pending(current: str | None) -> list[str]:
-    script = ScriptDirectory.from_config(config_for(None))
-    known = [revision.revision for revision in script.walk_revisions()]
+    """By the names of the files, which begin with the revision."""
+    known = sorted(path.stem.partition("_")[0] for path in (Path(__file__).parent / "versions").glob("*_*.py"))
     if current is not None and current not in known:
         raise SchemaTooNew(
             f"The database has schema revision {current}, which this Roony does not know: install a newer Roony."
         )
-    newer = known if current is None else known[: known.index(current)]
-    return newer[::-1]
+    return known if current is None else known[known.index(current) + 1 :]

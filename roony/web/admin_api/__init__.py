@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
-from roony.web import shapes
 from roony.web.admin_api import (
     agents,
     alerts,
@@ -24,17 +21,9 @@ from roony.web.admin_api import (
     purchases,
     reconciliations,
 )
-from roony.web.auth import ADMIN_KEY
-from roony.web.requests import KeyedRoute
 
-router = APIRouter(
-    prefix="/api/v1/admin",
-    route_class=KeyedRoute,
-    dependencies=[ADMIN_KEY],
-    responses=shapes.ERRORS,
-)
-for part in (
+PARTS = (
     organization, agents, limits, approvals, connections, cardholders, purchases, merchants, discrepancies, disputes,
     events, reconciliations, audit, alerts, doctor, freezes, keys,
-):  # fmt: skip
-    router.include_router(part.router)
+)  # fmt: skip
+routes = [route for part in PARTS for route in part.router.routes]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.concurrency import run_in_threadpool
 
 from roony.core.agent import Agent
@@ -18,12 +18,12 @@ from roony.store.queries.paging import equal
 from roony.web import answers
 from roony.web.admin_api.lists import get_row, list_rows, wanted
 from roony.web.admin_api.organization import limits_of
+from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted, found, refuse
-from roony.web.requests import KeyedRoute
 from roony.web.schemas import AgentBody, Id, KeyBody, ListQuery, PublicKeyBody
 
-router = APIRouter(route_class=KeyedRoute, tags=["Agents of the organization"])
+router = new_part("Agents of the organization")
 
 
 class AgentQuery(ListQuery):

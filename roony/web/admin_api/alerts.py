@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from roony.core.alert import Alert
 from roony.flows.alert import CloseAlert
 from roony.store.queries.paging import equal
 from roony.web import answers
 from roony.web.admin_api.lists import get_row, list_rows
+from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted
-from roony.web.requests import KeyedRoute
 from roony.web.schemas import ListQuery, ShortText
 
-router = APIRouter(route_class=KeyedRoute, tags=["Alerts"])
+router = new_part("Alerts")
 
 
 class AlertQuery(ListQuery):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from sqlalchemy import ColumnElement, and_, or_
 
 from roony.core.approval import Approval
@@ -18,16 +18,16 @@ from roony.flows.renewal import ApproveRenewal
 from roony.store.tables import approvals
 from roony.web import answers
 from roony.web.admin_api.lists import get_row, list_rows
+from roony.web.admin_api.part import new_part
 from roony.web.admin_api.purchases import show_purchase
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted
-from roony.web.requests import KeyedRoute
 from roony.web.schemas import ApproveBody, DenyBody, ListQuery
 
 # How long an approver waits to see the card made, in seconds. The work goes on without them.
 CARD_SECONDS = 10.0
 
-router = APIRouter(route_class=KeyedRoute, tags=["Approvals"])
+router = new_part("Approvals")
 
 
 class ApprovalQuery(ListQuery):

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
@@ -17,11 +17,11 @@ from roony.store.queries.organizations import find_organization
 from roony.store.queries.paging import equal
 from roony.web import answers
 from roony.web.admin_api.lists import wanted
+from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
-from roony.web.requests import KeyedRoute
 from roony.web.schemas import ListQuery, ShortText
 
-router = APIRouter(route_class=KeyedRoute, tags=["Audit"])
+router = new_part("Audit")
 
 # Records read at a time during an export.
 EXPORT_PAGE = 1_000

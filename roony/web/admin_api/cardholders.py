@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from roony.flows.cardholder_choice import RemoveCardholder, SetCardholder
@@ -13,14 +13,14 @@ from roony.store.queries.cardholders import CardholderView, cardholder_page
 from roony.store.queries.paging import Slice
 from roony.web import answers
 from roony.web.admin_api.lists import wanted
+from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.cardholder_schemas import ChooseCardholderBody
 from roony.web.connection_answers import cardholder
 from roony.web.errors import accepted
-from roony.web.requests import KeyedRoute
 from roony.web.schemas import ListQuery
 
-router = APIRouter(route_class=KeyedRoute, tags=["Cardholders"])
+router = new_part("Cardholders")
 
 
 @router.get("/cardholders", response_model=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.concurrency import run_in_threadpool
 
 from roony.core.connection import STANDING, Connection
@@ -19,12 +19,12 @@ from roony.store.queries.connections import about_connections
 from roony.store.queries.paging import newest_first
 from roony.web import answers, connection_answers
 from roony.web.admin_api.lists import get_row, wanted
+from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import Refused, accepted
-from roony.web.requests import KeyedRoute
 from roony.web.schemas import ConfirmBody, ConnectionBody, ListQuery, WebhooksBody
 
-router = APIRouter(route_class=KeyedRoute, tags=["Connections"])
+router = new_part("Connections")
 
 
 @router.get("/connections", response_model=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from roony.core.settlement import Discrepancy
 from roony.flows.refund import assign_refund
@@ -12,12 +12,12 @@ from roony.flows.resolution import ResolveDiscrepancy
 from roony.store.queries.paging import equal
 from roony.web import answers
 from roony.web.admin_api.lists import get_row, list_rows
+from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted
-from roony.web.requests import KeyedRoute
 from roony.web.schemas import DiscrepancyKind, Id, ListQuery, ResolveBody
 
-router = APIRouter(route_class=KeyedRoute, tags=["Discrepancies"])
+router = new_part("Discrepancies")
 
 
 class DiscrepancyQuery(ListQuery):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.concurrency import run_in_threadpool
 
 from roony.core.dispute import Dispute
@@ -12,12 +12,12 @@ from roony.store.queries.disputes import DisputeView, dispute_page, find_dispute
 from roony.store.queries.paging import equal
 from roony.web import answers
 from roony.web.admin_api.lists import wanted
+from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import found
-from roony.web.requests import KeyedRoute
 from roony.web.schemas import Id, ListQuery, ShortText
 
-router = APIRouter(route_class=KeyedRoute, tags=["Disputes"])
+router = new_part("Disputes")
 
 
 class DisputeQuery(ListQuery):

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
-
 from roony.flows.doctor import examine
+from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
-from roony.web.requests import KeyedRoute
 
-router = APIRouter(route_class=KeyedRoute, tags=["Organization"])
+router = new_part("Organization")
 
 
 @router.get("/doctor", response_model=None)

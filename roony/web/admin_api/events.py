@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from roony.flows.resolution import ReplayEvent, ReplayEvents
@@ -13,12 +13,12 @@ from roony.store.queries.paging import Slice, equal
 from roony.store.tables import InboxEvent
 from roony.web import answers
 from roony.web.admin_api.lists import wanted
+from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted, found
-from roony.web.requests import KeyedRoute
 from roony.web.schemas import ListQuery, ReplayBody, ShortText
 
-router = APIRouter(route_class=KeyedRoute, tags=["Stripe events"])
+router = new_part("Stripe events")
 
 # Events that one call takes up again: one command, so that its batch stays short.
 REPLAY_LIMIT = 100

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from roony.core.errors import Refusal
 from roony.flows.freeze import Freeze, Frozen, Unfreeze
 from roony.web import answers
+from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted
-from roony.web.requests import KeyedRoute
 from roony.web.schemas import ScopeBody
 
-router = APIRouter(route_class=KeyedRoute, tags=["Freeze"])
+router = new_part("Freeze")
 
 
 @router.post("/freeze", response_model=None)

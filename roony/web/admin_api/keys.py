@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter
-
 from roony.flows.key_rotation import rotate_keys
+from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted
-from roony.web.requests import KeyedRoute
 from roony.web.schemas import RotationBody
 
-router = APIRouter(route_class=KeyedRoute, tags=["Keys"])
+router = new_part("Keys")
 
 
 @router.post("/keys/rotate", response_model=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.concurrency import run_in_threadpool
 
 from roony.core.budget import Budget
@@ -15,12 +15,12 @@ from roony.store.queries.organizations import find_organization
 from roony.store.queries.paging import equal
 from roony.web import answers
 from roony.web.admin_api.lists import wanted
+from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted
-from roony.web.requests import KeyedRoute
 from roony.web.schemas import BudgetBody, ControlsBody, Id, ListQuery, Scope
 
-router = APIRouter(route_class=KeyedRoute, tags=["Budgets and controls"])
+router = new_part("Budgets and controls")
 
 
 class ScopeQuery(ListQuery):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 from starlette.concurrency import run_in_threadpool
@@ -15,12 +15,12 @@ from roony.store.queries.merchants import merchant_page
 from roony.store.tables import KnownMerchant
 from roony.web import answers
 from roony.web.admin_api.lists import wanted
+from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted
-from roony.web.requests import KeyedRoute
 from roony.web.schemas import Body, ListQuery, Name, ShortText
 
-router = APIRouter(route_class=KeyedRoute, tags=["Merchants"])
+router = new_part("Merchants")
 
 
 class AliasBody(Body):

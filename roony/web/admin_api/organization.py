@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.concurrency import run_in_threadpool
 
 from roony.core.agent import Project
@@ -13,13 +13,13 @@ from roony.flows.organization import CreateProject, UpdateOrganization, undecide
 from roony.store.queries.organizations import find_organization
 from roony.web import answers
 from roony.web.admin_api.lists import get_row, list_rows
+from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.cardholder_schemas import OrganizationPatch
 from roony.web.errors import accepted
-from roony.web.requests import KeyedRoute
 from roony.web.schemas import LimitBody, ListQuery, ProjectBody
 
-router = APIRouter(route_class=KeyedRoute, tags=["Organization"])
+router = new_part("Organization")
 
 
 @router.get("/organization", response_model=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from roony.core.authorization import Authorization
@@ -20,13 +20,13 @@ from roony.store.queries.authorizations import authorization_page
 from roony.store.queries.paging import equal
 from roony.web import answers
 from roony.web.admin_api.lists import get_row, list_rows, wanted
+from roony.web.admin_api.part import new_part
 from roony.web.agent_api import PurchaseQuery
 from roony.web.auth import Caller, CallerOf, ContextOf
 from roony.web.errors import accepted, found
-from roony.web.requests import KeyedRoute
 from roony.web.schemas import Id, ListQuery
 
-router = APIRouter(route_class=KeyedRoute, tags=["Purchases and cards"])
+router = new_part("Purchases and cards")
 
 
 class OwnerPurchaseQuery(PurchaseQuery):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import Field
 
 from roony.core.errors import Refusal
@@ -13,12 +13,12 @@ from roony.flows.reconciliation import start_by_hand
 from roony.store.queries.paging import equal
 from roony.web import answers
 from roony.web.admin_api.lists import get_row, list_rows
+from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import Refused, accepted
-from roony.web.requests import KeyedRoute
 from roony.web.schemas import Body, Id, ListQuery
 
-router = APIRouter(route_class=KeyedRoute, tags=["Reconciliations"])
+router = new_part("Reconciliations")
 
 _BAD_SINCE = "It must be a past time in RFC 3339 with its offset, or how long ago, like 90m, 2h or 7d."
 
