@@ -9,7 +9,7 @@ from typing import Any
 from roony.simulator.refusals import Refusal, invalid, locked, unauthorized
 
 _FIRST = ("rate_limit", "lock_timeout", "conflict", "error_before", "drop_before", "unauthorized", "forbidden")
-KINDS = (*_FIRST, "error_after", "drop_after", "slow")
+KINDS = (*_FIRST, "error_kept", "error_after", "drop_after", "slow")
 _REASONS = ("global-rate", "endpoint-rate", "global-concurrency", "endpoint-concurrency", "resource-specific")
 _LONGEST_SECONDS = 120
 _MOST_RULES = 100
@@ -45,6 +45,11 @@ class Fault:
     def comes_first(self) -> bool:
         """Whether it comes before the key is looked at, and before any effect."""
         return self.kind in _FIRST
+
+    @property
+    def comes_instead(self) -> bool:
+        """Whether it takes the place of the effect, under the key: that key brings back nothing else (facts 7.1)."""
+        return self.kind == "error_kept"
 
     @property
     def drops(self) -> bool:

@@ -145,7 +145,7 @@ class OAuthPages:
                 form = await _form(request)
                 if fault is not None:
                     await asyncio.sleep(fault.seconds)
-                    if fault.comes_first:
+                    if fault.comes_first or fault.comes_instead:
                         raise fault.refusal()
                 self._check_key(request, form)
                 answer = _json(handler(form), 200)

@@ -165,6 +165,25 @@ def test_one_that_was_made_with_a_500_is_adopted_by_its_metadata(roony: Lossy, b
     assert names(roony) == {ORG: "Jenny Rosen", AGENT: "Anna Buys"}
 
 
+@pytest.mark.parametrize("hint", [{}, {"should_retry": False}])
+def test_a_500_that_its_key_only_brings_back_gets_another_key(hint: dict[str, Any], roony: Lossy, books: Books) -> None:
+    """No cardholder was made under it, as the look by metadata shows: the cards must not wait for a day."""
+    choose(books)
+    fault = {"endpoint": "POST /v1/issuing/cardholders", "kind": "error_kept", "count": 1, **hint}
+    roony.simulator.control("faults", [fault])
+    roony.at()
+    asked = books.ask(5_000)
+    for _ in range(12):
+        books.clock.advance(31)
+        roony.work()
+    purchase = books.row(Purchase, id=asked.purchase.id)
+    assert (purchase.status, name_on(roony, purchase)) == ("ready", "Anna Buys")
+    assert names(roony) == {ORG: "Jenny Rosen", AGENT: "Anna Buys"}
+    assert books.row(Cardholder, scope_id=AGENT).attempt == 2
+    wanted = books.rows(AuditRecord, action="cardholder.wanted")
+    assert [json.loads(row.body)["attempt"] for row in wanted] == [1, 2]
+
+
 def test_a_choice_taken_back_before_any_card_fails_that_card_alone(roony: Lossy, books: Books) -> None:
     choose(books)
     roony.at()

@@ -41,6 +41,11 @@ def test_faults_come_before_or_after_the_effect(simulator: SimulatorProcess, cli
         with pytest.raises(stripe.APIError):
             create("c")
     assert made() == 2
+    simulator.control("faults", [{"endpoint": endpoint, "kind": "error_kept", "count": 1}])
+    for _ in range(2):  # nothing was made, and the key knows nothing else
+        with pytest.raises(stripe.APIError):
+            create("e")
+    assert made() == 2
     simulator.control("faults", [{"endpoint": endpoint, "kind": "drop_after", "count": 1}])
     with pytest.raises(stripe.APIConnectionError):
         create("d")

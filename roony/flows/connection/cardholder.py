@@ -140,17 +140,21 @@ async def _make(context: FlowContext, connection: Connection, row: Cardholder, p
 async def _create(context: FlowContext, connection: Connection, row: Cardholder) -> dict[str, Any]:
     """The cardholder at Stripe. After a 500 it is looked for by what its metadata says: the key only replays that 500.
 
-    Without an answer the same key brings back what was made (facts 7.1).
+    Where none is found, the next try is under the next key. A create that is late all the same leaves a cardholder in
+    whose name no card is made. Without an answer the same key brings back what was made (facts 7.1).
     """
     params = json.loads(row.params)
     try:
         return await ask_stripe(context, connection, issuing.create_cardholder, params, row.key)
     except StripeUncertain as unsure:
-        if unsure.failure.kind is not FailureKind.SERVER_ERROR:
+        if unsure.failure.kind is not FailureKind.SERVER_ERROR and unsure.failure.same_key_may_help:
             raise
         for found in await ask_stripe(context, connection, issuing.list_cardholders, row.created_at // SECOND):
             if found.get("metadata") == params["metadata"]:
                 return found
+        await context.till.submit(
+            WantCardholder(row.organization_id, row.connection_id, row.scope_id, spent=row.attempt)
+        )
         raise
 
 

@@ -36,6 +36,8 @@ MAKE = "make_cardholder"
 # Kinds of alerts: what Stripe wants of a cardholder that is there, and one of a project or agent that it did not take.
 REQUIREMENTS = "cardholder_requirements"
 NOT_TAKEN = "cardholder_refused"
+# A create this old is over at Stripe: where nothing came of it, the next key may be used. In microseconds.
+OVER_AFTER = 60_000_000
 
 
 def given_for(book: Book, organization_id: str, scope_id: str) -> tuple[str, Mapping[str, Any] | None]:
@@ -65,7 +67,7 @@ def default_params(
 def want(book: Book, row: Cardholder, params: Mapping[str, Any], promise_id: str | None, now: int) -> Cardholder:
     """Fixes what a cardholder is made with, under the next key; `promise_id` promises to make it without being asked.
 
-    `row` was not made: it is new, with attempt 0, or Stripe refused it.
+    `row` was not made: it is new, with attempt 0, or Stripe refused it, or its key is spent with nothing made.
     """
     row = row._replace(
         params=json.dumps(params), attempt=row.attempt + 1, status=WANTED, reason=None, requirements=NOTHING_DUE,
@@ -86,12 +88,14 @@ def new_cardholder(organization_id: str, connection_id: str, scope: str, scope_i
 class WantCardholder(Command[Cardholder | Refusal]):
     """The first card of a scope on a connection: what its cardholder will be made with is fixed before Stripe is asked.
 
-    Answers the row as it is, also one that was there.
+    Answers the row as it is, also one that was there. `spent` is the attempt under whose key Stripe only brings back an
+    error, and nothing was made: the next one is used, once that is certain.
     """
 
     organization_id: str
     connection_id: str
     scope_id: str
+    spent: int | None = None
 
     def needs(self, now: int) -> Needs:
         """The row, the scope's choice and the connection."""
@@ -109,7 +113,10 @@ class WantCardholder(Command[Cardholder | Refusal]):
         org, scope_id = self.organization_id, self.scope_id
         row = book.get(Cardholder, org, self.connection_id, scope_id)
         if row is not None:
-            return row
+            over = row.attempt == self.spent and now - row.updated_at >= OVER_AFTER
+            if row.status != WANTED or row.stripe_cardholder_id is not None or not over:
+                return row
+            return self._wanted(book, want(book, row, json.loads(row.params), None, now), now)
         connection = book.need(Connection, org, self.connection_id)
         scope, given = given_for(book, org, scope_id)
         if given is None and scope_id != org:
@@ -120,7 +127,11 @@ class WantCardholder(Command[Cardholder | Refusal]):
         if isinstance(params, Refusal):
             return params
         row = want(book, new_cardholder(org, connection.id, scope, scope_id, now), params, None, now)
-        book.record(org, ROONY, "cardholder.wanted", scope_id, {"connection": connection.id, "scope": scope}, now)
+        return self._wanted(book, row, now)
+
+    def _wanted(self, book: Book, row: Cardholder, now: int) -> Cardholder:
+        body = {"connection": row.connection_id, "scope": row.scope, "attempt": row.attempt}
+        book.record(row.organization_id, ROONY, "cardholder.wanted", row.scope_id, body, now)
         return row
 
 

@@ -133,6 +133,8 @@ class Door:
         call = Call(self.world, self.network, caller.account, caller.key, request.path_params, params, version)
         if fault is not None:
             await asyncio.sleep(fault.seconds)  # here, so that a slow request holds its idempotency key
+            if fault.comes_instead:
+                raise fault.refusal()
         token = events.cause.set({"id": headers["Request-Id"], "idempotency_key": caller.idempotency_key})
         try:
             result = operation.handle(call)
