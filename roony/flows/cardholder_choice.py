@@ -13,7 +13,17 @@ from typing import Any, NamedTuple
 
 from roony.core.agent import Organization
 from roony.core.audit import canonical
-from roony.core.cardholder import DROPPED, REFUSED, Cardholder, CardholderChoice, Wrong, filled, fixed_by, wrong_with
+from roony.core.cardholder import (
+    DROPPED,
+    REFUSED,
+    Cardholder,
+    CardholderChoice,
+    Wrong,
+    changes,
+    filled,
+    fixed_by,
+    wrong_with,
+)
 from roony.core.errors import Refusal
 from roony.flows.connection.cardholder_rows import NOT_TAKEN, given_for, want
 from roony.flows.scope import scope_needs, scope_row
@@ -49,7 +59,10 @@ class SetCardholder(Command[Chosen | Refusal]):
         return choice_needs(self.organization_id, self.scope, self.scope_id)
 
     def apply(self, book: Book, now: int) -> Chosen | Refusal:
-        """1 the scope is there · 2 nothing Stripe would refuse · 3 keep it · 4 have Stripe told."""
+        """1 the scope is there · 2 nothing Stripe would refuse · 3 keep it · 4 have Stripe told.
+
+        Said once more it is told once more, where Stripe did not take it; else nothing happens.
+        """
         org, scope_id = self.organization_id, self.scope_id
         found = scope_row(book, org, self.scope, scope_id)
         if isinstance(found, Refusal):
@@ -59,7 +72,7 @@ class SetCardholder(Command[Chosen | Refusal]):
         if refusal is not None:
             return refusal
         _, before = given_for(book, org, scope_id)
-        if before == self.cardholder:
+        if before == self.cardholder and not _is_untold(book, organization, scope_id, self.cardholder):
             return Chosen(self.scope, scope_id, self.cardholder)
         # From here it must succeed: only writes below.
         if self.scope == "organization":
@@ -140,6 +153,15 @@ def tell_stripe(
             want(book, row, filled(organization, given, json.loads(row.params)["metadata"]), id, now)
         elif row.status != DROPPED:
             book.promise(new_promise(organization.id, id, SEE_TO, row.subject, {}, now))
+
+
+def _is_untold(book: Book, organization: Organization, scope_id: str, given: Mapping[str, Any]) -> bool:
+    """Whether some cardholder of the scope is not as its owner wants it at Stripe; see `choice_needs`."""
+    wanted = filled(organization, given, {})
+    return any(
+        row.status == REFUSED or (row.status != DROPPED and changes(json.loads(row.params), wanted))
+        for row in book.group(Cardholder, organization.id, scope_id)
+    )
 
 
 def with_cardholder(settings: str, cardholder: Mapping[str, Any]) -> str:

@@ -163,8 +163,11 @@ async def keep_see_to_cardholder(context: FlowContext, promise: OutboxPromise) -
     row = await cardholder_of(context, promise)
     connection = await read_connection(context, org, promise.subject.partition(":")[0])
     over = connection is None or connection.status in ("revoked", "expired")
-    if row is None or over or (row.status in UNMADE and row.status != WANTED) or promise.tries >= MAX_TRIES:
-        await context.till.submit(FinishPromise(org, promise, "given_up" if promise.tries >= MAX_TRIES else "over"))
+    if row is None or over or (row.status in UNMADE and row.status != WANTED):
+        await context.till.submit(FinishPromise(org, promise, "over"))
+        return
+    if promise.tries >= MAX_TRIES:
+        await _give_up(context, row, promise)
         return
     if row.stripe_cardholder_id is None or connection is None:
         await put_off_cardholder(context, promise, LookupError("its cardholder is being made"))
@@ -173,7 +176,9 @@ async def keep_see_to_cardholder(context: FlowContext, promise: OutboxPromise) -
     told = changes(json.loads(row.params), wanted) if wanted is not None else {}
     try:
         if told:
-            id, key = row.stripe_cardholder_id, f"{promise.key}:{hashlib.sha256(json.dumps(told).encode()).hexdigest()}"
+            # The same change may be sent any number of times: each try has its own key, which no kept 500 answers.
+            digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()
+            id, key = row.stripe_cardholder_id, f"{promise.key}:{promise.tries}:{digest}"
             found = await ask_stripe(context, connection, issuing.update_cardholder, id, told, key[:255])
         else:
             found = await ask_stripe(context, connection, issuing.retrieve_cardholder, row.stripe_cardholder_id)
@@ -188,6 +193,18 @@ async def keep_see_to_cardholder(context: FlowContext, promise: OutboxPromise) -
     params = json.dumps({**json.loads(row.params), **told})
     said = stated(found, row.stated_at)
     await context.till.submit(NoteCardholder(org, row.connection_id, row.scope_id, said, params, promise))
+
+
+async def _give_up(context: FlowContext, row: Cardholder, promise: OutboxPromise) -> None:
+    """Stripe could not be reached for so long: a change it did not hear of is told of, a look is not missed."""
+    wanted = await _wanted(context, row)
+    if wanted is None or not changes(json.loads(row.params), wanted):
+        await context.till.submit(FinishPromise(row.organization_id, promise, "given_up"))
+        return
+    code = "stripe_unavailable"
+    await context.till.submit(
+        NoteCardholder(row.organization_id, row.connection_id, row.scope_id, None, None, promise, code)
+    )
 
 
 async def _wanted(context: FlowContext, row: Cardholder) -> dict[str, Any] | None:

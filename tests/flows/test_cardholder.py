@@ -18,8 +18,8 @@ from roony.core.connection import Connection
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase
 from roony.flows.card_making import keep_make_card
-from roony.flows.cardholder_choice import RemoveCardholder, SetCardholder
-from roony.flows.cardholder_event import BookCardholder
+from roony.flows.cardholder_choice import SEE_TO, RemoveCardholder, SetCardholder
+from roony.flows.cardholder_event import MAX_TRIES, BookCardholder
 from roony.flows.connection import ensure_cardholder
 from roony.flows.organization import UpdateOrganization
 from roony.store.tables import InboxEvent, OutboxPromise
@@ -284,6 +284,56 @@ def test_a_change_stripe_does_not_take_is_told_of(roony: Lossy, books: Books) ->
     choose(books, cardholder={**ANNA, "phone_number": "+12025550155"})
     roony.work()
     assert alerts(books) == [("cardholder_not_changed", "closed")]
+
+
+def test_what_stripe_could_not_be_told_is_an_alert_and_told_when_said_again(roony: Lossy, books: Books) -> None:
+    choose(books)
+    roony.buy()
+    moved = {**ANNA, "phone_number": "+12025550144"}
+    endpoint = "POST /v1/issuing/cardholders/{cardholder}"
+    roony.simulator.control("faults", [{"endpoint": endpoint, "kind": "error_kept"}])
+    choose(books, cardholder=moved)
+    for _ in range(MAX_TRIES + 1):
+        roony.work()
+        books.clock.advance(301)
+    assert alerts(books) == [("cardholder_not_changed", "open")]
+    assert books.rows(OutboxPromise, status="promised") == []
+    roony.simulator.control("faults", [])
+    # The owner does what the alert says; said once more after that, nothing is left to tell.
+    for _ in range(2):
+        choose(books, cardholder=moved)
+        roony.work()
+    assert len(books.rows(OutboxPromise, kind=SEE_TO)) == 2
+    row = books.row(Cardholder, scope_id=AGENT)
+    assert roony.stripe.v1.issuing.cardholders.retrieve(row.stripe_cardholder_id or "").phone_number == "+12025550144"
+    assert alerts(books) == [("cardholder_not_changed", "closed")]
+
+
+def test_a_change_answered_with_a_500_is_told_at_the_next_try(roony: Lossy, books: Books) -> None:
+    choose(books)
+    roony.buy()
+    fault = {"endpoint": "POST /v1/issuing/cardholders/{cardholder}", "kind": "error_kept", "count": 1}
+    roony.simulator.control("faults", [fault])
+    choose(books, cardholder={**ANNA, "phone_number": "+12025550133"})
+    roony.work()
+    books.clock.advance(2)
+    roony.work()
+    row = books.row(Cardholder, scope_id=AGENT)
+    assert json.loads(row.params)["phone_number"] == "+12025550133"
+
+
+def test_a_refused_one_is_made_anew_when_its_owner_says_the_same_again(roony: Lossy, books: Books) -> None:
+    """As when the reason was at Stripe."""
+    choose(books)
+    roony.at()
+    books.ask(5_000)
+    books.clock.advance(31)
+    roony.work()
+    row = books.row(Cardholder, scope_id=AGENT)
+    books.put(row._replace(status="refused", stripe_cardholder_id=None, reason="invalid_request"))
+    choose(books)
+    row = books.row(Cardholder, scope_id=AGENT)
+    assert (row.status, row.attempt) == ("wanted", 2)
 
 
 def test_a_card_is_looked_for_in_the_name_it_was_made_in(roony: Lossy, books: Books) -> None:
