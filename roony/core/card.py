@@ -48,42 +48,46 @@ class Card(NamedTuple):
 
 
 STATUSES = ("creating", "active", "used", "expired", "canceled", "frozen")
+# With these a card exists and is not over here.
+OPEN_STATUSES = ("active", "used", "frozen")
 DEFAULT_LIFETIME_SECONDS = 60 * 60
 _LISTS = ("categories", "merchant_countries", "card_presences")
 # A card's details are handed out at most this often (section 11).
 MAX_DELIVERIES = 5
 
 
-def derive_card_status(card: Card, authorizations: Iterable[Authorization], ended: bool = False) -> str:
+def derive_card_status(
+    card: Card, authorizations: Iterable[Authorization], ended: bool = False, frozen_above: bool = False
+) -> str:
     """The card's state as a function of what is known (section 5); `ended`: no new authorization is wanted on it.
 
     Used from its first authorization that counts as approved, also when it was frozen meanwhile; when none counts any
-    more active again, or frozen where its owner has it frozen, or canceled where it has ended. A card check uses the
-    card only when it was captured. Stripe's own cancel of a single-use card says nothing by itself: its authorization
-    may still be on its way here, and if none comes, its time to live ends it.
+    more active again, or frozen where its owner or a scope above it is, or canceled where it has ended. A card check
+    uses the card only when it was captured. Stripe's own cancel of a single-use card says nothing by itself: its
+    authorization may still be on its way here, and if none comes, its time to live ends it.
     """
-    if card.status not in ("active", "used", "frozen"):
+    if card.status not in OPEN_STATUSES:
         return card.status
     if any(a.approved and not (a.is_check and a.captured == 0) for a in authorizations):
         return "used"
-    return _back_from_used(card, ended)
+    return _back_from_used(card, ended, frozen_above)
 
 
-def _back_from_used(card: Card, ended: bool) -> str:
+def _back_from_used(card: Card, ended: bool, frozen_above: bool) -> str:
     if card.status != "used":
         return card.status
     if ended:
         return "canceled"
-    return "frozen" if card.frozen_at is not None else "active"
+    return "frozen" if frozen_above or card.frozen_at is not None else "active"
 
 
-def derive_mandate_card_status(card: Card, purchase: Purchase) -> str:
+def derive_mandate_card_status(card: Card, purchase: Purchase, frozen_above: bool = False) -> str:
     """The state of a mandate's card: used while its last payment is made, else there for the next one (section 5)."""
-    if card.status not in ("active", "used", "frozen"):
+    if card.status not in OPEN_STATUSES:
         return card.status
     if purchase.payments_made >= purchase.payments:
         return "used"
-    return _back_from_used(card, purchase.ended_at is not None)
+    return _back_from_used(card, purchase.ended_at is not None, frozen_above)
 
 
 def wanted_at_stripe(card: Card) -> str | None:

@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from roony.core.agent import Agent, Organization, Project, frozen_scope
 from roony.core.card import Card, wanted_at_stripe
 from roony.core.connection import Connection
 from roony.core.purchase import Purchase
@@ -16,6 +15,7 @@ from roony.flows.ending import end_card, promise_card_status
 from roony.flows.fraud_warning import note_fraud_warning, warning_row
 from roony.flows.mandate import end_if_canceled, with_end_of_mandate
 from roony.flows.movement import ROONY, audit, follow
+from roony.flows.scope import frozen_above
 from roony.flows.unknown_card import card_became_known
 from roony.store.book import Book, PromiseOutcome
 from roony.store.command import Command
@@ -113,11 +113,7 @@ class RecordCard(Command[Purchase]):
         if purchase.ended_at is not None or over or late:
             reason = purchase.ended_reason or ("expired" if late else "revoked")
             purchase = end_card(book, purchase, reason, self.cancel_promise_id, now)
-        elif card.frozen_at is not None or frozen_scope(
-            book.need(Organization, self.organization_id),
-            book.get(Project, self.organization_id, purchase.project_id),
-            book.get(Agent, self.organization_id, purchase.agent_id),
-        ):
+        elif card.frozen_at is not None or frozen_above(book, purchase) is not None:
             card = card._replace(status="frozen")
             book.put(card)
             promise_card_status(book, card, "inactive", self.cancel_promise_id, now)
@@ -202,22 +198,21 @@ class RecordCardStatus(Command[Card]):
         book.finish_promise(done(self.promise, now))
         card = note_stripe_status(book, card, self.stripe_status, now)
         wanted = wanted_at_stripe(card)
-        if card.status == "used" and wanted is None and _works_on(book, card, now):
-            wanted = "active"
+        if card.status == "used" and wanted is None:
+            wanted = _wanted_of_used(book, card, now)
         if wanted is not None and card.stripe_status not in (wanted, "canceled"):
             promise_card_status(book, card, wanted, self.next_promise_id, now)
         return card
 
 
-def _works_on(book: Book, card: Card, now: int) -> bool:
-    """Whether a used card may still be asked for more: its purchase goes on, and no scope above it is frozen."""
+def _wanted_of_used(book: Book, card: Card, now: int) -> str | None:
+    """The status a used card should have at Stripe: it may be asked for more while its purchase goes on."""
     purchase = book.need(Purchase, card.organization_id, card.purchase_id)
-    scope = frozen_scope(
-        book.need(Organization, card.organization_id),
-        book.get(Project, card.organization_id, purchase.project_id),
-        book.get(Agent, card.organization_id, purchase.agent_id),
-    )
-    return scope is None and purchase.ended_at is None and now < card.expires_at
+    if purchase.ended_at is not None:
+        return None
+    if frozen_above(book, purchase) is not None:
+        return "inactive"
+    return "active" if now < card.expires_at else None
 
 
 def note_stripe_status(book: Book, card: Card, stripe_status: str, now: int) -> Card:

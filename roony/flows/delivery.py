@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import structlog
 
-from roony.core.agent import Agent, Organization, Project, chain, frozen_scope
+from roony.core.agent import Agent, Organization, Project, chain
 from roony.core.card import MAX_DELIVERIES, Card
 from roony.core.connection import Connection
 from roony.core.delivery import LINK_LIFETIME, RevealLink, allowed_delivery, delivers_as, thumbprint
@@ -26,6 +26,7 @@ from roony.flows.context import FlowContext
 from roony.flows.movement import audit
 from roony.flows.promise import connection_of
 from roony.flows.purchase import scoped_controls
+from roony.flows.scope import frozen_above
 from roony.flows.sealing import seal
 from roony.flows.stripe_failure import told
 from roony.gateway import issuing
@@ -147,13 +148,8 @@ def live_card(book: Book, purchase: Purchase, now: int) -> Card | Refusal:
     card = book.get(Card, org, purchase.card_id) if purchase.card_id else None
     if card is not None and card.stripe_card_id is not None and now < card.expires_at:
         connection = book.need(Connection, org, card.connection_id)
-        frozen = frozen_scope(
-            book.need(Organization, org),
-            book.get(Project, org, purchase.project_id),
-            book.get(Agent, org, purchase.agent_id),
-        )
         active = card.status == card.stripe_status == connection.status == "active"
-        if active and frozen is None:
+        if active and frozen_above(book, purchase) is None:
             return card
     return Refusal(
         "card_not_ready", f"The purchase is {purchase.status}; it has no card to hand out.", 409, id=purchase.id

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from roony.core.approval import Approval
-from roony.core.card import Card
+from roony.core.card import OPEN_STATUSES, Card
 from roony.core.errors import Refusal, not_found
 from roony.core.purchase import RECURRING, Purchase
 from roony.flows.movement import audit, card_of, follow
@@ -28,7 +28,7 @@ def end_card(book: Book, purchase: Purchase, reason: str, promise_id: str, now: 
             book.put(approval._replace(status=status, decided_at=now, note=approval.note or f"Purchase {reason}."))
     if purchase.ended_at is None:
         purchase = purchase._replace(ended_at=now, ended_reason=reason)
-    if card is not None and card.status in ("active", "frozen", "used"):
+    if card is not None and card.status in OPEN_STATUSES:
         if card.status != "used":
             card = card._replace(status="expired" if reason == "expired" else "canceled", updated_at=now)
             book.put(card)

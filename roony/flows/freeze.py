@@ -3,24 +3,25 @@
 1. `Freeze` marks the scope; from the next batch on every ask and authorization below it is declined.
 2. The promise made in the same commit is kept by `keep_freeze_cards`: card by card, in pages, each card by a command
    that looks again at what is frozen now, so that a freeze and an unfreeze crossing each other end right.
-3. Each of these commands promises the card's status at Stripe.
+3. Each of these commands promises the card's status at Stripe, also of a card that is used: when its authorization
+   falls away it is free again, and nothing more needs to be promised then.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from roony.core.agent import Agent, Organization, Project, frozen_scope
-from roony.core.card import Card
+from roony.core.card import OPEN_STATUSES, Card
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase
 from roony.flows.card import FinishPromise, PutOff
 from roony.flows.context import FlowContext
 from roony.flows.ending import promise_card_status
 from roony.flows.movement import ROONY, audit, follow
-from roony.flows.scope import scope_needs, scope_row
+from roony.flows.scope import frozen_above, scope_needs, scope_row
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -108,7 +109,10 @@ def _set_frozen(book: Book, command: Freeze | Unfreeze, now: int) -> Frozen | Re
 
 @dataclass(frozen=True, slots=True)
 class SetCardFrozen(Command[bool]):
-    """Freezes one card, or brings it back, as its purchase's chain of scopes says now."""
+    """Freezes one card, or brings it back, as its purchase's chain of scopes says now.
+
+    A used card keeps its status here. `promise_id` is promised once.
+    """
 
     organization_id: str
     card_id: str
@@ -116,69 +120,63 @@ class SetCardFrozen(Command[bool]):
     promise_id: str
 
     def needs(self, now: int) -> Needs:
-        """The card with its purchase and the chain above it."""
-        return Needs(rows=((Card, self.organization_id, self.card_id),))
+        """The card with its purchase and the chain above it, and whether it was promised before."""
+        org = self.organization_id
+        return Needs(rows=((Card, org, self.card_id), (OutboxPromise, org, self.promise_id)))
 
     def apply(self, book: Book, now: int) -> bool:
-        """True when the card changed. One past its time, or of an ended purchase, is left to its expiry, one that its
-        owner froze to its owner.
+        """True when Stripe is to be told. A card of an ended purchase is left to its cancel, one past its time to its
+        expiry, one that its owner froze to its owner.
         """
         card = book.get(Card, self.organization_id, self.card_id)
-        if card is None or card.status != ("active" if self.frozen else "frozen"):
+        if card is None or card.status not in OPEN_STATUSES or card.stripe_status == "canceled":
             return False
         purchase = book.need(Purchase, self.organization_id, card.purchase_id)
-        scope = frozen_scope(
-            book.need(Organization, self.organization_id),
-            book.get(Project, self.organization_id, purchase.project_id),
-            book.get(Agent, self.organization_id, purchase.agent_id),
-        )
-        if (scope is not None) != self.frozen:
+        scope = frozen_above(book, purchase)
+        if (scope is not None) != self.frozen or purchase.ended_at is not None:
             return False
-        if not self.frozen and (card.frozen_at is not None or now >= card.expires_at or purchase.ended_at is not None):
+        if not self.frozen and (card.frozen_at is not None or now >= card.expires_at):
             return False
-        card = card._replace(status="frozen" if self.frozen else "active", updated_at=now)
-        book.put(card)
+        if book.get(OutboxPromise, self.organization_id, self.promise_id) is not None:
+            return False
         promise_card_status(book, card, "inactive" if self.frozen else "active", self.promise_id, now)
-        kind = "frozen" if self.frozen else "unfrozen"
-        purchase = follow(book, purchase, kind, now)
-        audit(book, purchase, ROONY, f"card.{kind}", now, card=card.id, scope=scope)
+        status = "frozen" if self.frozen else "active"
+        if card.status not in ("used", status):
+            book.put(card._replace(status=status, updated_at=now))
+            kind = "frozen" if self.frozen else "unfrozen"
+            purchase = follow(book, purchase, kind, now)
+            audit(book, purchase, ROONY, f"card.{kind}", now, card=card.id, scope=scope)
         return True
 
 
 async def keep_freeze_cards(context: FlowContext, promise: OutboxPromise) -> int:
-    """Keeps a promise to freeze or unfreeze the cards of a scope; returns how many cards changed.
+    """Keeps a promise to freeze or unfreeze the cards of a scope; returns for how many Stripe is to be told.
 
-    Cards made meanwhile look for themselves at what is frozen. A crash in between is resumed from the row: a card that
-    has changed already is left alone.
+    Cards made meanwhile look for themselves at what is frozen. A crash in between is resumed from the row: what was
+    promised for a card already is not promised again.
     """
     frozen = promise.kind == "freeze_cards"
     scope, _, scope_id = promise.subject.partition(":")
-    changed, after = 0, ""
+    told, after = 0, ""
     while True:
         ids = await asyncio.to_thread(
-            cards_of_scope,
-            context.database,
-            promise.organization_id,
-            scope,
-            scope_id,
-            "active" if frozen else "frozen",
-            after,
-            PAGE,
+            cards_of_scope, context.database, promise.organization_id, scope, scope_id, after, PAGE
         )
-        answers = await asyncio.gather(*(_set_card(context, promise.organization_id, id, frozen) for id in ids))
-        changed += sum(1 for answer in answers if answer is True)
+        answers = await asyncio.gather(*(_set_card(context, promise, id, frozen) for id in ids))
+        told += sum(1 for answer in answers if answer is True)
         refused = next((answer for answer in answers if isinstance(answer, Refusal)), None)
         if refused is not None:
             await context.till.submit(
                 PutOff(promise.organization_id, promise, promise.key, promise.attempt, RETRY_DELAY, refused.code)
             )
-            return changed
+            return told
         if len(ids) < PAGE:
             break
         after = ids[-1]
     await context.till.submit(FinishPromise(promise.organization_id, promise))
-    return changed
+    return told
 
 
-async def _set_card(context: FlowContext, organization_id: str, card_id: str, frozen: bool) -> bool | Refusal:
-    return await context.till.submit(SetCardFrozen(organization_id, card_id, frozen, context.new_id("out")))
+async def _set_card(context: FlowContext, promise: OutboxPromise, card_id: str, frozen: bool) -> bool | Refusal:
+    told = "out_" + hashlib.sha256(f"{promise.id}|{card_id}".encode()).hexdigest()[:24]
+    return await context.till.submit(SetCardFrozen(promise.organization_id, card_id, frozen, told))

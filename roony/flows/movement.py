@@ -13,6 +13,7 @@ from roony.core.card import Card, derive_card_status, derive_mandate_card_status
 from roony.core.ledger import Entry, Hold, position
 from roony.core.mandate import Payment, by_payment, paid_intervals, payment_position, with_count
 from roony.core.purchase import RECURRING, Purchase, derive_status
+from roony.flows.scope import frozen_above
 from roony.store.book import Book
 
 # Who acts when no person and no agent does.
@@ -92,7 +93,8 @@ def follow(book: Book, purchase: Purchase, kind: str, now: int) -> Purchase:
     authorizations = book.group(Authorization, purchase.organization_id, purchase.id)
     card = card_of(book, purchase)
     if card is not None:
-        status = derive_card_status(card, authorizations, purchase.ended_at is not None)
+        frozen = frozen_above(book, purchase) is not None
+        status = derive_card_status(card, authorizations, purchase.ended_at is not None, frozen)
         if status != card.status:
             card = card._replace(status=status, updated_at=now)
             book.put(card)
@@ -115,7 +117,7 @@ def _follow_mandate(book: Book, purchase: Purchase, kind: str, now: int) -> Purc
     purchase = with_count(purchase, paid_intervals(purchase, payments, authorizations, time_zone), time_zone)
     card = card_of(book, purchase)
     if card is not None:
-        status = derive_mandate_card_status(card, purchase)
+        status = derive_mandate_card_status(card, purchase, frozen_above(book, purchase) is not None)
         if status != card.status:
             card = card._replace(status=status, updated_at=now)
             book.put(card)

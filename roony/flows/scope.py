@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roony.core.agent import SCOPES, Agent, Organization, Project
+from roony.core.agent import SCOPES, Agent, Organization, Project, frozen_scope
 from roony.core.cardholder import CardholderChoice
 from roony.core.errors import Refusal, not_found
 from roony.core.purchase import Purchase
@@ -29,6 +29,15 @@ def scope_row(book: Book, organization_id: str, scope: str, scope_id: str) -> Or
     else:
         return Refusal("invalid", f"A scope is one of: {', '.join(SCOPES)}.", 422, "scope")
     return found if found is not None else not_found(scope, scope_id)
+
+
+def frozen_above(book: Book, purchase: Purchase) -> str | None:
+    """The widest frozen scope above a purchase, or None; naming the purchase brings the rows of the chain."""
+    return frozen_scope(
+        book.need(Organization, purchase.organization_id),
+        book.get(Project, purchase.organization_id, purchase.project_id),
+        book.get(Agent, purchase.organization_id, purchase.agent_id),
+    )
 
 
 def cardholder_scope(book: Book, purchase: Purchase) -> str:

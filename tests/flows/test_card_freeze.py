@@ -162,10 +162,13 @@ def test_that_is_so_for_a_used_card_too_unless_a_scope_is_frozen(books: Books) -
     freezing = next(row for row in books.rows(OutboxPromise) if row.params == json.dumps({"status": "inactive"}))
     scope(books, True)
     books.run(RecordCardStatus(ORG, "crd_1", "inactive", freezing, books.new_id("out")))
-    assert wishes(books) == ["inactive", "active"]
+    assert wishes(books) == ["inactive", "active", "inactive"]
+    books.run(RecordCardStatus(ORG, "crd_1", "active", freezing, books.new_id("out")))
+    assert wishes(books) == ["inactive", "active", "inactive", "inactive"]
     scope(books, False)
+    assert wishes(books) == ["inactive", "active", "inactive", "inactive", "active"]
     books.run(RecordCardStatus(ORG, "crd_1", "inactive", freezing, books.new_id("out")))
-    assert wishes(books) == ["inactive", "active", "active"]
+    assert wishes(books) == ["inactive", "active", "inactive", "inactive", "active", "active"]
 
 
 def test_a_used_card_its_owner_froze_is_canceled_when_its_purchase_ends(roony: Lossy) -> None:

@@ -16,12 +16,13 @@ from roony.core.purchase import Purchase
 from roony.flows import freeze as flow
 from roony.flows.context import FlowContext
 from roony.flows.ending import CancelPurchase
-from roony.flows.freeze import Freeze, Frozen, SetCardFrozen, Unfreeze, keep_freeze_cards
+from roony.flows.freeze import Freeze, Frozen, Unfreeze, keep_freeze_cards
 from roony.gateway.pool import GatewayPool
 from roony.store.tables import OutboxPromise
 from roony.store.vault import Vault
 from tests.support.books import AGENT, ORG, PROJECT, Books, open_books
 from tests.support.connecting import VAULT_KEY, stripe_gateway
+from tests.support.story import Story
 
 SCOPES = [("organization", ORG), ("project", PROJECT), ("agent", AGENT)]
 
@@ -43,28 +44,30 @@ def context(books: Books) -> Iterator[FlowContext]:
 
 
 def freeze(books: Books, scope: str = "agent", scope_id: str = AGENT) -> Any:
-    """Freezes a scope; the answer."""
+    """Freezes a scope; the answer. Each freeze and unfreeze comes at a time of its own."""
+    books.clock.advance(1)
     return books.run(Freeze(ORG, scope, scope_id, "key_owner", books.new_id("out")))
 
 
 def unfreeze(books: Books, scope: str = "agent", scope_id: str = AGENT) -> Any:
     """Unfreezes a scope; the answer."""
+    books.clock.advance(1)
     return books.run(Unfreeze(ORG, scope, scope_id, "key_owner", books.new_id("out")))
 
 
 def keep(context: FlowContext, books: Books) -> int:
-    """Keeps every promise about freezing that is open; how many cards changed."""
-    changed = 0
+    """Keeps every promise about freezing that is open; for how many cards Stripe is to be told."""
+    told = 0
     for promise in books.rows(OutboxPromise, status="promised"):
         if promise.kind in ("freeze_cards", "unfreeze_cards"):
-            changed += asyncio.run(keep_freeze_cards(context, promise))
-    return changed
+            told += asyncio.run(keep_freeze_cards(context, promise))
+    return told
 
 
 def wishes(books: Books) -> list[str]:
     """The statuses promised to Stripe, in the order of the promises."""
     rows = books.rows(OutboxPromise, kind="set_card_status")
-    return [json.loads(row.params)["status"] for row in sorted(rows, key=lambda row: int(row.id.partition("_")[2]))]
+    return [json.loads(row.params)["status"] for row in sorted(rows, key=lambda row: row.created_at)]
 
 
 @pytest.mark.parametrize(("scope", "scope_id"), SCOPES)
@@ -131,9 +134,9 @@ def test_a_freeze_and_an_unfreeze_crossing_each_other_end_right(context: FlowCon
     books.ready()
     freeze(books)
     unfreeze(books)
-    assert keep(context, books) == 0
+    assert keep(context, books) == 1
     assert books.row(Card).status == "active"
-    assert wishes(books) == []
+    assert wishes(books) == ["active"]
 
 
 def test_only_cards_below_the_scope_follow(context: FlowContext, books: Books) -> None:
@@ -158,13 +161,57 @@ def test_a_card_past_its_time_or_given_up_does_not_come_back(context: FlowContex
     assert books.row(Card, purchase_id=given_up.id).status == "canceled"
 
 
-def test_a_used_card_is_left_alone(context: FlowContext, books: Books) -> None:
-    """Its money is on its way: what is frozen declines every further request anyway."""
-    purchase = books.ready()
-    assert books.authorize(purchase).approved
+@pytest.mark.parametrize(
+    ("begin", "falls_away"),
+    [
+        ("ask 10000\ncard\nrequest A 10000", "says A closed 10000 timeout"),
+        ("ask 5000 every month 2\ncard\nrequest A 5000\ndays 31\nrequest B 5000", "says B reversed 0 yes:5000"),
+    ],
+    ids=["once", "mandate"],
+)
+def test_a_used_card_follows_at_stripe_and_falls_back_frozen(
+    context: FlowContext, books: Books, begin: str, falls_away: str
+) -> None:
+    """Its money is on its way; when that falls away nothing of it may be charged before the scope is let go."""
+    story = Story(books)
+    story.tell(begin)
+    assert books.row(Card).status == "used"
+    freeze(books, "organization", ORG)
+    assert keep(context, books) == 1
+    assert (books.row(Card).status, wishes(books)) == ("used", ["inactive"])
+    story.tell(falls_away)
+    assert (books.row(Card).status, wishes(books)) == ("frozen", ["inactive"])
+    unfreeze(books, "organization", ORG)
+    assert keep(context, books) == 1
+    assert (books.row(Card).status, wishes(books)) == ("active", ["inactive", "active"])
+    assert story.tell("request D 5000").split("|")[0].strip().endswith("yes")
+
+
+def test_one_that_falls_back_before_its_turn_is_told_to_stripe_all_the_same(context: FlowContext, books: Books) -> None:
+    """The freeze has been committed, and so has its end, before anybody looked at the card."""
+    story = Story(books)
+    story.tell("ask 10000\ncard\nrequest A 10000")
+    freeze(books)
+    story.tell("withdraw A 10000")
+    assert (books.row(Card).status, wishes(books)) == ("frozen", [])
+    assert keep(context, books) == 1
+    assert wishes(books) == ["inactive"]
+    unfreeze(books)
+    assert keep(context, books) == 1
+    assert (books.row(Card).status, wishes(books)) == ("active", ["inactive", "active"])
+
+
+def test_what_is_over_at_stripe_or_has_ended_is_left_alone(context: FlowContext, books: Books) -> None:
+    """Stripe cancels a single-use card after its payment; that of a mandate that was ended is being canceled."""
+    single, mandate = Story(books), Story(books)
+    single.tell("ask 10000\ncard\nrequest A 10000\nstripe canceled")
+    mandate.tell("ask 5000 every day 3\ncard\nrequest B 5000\ncancel")
+    told = wishes(books)
     freeze(books)
     assert keep(context, books) == 0
-    assert books.row(Card).status == "used"
+    unfreeze(books)
+    assert keep(context, books) == 0
+    assert wishes(books) == told == ["canceled"]
 
 
 def test_many_cards_are_frozen_page_by_page(
@@ -184,10 +231,11 @@ def test_a_promise_broken_off_is_kept_from_where_it_stopped(context: FlowContext
     books.ready(1_000, "One")
     books.ready(2_000, "Two")
     freeze(books)
+    promise = books.row(OutboxPromise, kind="freeze_cards")
     first = min(card.id for card in books.rows(Card))
-    assert books.run(SetCardFrozen(ORG, first, True, books.new_id("out"))) is True
-    assert books.run(SetCardFrozen(ORG, first, True, books.new_id("out"))) is False
-    assert books.run(SetCardFrozen(ORG, "crd_no", True, books.new_id("out"))) is False
+    assert asyncio.run(flow._set_card(context, promise, first, True)) is True
+    assert asyncio.run(flow._set_card(context, promise, first, True)) is False
+    assert asyncio.run(flow._set_card(context, promise, "crd_no", True)) is False
     assert keep(context, books) == 1
     assert wishes(books) == ["inactive", "inactive"]
 
