@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from roony.web.admin_api import routes as admin_routes
+from roony.web.auth import ADMIN_KEY
+from roony.web.requests import KeyedRoute
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "roony"
 
@@ -150,6 +154,15 @@ def test_the_core_uses_the_standard_library_only() -> None:
         ],
         "roony/core imports the standard library and itself, nothing else:",
     )
+
+
+def test_every_path_of_the_owner_asks_for_the_owners_key() -> None:
+    """A part of the API that was not made by `new_part` would be open to everybody."""
+    assert admin_routes
+    for route in admin_routes:
+        assert isinstance(route, KeyedRoute), route
+        assert route.path.startswith("/api/v1/admin/"), route
+        assert ADMIN_KEY in route.dependencies, route
 
 
 def test_the_locks_are_pinned_and_name_no_host() -> None:

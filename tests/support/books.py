@@ -229,6 +229,13 @@ def built_file() -> bytes:
         return Path(folder, "roony.db").read_bytes()
 
 
+def lay_file(path: Path) -> None:
+    """A SQLite database with the tables, as `roony migrate` leaves it: for a Roony that starts on a fresh one."""
+    if not path.exists():
+        path.touch(0o600)
+        path.write_bytes(built_file())
+
+
 def build_tables(database: Database) -> None:
     """Makes the tables in a database that has none."""
     if database.path is not None:

@@ -35,7 +35,7 @@ from roony.core.purchase import Purchase
 from roony.core.settlement import StripeTransaction
 from roony.store.database import Database
 from roony.store.tables import TABLE_OF, InboxEvent, OutboxPromise
-from tests.support.books import Books, Clock
+from tests.support.books import Books, Clock, lay_file
 from tests.support.promises import one_card_each, open_money_is_held, sums_are_right
 from tests.support.served import BUDGETS, SOFTWARE, WEBHOOK, Child, event, free_port, sdk, sign, unique
 from tests.support.serving import Caller
@@ -562,6 +562,8 @@ class Crashable:
 @contextlib.contextmanager
 def crashable(folder: Path, url: str | None = None) -> Iterator[Crashable]:
     """A company that is open, without any account connected."""
+    if url is None:
+        lay_file(folder / "roony.db")
     with Crashable(folder, url) as company:
         company.open()
         yield company

@@ -23,6 +23,7 @@ from sqlalchemy import func, select
 
 from roony.store.database import Database
 from roony.store.tables import inbox, metadata, outbox
+from tests.support.books import lay_file
 from tests.support.serving import Caller
 
 WEBHOOK = "/api/webhooks/stripe"
@@ -129,6 +130,8 @@ class Simulation:
 
     def __init__(self, folder: Path, database_url: str | None = None, **environment: str) -> None:
         self.folder = folder
+        if database_url is None:
+            lay_file(folder / "roony.db")
         self.database_url = database_url or f"sqlite:///{folder / 'roony.db'}"
         self._callers: list[Caller] = []
         environment = {"ROONY_DATABASE_URL": self.database_url, **environment}
@@ -432,6 +435,8 @@ class Installation:
 
     def make(self) -> str:
         """`roony init`; returns the owner's key."""
+        if self.database_url.startswith("sqlite"):
+            lay_file(self.folder / "roony.db")
         command = [*_ROONY, "init", "--name", "Acme Inc.", "--delivery", "raw", "--json"]
         done = subprocess.run(
             command, env=clean_environment(**self.database_environment()), capture_output=True, text=True, timeout=60,
