@@ -58,7 +58,8 @@ class Authorization(NamedTuple):
     at our own answer too. `transactions_seen` and `final` rank statements (section 8). `history` is that
     request_history as Stripe last told it, JSON `[[approved, reason, amount], …]`; `finals` JSON `{status: [ids]}`, the
     transactions that every final statement of that status listed; `seen_at` when Stripe last told us of it. `began_at`
-    is when it began at Stripe, 0 while that is not told; `payment` the payment of a mandate that our answer put it on.
+    is when it began at Stripe, 0 while that is not told; `payment` the payment of a mandate that our answer put it on,
+    below 0 the one that it has because Stripe approved it alone.
     """
 
     organization_id: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -27,9 +28,10 @@ class Payment(NamedTuple):
     """One payment of a mandate: a hold of its own in the periods in which it came, and what became of it.
 
     `hold_amount` is what was set aside, `held` and `spent` what its entries sum to, `loose_captured` what was captured
-    without an authorization while it was the newest, `refunded` what came back of it. Minor units; `interval_start` is
-    when the interval began in which it was approved. The first is placed at the ask, every other one by the
-    authorization that needs it, so one that came to nothing stays as a row that holds and has spent nothing.
+    on it without an authorization, `refunded` what came back of it. Minor units; `interval_start` is when the interval
+    began in which it was paid. The first is placed at the ask, every other one by the answer that needs it or by what
+    Stripe made alone, for which nothing was set aside. `sequence` is its place among them, in the order in which they
+    became known. One that came to nothing stays as a row that holds and has spent nothing.
     """
 
     organization_id: str
@@ -43,6 +45,13 @@ class Payment(NamedTuple):
     loose_captured: int
     refunded: int
     created_at: int
+
+
+class Alone(NamedTuple):
+    """A payment Stripe made without an answer of ours: when it began, and its authorization's or capture's id."""
+
+    at: int
+    id: str
 
 
 def next_start(interval: str, time_zone: str, now: int) -> int:
@@ -66,15 +75,62 @@ def card_end(purchase: Purchase, time_zone: str, now: int, exp_year: int, exp_mo
 
 
 def payment_of(known: Authorization, payments: Sequence[Payment]) -> Payment:
-    """The payment an authorization belongs to: the one its answer placed, else the newest there was when it began."""
+    """The payment an authorization was put on; while that is not known, the newest there was when it began."""
     if known.payment:
-        return payments[known.payment - 1]
-    return payment_at(payments, known.began_at or known.created_at)
+        return payments[abs(known.payment) - 1]
+    return payment_at(payments, _began(known))
 
 
 def payment_at(payments: Sequence[Payment], at: int) -> Payment:
     """The newest payment of that time; the first for what is older than all."""
-    return next((payment for payment in reversed(payments) if payment.created_at <= at), payments[0])
+    return max((payment for payment in payments if payment.created_at <= at), key=_age, default=payments[0])
+
+
+def _age(payment: Payment) -> tuple[int, int]:
+    return payment.created_at, payment.sequence
+
+
+def _began(known: Authorization) -> int:
+    return known.began_at or known.created_at
+
+
+def made_alone(authorizations: Sequence[Authorization], transactions: Iterable[StripeTransaction]) -> list[Alone]:
+    """What Stripe approved or captured without an answer of ours that put it on a payment, oldest first.
+
+    An authorization of which only a capture is known is left out until Stripe says when it began.
+    """
+    captures = [row for row in transactions if row.type != "refund"]
+    captured = {row.authorization_id for row in captures}
+    ids = {known.id for known in authorizations}
+    found = [Alone(row.created_at, row.id) for row in captures if row.authorization_id not in ids and row.amount > 0]
+    found += [
+        Alone(known.began_at, known.id)
+        for known in authorizations
+        if known.payment <= 0 and known.began_at and (known.approved or known.id in captured)
+    ]
+    return sorted(found)
+
+
+def takes_first(
+    authorizations: Sequence[Authorization], transactions: Sequence[StripeTransaction]
+) -> tuple[Alone | None, list[Authorization]]:
+    """Which payment Stripe made alone uses what was set aside at the ask, if one came before all answers that did.
+
+    With it come the authorizations that were answered with that hold before this was known. Card checks do not use it.
+    """
+    captured = {row.authorization_id for row in transactions if row.type != "refund"}
+    using = {a.id for a in authorizations if a.id in captured or (a.approved and not a.is_check)}
+    checks = {a.id for a in authorizations} - using
+    first = next((each for each in made_alone(authorizations, transactions) if each.id not in checks), None)
+    answered = [a for a in authorizations if a.payment == 1 and a.id in using]
+    if first is None or any(_began(a) <= first.at for a in answered):
+        return None, []
+    return first, answered
+
+
+def hold_id_alone(id: str) -> str:
+    """The hold of a payment that no answer placed, by what it is for: booking it twice gives the same rows."""
+    return "hold_" + hashlib.sha256(f"alone|{id}".encode()).hexdigest()[:24]
 
 
 def by_payment(
@@ -129,10 +185,10 @@ def paid_intervals(
 ) -> dict[int, bool]:
     """The intervals in which a payment counts, by their start, and whether it was captured.
 
-    A declined, reversed or expired authorization does not count, a card check only once it is captured. One that
-    Stripe approved alone counts where it began; while only its capture is known, nobody can say where that was.
+    A declined, reversed or expired authorization does not count, a card check only once it is captured. What Stripe
+    made alone counts where it began; while only a capture on an authorization is known, nobody can say where that was.
     """
-    found: dict[int, bool] = {}
+    found = {payment.interval_start: True for payment in payments if payment.loose_captured > 0}
     for known in authorizations:
         counts = known.captured > 0 or (is_open(known) and not known.is_check)
         if counts and (known.payment or known.began_at):
@@ -142,7 +198,7 @@ def paid_intervals(
 
 
 def _interval_of(purchase: Purchase, payments: Sequence[Payment], known: Authorization, time_zone: str) -> int:
-    if known.payment:
+    if known.payment > 0:
         return payments[known.payment - 1].interval_start
     return period_start(purchase.interval or "", time_zone, known.began_at)
 
@@ -169,7 +225,7 @@ def mandate_status(purchase: Purchase) -> str:
 
 
 def shares(
-    payments: Sequence[Payment], authorizations: Iterable[Authorization], transactions: Iterable[StripeTransaction]
+    payments: Sequence[Payment], authorizations: Sequence[Authorization], transactions: Iterable[StripeTransaction]
 ) -> list[Payment]:
     """The payments with what was captured on each without an authorization, and what was given back of each.
 
@@ -181,19 +237,32 @@ def shares(
     captured, loose = [0] * len(payments), [0] * len(payments)
     by_network: dict[str, set[int]] = defaultdict(set)
     rows = sorted(transactions, key=lambda row: (row.created_at, row.id))
+    first, _ = takes_first(authorizations, rows)
     for row in rows:
         if row.type != "refund":
-            at = home.get(row.authorization_id or "") or payment_at(payments, row.created_at).sequence
+            at = home.get(row.authorization_id or "") or _home_of_loose(row, first, payments)
             captured[at - 1] += row.amount
             if row.authorization_id not in home:
                 loose[at - 1] += row.amount
             if row.network_transaction_id is not None:
                 by_network[row.network_transaction_id].add(at)
+    # What came to nothing gives nothing back.
+    taken = [payment for payment in payments if payment.hold_amount > 0 or captured[payment.sequence - 1] > 0]
+    newest = [payment.sequence for payment in sorted(payments, key=_age, reverse=True)]
     refunded = [0] * len(payments)
     for row in rows:
         if row.type == "refund":
-            _give_back(row, _home_of(row, home, by_network, payments), captured, refunded)
+            _give_back(row, (_home_of(row, home, by_network, taken), *newest), captured, refunded)
     return [payment._replace(loose_captured=loose[at], refunded=refunded[at]) for at, payment in enumerate(payments)]
+
+
+def _home_of_loose(row: StripeTransaction, first: Alone | None, payments: Sequence[Payment]) -> int:
+    """The payment of a capture without an authorization: the first where it used that, else its own."""
+    if first is not None and row.id == first.id:
+        return 1
+    own = hold_id_alone(row.id)
+    found = next((payment for payment in payments if payment.hold_id == own), None)
+    return (found or payment_at(payments, row.created_at)).sequence
 
 
 def _home_of(
@@ -206,11 +275,11 @@ def _home_of(
     return next(iter(same)) if len(same) == 1 else payment_at(payments, row.created_at).sequence
 
 
-def _give_back(row: StripeTransaction, first: int, captured: list[int], refunded: list[int]) -> None:
-    """Spreads one refund over the payments: `first`, then the newest, and what is left over on `first` again."""
+def _give_back(row: StripeTransaction, order: Sequence[int], captured: list[int], refunded: list[int]) -> None:
+    """Spreads one refund over the payments in this order; what is left over goes on the first of them."""
     left = row.amount
-    for at in (first - 1, *reversed(range(len(captured)))):
-        part = min(left, max(0, captured[at] - refunded[at]))
-        refunded[at] += part
+    for sequence in order:
+        part = min(left, max(0, captured[sequence - 1] - refunded[sequence - 1]))
+        refunded[sequence - 1] += part
         left -= part
-    refunded[first - 1] += left
+    refunded[order[0] - 1] += left

@@ -15,7 +15,6 @@ from roony.core.authorization import (
     is_increment,
     renewal_hold,
 )
-from roony.core.budget import period_start
 from roony.core.card import Card
 from roony.core.control import hold_amount, strictest
 from roony.core.ledger import committed_on
@@ -25,7 +24,7 @@ from roony.core.purchase import RECURRING, Purchase, is_open
 from roony.core.settlement import AuthorizationStatement
 from roony.flows.ending import end_card
 from roony.flows.merchant import is_merchant_of
-from roony.flows.movement import ROONY, audit, payments_of, place_payment
+from roony.flows.movement import ROONY, audit, interval_start, payments_of, place_payment
 from roony.flows.purchase import budgets_of, scoped_controls
 from roony.store.book import Book
 
@@ -42,8 +41,7 @@ def mandate_facts(
     authorizations = book.group(Authorization, purchase.organization_id, purchase.id)
     budgets = budgets_of(book, purchase.organization_id, purchase.project_id, purchase.agent_id, now)
     others = [a for a in authorizations if a.id != request.authorization_id]
-    time_zone = book.need(Organization, purchase.organization_id).time_zone
-    start = period_start(purchase.interval or "", time_zone, now)
+    start = interval_start(book, purchase, now)
     checks = [a for a in others if a.approved and a.is_check]
     facts = MandateFacts(
         payment=None,
@@ -77,8 +75,7 @@ def book_payment(
         return purchase, sequence
     members = dict(by_payment(payments, book.group(Authorization, purchase.organization_id, purchase.id)))[payment]
     if waits(payment, members) and not is_card_check(request, purchase):
-        time_zone = book.need(Organization, purchase.organization_id).time_zone
-        book.put(payment._replace(interval_start=period_start(purchase.interval or "", time_zone, now)))
+        book.put(payment._replace(interval_start=interval_start(book, purchase, now)))
     return purchase, payment.sequence
 
 

@@ -30,7 +30,7 @@ def place_hold(book: Book, purchase: Purchase, hold_id: str, now: int) -> Purcha
     """Sets `purchase.hold_amount` aside in every budget of the chain, in the periods of now; all of them at once."""
     if purchase.kind == RECURRING:
         return place_payment(book, purchase, hold_id, purchase.hold_amount, 1, now)
-    hold = _new_hold(book, purchase, hold_id, purchase.hold_amount, now)
+    hold = new_hold(book, purchase, hold_id, purchase.hold_amount, now)
     return _enter(book, purchase._replace(hold_id=hold_id), hold, "hold", hold.amount, 0, now)
 
 
@@ -38,26 +38,33 @@ def place_payment(
     book: Book, purchase: Purchase, hold_id: str, amount: int, sequence: int, now: int, kind: str = "hold"
 ) -> Purchase:
     """Sets `amount` aside for one payment of a mandate, as `place_hold` does for a purchase that is paid once."""
-    hold = _new_hold(book, purchase, hold_id, amount, now)
+    hold = new_hold(book, purchase, hold_id, amount, now)
     org = purchase.organization_id
-    start = period_start(purchase.interval or "", book.need(Organization, org).time_zone, now)
     book.take_group(Payment, (org, purchase.id), ())
+    start = interval_start(book, purchase, now)
     book.put(Payment(org, purchase.id, sequence, hold_id, amount, start, amount, 0, 0, 0, now))
     return _enter(book, purchase._replace(hold_id=hold_id), hold, kind, amount, 0, now)
 
 
+def interval_start(book: Book, purchase: Purchase, at: int) -> int:
+    """When the interval of a mandate began that holds `at`; microseconds UTC, both ways."""
+    time_zone = book.need(Organization, purchase.organization_id).time_zone
+    return period_start(purchase.interval or "", time_zone, at)
+
+
 def payments_of(book: Book, purchase: Purchase) -> list[Payment]:
-    """The payments of a mandate, oldest first."""
+    """The payments of a mandate, in the order in which they became known."""
     found = book.group(Payment, purchase.organization_id, purchase.id)
     return sorted(found, key=lambda payment: payment.sequence)
 
 
-def _new_hold(book: Book, purchase: Purchase, hold_id: str, amount: int, now: int) -> Hold:
+def new_hold(book: Book, purchase: Purchase, hold_id: str, amount: int, at: int) -> Hold:
+    """A hold in the periods of `at` of every budget of the chain; a budget counts from its creation (section 4)."""
     periods = [
-        (budget.id, period_start(budget.period, budget.time_zone, now))
+        (budget.id, period_start(budget.period, budget.time_zone, at))
         for _, scope_id in chain(purchase.organization_id, purchase.project_id, purchase.agent_id)
         for budget in book.group(Budget, purchase.organization_id, scope_id)
-        if budget.currency == purchase.currency
+        if budget.currency == purchase.currency and budget.created_at <= at
     ]
     hold = Hold(
         purchase.organization_id,
@@ -66,7 +73,7 @@ def _new_hold(book: Book, purchase: Purchase, hold_id: str, amount: int, now: in
         amount,
         purchase.currency,
         json.dumps(periods),
-        now,
+        at,
     )
     book.put(hold)
     return hold

@@ -55,7 +55,7 @@ class AssignRefund(Command[Discrepancy | Refusal]):
         """The finding, the refund, the purchase, and all that hangs together with them."""
         org = self.organization_id
         rows = ((Discrepancy, org, self.discrepancy_id), (StripeTransaction, org, self.refund.id))
-        return Needs(rows=(*rows, (Purchase, org, self.purchase_id)), linked=tuple(self._nodes()))
+        return Needs(rows=(*rows, (Purchase, org, self.purchase_id)), linked=tuple(self._nodes()), renewals=True)
 
     def _nodes(self) -> set[Node]:
         nodes = {

@@ -46,6 +46,7 @@ from roony.flows.movement import STRIPE, audit, follow
 from roony.flows.probe_mark import is_probe
 from roony.flows.purchase import scoped_controls
 from roony.flows.retrieval_promise import promise_retrieval, retrieval_id
+from roony.flows.stripe_alone import place_alone
 from roony.flows.stripe_transaction import (
     book_transaction,
     known_authorization,
@@ -125,6 +126,7 @@ class BookAuthorization(Command[str]):
         after = self._merge(book, known, now)
         if is_newer(said, known):
             watch_balance(book, org, self.connection_id, said, now)
+        place_alone(book, purchase)
         settle(book, {*self._nodes(), Node(org, "purchase_id", purchase.id)}, "statement", now)
         purchase = follow(book, book.need(Purchase, org, purchase.id), "statement", now)
         purchase = end_if_complete(book, purchase, now)
@@ -219,6 +221,8 @@ class BookTransaction(Command[str]):
             rows=(*transaction_rows(org, said), *unknown_card_rows(org, self.connection_id, card)),
             stripe_cards=(StripeCardNeed(org, self.connection_id, card),),
             linked=tuple(transaction_nodes(org, said)),
+            # A mandate's payment that nobody was asked for counts in the budgets, in the periods of its time.
+            renewals=True,
         )
 
     def apply(self, book: Book, now: int) -> str:

@@ -23,6 +23,7 @@ from roony.flows.discrepancy import explain, flag, settle_findings
 from roony.flows.mandate import end_if_complete
 from roony.flows.merchant import is_merchant_of
 from roony.flows.movement import STRIPE, audit, follow, payments_of
+from roony.flows.stripe_alone import place_alone
 from roony.store.book import Book
 from roony.store.linked import Node, hang_together, purchase_of_card
 
@@ -194,15 +195,15 @@ def _total(book: Book, purchase: Purchase, kind: str, now: int) -> Purchase:
     """
     rows = _booked(book, purchase)
     captures = [row for row in rows if row.type != "refund"]
+    before, placed = purchase, place_alone(book, purchase)
     known = book.group(Authorization, purchase.organization_id, purchase.id)
-    before = purchase
     purchase = purchase._replace(
         captured=sum(row.amount for row in captures),
         refunded=sum(row.amount for row in rows if row.type == "refund"),
         loose_captured=sum(row.amount for row in captures if row.authorization_id not in {a.id for a in known}),
     )
     shared = _share(book, purchase, known, rows)
-    changed = shared or purchase != before
+    changed = placed or shared or purchase != before
     for authorization in known:
         captured = sum(row.amount for row in captures if row.authorization_id == authorization.id)
         if captured != authorization.captured:

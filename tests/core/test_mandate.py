@@ -30,7 +30,7 @@ from tests.core.rows import AGENT, CONNECTION, ORGANIZATION, PROJECT, row
 from tests.core.test_budget import ZONES, local, micro
 
 MONTHLY = row(Purchase, id="pur_1", interval="month", payments=3)._replace(kind="recurring")
-PAYMENTS = [row(Payment, sequence=at, created_at=at * 100, interval_start=at) for at in (1, 2, 3)]
+PAYMENTS = [row(Payment, sequence=at, created_at=at * 100, interval_start=at, hold_amount=10) for at in (1, 2, 3)]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from roony.core.authorization import Authorization
 from roony.core.budget import BudgetPeriod
-from roony.core.mandate import Payment
+from roony.core.mandate import Payment, by_payment
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.flows.movement import ROONY
 from tests.support.books import Books
@@ -115,6 +115,49 @@ MANDATES: dict[str, list[Step]] = {
         ("day",),
         ("request", "B", 10_000),
         ("capture", "X", 8_000, True),
+    ],
+    "the first one approved without Roony, the next one asked for": [
+        ("alone", "X", 8_000, "active"),
+        ("day",),
+        ("request", "B", 10_000),
+        ("capture", "X", 8_000, True),
+        ("capture", "B", 10_000, True),
+        ("refund", 3_000, "X"),
+    ],
+    "two approved without Roony, in two days": [
+        ("alone", "X", 8_000, "active"),
+        ("day",),
+        ("alone", "Y", 9_000, "active"),
+        ("capture", "X", 8_000, True),
+        ("capture", "Y", 9_500, True),
+        ("refund", 1_000, "X"),
+    ],
+    "not honoured, then approved without Roony": [
+        ("request", "A", 10_000, "timeout"),
+        ("day",),
+        ("alone", "X", 8_000, "active"),
+        ("capture", "X", 8_000, True),
+    ],
+    "approved without Roony and reversed, then asked for, and captured all the same": [
+        ("request", "A", 10_000),
+        ("capture", "A", 10_000, True),
+        ("day",),
+        ("alone", "X", 8_000, "active"),
+        ("reverse", "X", None),
+        ("wait",),
+        ("request", "B", 10_000),
+        ("capture", "X", 500, True),
+        ("capture", "B", 10_000, True),
+    ],
+    "captured without authorization in three days, and given back": [
+        ("force", 8_000),
+        ("day",),
+        ("force", 7_000),
+        ("force", 200),
+        ("day",),
+        ("request", "B", 10_000),
+        ("capture", "B", 10_000, True),
+        ("refund", 12_000),
     ],
     "captured without authorization, in two days": [
         ("request", "A", 10_000),
@@ -229,18 +272,33 @@ class Run:
         purchase = self.story.purchase
         return {
             "purchase": purchase._replace(
-                updated_at=0, entry_count=0, ended_at=None if purchase.ended_at is None else 0
+                updated_at=0, entry_count=0, ended_at=None if purchase.ended_at is None else 0, hold_id=None
             ),
-            "payments": self.books.rows(Payment),
+            "payments": self.payments(),
             "card": (card.status, card.stripe_status),
             "authorizations": [
-                known._replace(created_at=0, updated_at=0, seen_at=0, merchant_amount=0, merchant="")
+                known._replace(created_at=0, updated_at=0, seen_at=0, merchant_amount=0, merchant="", payment=0)
                 for known in self.books.rows(Authorization)
             ],
             "transactions": [found._replace(booked_at=0) for found in self.books.rows(StripeTransaction)],
-            "periods": self.books.rows(BudgetPeriod),
+            "periods": [period for period in self.books.rows(BudgetPeriod) if period.held or period.spent],
             "findings": self.findings(),
         }
+
+    def payments(self) -> list[tuple[Any, ...]]:
+        """The payments that came to something, with their authorizations; their numbers say when they became known."""
+        payments = sorted(self.books.rows(Payment), key=lambda payment: payment.sequence)
+        if not payments:
+            return []
+        members = dict(by_payment(payments, self.books.rows(Authorization)))
+        return sorted(
+            (
+                payment._replace(sequence=0, hold_id="", created_at=0),
+                [a.id for a in members[payment] if a.approved or a.captured],
+            )
+            for payment in payments
+            if payment.sequence == 1 or payment.held or payment.spent or payment.loose_captured or payment.refunded
+        )
 
     def findings(self) -> list[tuple[Any, ...]]:
         """What is open, and what a person closed; what a later fact explained is as if it had never been."""
@@ -302,7 +360,7 @@ def test_every_order_of_what_stripe_says_ends_in_the_same_books(name: str) -> No
     script = SCRIPTS[name]
     expected = in_order(script).result()
     if name.startswith("mandate") or any(step[0] == "wait" for step in script):
-        runs = (shuffled(script, Random(seed)) for seed in range(40 if name.startswith("mandate") else 100))
+        runs = (shuffled(script, Random(seed)) for seed in range(15 if name.startswith("mandate") else 100))
         assert all(run.result() == expected for run in runs)
         return
     told = begin(script)
@@ -407,6 +465,19 @@ FINDINGS = {
     "a check that grew": ["approved_without_roony"],
     "mandate: the first is captured after the second, and given back": ["over_capture"],
     "mandate: one approved without Roony between two": ["approved_without_roony"],
+    "mandate: the first one approved without Roony, the next one asked for": ["approved_without_roony"],
+    "mandate: two approved without Roony, in two days": [
+        "approved_without_roony",
+        "approved_without_roony",
+        "over_capture",
+    ],
+    "mandate: not honoured, then approved without Roony": ["answer_not_honoured", "approved_without_roony"],
+    "mandate: approved without Roony and reversed, then asked for, and captured all the same": [
+        "approved_without_roony",
+        "extra_capture",
+        "over_capture",
+    ],
+    "mandate: captured without authorization in three days, and given back": ["force_capture"] * 3,
     "mandate: captured without authorization, in two days": ["force_capture", "force_capture"],
     "mandate: not honoured, then again": ["answer_not_honoured"],
     "mandate: reversed, then again, and captured all the same": ["extra_capture"],

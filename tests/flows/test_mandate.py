@@ -11,7 +11,7 @@ import pytest
 
 from roony.core.approval import Approval
 from roony.core.authorization import MOST_CHECKS
-from roony.core.budget import BudgetPeriod
+from roony.core.budget import Budget, BudgetPeriod
 from roony.core.card import Card
 from roony.core.ledger import Hold
 from roony.core.mandate import Payment
@@ -456,14 +456,89 @@ def test_the_intervals_are_those_of_the_organization(books: Books) -> None:
     assert "-> yes" in story.tell("request C 10000")
 
 
-def test_what_stripe_approved_alone_counts_in_its_interval(books: Books) -> None:
-    """Held and counted where it began, whatever is told first; the next payment waits for the next interval."""
-    story = Story(books)
-    paid_once(books, story)
-    story.tell("says B pending 10000 active")
-    assert (story.purchase.held, story.purchase.payments_made) == (10_000, 2)
-    assert "RENEWAL_TOO_EARLY" in story.tell("request C 10000")
-    assert story.flags() == ["approved_without_roony"]
+class TestStripeAlone:
+    """What Stripe approved or captured without asking counts when it happened, whatever is told first (section 4)."""
+
+    def test_an_approval_counts_in_its_interval_and_month(self, books: Books) -> None:
+        story = Story(books)
+        paid_once(books, story)
+        story.tell("says B pending 10000 active")
+        assert (story.purchase.held, story.purchase.payments_made) == (10_000, 2)
+        assert month(books) == [(0, 10_000), (10_000, 0)]
+        assert "RENEWAL_TOO_EARLY" in story.tell("request C 10000")
+        assert "-> yes" in story.tell("days 30\nrequest D 10000").splitlines()[1]
+        # Told late, captured later and given back: all of it in the month in which it was approved.
+        story.tell("says B closed 10000 active with t2:10000\nrefund r1 100\ncapture B t3 700")
+        assert month(books) == [(0, 10_000), (0, 10_600), (10_000, 0)]
+        assert story.purchase.payments_made == 3
+        assert story.flags() == ["approved_without_roony", "extra_capture", "over_capture"]
+
+    def test_one_told_in_the_next_month_counts_in_its_own(self, books: Books) -> None:
+        story = Story(books)
+        paid_once(books, story)
+        story.began["B"] = books.clock() // 1_000_000
+        story.tell("days 30\nrequest C 10000\nsays B pending 9000 fallback")
+        assert month(books) == [(0, 10_000), (9_000, 0), (10_000, 0)]
+        assert story.purchase.payments_made == 3
+
+    def test_a_capture_is_the_payment_of_its_interval(self, books: Books) -> None:
+        story = Story(books)
+        paid_once(books, story)
+        story.tell("capture - t2 4000\nrefund r1 500")
+        assert month(books) == [(0, 10_000), (0, 3_500)]
+        assert story.purchase.payments_made == 2
+        assert "RENEWAL_TOO_EARLY" in story.tell("request B 10000")
+        assert "-> yes" in story.tell("days 30\nrequest C 10000").splitlines()[1]
+        story.tell("says C closed 10000 yes with t3:10000")
+        assert (story.purchase.ended_reason, month(books)[2]) == ("completed", (0, 10_000))
+
+    @pytest.mark.parametrize("told", ["says B pending 8000 active", "capture - t1 8000"])
+    def test_the_first_uses_what_was_set_aside_at_the_ask(self, books: Books, told: str) -> None:
+        story = Story(books)
+        story.tell(f"ask 10000 every month 3\ncard\ndays 30\n{told}")
+        [payment] = books.rows(Payment)
+        assert payment.interval_start == 1_796_083_200_000_000  # 2026-12-01: it was asked for in November
+        assert "RENEWAL_TOO_EARLY" in story.tell("request C 10000")
+        assert "-> yes" in story.tell("days 31\nrequest D 10000").splitlines()[1]
+        assert [row.sequence for row in books.rows(Payment)] == [1, 2]
+
+    def test_the_first_told_after_an_answer_used_what_was_set_aside(self, books: Books) -> None:
+        """Then the answer has a hold of its own, in the month of its time."""
+        story = Story(books)
+        story.tell("ask 10000 every month 3\ncard")
+        story.began["X"] = books.clock() // 1_000_000
+        story.tell("days 30\nrequest A 10000")
+        assert month(books) == [(10_000, 0)]
+        story.tell("says X closed 8000 active with t1:8000")
+        assert month(books) == [(0, 8_000), (10_000, 0)]
+        story.tell("says A closed 10000 yes with t2:10000")
+        assert month(books) == [(0, 8_000), (0, 10_000)]
+
+    def test_a_reversed_one_may_be_tried_again(self, books: Books) -> None:
+        story = Story(books)
+        paid_once(books, story)
+        story.tell("says B pending 10000 active\nsays B reversed 0 active:10000")
+        assert (story.purchase.held, story.purchase.payments_made) == (0, 1)
+        assert "-> yes" in story.tell("request C 10000")
+        story.tell("capture B t2 300\nwithdraw C 10000")
+        assert month(books) == [(0, 10_000), (0, 300)]
+        assert (story.purchase.held, story.purchase.payments_made) == (0, 2)
+
+    def test_more_on_it_is_declined_for_nothing_was_set_aside(self, books: Books) -> None:
+        story = Story(books)
+        paid_once(books, story)
+        assert "OVER_HOLD" in story.tell("says B pending 5000 active\nrequest B 100 on 5000 #1")
+
+    def test_a_budget_counts_from_its_creation(self, books: Books) -> None:
+        story = Story(books)
+        paid_once(books, story)
+        story.began["B"] = books.clock() // 1_000_000
+        budget = books.row(Budget, id="bud_agent_lifetime")
+        books.put(budget._replace(id="bud_new", created_at=books.clock() + 1))
+        books.reconfigure()
+        story.tell("wait 60\nsays B pending 9000 fallback")
+        assert month(books, "bud_agent_lifetime") == [(9_000, 10_000)]
+        assert month(books, "bud_new") == []
 
 
 def test_a_repeated_request_gets_its_answer_and_no_second_hold(books: Books) -> None:

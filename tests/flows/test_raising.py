@@ -16,7 +16,7 @@ from roony.core.budget import BudgetPeriod
 from roony.core.card import Card
 from roony.core.errors import Refusal
 from roony.core.ledger import Hold
-from roony.core.purchase import Purchase, Velocity
+from roony.core.purchase import Purchase, Recurring, Velocity
 from roony.flows.approval import Approve, ApproveIds, Deny, ExpireApproval
 from roony.flows.card import MadeCard, RecordCard
 from roony.flows.ending import CancelPurchase
@@ -160,6 +160,20 @@ def test_a_purchase_that_waits_for_its_first_yes_is_not_raised(books: Books) -> 
     books.controls(approval_threshold=FROM - 1)
     asked = books.ask(FROM)
     assert lift(books, asked.purchase).code == "not_raisable"
+
+
+@pytest.mark.parametrize("paid", [False, True])
+def test_a_mandate_is_not_raised(books: Books, paid: bool) -> None:
+    """Its price changes only when its merchant asks for another one, and a person says yes to that."""
+    mandate = books.ready(FROM, recurring=Recurring("month", 3))
+    if paid:
+        assert books.authorize(mandate, FROM).approved
+    was = money_rows(books), len(books.rows(AuditRecord)), books.rows(OutboxPromise)
+    refused = lift(books, mandate)
+    assert isinstance(refused, Refusal)
+    assert (refused.code, refused.status, refused.id) == ("not_raisable", 409, mandate.id)
+    assert "mandate" in refused.message
+    assert (money_rows(books), len(books.rows(AuditRecord)), books.rows(OutboxPromise)) == was
 
 
 def test_another_agents_purchase_is_not_there(books: Books) -> None:
