@@ -11,7 +11,7 @@ Stripe's side is the simulator's own reading of a card (facts 1.4, 1.5), made fr
 
 Of a mandate Roony alone declines also a second payment in an interval, one of a card whose payments were all made
 while some of their sum is left, and what the rules or budgets of now no longer allow. Stripe holds each payment to the
-hold and all of them to hold times payments, so that is how much looser it can be: the sum early, never more than the sum.
+hold and all of them to hold times payments: alone it may let the sum through early, never more than the sum.
 
 Everything else the two answer alike.
 """

@@ -533,12 +533,12 @@ class TestStripeAlone:
         story = Story(books)
         paid_once(books, story)
         story.began["B"] = books.clock() // 1_000_000
-        budget = books.row(Budget, id="bud_agent_lifetime")
-        books.put(budget._replace(id="bud_new", created_at=books.clock() + 1))
+        younger = books.row(Budget, id="bud_project_lifetime")._replace(created_at=books.clock() + 1)
+        books.put(younger)
         books.reconfigure()
         story.tell("wait 60\nsays B pending 9000 fallback")
         assert month(books, "bud_agent_lifetime") == [(9_000, 10_000)]
-        assert month(books, "bud_new") == []
+        assert month(books, younger.id) == [(0, 10_000)]
 
 
 def test_a_repeated_request_gets_its_answer_and_no_second_hold(books: Books) -> None:
