@@ -107,7 +107,9 @@ class RecordCard(Command[Purchase]):
         card = with_end_of_mandate(book, card, purchase)
         book.put(card)
         card_became_known(book, card, self.made.stripe_card_id, now)
-        purchase = purchase._replace(failure=None)
+        if purchase.ended_reason != "failed":
+            # What it waited for is over. Why one was given up stays, also when its card turns up after all.
+            purchase = purchase._replace(failure=None)
         connection = book.need(Connection, self.organization_id, card.connection_id)
         over = connection.status in ("revoked", "expired")
         if purchase.ended_at is not None or over or late:

@@ -38,6 +38,7 @@ from roony.flows.stripe_failure import ISSUING_NOT_ACTIVE, REVOKED, Told, seen_a
 from roony.gateway import issuing
 from roony.gateway.errors import StripeCallFailed, StripeForbidden, StripeRefused, StripeUnauthorized
 from roony.gateway.issuing import CardDetails
+from roony.gateway.paging import PageLimitReached
 from roony.gateway.pool import GatewayBusy
 from roony.store.tables import OutboxPromise
 
@@ -114,7 +115,7 @@ async def keep_make_card(context: FlowContext, promise: OutboxPromise) -> Purcha
             # The look was refused, not the card: an earlier try may have made one, so the hold stays.
             return await _not_now(context, connection, promise, refused, over, creating)
         return await _fail(context, connection, promise, refused)
-    except (StripeCallFailed, GatewayBusy) as error:
+    except (StripeCallFailed, GatewayBusy, PageLimitReached) as error:
         return await _not_now(context, connection, promise, error, over, creating)
     weaker = is_weaker(params, made)
     if weaker is not None:
@@ -226,7 +227,9 @@ async def _refuse_weak(
     log.error("card.weaker", card=promise.subject, control=weaker)
     try:
         if made["status"] != "canceled":
-            await ask_stripe(context, connection, issuing.cancel_card, made["id"], f"{promise.key}:weak")
+            # Each try has its own key: a card canceled twice is canceled once, and a kept 500 is not asked for again.
+            key = f"{promise.key}:{promise.tries}:weak"
+            await ask_stripe(context, connection, issuing.cancel_card, made["id"], key)
     except (StripeCallFailed, GatewayBusy) as error:
         await put_off(context, promise, error, effect=True)
         return None

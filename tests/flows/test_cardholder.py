@@ -210,6 +210,7 @@ def test_a_refused_one_stops_cards_of_its_scope_alone(roony: Lossy, books: Books
     assert (failed.status, failed.held) == ("failed", 0)
     assert (failure["code"], failure["retry_can_help"]) == ("cardholder_refused", False)
     assert "roony cardholder set" in failure["message"]
+    assert books.row(Cardholder, scope_id=AGENT).reason not in failure["message"]
     assert books.row(Connection).status == "active"
     assert alerts(books) == [("cardholder_refused", "open")]
     again = books.ask(4_000)

@@ -98,6 +98,7 @@ class TestOrphans:
         asked = roony.books.ask(5_000)
         promise = asked.promise
         roony.books.run(FailCard(ORG, asked.purchase.card_id, "no", "No.", True, promise, "out_c"))
+        told = roony.purchase(asked.purchase).failure
         orphan = self.orphan(roony, asked.purchase)
 
         run = roony.reconcile()
@@ -107,6 +108,8 @@ class TestOrphans:
         assert (card.stripe_card_id, card.stripe_status) == (orphan, "canceled")
         assert self.status(roony, orphan) == "canceled"
         assert (run.differences, roony.purchase(asked.purchase).held) == (0, 0)
+        # Its agent still sees why there is no card.
+        assert (roony.purchase(asked.purchase).status, roony.purchase(asked.purchase).failure) == ("failed", told)
 
     def test_a_card_that_is_wanted_is_left_to_its_promise(self, roony: Lossy) -> None:
         """The 500 had its effect: the promise finds the card by its metadata and the purchase gets it."""

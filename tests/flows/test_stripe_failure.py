@@ -20,6 +20,7 @@ from roony.flows.card_status import STATUS_TRIES
 from roony.flows.ending import CancelPurchase
 from roony.flows.promise import LOOK_UP, MAX_DELAY, SECOND, put_off, wait_before
 from roony.flows.stripe_failure import seen_at_stripe, told, told_refused
+from roony.gateway import issuing, paging
 from roony.gateway.errors import (
     FailureKind,
     StripeCallFailed,
@@ -198,6 +199,46 @@ class TestEnd:
         assert (purchase.status, purchase.held, card.status) == ("failed", 0, "canceled")
         found = roony.books.row(Discrepancy, kind="card_left_open")
         assert (found.status, found.subject) == ("open", card.id)
+
+    @pytest.mark.parametrize("over", [False, True])
+    def test_a_look_at_more_cards_than_are_read_is_bounded_too(
+        self, roony: Lossy, over: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is no proof that there is none, so no other card is made; in the end a person is told."""
+        monkeypatch.setattr(paging, "PAGE_SIZE", 1)
+        monkeypatch.setattr(issuing, "FIND_CARDS_MAX_PAGES", 1)
+        roony.buy(4_000)
+        asked = roony.books.ask(5_000)
+        roony.books.put(asked.promise._replace(tries=2))
+        roony.simulator.control("faults", [{"endpoint": "POST /v1/issuing/cards", "kind": "error_after", "count": 1}])
+        roony.advance(31)
+        roony.work()
+        promise = roony.books.row(OutboxPromise, id=asked.promise.id)
+        if over:
+            roony.books.put(promise._replace(tries=LOOK_TRIES - 1))
+        roony.advance(3_700 if over else 31)
+        roony.work()
+        promise = roony.books.row(OutboxPromise, id=asked.promise.id)
+        said = ("dead", "card_not_made_in_time") if over else ("promised", LOOK_UP)
+        assert (promise.status, promise.last_error) == said
+        assert roony.purchase(asked.purchase).status == ("failed" if over else "issuing")
+        found = roony.findings("card_left_open")
+        assert found == ([("card_left_open", asked.purchase.card_id, "open")] if over else [])
+
+    def test_a_try_a_day_after_the_last_looks_first(self, roony: Lossy) -> None:
+        """Stripe has forgotten the key by then: the same key would make a second card (P2)."""
+        roony.at()
+        roony.books.controls(card_ttl_seconds=7 * 86_400)
+        asked = roony.books.ask(5_000)
+        roony.simulator.control("faults", [{"endpoint": "POST /v1/issuing/cards", "kind": "drop_after", "count": 1}])
+        roony.advance(31)
+        roony.work()
+        promise = roony.books.row(OutboxPromise, id=asked.promise.id)
+        assert (promise.key, promise.last_error) == (f"{asked.purchase.id}:1", "unsure connection")
+        roony.advance(25 * 3_600)
+        roony.work()
+        [card] = roony.stripe.v1.issuing.cards.list().data
+        assert (roony.purchase(asked.purchase).status, roony.card(asked.purchase)) == ("ready", card.id)
 
 
 def test_a_running_program_waits_by_chance(tmp_path: Path) -> None:

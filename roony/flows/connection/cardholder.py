@@ -162,8 +162,8 @@ def refused_before(row: Cardholder) -> CardholderRefused:
     """What is said of a scope whose cardholder Stripe did not take."""
     whose = "organization" if row.scope == "organization" else f"{row.scope} {row.scope_id}"
     message = (
-        f"Stripe did not take the cardholder of the {whose} ({row.reason or row.status}), so no card can be made. Its"
-        " owner has to set it anew: roony cardholder set."
+        f"Stripe did not take the cardholder of the {whose}, so no card can be made. Its owner finds Stripe's reason"
+        " in the alert, and has to set it anew: roony cardholder set."
     )
     return CardholderRefused("cardholder_refused", message)
 
