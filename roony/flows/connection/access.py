@@ -20,7 +20,7 @@ from roony.flows.connection.revocation import RevokeConnection
 from roony.flows.context import FlowContext
 from roony.gateway import issuing
 from roony.gateway.client import ConnectionAccess, StripeGateway
-from roony.gateway.errors import StripeCallFailed, StripeForbidden, StripeUnauthorized
+from roony.gateway.errors import FailureKind, StripeCallFailed, StripeFailure, StripeForbidden, StripeUnauthorized
 from roony.gateway.pool import GatewayBusy
 from roony.store.command import Command
 
@@ -40,8 +40,11 @@ async def ask_stripe(
     """Runs `call(gateway, access, …)` on a thread of the gateway's pool and returns its answer.
 
     Every call for a connection goes through here. Raises StripeCallFailed and GatewayBusy as the call does, and
-    ValueError for a connection without an account. What a 401 or 403 means for the connection is recorded first.
+    ValueError for a connection without an account. What a 401 or 403 means for the connection is recorded first. A key
+    of the other mode counts as one that Stripe refuses; nothing is sent with it.
     """
+    if bool(connection.livemode) != context.gateway.livemode:
+        raise await _of_other_mode(context, connection)
     run = _run_as_app if connection.kind == "stripe_app" else _run
     try:
         return await run(context, connection, call, *args, **kwargs)
@@ -81,6 +84,15 @@ async def _run_as_app(
     except StripeUnauthorized:
         await context.till.submit(RefuseTokens(connection.organization_id, connection.id, newer.generation))
         raise
+
+
+async def _of_other_mode(context: FlowContext, connection: Connection) -> StripeUnauthorized:
+    """The installation went from test to live, or back: connections of the mode before wait until its key is back."""
+    key, own = ("live", "test") if context.gateway.livemode else ("test", "live")
+    words = f"Roony's Stripe key is of {key} mode, the account was connected in {own} mode."
+    org, id = connection.organization_id, connection.id
+    await context.till.submit(RestrictConnection(org, id, "key_refused", words, asked_for=connection))
+    return StripeUnauthorized(StripeFailure(FailureKind.UNAUTHORIZED, None, "wrong_mode", words, None))
 
 
 async def _take_to_heart(

@@ -192,6 +192,10 @@ async def _give_back(context: FlowContext, connection: Connection) -> bool:
     """Deauthorizes at Stripe; True when it is done, or can never be."""
     if connection.stripe_account is None or not context.gateway.connect_client_id:
         return True
+    if bool(connection.livemode) != context.gateway.livemode:
+        # A key of the other mode would give back what another connection has to the same account in that mode.
+        log.warning("connection.not_deauthorized", connection=connection.id, error="our key is of the other mode")
+        return True
     try:
         await context.pool.run(connect.deauthorize, context.gateway, connection.stripe_account)
     except OAuthRefused as refused:
