@@ -171,6 +171,7 @@ def try_permissions(gateway: StripeGateway, access: ConnectionAccess) -> None:
     """
     options = gateway.options(access)
     nobody: Any = {"cardholder": NO_CARDHOLDER, "currency": "usd", "type": "virtual"}
+    gateway.perform(lambda: gateway.sdk.v1.issuing.cards.list({"limit": 1}, options))
     gateway.perform(lambda: gateway.sdk.v1.issuing.cardholders.list({"limit": 1}, options))
     gateway.perform(lambda: gateway.sdk.v1.issuing.authorizations.list({"limit": 1}, options))
     gateway.perform(lambda: gateway.sdk.v1.issuing.transactions.list({"limit": 1}, options))
