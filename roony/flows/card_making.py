@@ -22,7 +22,7 @@ from roony.flows.card import (
     RecordCard,
     card_facts,
 )
-from roony.flows.connection import CardholderRefused, ask_stripe, ensure_cardholder
+from roony.flows.connection import CardholderRefused, ask_stripe, ensure_cardholder, look_at_account
 from roony.flows.context import FlowContext
 from roony.flows.delivery import deliver
 from roony.flows.inline import finish_in_time
@@ -212,12 +212,15 @@ async def _fail(
 
 
 async def _issuing_is_off(context: FlowContext, connection: Connection) -> bool:
-    """Whether the account has lost the capability that cards need: Stripe's refusal has no code for it (facts 6.1)."""
+    """Whether the account has lost the capability that cards need: Stripe's refusal has no code for it (facts 6.1).
+
+    What the look finds restricts the connection at once: the event about it may be late, or lost.
+    """
     try:
-        account = await ask_stripe(context, connection, issuing.retrieve_account)
+        seen = await look_at_account(context, connection)
     except (StripeCallFailed, GatewayBusy):
         return False
-    return (account.get("capabilities") or {}).get("card_issuing") in ("inactive", "pending")
+    return isinstance(seen, Connection) and seen.card_issuing not in (None, "active")
 
 
 async def _refuse_weak(

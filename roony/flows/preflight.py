@@ -253,15 +253,28 @@ async def keep_preflight(context: FlowContext, promise: OutboxPromise) -> None:
 
 
 async def keep_check_balance(context: FlowContext, promise: OutboxPromise) -> None:
-    """One look at the Issuing balance; the next hour looks again, whatever came of it."""
+    """One look at the account and its Issuing balance; the next hour looks again, whatever came of it.
+
+    The account comes first: an event about it may be lost, and our own key may be of another one by now, whose balance
+    says nothing.
+    """
     connection = await read_connection(context, promise.organization_id, promise.subject)
-    found = None
+    found: int | str | None = None
     if connection is not None and connection.status in STANDING:
-        found = await _seen(context, connection, issuing.issuing_balance, connection.currency)
+        found = await _balance_of_account(context, connection)
     if isinstance(found, int):
         await context.till.submit(RecordBalance(promise.organization_id, promise.subject, found, promise))
     else:
         await context.till.submit(FinishPromise(promise.organization_id, promise, found or "no Issuing balance"))
+
+
+async def _balance_of_account(context: FlowContext, connection: Connection) -> int | str | None:
+    """In minor units, None when the account has none, or in words why it could not be seen."""
+    try:
+        await look_at_account(context, connection)
+    except (StripeCallFailed, GatewayBusy) as error:
+        return _words(error)
+    return await _seen(context, connection, issuing.issuing_balance, connection.currency)
 
 
 async def first_preflight(context: FlowContext, connection: Connection, seconds: float) -> Preflight | None:

@@ -16,9 +16,9 @@ from roony.core.preflight import Preflight
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
 from roony.flows import connection as flow
-from roony.flows.connection import KeyOfAnother
+from roony.flows.connection import AccountDuty, KeyOfAnother
 from roony.flows.context import FlowContext
-from roony.flows.preflight import run_preflight
+from roony.flows.preflight import keep_check_balance, run_preflight
 from roony.store import outbox
 from roony.store.tables import OutboxPromise
 from tests.gateway.loopback import Answer, LoopbackStripe
@@ -189,6 +189,28 @@ class TestKeyOfAnotherCompany:
             await flow.look_at_account(context, first)
         assert books.row(Connection, id=first.id).status == "restricted"
 
+    @pytest.mark.parametrize("kind", ["check_account", "check_balance"])
+    async def test_a_start_and_each_hour_find_out(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe, key_of: Any, kind: str
+    ) -> None:
+        """And the other account's balance is not taken for this one's."""
+        key_of("acct_a")
+        first = await direct(context)
+        key_of("acct_b")
+        books.clock.advance(2 * 3_600)
+        wire.received.clear()
+        for look in await AccountDuty(context).due(context.clock()):
+            if (look.kind, look.connection_id) == (kind, first.id):
+                await context.till.submit(look)
+        keep_look = flow.keep_check_account if kind == "check_account" else keep_check_balance
+        for promise in await context.till.write(outbox.claim(context.clock())):
+            if promise.kind == kind:
+                await keep_look(context, promise)
+
+        row = books.row(Connection, id=first.id)
+        assert row.status_reason == "key_refused: Roony's Stripe key is of acct_b, not of acct_a."
+        assert [sent.path for sent in wire.received] == ["/v1/account"]
+
     async def test_a_restricted_connection_holds_the_key_too(
         self, context: FlowContext, books: Books, key_of: Any
     ) -> None:
@@ -242,3 +264,17 @@ class TestOneForEachInstallation:
 
         # Of two that are over, nobody can say whose it is.
         assert own_route(context) is None
+
+    @pytest.mark.parametrize(("code", "hears"), [("capability_inactive", True), ("key_refused", False)])
+    async def test_one_that_is_restricted_hears_of_its_cards_while_the_key_is_its_own(
+        self, context: FlowContext, books: Books, key_of: Any, code: str, hears: bool
+    ) -> None:
+        key_of("acct_a")
+        first = await direct(context)
+        await flow.disconnect(context, ORG, first.id, "usr_1")
+        key_of("acct_b")
+        second = await direct(context, OTHER_ORG)
+
+        await context.till.submit(flow.RestrictConnection(OTHER_ORG, second.id, code, "no"))
+
+        assert own_route(context) == (second.id if hears else None)

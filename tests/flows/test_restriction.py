@@ -192,6 +192,21 @@ class TestRefusals:
         assert "Stripe-Account" not in wire.received[-1].headers
         assert books.rows(OutboxPromise, kind="end_cards_of_connection") == []
 
+    async def test_whose_platform_it_was_connected_to_is_found_out_later(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe
+    ) -> None:
+        """Stripe did not say when it was connected; else its word that the account is gone would never count."""
+        wire.script(account(), KEY)
+        await flow.look_at_account(context, row_of(books))
+        assert row_of(books).platform_account is None
+        wire.script(account(), Answer({"id": "acct_platform"}))
+        await flow.look_at_account(context, row_of(books))
+        assert row_of(books).platform_account == "acct_platform"
+        wire.received.clear()
+        wire.script(account(), Answer({"id": "acct_other"}))
+        await flow.look_at_account(context, row_of(books))
+        assert (row_of(books).platform_account, len(wire.received)) == ("acct_platform", 1)
+
     @pytest.mark.parametrize("answer", [KEY, PERMISSION, GONE])
     async def test_a_slow_answer_is_not_about_a_connection_made_meanwhile(
         self, context: FlowContext, books: Books, wire: LoopbackStripe, answer: Answer
@@ -303,7 +318,7 @@ class TestRecovery:
     ) -> None:
         await self.restricted(context, books, wire, PERMISSION)
         wire.received.clear()
-        wire.script(account(), NOTHING, NOTHING, NOTHING, NO_CARDHOLDER, PERMISSION)
+        wire.script(account(), NOTHING, NOTHING, NOTHING, NOTHING, NO_CARDHOLDER, PERMISSION)
         await self.look(context, AccountDuty(context))
         assert codes(books) == ["permission_missing"]
         assert [(sent.method, sent.path) for sent in wire.received][-1] == ("POST", "/v1/issuing/cards")
@@ -311,13 +326,20 @@ class TestRecovery:
 
         books.clock.advance(120)
         wire.received.clear()
-        wire.script(account(), NOTHING, NOTHING, NOTHING, PERMISSION)
+        wire.script(account(), NOTHING, NOTHING, NOTHING, NOTHING, PERMISSION)
         await self.look(context, AccountDuty(context))
         assert codes(books) == ["permission_missing"]
         assert [(sent.method, sent.path) for sent in wire.received][-1] == ("POST", "/v1/issuing/cardholders/ich_none")
 
         books.clock.advance(120)
-        wire.script(account(), NOTHING, NOTHING, NOTHING, NO_CARDHOLDER)
+        wire.received.clear()
+        wire.script(account(), PERMISSION)
+        await self.look(context, AccountDuty(context))
+        assert codes(books) == ["permission_missing"]
+        assert [(sent.method, sent.path) for sent in wire.received][-1] == ("GET", "/v1/issuing/cards")
+
+        books.clock.advance(120)
+        wire.script(account(), NOTHING, NOTHING, NOTHING, NOTHING, NO_CARDHOLDER)
         await self.look(context, AccountDuty(context))
         assert row_of(books).status == "active"
 

@@ -176,6 +176,18 @@ class TestEnd:
         assert (found.status, found.card_id) == ("open", purchase.card_id)
         assert roony.books.row(Card, id=purchase.card_id).status == "canceled"
 
+    def test_an_account_without_issuing_is_restricted_though_no_event_says_so(self, roony: Lossy) -> None:
+        """Stripe refused a card; the look at the account that says why is recorded."""
+        roony.simulator.control(f"accounts/{roony.account}", {"card_issuing": "inactive"})
+        roony.at()
+        asked = roony.books.ask(5_000)
+        roony.advance(31)
+        roony.work()
+        purchase = roony.purchase(asked.purchase)
+        assert (purchase.status, purchase.held) == ("failed", 0)
+        assert json.loads(purchase.failure or "{}")["code"] == "issuing_not_active"
+        assert (roony.connection.status, roony.connection.card_issuing) == ("restricted", "inactive")
+
     def test_a_card_nobody_can_look_for_for_a_day_is_a_persons(self, roony: Lossy) -> None:
         """The create that went unanswered may have made it: the look is what fails, long after the card's time."""
         roony.at()
@@ -184,8 +196,8 @@ class TestEnd:
         roony.simulator.control("faults", [{"endpoint": "POST /v1/issuing/cards", "kind": "error_after", "count": 1}])
         roony.advance(31)
         roony.work()
-        look = {"endpoint": "GET /v1/issuing/cards", "kind": "rate_limit", "count": 2}
-        roony.simulator.control("faults", [look])
+        # Whoever lists cards meanwhile, such as the hourly reconciliation.
+        roony.simulator.control("faults", [{"endpoint": "GET /v1/issuing/cards", "kind": "rate_limit", "count": 1_000}])
         for seconds in (301, 3_700):
             promise = roony.books.row(OutboxPromise, kind="make_card")
             assert (promise.status, promise.last_error) == ("promised", LOOK_UP)

@@ -18,7 +18,7 @@ from roony.core.confirmation import OTHER_CARDS, Confirmation
 from roony.core.connection import PERSONAL, STANDING, Connection, Seen, as_seen, lift, restrictions_of
 from roony.core.errors import Refusal, not_found
 from roony.flows.card import FinishPromise, PutOff, done
-from roony.flows.connection.access import ask_stripe
+from roony.flows.connection.access import ask_stripe, own_account
 from roony.flows.connection.restriction import RestrictConnection, follow_restrictions, restriction_rows
 from roony.flows.connection.routing import read_connection
 from roony.flows.context import FlowContext
@@ -74,6 +74,15 @@ _STANDING = (
 )
 
 
+def at_start(livemode: bool) -> Select[Any]:
+    """Connections for the first looks of a process, whose key is of this mode: the key comes with the start, so that is
+    when it may be of another account or mode than before."""
+    foreign = (connections.c.kind == "direct") | (connections.c.livemode != int(livemode))
+    wanted = (connections.c.status == "restricted") | (connections.c.status.in_(STANDING) & foreign)
+    order = (connections.c.organization_id, connections.c.id)
+    return select(connections).where(wanted, connections.c.stripe_account.is_not(None)).order_by(*order)
+
+
 def check_id(kind: str, connection_id: str, cause: str) -> str:
     """The id of one look, so that the same cause leads to one."""
     return "out_" + hashlib.sha256(f"{kind}|{connection_id}|{cause}".encode()).hexdigest()[:24]
@@ -118,6 +127,7 @@ class PromiseCheck(Command[bool]):
 @dataclass(frozen=True, slots=True)
 class RecordAccount(Command[Connection | Refusal | None]):
     """The account as it was seen. `works` are the restrictions that this look shows to be over; `promise` ends with it.
+    `platform_account` is whose key it was seen with, for a connection of which that is not known.
 
     None when a later look was recorded before: look again.
     """
@@ -127,6 +137,7 @@ class RecordAccount(Command[Connection | Refusal | None]):
     seen: Seen
     works: tuple[str, ...] = ()
     promise: OutboxPromise | None = None
+    platform_account: str | None = None
 
     def needs(self, now: int) -> Needs:
         """The connection and its alert, and whether other cards were decided on."""
@@ -144,6 +155,7 @@ class RecordAccount(Command[Connection | Refusal | None]):
         if connection.status in STANDING:
             chosen = book.get(Confirmation, org, org, OTHER_CARDS) is not None
             after = as_seen(lift(connection, self.works, self.seen.asked_at), self.seen, chosen, now)
+            after = after._replace(platform_account=connection.platform_account or self.platform_account)
             connection = follow_restrictions(book, connection, after, ROONY, now)
         if self.promise is not None:
             book.finish_promise(done(self.promise, now))
@@ -191,9 +203,13 @@ async def look_at_account(
     other, more = None, False
     if "other_cards_undecided" in held:
         other, more = await ask_stripe(context, connection, issuing.count_other_cards)
+    platform = None
+    if connection.kind == "connect" and connection.platform_account is None:
+        # Stripe did not say when it was connected, or an earlier release did not ask.
+        platform = await own_account(context)
     seen = Seen(issuing_capability(account), other, more, asked_at)
     return await context.till.submit(
-        RecordAccount(connection.organization_id, connection.id, seen, tuple(works), promise)
+        RecordAccount(connection.organization_id, connection.id, seen, tuple(works), promise, platform)
     )
 
 
@@ -240,10 +256,11 @@ Place = tuple[str, str] | None
 
 
 class AccountDuty:
-    """Looks at restricted connections whose reasons can pass by themselves, and hourly at every balance.
+    """Looks at restricted connections whose reasons can pass by themselves, and hourly at every account's balance.
 
-    One for each worker, at its start too. The id of a look follows from its time, so of many processes that find it due
-    one begins it. Every round reads the next connections, and after the last one begins again: none waits for ever.
+    One for each worker; at its start it looks also at what a key that was exchanged may no longer be good for. The id
+    of a look follows from its time, so of many processes that find it due one begins it. Every round reads the next
+    connections, and after the last one begins again: none waits for ever.
     """
 
     def __init__(self, context: FlowContext) -> None:
@@ -263,12 +280,13 @@ class AccountDuty:
         return [*await self._accounts(now), *await self._balances(now)]
 
     async def _accounts(self, now: int) -> list[PromiseCheck]:
-        """The next restricted connections that may work again, at most `MAX_LOOKS` of them."""
+        """The next connections that may work again, or at the start no more, at most `MAX_LOOKS` of them."""
         found: list[PromiseCheck] = []
-        rows = await self._page(_RESTRICTED, self._restricted)
+        statement = at_start(self._context.gateway.livemode) if self._first else _RESTRICTED
+        rows = await self._page(statement, self._restricted)
         self._restricted = _place_behind(rows)
         for connection in rows:
-            if not can_pass(connection):
+            if connection.status == "restricted" and not can_pass(connection):
                 continue
             if len(found) == MAX_LOOKS:
                 self._restricted = (found[-1].organization_id, found[-1].connection_id)

@@ -9,7 +9,7 @@ from sqlalchemy import Insert, bindparam, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from roony.core.agent import Organization
-from roony.core.connection import Connection
+from roony.core.connection import Connection, restrictions_of
 from roony.flows.context import FlowContext
 from roony.store.tables import AccountRoute, account_routes, connections, organizations
 from roony.store.writer import Writer
@@ -86,12 +86,20 @@ def direct_connections(context: FlowContext, livemode: bool) -> list[Connection]
 
 
 def _direct_route(directs: list[Connection]) -> AccountRoute | None:
-    """The active one. While there is none, one that alone is left still gets what Stripe says of its last cards."""
-    active = [connection for connection in directs if connection.status == "active"]
-    if not active and len(directs) != 1:
+    """The active one, else one that is restricted and has our key all the same. While there is none, one that alone is
+    left still gets what Stripe says of its last cards."""
+    standing = [connection for connection in directs if connection.status == "active"]
+    standing = standing or [connection for connection in directs if _has_key(connection)]
+    if not standing and len(directs) != 1:
         return None
-    found = (active or directs)[0]
+    found = (standing or directs)[0]
     return AccountRoute(found.stripe_account or "", found.livemode, found.organization_id, found.id)
+
+
+def _has_key(connection: Connection) -> bool:
+    """False where the key was refused: it may be another company's by now, whose events are nobody's business here."""
+    refused = any(item.code == "key_refused" for item in restrictions_of(connection))
+    return connection.status == "restricted" and not refused
 
 
 async def claim_route(
