@@ -7,13 +7,15 @@ from typing import Any
 import typer
 
 from roony.cli.checks import print_checks
-from roony.cli.output import WRONG_USE, JsonOption, fail, print_json, print_list, print_one
-from roony.cli.remote import DEFAULT_URL, UrlOption, owner
+from roony.cli.output import FAILED, WRONG_USE, JsonOption, fail, print_json, print_list, print_one
+from roony.cli.remote import DEFAULT_URL, Remote, UrlOption, owner
 from roony.core.permission import PERMISSIONS, app_manifest, permissions_of
 
 app = typer.Typer(help="Connected Stripe accounts.", no_args_is_help=True)
 
 _CONNECTIONS = "/api/v1/admin/connections"
+# Connections read to find those that stand: ended ones and attempts are listed too. 100 a page.
+MAX_PAGES = 100
 
 
 @app.command()
@@ -134,7 +136,7 @@ def set_up_webhooks(
     """Make the webhook endpoint at Stripe on the account itself, with every event; again: bring it in line."""
     remote = owner(url)
     if connection_id is None:
-        standing = [row for row in remote.get(_CONNECTIONS)["data"] if row["status"] in ("active", "restricted")]
+        standing = standing_connections(remote)
         if len(standing) != 1:
             fail("Say which connection: roony connection list shows them.", WRONG_USE)
         connection_id = standing[0]["id"]
@@ -147,6 +149,21 @@ def set_up_webhooks(
         typer.echo(f"{one['id']}: its secret counts{until}.")
     typer.echo("Stripe asks for authorizations at the address in the account's Issuing settings: set it there as well.")
     typer.echo(f"Next: roony connection preflight {connection_id}")
+
+
+def standing_connections(remote: Remote) -> list[dict[str, Any]]:
+    """The connections that are active or restricted, newest first, however many ended before them."""
+    found: list[dict[str, Any]] = []
+    cursor = None
+    for _ in range(MAX_PAGES):
+        page = remote.get(_CONNECTIONS, limit=100, cursor=cursor)
+        found += [row for row in page["data"] if row["status"] in ("active", "restricted")]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    else:
+        fail(f"There are more than {MAX_PAGES * 100} connections: name one (`roony connection preflight`).", FAILED)
+    return found
 
 
 def _print_connection(connection: dict[str, Any], as_json: bool) -> None:

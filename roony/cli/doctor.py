@@ -7,11 +7,11 @@ from typing import Any
 import typer
 
 from roony.cli.checks import print_checks
+from roony.cli.connection import standing_connections
 from roony.cli.output import DONE, FAILED, JsonOption, print_json
 from roony.cli.remote import Remote, UrlOption, owner
 
 _ADMIN = "/api/v1/admin"
-_STANDING = ("active", "restricted")
 
 
 def doctor(
@@ -22,7 +22,7 @@ def doctor(
     """Check the installation and every connected account; exits 0 only if nothing is missing."""
     remote = owner(url)
     own = [_reachable(url), *remote.get(f"{_ADMIN}/doctor")["checks"]]
-    standing = [row for row in remote.get(f"{_ADMIN}/connections", limit=100)["data"] if row["status"] in _STANDING]
+    standing = standing_connections(remote)
     if not standing:
         after = "Connect one: roony connection start"
         own.append(_check("connection", "missing", "No Stripe account is connected.", after))

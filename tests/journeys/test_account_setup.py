@@ -323,3 +323,12 @@ class TestDoctor:
     def test_nothing_answers(self, roony: Simulation) -> None:
         told = self.doctor(roony, "--url", "http://127.0.0.1:9")
         assert (told.returncode, "roony serve" in told.stderr) == (1, True)
+
+    def test_attempts_that_came_to_nothing_hide_no_account(self, roony: Simulation) -> None:
+        """The last test of the file: it leaves more connections than a page holds."""
+        own = connection(roony)["id"]
+        for _ in range(100):
+            roony.owner.send("POST", f"{ADMIN}/connections", {"kind": "connect"}, status=201)
+        told = self.doctor(roony, "--json")
+        titles = [group["title"] for group in json.loads(told.stdout)["groups"]]
+        assert [title.partition(" ")[0] for title in titles[1:]] == [own]
