@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from roony.core.agent import Agent, Organization, Project, frozen_scope
 from roony.core.card import Card
 from roony.core.errors import Refusal, not_found
 from roony.core.purchase import Purchase
 from roony.flows.ending import promise_card_status
 from roony.flows.movement import audit, follow
+from roony.flows.scope import frozen_above
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -78,14 +78,9 @@ class UnfreezeCard(Command[CardFrozen | Refusal]):
         if card.frozen_at is None:
             return CardFrozen(card, False)
         purchase = book.need(Purchase, self.organization_id, card.purchase_id)
-        scope = frozen_scope(
-            book.need(Organization, self.organization_id),
-            book.get(Project, self.organization_id, purchase.project_id),
-            book.get(Agent, self.organization_id, purchase.agent_id),
-        )
         before = card
         card = card._replace(frozen_at=None, updated_at=now)
-        comes_back = scope is None and purchase.ended_at is None and now < card.expires_at
+        comes_back = frozen_above(book, purchase) is None and purchase.ended_at is None and now < card.expires_at
         if comes_back and card.status == "frozen":
             card = card._replace(status="active")
         book.put(card)

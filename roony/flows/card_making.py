@@ -50,6 +50,8 @@ LOOK_UP_AFTER = 20 * 3_600 * SECOND
 LOOK_UP_MARGIN_SECONDS = 60
 # Tries, once no card may be made any more, before a person is told: about a day of them, five minutes apart.
 LOOK_TRIES = 300
+# As many to cancel a card that came back weaker.
+CANCEL_TRIES = 300
 
 
 async def make_card(context: FlowContext, promise: OutboxPromise, timeout: float) -> Purchase | None:
@@ -226,18 +228,26 @@ async def _issuing_is_off(context: FlowContext, connection: Connection) -> bool:
 async def _refuse_weak(
     context: FlowContext, connection: Connection, promise: OutboxPromise, made: dict[str, Any], weaker: str
 ) -> Purchase | None:
-    """A card that came back with less than was asked is never handed out: canceled at Stripe, the purchase fails."""
-    log.error("card.weaker", card=promise.subject, control=weaker)
+    """A card that came back with less than was asked is never handed out: canceled at Stripe, the purchase fails.
+
+    One that Stripe does not cancel is left to a person after `CANCEL_TRIES` (`card_left_open`).
+    """
+    log.error("card.weaker", card=promise.subject, stripe_card=made["id"], control=weaker)
+    left_open = False
     try:
         if made["status"] != "canceled":
             # Each try has its own key: a card canceled twice is canceled once, and a kept 500 is not asked for again.
             key = f"{promise.key}:{promise.tries}:weak"
             await ask_stripe(context, connection, issuing.cancel_card, made["id"], key)
     except (StripeCallFailed, GatewayBusy) as error:
-        await put_off(context, promise, error, effect=True)
-        return None
-    message = f"Stripe made the card without {weaker}, so it was canceled. {NOTHING_CHARGED} The owner has to look."
-    return await _end(context, promise, Ending("card_weaker", message, False))
+        if promise.tries + 1 < CANCEL_TRIES:
+            await put_off(context, promise, error, effect=True)
+            return None
+        left_open = True
+    became = "and did not cancel it" if left_open else "so it was canceled"
+    message = f"Stripe made the card without {weaker}, {became}. {NOTHING_CHARGED} The owner has to look."
+    seen = {"stripe_card": str(made["id"])}
+    return await _end(context, promise, Ending("card_weaker", message, False), maybe_made=left_open, seen=seen)
 
 
 async def _end(

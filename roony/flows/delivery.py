@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import structlog
 
-from roony.core.agent import Agent, Organization, Project, chain
+from roony.core.agent import Agent, Organization, chain
 from roony.core.card import MAX_DELIVERIES, Card
 from roony.core.connection import Connection
 from roony.core.delivery import LINK_LIFETIME, RevealLink, allowed_delivery, delivers_as, thumbprint

@@ -261,6 +261,22 @@ class TestProbe:
         assert {status for _, status in await cards(context, connection)} == {"canceled"}
         assert books.rows(Discrepancy) == []
 
+    async def test_a_key_that_may_not_ask_is_said_and_leaves_no_card(
+        self, context: FlowContext, books: Books, simulator: SimulatorProcess
+    ) -> None:
+        """The test helpers' permission is nothing that agents need: the connection stays as it is."""
+        connection = await connected(context)
+        endpoint = "POST /v1/test_helpers/issuing/authorizations"
+        simulator.control("faults", [{"endpoint": endpoint, "kind": "forbidden", "count": 1}])
+        found = await probe(context, ORG, connection.id, "usr_1")
+        assert isinstance(found, Preflight)
+        [check] = checks_of(found)
+        assert (check.id, check.status) == ("probe", "unknown")
+        assert "permission" in check.message
+        assert [status for _, status in await cards(context, connection)] == ["canceled"]
+        assert now(books, connection).status == "active"
+        assert books.row(OutboxPromise, kind="probe").status == "done"
+
     async def test_what_a_dead_holder_left_is_canceled_and_not_repeated(
         self, context: FlowContext, books: Books
     ) -> None:

@@ -201,6 +201,13 @@ MANDATES: dict[str, list[Step]] = {
         ("raise", "C", 4_000, "yes"),
         ("capture", "C", 4_100, True),
     ],
+    "a check of nothing, the first thing of a day": [
+        ("request", "A", 10_000),
+        ("capture", "A", 10_000, True),
+        ("day",),
+        ("request", "C", 0),
+        ("reverse", "C", None),
+    ],
     "all three payments, and the card ends": [
         ("request", "A", 10_000),
         ("capture", "A", 10_000, True),

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from roony.core.audit import AuditRecord
 from roony.core.card import Card
 from roony.core.purchase import Purchase
+from roony.core.settlement import Discrepancy
+from roony.flows.card_making import CANCEL_TRIES
 from roony.store.tables import OutboxPromise
 from tests.support.books import Books
 from tests.support.reconciling import Lossy
@@ -37,10 +40,10 @@ def made_unheard(roony: Lossy) -> tuple[Purchase, str]:
     return purchase, card.id
 
 
-def look(books: Books, roony: Lossy) -> None:
+def look(books: Books, roony: Lossy, seconds: int = 31) -> None:
     """The worker tries the same key until it looks for the card, and ends the promise."""
     for _ in range(8):
-        books.clock.advance(31)
+        books.clock.advance(seconds)
         roony.work()
         if books.row(OutboxPromise, kind="make_card").status != "promised":
             return
@@ -83,3 +86,26 @@ def test_a_cancel_that_does_not_come_through_is_tried_again(kind: str, roony: Lo
     look(books, roony)
     assert (books.row(Purchase).status, books.row(Purchase).held) == ("failed", 0)
     assert roony.stripe.v1.issuing.cards.retrieve(card).status == "canceled"
+
+
+def test_one_that_stripe_never_cancels_is_left_to_a_person(roony: Lossy, books: Books) -> None:
+    _, card = made_unheard(roony)
+    roony.stripe.v1.issuing.cards.update(card, {"status": "inactive"})
+    promise = books.row(OutboxPromise, kind="make_card")
+    books.put(promise._replace(tries=CANCEL_TRIES - 2, last_error="look_up"))
+    roony.simulator.control(
+        "faults", [{"endpoint": "POST /v1/issuing/cards/{card}", "kind": "rate_limit", "count": 50}]
+    )
+    books.clock.advance(31)
+    roony.work()
+    assert (books.row(Purchase).status, books.rows(Discrepancy)) == ("issuing", [])
+    look(books, roony, 301)
+    roony.simulator.control("faults", [])
+    purchase = books.row(Purchase)
+    assert (purchase.status, purchase.held) == ("failed", 0)
+    failure = json.loads(purchase.failure or "{}")
+    assert (failure["code"], "did not cancel it" in failure["message"]) == ("card_weaker", True)
+    assert [found.kind for found in books.rows(Discrepancy, status="open")] == ["card_left_open"]
+    [failed] = [json.loads(row.body) for row in books.rows(AuditRecord) if row.action == "card.failed"]
+    assert failed["stripe_card"] == card
+    assert books.row(OutboxPromise, kind="make_card").status == "dead"

@@ -17,6 +17,7 @@ from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
 from roony.flows.card_making import LOOK_TRIES
 from roony.flows.card_status import STATUS_TRIES
+from roony.flows.connection.cardholder import put_off_cardholder
 from roony.flows.ending import CancelPurchase
 from roony.flows.promise import LOOK_UP, MAX_DELAY, SECOND, put_off, wait_before
 from roony.flows.stripe_failure import seen_at_stripe, told, told_refused
@@ -125,6 +126,15 @@ KEPT_500 = failed(FailureKind.SERVER_ERROR, stripe_should_retry=False)
 
 
 class TestPuttingOff:
+    @pytest.mark.parametrize(("jitter", "seconds"), [(0.0, 4), (1.0, 8)])
+    def test_a_cardholder_waits_half_by_chance_too(self, roony: Lossy, jitter: float, seconds: int) -> None:
+        promise = new_promise(ORG, "out_h", "make_cardholder", "con_1", {}, 0)._replace(tries=3, lease_until=1)
+        roony.books.put(promise)
+        context = replace(roony.context, jitter=lambda: jitter)
+        asyncio.run(put_off_cardholder(context, promise, limited()))
+        row = roony.books.row(OutboxPromise, id="out_h")
+        assert (row.tries, row.key, row.due_at) == (4, promise.key, roony.books.clock() + seconds * SECOND)
+
     def test_the_same_key_goes_again_and_after_three_unsure_tries_another(self, roony: Lossy) -> None:
         """Setting a status twice is the same as once, so a kept 500 must not be asked for again and again."""
         promise = new_promise(ORG, "out_s", "set_card_status", "crd_1", {}, 0)._replace(lease_until=1)
@@ -205,6 +215,7 @@ class TestEnd:
             if seconds == 3_700:
                 roony.books.put(promise._replace(tries=LOOK_TRIES - 1))
             roony.work()
+        roony.simulator.control("faults", [])
         promise = roony.books.row(OutboxPromise, kind="make_card")
         assert (promise.status, promise.last_error) == ("dead", "card_not_made_in_time")
         purchase, card = roony.purchase(asked.purchase), roony.books.row(Card)

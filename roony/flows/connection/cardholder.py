@@ -22,6 +22,7 @@ from roony.flows.connection.access import ask_stripe
 from roony.flows.connection.cardholder_rows import DropCardholder, RecordCardholder, WantCardholder
 from roony.flows.connection.routing import read_connection
 from roony.flows.context import FlowContext
+from roony.flows.promise import wait_before
 from roony.gateway import issuing
 from roony.gateway.errors import FailureKind, StripeCallFailed, StripeRefused, StripeUncertain
 from roony.gateway.pool import GatewayBusy
@@ -30,7 +31,6 @@ from roony.store.tables import OutboxPromise, cardholders
 log = structlog.get_logger("roony.connections")
 
 SECOND = 1_000_000
-MAX_DELAY = 300 * SECOND
 
 _ROW = select(cardholders).where(
     cardholders.c.organization_id == bindparam("org"),
@@ -106,9 +106,9 @@ async def keep_make_cardholder(context: FlowContext, promise: OutboxPromise) -> 
 
 
 async def put_off_cardholder(context: FlowContext, promise: OutboxPromise, error: Exception) -> None:
-    """Due again later, with a doubling wait."""
-    delay = min(MAX_DELAY, SECOND * 2 ** min(promise.tries, 10))
-    log.warning("cardholder.put_off", subject=promise.subject, error=str(error)[:300], seconds=delay // SECOND)
+    """Due again later with the same key, after the wait of every promise (`wait_before`)."""
+    delay = wait_before(promise.tries, error, context.jitter())
+    log.warning("cardholder.put_off", subject=promise.subject, error=str(error)[:300], seconds=delay / SECOND)
     await context.till.submit(
         PutOff(promise.organization_id, promise, promise.key, promise.attempt, delay, type(error).__name__)
     )
