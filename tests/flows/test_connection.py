@@ -191,6 +191,16 @@ class TestCardholderParameters:
         assert params["billing"] == {"address": address}
         assert params["metadata"] == {"roony_organization": ORG, "roony_connection": "con_x"}
 
+    async def test_cards_in_eur_need_a_phone_number_in_live_mode(self, books: Books) -> None:
+        address = {"line1": "1 Rue de la Paix", "city": "Paris", "postal_code": "75002", "country": "FR"}
+        given: dict[str, Any] = {"billing": {"address": address}}
+        organization = books.row(Organization, id=ORG)._replace(settings=json.dumps({"cardholder": given}))
+        assert code_of(default_params(organization, "con_x", True, "eur")) == "phone_number_missing"
+        assert not isinstance(default_params(organization, "con_x", True, "gbp"), Refusal)
+        given["phone_number"] = "+33123456789"
+        organization = organization._replace(settings=json.dumps({"cardholder": given}))
+        assert not isinstance(default_params(organization, "con_x", True, "eur"), Refusal)
+
 
 class TestStart:
     """The one-time link."""

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from roony.core.agent import DELIVERIES, Agent, Organization
+from roony.core.agent import DELIVERIES, Agent, Organization, Project
 from roony.core.audit import AuditRecord
 from roony.core.card import MAX_DELIVERIES, Card
+from roony.core.connection import Connection
 from roony.core.delivery import LINK_LIFETIME, MAX_WRONG_KEYS, RevealLink, thumbprint
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase
@@ -107,6 +108,20 @@ def test_no_live_card_no_details(table: str, way: str, books: Books) -> None:
     story.tell(table)
     register(books)
     expect_refused(books, "card_not_ready", story.purchase_id, way)
+
+
+@pytest.mark.parametrize("scope", [Agent, Project, Organization])
+def test_a_freeze_counts_before_its_cards_have_followed(scope: type, books: Books, story: Story) -> None:
+    books.freeze(scope)
+    assert books.row(Card).status == "active"
+    expect_refused(books, "card_not_ready", story.purchase_id, "raw")
+
+
+@pytest.mark.parametrize("status", ["restricted", "revoked", "expired"])
+def test_no_details_while_the_account_is_not_ours_to_buy_with(status: str, books: Books, story: Story) -> None:
+    books.put(books.row(Connection)._replace(status=status))
+    books.reconfigure()
+    expect_refused(books, "card_not_ready", story.purchase_id, "raw")
 
 
 @pytest.mark.parametrize("allowed", DELIVERIES)

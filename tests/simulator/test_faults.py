@@ -127,6 +127,14 @@ def test_the_header_decides_whether_the_sdk_retries(simulator: SimulatorProcess)
     assert len(client.v1.topups.list().data) == 2
 
 
+def test_a_500_under_a_key_carries_the_header_too(simulator: SimulatorProcess, client: stripe.StripeClient) -> None:
+    rule = {"endpoint": "POST /v1/topups", "kind": "error_after", "count": 1, "should_retry": False}
+    simulator.control("faults", [rule])
+    with pytest.raises(stripe.APIError) as failed:
+        client.v1.topups.create(TOPUP, {"idempotency_key": "a"})
+    assert failed.value.headers["Stripe-Should-Retry"] == "false"
+
+
 def test_chance_is_the_same_with_the_same_seed(simulator: SimulatorProcess, client: stripe.StripeClient) -> None:
     def luck(seed: int) -> list[bool]:
         rule = {"endpoint": "GET /v1/balance", "kind": "conflict", "probability": 0.5, "seed": seed}

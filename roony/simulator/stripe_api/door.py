@@ -122,6 +122,7 @@ class Door:
             if not refusal.stored:
                 raise
             refusal.name_log(caller.account, headers["Request-Id"])
+            headers |= refusal.headers
             return refusal.status, _json(refusal.body)
 
     async def _run(
