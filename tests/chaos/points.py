@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import pkgutil
 from collections.abc import Iterator
@@ -14,6 +15,12 @@ from roony.store.command import Command
 PACKAGE = Path(roony.flows.__file__).parent.parent
 # Gateway modules under the names other rings import them by.
 GATEWAY = ("issuing", "connect", "events")
+
+
+@functools.cache
+def _trees() -> dict[Path, ast.Module]:
+    """All of Roony's code, parsed once: these questions are asked each time the tests are collected."""
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def commands() -> set[str]:
@@ -29,11 +36,11 @@ def commands() -> set[str]:
     return found
 
 
+@functools.cache
 def writes() -> set[str]:
     """Every function whose write is given to a till, by the name the till's tickets give it."""
     found = set()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+    for path, tree in _trees().items():
         origin = {
             alias.asname or alias.name: (node.module or "").rpartition(".")[2]
             for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
@@ -75,11 +82,12 @@ def _calls(node: ast.AST, function: str) -> Iterator[tuple[ast.Call, str]]:
         yield from _calls(child, inside)
 
 
+@functools.cache
 def calls() -> set[str]:
     """Every function of the gateway that calls Stripe, and that something outside the gateway leads to."""
     performs, leads_to = set(), dict[str, set[str]]()
-    for path in sorted((PACKAGE / "gateway").glob("*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for path, tree in _trees().items():
+        for node in tree.body if path.parent == PACKAGE / "gateway" else ():
             if isinstance(node, ast.FunctionDef):
                 named = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
                 named |= {one.attr for one in ast.walk(node) if isinstance(one, ast.Attribute)}
@@ -105,10 +113,10 @@ def _hands_over(node: ast.AST) -> bool:
 def _used_outside() -> set[str]:
     """What flows, web and worker name of the gateway's modules."""
     found = set()
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path, tree in _trees().items():
         if path.is_relative_to(PACKAGE / "gateway") or path.is_relative_to(PACKAGE / "simulator"):
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in GATEWAY:
                 found.add(node.attr)
             elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("roony.gateway."):
@@ -116,6 +124,7 @@ def _used_outside() -> set[str]:
     return found
 
 
+@functools.cache
 def all_points() -> list[str]:
     """Before and after every commit and every call."""
     committed = sorted(commands()) + sorted(writes())
