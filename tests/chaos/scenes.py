@@ -121,7 +121,8 @@ def stripe_makes_a_card_and_answers_500(company: Crashable, arm: Arm) -> None:
 @scene("direct", "FailCard")
 def stripe_refuses_a_card_for_good(company: Crashable, arm: Arm) -> None:
     agent = company.agent()
-    [holder] = {card["cardholder"]["id"] for card in company.control("state")["cards"]}
+    other = company.buy(company.agent())
+    holder = company.stripe().v1.issuing.cards.retrieve(other["stripe_card"]).cardholder.id
     company.control(f"cardholders/{holder}", {"past_due": ["individual.first_name"]})
     try:
         arm()
