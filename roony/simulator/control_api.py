@@ -20,6 +20,7 @@ from roony.simulator.pages import page
 from roony.simulator.records import Record
 from roony.simulator.refusals import Refusal, invalid, no_such
 from roony.simulator.settlement import expire_due
+from roony.simulator.stripe_api.cardholders import disabled_reason
 from roony.simulator.stripe_api.door import Door, read_body
 from roony.simulator.topups import settle_due
 from roony.simulator.views import (
@@ -220,9 +221,11 @@ class ControlApi:
             raise invalid("`past_due` is a list of the names of what is missing.", "past_due")
         before = frozen(record["body"])
         record["body"]["status"] = wish.get("status", record["body"]["status"])
-        for name in ("disabled_reason", "past_due"):
-            if name in wish:
-                record["body"]["requirements"][name] = wish[name]
+        required = record["body"]["requirements"]
+        if "past_due" in wish:
+            required.update(disabled_reason=disabled_reason(required, due), past_due=due)
+        if "disabled_reason" in wish:
+            required["disabled_reason"] = wish["disabled_reason"]
         self.world.cardholders.touch(record)
         changed = previous_attributes(before, record["body"])
         emit(self.world, record["account"], "issuing_cardholder.updated", record["body"], changed)

@@ -49,6 +49,23 @@ def test_what_stripe_requires_stays_required(simulator: SimulatorProcess, client
         new_card(client, holder.id)
 
 
+def test_what_is_past_due_disables_it_until_it_is_given(
+    simulator: SimulatorProcess, client: stripe.StripeClient
+) -> None:
+    holder = new_cardholder(client)
+
+    def requires(**wish: Any) -> tuple[list[str] | None, str | None]:
+        simulator.control(f"cardholders/{holder.id}", wish)
+        found = client.v1.issuing.cardholders.retrieve(holder.id).requirements
+        return found.past_due, found.disabled_reason
+
+    due = ["individual.verification.document"]
+    assert requires(past_due=due) == (due, "requirements.past_due")
+    assert requires(past_due=[]) == ([], None)
+    assert requires(disabled_reason="under_review", past_due=due) == (due, "under_review")
+    assert requires(past_due=[]) == ([], "under_review")
+
+
 @pytest.mark.parametrize(
     ("born", "wrong"), [((30, 2, 1990), "not a date"), ((1, 1, 2024), "over 13"), ((1, 1, 2090), "over 13")]
 )

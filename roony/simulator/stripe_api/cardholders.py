@@ -170,12 +170,18 @@ def _requirements(body: dict[str, Any]) -> dict[str, Any]:
     named = {f"individual.{name}": bool(person.get(name)) for name in ("first_name", "last_name")}
     missing = [name for name, given in named.items() if not given and body["type"] == "individual"]
     others = [name for name in body["requirements"]["past_due"] if name not in named]
-    due, reason = [*missing, *others], body["requirements"]["disabled_reason"]
+    due = [*missing, *others]
+    return {"disabled_reason": disabled_reason(body["requirements"], due), "past_due": due}
+
+
+def disabled_reason(before: dict[str, Any], due: list[str]) -> str | None:
+    """Return why it is disabled once this is past due: another reason than that stays as it is."""
+    reason: str | None = before["disabled_reason"]
     if due and reason is None:
-        reason = _PAST_DUE
-    elif not due and body["requirements"]["past_due"] and reason == _PAST_DUE:
-        reason = None
-    return {"disabled_reason": reason, "past_due": due}
+        return _PAST_DUE
+    if not due and before["past_due"] and reason == _PAST_DUE:
+        return None
+    return reason
 
 
 def _international(number: str) -> str:
