@@ -176,9 +176,10 @@ async def keep_see_to_cardholder(context: FlowContext, promise: OutboxPromise) -
     told = changes(json.loads(row.params), wanted) if wanted is not None else {}
     try:
         if told:
-            # The same change may be sent any number of times: each try has its own key, which no kept 500 answers.
+            # The same change may be sent any number of times: each claim has its own key. A kept answer would be a
+            # 500, or after a crash what was true before it.
             digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()
-            id, key = row.stripe_cardholder_id, f"{promise.key}:{promise.tries}:{digest}"
+            id, key = row.stripe_cardholder_id, f"{promise.key}:{promise.generation}:{digest}"
             found = await ask_stripe(context, connection, issuing.update_cardholder, id, told, key[:255])
         else:
             found = await ask_stripe(context, connection, issuing.retrieve_cardholder, row.stripe_cardholder_id)

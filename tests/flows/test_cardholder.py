@@ -323,6 +323,25 @@ def test_a_change_answered_with_a_500_is_told_at_the_next_try(roony: Lossy, book
     assert json.loads(row.params)["phone_number"] == "+12025550133"
 
 
+def test_a_change_sent_again_after_a_crash_is_not_answered_with_what_was_true_before(
+    roony: Lossy, books: Books
+) -> None:
+    """Stripe took the change, and Roony died before it recorded that; meanwhile Stripe requires something."""
+    choose(books)
+    roony.buy()
+    before = books.row(Cardholder, scope_id=AGENT)
+    choose(books, cardholder={**ANNA, "phone_number": "+12025550122"})
+    promise = books.row(OutboxPromise, kind=SEE_TO)
+    roony.work()
+    books.put(before, promise._replace(generation=1))
+    id = before.stripe_cardholder_id
+    roony.simulator.control(f"cardholders/{id}", {"past_due": [DUE]})
+    says(books, before.stated_at + 5, (DUE,), id=id, scope_id=AGENT)
+    roony.work()
+    assert json.loads(books.row(Cardholder, scope_id=AGENT).requirements)["past_due"] == [DUE]
+    assert alerts(books) == [("cardholder_requirements", "open")]
+
+
 def test_a_refused_one_is_made_anew_when_its_owner_says_the_same_again(roony: Lossy, books: Books) -> None:
     """As when the reason was at Stripe."""
     choose(books)
