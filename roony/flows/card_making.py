@@ -222,6 +222,8 @@ async def _issuing_is_off(context: FlowContext, connection: Connection) -> bool:
         seen = await look_at_account(context, connection)
     except (StripeCallFailed, GatewayBusy):
         return False
+    # A later look was faster: what it found is in the books.
+    seen = seen or await connection_of(context, connection.organization_id, connection.id)
     return isinstance(seen, Connection) and seen.card_issuing not in (None, "active")
 
 
