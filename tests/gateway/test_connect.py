@@ -124,11 +124,13 @@ class TestExchange:
         assert len(wire.received) == 1
 
     @pytest.mark.parametrize("call", TOKEN_CALLS)
+    @pytest.mark.parametrize("answer", [Answer(drop=True), Answer({"error": {"type": "api_error"}}, 503)])
     def test_retries_switched_on_by_mistake_do_not_repeat_it(
-        self, wire: LoopbackStripe, gateway: StripeGateway, call: Exchange
+        self, wire: LoopbackStripe, gateway: StripeGateway, call: Exchange, answer: Answer
     ) -> None:
+        """These two the SDK would send again by itself."""
         gateway.sdk._requestor._options.max_network_retries = 3
-        wire.script(Answer({"error": "server_error"}, 503))
+        wire.script(answer)
 
         with pytest.raises(StripeUncertain):
             call(gateway, "ac_once")
