@@ -10,11 +10,14 @@ from roony.core.settlement import read_authorization
 from roony.flows.card import FailCard, FinishPromise, MadeCard, PutOff, RecordCard, RecordCardStatus
 from roony.flows.card_event import BookCard
 from roony.flows.freeze import SetCardFrozen
+from roony.flows.raising import RAISE_CARD, GiveBackRaise, RecordRaise
+from roony.flows.renewal import CARD_LIMITS, TellLimits
 from roony.flows.settlement import BookAuthorization
 from roony.flows.unknown_card import UNKNOWN_CARD, ReplayCardEvents
 from roony.store.tables import OutboxPromise
 from tests.random.ground import NO_ANSWER
 from tests.random.model import SECOND
+from tests.random.network import limits_of
 from tests.support.books import CONNECTION, ORG
 
 if TYPE_CHECKING:
@@ -27,6 +30,10 @@ def keep(company: CompanyMachine, promise: OutboxPromise, how: str, blow: str | 
         return _make_card(company, promise, how, blow)
     if promise.kind == "set_card_status":
         return _set_status(company, promise, how, blow)
+    if promise.kind == RAISE_CARD:
+        return _raise_card(company, promise, how, blow)
+    if promise.kind == CARD_LIMITS:
+        return _set_limits(company, promise, how, blow)
     if promise.kind in ("freeze_cards", "unfreeze_cards"):
         return _follow_freeze(company, promise, blow)
     if promise.kind == "retrieve_authorization":
@@ -84,7 +91,7 @@ def _make_card(company: CompanyMachine, promise: OutboxPromise, how: str, blow: 
             answer = company.ground.submit(failed)
         wish.card, wish.ended = "over", wish.ended or "failed"
         return blow is not None
-    made = network.make_card(promise.key, json.loads(promise.params)["metadata"])
+    made = network.make_card(promise.key, json.loads(promise.params))
     if how == "no answer":
         return False
     facts = MadeCard(made.id, made.status, "4242", 12, 2130)
@@ -105,6 +112,46 @@ def _set_status(company: CompanyMachine, promise: OutboxPromise, how: str, blow:
     if how == "no answer":
         return False
     return _submit(company, RecordCardStatus(ORG, card.id, status, promise, company.books.new_id("out")), blow)
+
+
+def _raise_card(company: CompanyMachine, promise: OutboxPromise, how: str, blow: str | None) -> bool:
+    """A raise at Stripe, as `keep_raise_card` goes: a look first, then the limits, then what became of it."""
+    card = company.watch.get(Card, id=promise.subject)
+    if card.limit_at_stripe is None or card.status in ("expired", "canceled"):
+        return _submit(company, FinishPromise(ORG, promise), blow)
+    there, wanted = company.network.cards[card.stripe_card_id], limits_of(json.loads(promise.params)["card"])
+    if how != "refused" and there.status != "canceled":
+        there.limits = wanted
+    if how == "no answer":
+        return False
+    wish = company.model.wishes[card.purchase_id]
+    if there.limits == wanted:
+        company.counts.words["raise at Stripe"] += 1
+        return _submit(company, RecordRaise(ORG, card.id, promise), blow)
+    company.counts.words["raise given back"] += 1
+    back = GiveBackRaise(
+        ORG, card.id, promise, "no", "No.", retry_can_help=False, seen=(), end=False,
+        cancel_promise_id=company.books.new_id("out"),
+    )  # fmt: skip
+    struck = _submit(company, back, blow)
+    if struck:
+        company.ground.submit(back)
+    wish.give_back_raise()
+    return struck
+
+
+def _set_limits(company: CompanyMachine, promise: OutboxPromise, how: str, blow: str | None) -> bool:
+    """A mandate's new price at Stripe, as `keep_card_limits` goes; an older price has no say."""
+    card = company.watch.get(Card, id=promise.subject)
+    wanted = limits_of(json.loads(promise.params)["card"])
+    over = card.status in ("expired", "canceled") or card.stripe_status == "canceled"
+    if over or wanted["all_time"] != card.hard_limit:
+        return _submit(company, FinishPromise(ORG, promise), blow)
+    if how == "refused":
+        return _submit(company, TellLimits(ORG, card.id, promise), blow)
+    company.network.cards[card.stripe_card_id].limits = wanted
+    company.counts.words["new price at Stripe"] += 1
+    return how != "no answer" and _submit(company, FinishPromise(ORG, promise), blow)
 
 
 def _follow_freeze(company: CompanyMachine, promise: OutboxPromise, blow: str | None) -> bool:

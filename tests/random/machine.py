@@ -20,18 +20,22 @@ from roony.core.card import Card
 from roony.core.confirmation import REALTIME_URL, TIMEOUT_DECLINES
 from roony.core.decision import Ask
 from roony.core.errors import Refusal
+from roony.core.mandate import Payment as PaymentRow
 from roony.core.merchant import Merchant
-from roony.core.purchase import Purchase
+from roony.core.purchase import Purchase, Recurring
 from roony.flows.approval import Approve, ApproveIds, Deny, ExpireApproval
 from roony.flows.card import ExpireCard
 from roony.flows.connection import ConfirmConnection
 from roony.flows.ending import CancelPurchase
 from roony.flows.freeze import Freeze, Unfreeze
 from roony.flows.purchase import AskIds, AskPurchase
+from roony.flows.raising import ApproveRaise, RaiseIds
+from roony.flows.renewal import ApproveRenewal
 from roony.store.tables import OutboxPromise
+from tests.random import paid_again
 from tests.random.ground import AGENTS, BLOWS, LIMITS, NO_ANSWER, TOLERANCE, Ground
 from tests.random.keeping import keep
-from tests.random.model import CHECK, SECOND, Line, Model, Wish
+from tests.random.model import CHECK, SECOND, Line, Model, Moved, Payment, Wish, begin
 from tests.random.network import MERCHANTS, Event, Network, NetworkAuthorization, NetworkCard
 from tests.random.watch import Counts, Watch, plain
 from tests.support.books import CONNECTION, ORG
@@ -88,12 +92,15 @@ class CompanyMachine(RuleBasedStateMachine):
         """An agent asks; after a blow it asks again with the same key."""
         self._ask(list(AGENTS)[agent % len(AGENTS)], amount, merchant, task, again, blow)
 
-    def _ask(self, agent: str, amount: int, merchant: str, task: str | None, again: bool, blow: str | None) -> None:
+    def _ask(
+        self, agent: str, amount: int, merchant: str, task: str | None, again: bool, blow: str | None,
+        recurring: Recurring | None = None,
+    ) -> None:  # fmt: skip
         key = self.books.new_id("key")
-        answer = self.ground.submit(self._wish(agent, amount, merchant, task, again, key), blow)
+        answer = self.ground.submit(self._wish(agent, amount, merchant, task, again, key, recurring), blow)
         if answer is NO_ANSWER:
             self._struck(blow)
-            answer = self.ground.submit(self._wish(agent, amount, merchant, task, again, key))
+            answer = self.ground.submit(self._wish(agent, amount, merchant, task, again, key, recurring))
         self._asked(agent, merchant, answer, key)
 
     @rule(pick=NUMBER)
@@ -130,7 +137,8 @@ class CompanyMachine(RuleBasedStateMachine):
         wish = self.model.wishes[self.keys[key]]
         row = self.watch.get(Purchase, id=wish.id)
         merchant, amount = ("Figma" if "figma" in row.merchant.lower() else "Notion"), int(row.metadata.strip('"'))
-        answer = self.ground.submit(self._wish(wish.chain[0], amount, merchant, row.task_id, False, key), blow)
+        again = self._wish(wish.chain[0], amount, merchant, row.task_id, False, key, row.recurring)
+        answer = self.ground.submit(again, blow)
         if answer is NO_ANSWER:
             self._struck(blow)
         self._unchanged(f"the key {key} again")
@@ -138,10 +146,14 @@ class CompanyMachine(RuleBasedStateMachine):
             return
         assert isinstance(answer, Refusal) or (answer.replayed and answer.purchase.id == wish.id), answer
 
-    def _wish(self, agent: str, amount: int, name: str, task: str | None, again: bool, key: str) -> AskPurchase:
-        ask = Ask(amount, "usd", Merchant(name, None, "5734", "US", None), task, allow_duplicate=again)
+    def _wish(
+        self, agent: str, amount: int, name: str, task: str | None, again: bool, key: str,
+        recurring: Recurring | None = None,
+    ) -> AskPurchase:  # fmt: skip
+        merchant = Merchant(name, None, "5734", "US", None)
+        ask = Ask(amount, "usd", merchant, task, allow_duplicate=again, recurring=recurring)
         ids = AskIds(*(self.books.new_id(prefix) for prefix in ("pur", "hold", "apr", "crd", "out")))
-        body = f"{amount}|{name}|{task}"
+        body = f"{amount}|{name}|{task}|{recurring}"
         return AskPurchase(ORG, agent, AGENTS[agent], ask, "a thing", f'"{amount}"', key, body, ids)
 
     def _asked(self, agent: str, merchant: str, answer: Any, key: str, look: bool = True) -> None:
@@ -152,24 +164,29 @@ class CompanyMachine(RuleBasedStateMachine):
         wish = Wish(
             purchase.id, (agent, AGENTS[agent], ORG), merchant, purchase.amount, purchase.hold_amount,
             purchase.created_at, purchase.status == "awaiting_approval", purchase.status == "declined",
+            interval=purchase.interval, payments=purchase.payments,
         )  # fmt: skip
         self.model.wishes[wish.id], self.keys[key] = wish, wish.id
-        self.counts.words[f"asked {purchase.status}"] += 1
+        self.counts.words[f"{'asked' if wish.interval is None else 'mandate'} {purchase.status}"] += 1
         self.counts.purchases += 1
         if purchase.status == "issuing":
             wish.promise_card(purchase.created_at)
         if look:
             self._look()
         if not wish.declined:
-            assert wish.hold == wish.amount + (TOLERANCE if AGENTS[agent] == "prj_2" else 0)
-            self._may_hold(wish)
+            assert wish.hold == self._hold_for(wish, wish.amount)
+            self._may_hold(wish, wish.held_at)
 
-    def _may_hold(self, wish: Wish) -> None:
+    @staticmethod
+    def _hold_for(wish: Wish, amount: int) -> int:
+        return amount + (TOLERANCE if wish.chain[1] == "prj_2" else 0)
+
+    def _may_hold(self, wish: Wish, at: int) -> None:
         """P1 a second time, by the model's own limits and periods."""
         scopes = {row.id: (row.scope_id, row.period) for row in self.watch.rows[Budget]}
         rows = self.watch.rows[BudgetPeriod]
         now = {(*scopes[row.budget_id], row.period_start): (row.held, row.spent) for row in rows}
-        why = self.model.why_no_hold(wish, now)
+        why = self.model.why_no_hold(wish, at, now)
         assert why is None, (wish, why)
 
     @precondition(lambda self: self._approvals())
@@ -178,9 +195,9 @@ class CompanyMachine(RuleBasedStateMachine):
         """A person says yes, perhaps to another amount."""
         approval = self._of(self._approvals(), pick)
         purchase, wish = self.watch.get(Purchase, id=approval.purchase_id), self.model.wishes[approval.purchase_id]
-        ids = ApproveIds(*(self.books.new_id(prefix) for prefix in ("hold", "crd", "out")))
-        amount = purchase.amount + change if change else None
-        answer = self.ground.submit(Approve(ORG, approval.id, purchase, "usr_1", "", ids, amount), blow)
+        amount = (approval.amount or purchase.amount) + change if change else None
+        answer = self.ground.submit(self._yes(approval, purchase, amount), blow)
+        self.counts.words[f"approve {approval.kind} {word_of(answer)}"] += 1
         if answer is NO_ANSWER:
             self._struck(blow)
         if isinstance(answer, Refusal):
@@ -189,10 +206,41 @@ class CompanyMachine(RuleBasedStateMachine):
         self._look()
         after = self.watch.get(Purchase, id=wish.id)
         wish.declined = after.status == "declined"
-        if after.card_id is not None and wish.waits:
+        if approval.kind != "purchase":
+            self._repriced(wish)
+        elif after.card_id is not None and wish.waits:
             wish.amount, wish.hold, wish.held_at = after.amount, after.hold_amount, after.updated_at
             wish.promise_card(after.updated_at)
-            self._may_hold(wish)
+            self._may_hold(wish, wish.held_at)
+
+    def _yes(self, approval: Approval, purchase: Purchase, amount: int | None) -> Any:
+        if approval.kind == "renewal":
+            return ApproveRenewal(ORG, approval, purchase, "usr_1", "", self.books.new_id("out"), amount)
+        if approval.kind == "raise":
+            return ApproveRaise(ORG, approval, purchase, "usr_1", "", self._raise_ids(), amount)
+        ids = ApproveIds(*(self.books.new_id(prefix) for prefix in ("hold", "crd", "out")))
+        return Approve(ORG, approval.id, purchase, "usr_1", "", ids, amount)
+
+    def _raise_ids(self) -> RaiseIds:
+        return RaiseIds(*(self.books.new_id(prefix) for prefix in ("hold", "apr", "out")))
+
+    def _repriced(self, wish: Wish) -> None:
+        """A price may have changed: the hold of a raise is placed anew, that of a mandate's payments when they come."""
+        after = self.watch.get(Purchase, id=wish.id)
+        if after.amount == wish.amount:
+            return
+        self.counts.words[f"repriced {after.kind}"] += 1
+        assert after.hold_amount == self._hold_for(wish, after.amount)
+        if wish.interval is None:
+            used = [known for known in self._on(self._card_for(wish)) if known.granted > CHECK]
+            is_open = any(known.status == "pending" for known in used)
+            why = self.model.why_no_raise(wish, after.updated_at, is_open)
+            assert why is None, (wish, why)
+            assert after.amount > wish.amount
+            wish.held_at = after.updated_at
+        wish.reprice(after.amount, after.hold_amount)
+        if wish.interval is None:
+            self._may_hold(wish, wish.held_at)
 
     @precondition(lambda self: self._approvals())
     @rule(pick=NUMBER)
@@ -303,14 +351,21 @@ class CompanyMachine(RuleBasedStateMachine):
         card = self._card(pick)
         wish = self._wish_of(card)
         amount = {"all": wish.amount, "half": wish.amount // 2, "check": CHECK, "nothing": 0, "over": wish.hold + 1}
-        right = "FIGMA" if wish.merchant == "Figma" else "NOTION LABS"
-        id, name = f"iauth_{self.network._next()}", right if merchant == "right" else "SHADY GOODS"
+        id, name = f"iauth_{self.network._next()}", self._name_of(wish) if merchant == "right" else "SHADY GOODS"
         wanted = amount.get(asked, CHECK + 1)
-        if card.status != "active" and not crossing:
-            self.network.authorize(id, card, name, wanted, f"card_{card.status}", None, ours=False)
+        if not crossing and not self._stripe_asks(card, wanted):
+            reason = "spending_controls" if card.status == "active" else f"card_{card.status}"
+            self.network.authorize(id, card, name, wanted, reason, None, ours=False)
         else:
             self._request(card, id, name, wanted, part, how, stripe, blow, None)
         self._spread(fate)
+
+    def _stripe_asks(self, card: NetworkCard, amount: int) -> bool:
+        return card.status == "active" and not self.network.is_over(card, amount)
+
+    @staticmethod
+    def _name_of(wish: Wish) -> str:
+        return "FIGMA" if wish.merchant == "Figma" else "NOTION LABS"
 
     @precondition(lambda self: self.network.cards)
     @rule(pick=NUMBER, blow=BLOW, fate=FATES)
@@ -319,8 +374,7 @@ class CompanyMachine(RuleBasedStateMachine):
         cards = [card for card in self.network.cards.values() if card.status == "active"]
         card = self._of(cards, pick) if cards else self._card(pick)
         wish, id = self._wish_of(card), f"iauth_{self.network._next()}"
-        name = "FIGMA" if wish.merchant == "Figma" else "NOTION LABS"
-        self._request(card, id, name, wish.amount, False, "answer", "honours", blow, None)
+        self._request(card, id, self._name_of(wish), wish.amount, False, "answer", "honours", blow, None)
         self._spread(fate)
 
     @precondition(lambda self: self._some("pending"))
@@ -329,8 +383,7 @@ class CompanyMachine(RuleBasedStateMachine):
         """The right merchant asks for a little more on a used card, before Stripe has canceled it."""
         known = self._of(self._some("pending"), pick)
         wish, id = self._wish_of(known.card), f"iauth_{self.network._next()}"
-        name = "FIGMA" if wish.merchant == "Figma" else "NOTION LABS"
-        self._request(known.card, id, name, CHECK + 1, False, "answer", "honours", blow, None)
+        self._request(known.card, id, self._name_of(wish), CHECK + 1, False, "answer", "honours", blow, None)
         self._spread(fate)
 
     @precondition(lambda self: self._some("pending"))
@@ -359,7 +412,8 @@ class CompanyMachine(RuleBasedStateMachine):
         approved = answer is not NO_ANSWER and answer.approved
         self.counts.answers += 1
         self.counts.approvals += int(approved)
-        self.counts.words[f"answer {answer.code if answer is not NO_ANSWER else how}"] += 1
+        kind = "answer" if wish.interval is None else "mandate answer"
+        self.counts.words[f"{kind} {answer.code if answer is not NO_ANSWER else blow or how}"] += 1
         key = (id, fields["ordinal"], amount)
         if answer is not NO_ANSWER or not (blow or "").startswith("die"):
             self.watch.sent[key] = approved
@@ -367,7 +421,7 @@ class CompanyMachine(RuleBasedStateMachine):
             self.requests.append((card.id, merchant, {**fields, "amount": amount}, approved))
         is_check = wish.card in ("live", "over") and fields["granted"] + amount <= min(CHECK, wish.amount - 1)
         if approved:
-            self._may_approve(wish, card, known, id, name, answer.amount, is_check)
+            self._may_approve(wish, card, known, id, name, answer, is_check)
         granted = answer.amount if approved else None
         reason = "webhook_approved" if approved else "webhook_declined"
         if stripe == "times out" or (blow or "").startswith("die"):
@@ -378,7 +432,8 @@ class CompanyMachine(RuleBasedStateMachine):
         if new_here and how != "late" and blow not in ("die_before", "break_before"):
             made.asked_as_check = is_check
         self._look()
-        if not approved:
+        # A yes that died on its way to Stripe holds until Stripe says what it recorded.
+        if not approved and (wish.interval is None or blow != "die_after"):
             self._nothing_taken(wish)
 
     def _answer(self, command: Any, how: str, blow: str | None) -> Any:
@@ -394,18 +449,44 @@ class CompanyMachine(RuleBasedStateMachine):
         return answer
 
     def _may_approve(
-        self, wish: Wish, card: NetworkCard, known: NetworkAuthorization | None, id: str, name: str, amount: int,
+        self, wish: Wish, card: NetworkCard, known: NetworkAuthorization | None, id: str, name: str, answer: Any,
         is_check: bool,
     ) -> None:  # fmt: skip
+        amount: int = answer.amount
         others = [other for other in self._on(card) if other.id != id and other.granted]
         elsewhere = sum(min(other.amount, other.granted) for other in others if other.status == "pending")
         before = min(known.amount, known.granted) if known else 0
         used = not is_check and any(other.granted > CHECK for other in others)
         grows = known is not None and self._line(known).check and known.amount + amount > CHECK
+        hold = None
+        if wish.interval is not None:
+            hold, elsewhere, used = self._renewed(wish, card, id, before + amount, others)
         why = self.model.why_no_yes(
-            wish, self.books.clock(), name, before + amount, elsewhere, used, more=known is not None and not grows
+            wish, self.books.clock(), name, before + amount, elsewhere, used, known is not None and not grows, hold
         )
         assert why is None, (wish, why)
+
+    def _renewed(
+        self, wish: Wish, card: NetworkCard, id: str, granted: int, others: list[NetworkAuthorization]
+    ) -> tuple[int, int, bool]:
+        """Of a yes on a mandate: the hold of its payment, what else is on that, and whether its interval was paid."""
+        self._look()
+        rows = {row.id: row for row in self.watch.rows[Authorization]}
+        payment = wish.due[rows[id].payment - 1]
+        if payment.at == self.books.clock() and payment.sequence > 1:
+            assert payment.hold in (wish.hold, granted), (payment, wish, granted)
+        open_money = {known.id: min(known.amount, known.granted) for known in others if known.status == "pending"}
+        [limit] = [row.hard_limit for row in self.watch.rows[Card] if row.purchase_id == wish.id]
+        assert granted + sum(open_money.values()) <= limit, (wish, granted, open_money, limit)
+        elsewhere = sum(amount for id, amount in open_money.items() if rows[id].payment == payment.sequence)
+        own = begin(wish.interval or "", self.books.clock())
+        paid = any(
+            wish.due[rows[known.id].payment - 1].interval_start == own
+            for known in others
+            if not self._line(known).check and not known.was_expired
+            if known.status == "pending" or known.captured
+        )
+        return payment.hold, elsewhere, paid and granted > 0
 
     def _nothing_taken(self, wish: Wish) -> None:
         """P10: a no, or a yes that was not sent, leaves held and spent as they were."""
@@ -567,13 +648,20 @@ class CompanyMachine(RuleBasedStateMachine):
     def _compare(self) -> None:
         """P3, P8: the books are what the model says of the truth."""
         cards = {card.metadata["roony_purchase"]: card for card in self.network.cards.values()}
-        found: dict[str, tuple[int, int]] = {}
+        found: list[tuple[Wish, int, int, int]] = []
         for wish in self.model.wishes.values():
             card, row = cards.get(wish.id), self.watch.get(Purchase, id=wish.id)
             lines = [self._line(known) for known in self._on(card)] if card else []
-            expected = self.model.expect(wish, lines, card.captured if card else 0, card.refunded if card else 0)
+            if wish.interval is not None and not wish.declined:
+                moved = self._moved(card) if card else []
+                expected = paid_again.expect(wish, lines, moved)
+                parts = zip(wish.due, paid_again.positions(wish, lines, moved), strict=True)
+                found += [(wish, payment.at, *part) for payment, part in parts]
+                self._must_have_ended(wish, card)
+            else:
+                expected = self.model.expect(wish, lines, card.captured if card else 0, card.refunded if card else 0)
+                found.append((wish, wish.held_at, expected.held, expected.spent))
             assert (row.held, row.spent, row.status) == expected, (wish, lines, card, row)
-            found[wish.id] = (expected.held, expected.spent)
         scopes = {row.id: (row.scope_id, row.period) for row in self.watch.rows[Budget]}
         periods = {
             (*scopes[row.budget_id], row.period_start): (row.held, row.spent)
@@ -588,7 +676,27 @@ class CompanyMachine(RuleBasedStateMachine):
     def _line(self, known: NetworkAuthorization) -> Line:
         approved = sum(entry["amount"] for entry in known.history if entry["approved"])
         check = known.asked_as_check and max(known.amount, approved) <= CHECK
-        return Line(known.status, known.approved, known.amount, known.captured, check)
+        row = self.watch.get(Authorization, id=known.id)
+        began, payment = known.created * SECOND, row.payment if row else 0
+        return Line(known.status, known.approved, known.amount, known.captured, check, known.id, payment, began)
+
+    def _moved(self, card: NetworkCard) -> list[Moved]:
+        """The captures and refunds of a card, but for what cannot be of it."""
+        return [
+            Moved(
+                made["id"], made["type"], abs(made["amount"]), made["created"] * SECOND, made["authorization"],
+                made["network_data"]["transaction_id"],
+            )
+            for made in self.network.transactions
+            if made["card"] == card.id and abs(made["amount"]) != STRAY
+        ]  # fmt: skip
+
+    def _must_have_ended(self, wish: Wish, card: NetworkCard | None) -> None:
+        """All its payments captured, or its card canceled: then nothing more is asked for."""
+        lines = [self._line(known) for known in self._on(card)] if card else []
+        complete = sum(paid_again.intervals(wish, lines).values()) >= wish.payments
+        canceled = card is not None and card.status == "canceled"
+        assert wish.ended is not None or not (complete or canceled), (wish, card, lines)
 
     # Short ways
 
@@ -613,7 +721,39 @@ class CompanyMachine(RuleBasedStateMachine):
         self.counts.steps += 1
         before = self.watch.look()
         self.held_before = {row.id: (row.held, row.spent) for row in before[Purchase]}
+        if self.watch.rows[PaymentRow]:
+            self._told_of_mandates()
         return before
+
+    def _told_of_mandates(self) -> None:
+        """The model hears of payments that were held and of mandates that ended by themselves, if that may be."""
+        due: dict[str, list[Payment]] = {}
+        for row in self.watch.rows[PaymentRow]:
+            payment = Payment(row.sequence, row.created_at, row.hold_amount, row.interval_start)
+            due.setdefault(row.purchase_id, []).append(payment)
+        for id, payments in due.items():
+            wish = self.model.wishes.get(id)
+            if wish is None:
+                continue
+            known, wish.due = len(wish.due), payments
+            assert [payment.sequence for payment in payments] == list(range(1, len(payments) + 1))
+            for payment in payments[known:] if known else []:
+                self.counts.words["payment held"] += 1
+                assert payment.interval_start == begin(wish.interval or "", payment.at), (wish, payment)
+                self._may_hold(wish, payment.at)
+            row = self.watch.get(Purchase, id=id)
+            if row.ended_at is not None and wish.ended is None and not wish.declined:
+                self._ended_by_itself(wish, row)
+
+    def _ended_by_itself(self, wish: Wish, row: Purchase) -> None:
+        card = self._card_for(wish)
+        lines = [self._line(known) for known in self._on(card)]
+        if row.ended_reason == "completed":
+            assert sum(paid_again.intervals(wish, lines).values()) >= wish.payments, (wish, lines)
+        else:
+            assert (row.ended_reason, card.status) == ("canceled", "canceled"), (wish, row, card)
+        self.counts.words[f"mandate {row.ended_reason}"] += 1
+        wish.end(row.ended_reason)
 
     def _unchanged(self, why: str) -> None:
         """P10: a refusal leaves no trace but its record."""
@@ -646,6 +786,10 @@ class CompanyMachine(RuleBasedStateMachine):
     def _on(self, card: NetworkCard) -> list[NetworkAuthorization]:
         return [known for known in self.network.authorizations.values() if known.card is card]
 
+    def _card_for(self, wish: Wish) -> NetworkCard:
+        [card] = [card for card in self.network.cards.values() if card.metadata["roony_purchase"] == wish.id]
+        return card
+
     def _wish_of(self, card: NetworkCard) -> Wish:
         return self.model.wishes[card.metadata["roony_purchase"]]
 
@@ -654,6 +798,8 @@ class CompanyMachine(RuleBasedStateMachine):
         return items[pick % len(items)]
 
 
-def machine_on(ground: Ground, counts: Counts) -> type[CompanyMachine]:
-    """The machine on one ground, counting into `counts`."""
-    return type("Company", (CompanyMachine,), {"ground": ground, "counts": counts})
+def word_of(answer: Any) -> str:
+    """An answer in one word, for the table of what happened."""
+    if answer is NO_ANSWER:
+        return "without an answer"
+    return answer.code if isinstance(answer, Refusal) else "granted"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -20,13 +20,19 @@ PERIODS = ("day", "week", "month", "lifetime")
 
 
 class Line(NamedTuple):
-    """One authorization as the network has it, as far as money goes; `check`: it was never more than a card check."""
+    """One authorization as the network has it, as far as money goes; `check`: it was never more than a card check.
+
+    `payment` is the one of a mandate that our answer put it on, 0 for none; `began` when it began, in microseconds.
+    """
 
     status: str
     approved: bool
     amount: int
     captured: int
     check: bool
+    id: str = ""
+    payment: int = 0
+    began: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -52,6 +58,26 @@ class Line(NamedTuple):
         return self.approved and not (self.check and not self.captured)
 
 
+class Payment(NamedTuple):
+    """One payment of a mandate as it was decided: what is held for it since `at`, and the interval it counts in."""
+
+    sequence: int
+    at: int
+    hold: int
+    interval_start: int
+
+
+class Moved(NamedTuple):
+    """A capture or refund on a mandate's card. `network_id` is the network's number of the payment, if it has one."""
+
+    id: str
+    kind: str
+    amount: int
+    at: int
+    authorization: str | None
+    network_id: str | None
+
+
 class Expected(NamedTuple):
     """What a purchase holds, has spent and is called."""
 
@@ -62,7 +88,11 @@ class Expected(NamedTuple):
 
 @dataclass
 class Wish:
-    """One purchase as it was decided. `card`: none, creating, live or over; `ended` says why no more may be asked."""
+    """One purchase as it was decided. `card`: none, creating, live or over; `ended` says why no more may be asked.
+
+    A mandate has an `interval` in which each of `payments` may come; `due` are those that were held so far. `before`
+    is amount and hold before a raise that Stripe has not confirmed.
+    """
 
     id: str
     chain: tuple[str, str, str]
@@ -75,15 +105,22 @@ class Wish:
     card: str = "none"
     expires_at: int = 0
     ended: str | None = None
+    interval: str | None = None
+    payments: int = 1
+    due: list[Payment] = field(default_factory=list)
+    promised_at: int = 0
+    before: tuple[int, int] | None = None
 
     def promise_card(self, now: int) -> None:
         """A card is to be made; it lives from the promise on."""
-        self.waits, self.card, self.expires_at = False, "creating", now + CARD_LIFETIME
+        self.waits, self.card, self.promised_at, self.expires_at = False, "creating", now, now + CARD_LIFETIME
 
     def record_card(self, now: int) -> None:
-        """The card is there; one that nobody wants any more is over at once."""
+        """The card is there; one that nobody wants any more is over at once, that of a mandate lives to its end."""
         if self.ended is None and now < self.expires_at:
             self.card = "live"
+            if self.interval is not None:
+                self.expires_at = mandate_end(self.interval, self.payments, self.promised_at)
             return
         self.card, self.ended = "over", self.ended or "expired"
 
@@ -92,6 +129,15 @@ class Wish:
         self.ended = self.ended or reason
         if self.card == "live":
             self.card = "over"
+
+    def reprice(self, amount: int, hold: int) -> None:
+        """Another price, from now on."""
+        self.before, self.amount, self.hold = (self.amount, self.hold), amount, hold
+
+    def give_back_raise(self) -> None:
+        """Stripe refused: amount and hold are what they were, in the periods in which the higher hold was placed."""
+        assert self.before is not None
+        (self.amount, self.hold), self.before = self.before, None
 
 
 class Model:
@@ -136,44 +182,56 @@ class Model:
             return "awaiting_approval"
         return "issuing" if wish.card in ("none", "creating") else "ready"
 
-    def budgets(self, found: dict[str, tuple[int, int]]) -> dict[tuple[str, str, int], tuple[int, int]]:
-        """Held and spent by (scope id, period, start), from held and spent of each purchase; zeros left out."""
+    def budgets(self, found: Iterable[tuple[Wish, int, int, int]]) -> dict[tuple[str, str, int], tuple[int, int]]:
+        """Held and spent by (scope id, period, start), from (purchase, when held, held, spent); zeros left out."""
         sums: dict[tuple[str, str, int], list[int]] = defaultdict(lambda: [0, 0])
-        for id, (held, spent) in found.items():
-            wish = self.wishes[id]
+        for wish, at, held, spent in found:
             for scope in wish.chain:
                 for period in PERIODS:
-                    both = sums[(scope, period, begin(period, wish.held_at))]
+                    both = sums[(scope, period, begin(period, at))]
                     both[0] += held
                     both[1] += spent
         return {key: (held, spent) for key, (held, spent) in sums.items() if held or spent}
 
-    def why_no_hold(self, wish: Wish, budgets: dict[tuple[str, str, int], tuple[int, int]]) -> str | None:
-        """Why this hold must not have been placed, or None; `budgets` as they are with it (P1)."""
+    def why_no_hold(self, wish: Wish, at: int, budgets: dict[tuple[str, str, int], tuple[int, int]]) -> str | None:
+        """Why the hold of `at` must not have been placed, or None; `budgets` as they are with it (P1)."""
         if self.frozen & set(wish.chain):
             return "frozen"
         for scope in wish.chain:
             for period in PERIODS:
-                held, spent = budgets.get((scope, period, begin(period, wish.held_at)), (0, 0))
+                held, spent = budgets.get((scope, period, begin(period, at)), (0, 0))
                 limit = self.limits.get((scope, period))
                 if limit is not None and held + spent > limit:
                     return f"{held + spent} of {limit} in the {period} of {scope}"
         return None
 
+    def why_no_raise(self, wish: Wish, now: int, used: bool) -> str | None:
+        """Why the price must not have been raised, or None; `used`: an authorization we approved is open."""
+        if self.frozen & set(wish.chain):
+            return "frozen"
+        if wish.card != "live" or wish.ended is not None or now >= wish.expires_at:
+            return "no card that can be used"
+        if wish.interval is not None:
+            return "a mandate"
+        return "the card is used" if used else None
+
     def why_no_yes(
-        self, wish: Wish | None, now: int, merchant: str, granted: int, elsewhere: int, other_use: bool, more: bool
-    ) -> str | None:
+        self, wish: Wish | None, now: int, merchant: str, granted: int, elsewhere: int, other_use: bool, more: bool,
+        hold: int | None = None,
+    ) -> str | None:  # fmt: skip
         """Why a request must not be approved for `granted`, or None (P11): necessary conditions, not all of them.
 
-        `elsewhere` is what other requests we approved may still take, `granted` includes what this authorization was
-        approved for before; `other_use`: another authorization has used the card; `more`: it is an increment.
+        `hold` is that of a mandate's payment. `elsewhere` is what other requests we approved may still take, `granted`
+        includes what this authorization was approved for before; `other_use`: another authorization has used the card,
+        or paid the interval; `more`: it is an increment.
         """
         if wish is None or wish.card in ("none", "creating"):
             return "no card of ours"
         if self.frozen & set(wish.chain):
             return "frozen"
-        if granted + elsewhere > wish.hold:
-            return f"{granted} and {elsewhere} elsewhere of {wish.hold}"
+        room = wish.hold if hold is None else hold
+        if granted + elsewhere > room:
+            return f"{granted} and {elsewhere} elsewhere of {room}"
         if more:
             return None
         if wish.card == "over" or wish.ended is not None:
@@ -183,6 +241,18 @@ class Model:
         if other_use:
             return "the card is used"
         return None if merchant.startswith(wish.merchant.upper()) else "another merchant"
+
+
+def mandate_end(interval: str, payments: int, now: int) -> int:
+    """When a mandate promised at `now` ends: as many intervals as payments later, the running one included."""
+    for _ in range(payments):
+        now = next_begin(interval, now)
+    return now
+
+
+def next_begin(interval: str, now: int) -> int:
+    """When the interval after the one of `now` begins; days and weeks of UTC have one length."""
+    return begin(interval, now) + {"day": 1, "week": 7}[interval] * 86_400 * SECOND
 
 
 def begin(period: str, now: int) -> int:

@@ -22,10 +22,12 @@ Json = dict[str, Any]
 
 @dataclass
 class NetworkCard:
-    """A card at Stripe. `metadata` is what Roony wrote on it; `uses` its counted payments."""
+    """A card at Stripe. `metadata` is what Roony wrote on it; `limits` its spending limits, by their interval."""
 
     id: str
     metadata: dict[str, str]
+    limits: dict[str, int]
+    single_use: bool
     status: str = "active"
     captured: int = 0
     refunded: int = 0
@@ -38,12 +40,14 @@ class NetworkAuthorization:
     id: str
     card: NetworkCard
     merchant: str
+    created: int
     status: str = "pending"
     amount: int = 0
     captured: int = 0
     granted: int = 0
     counted: bool = False
     asked_as_check: bool = False
+    was_expired: bool = False
     history: list[Json] = field(default_factory=list)
     transactions: list[Json] = field(default_factory=list)
     movements: int = 0
@@ -80,10 +84,12 @@ class Network:
 
     # Cards
 
-    def make_card(self, key: str, metadata: dict[str, str]) -> NetworkCard:
+    def make_card(self, key: str, params: Json) -> NetworkCard:
         """A card for an idempotency key; the same key brings back the same card."""
         if key not in self.by_key:
-            card = NetworkCard(f"ic_{self._next()}", metadata)
+            card = NetworkCard(
+                f"ic_{self._next()}", params["metadata"], limits_of(params), "lifecycle_controls" in params
+            )
             self.cards[card.id] = self.by_key[key] = card
             self._tell("issuing_card.created", card.id, self._card(card))
         return self.by_key[key]
@@ -95,6 +101,13 @@ class Network:
             self._tell("issuing_card.updated", card.id, self._card(card))
         return card.status
 
+    def is_over(self, card: NetworkCard, amount: int, known: NetworkAuthorization | None = None) -> bool:
+        """True for what Stripe declines by the card's own limits, without asking anybody."""
+        on_it = [other for other in self.authorizations.values() if other.card is card and other.approved]
+        open_money = sum(max(0, other.amount - other.captured) for other in on_it if other.status == "pending")
+        totals = {"per_authorization": known.amount if known else 0, "all_time": card.captured + open_money}
+        return any(totals[interval] + amount > limit for interval, limit in card.limits.items())
+
     # Authorizations
 
     def authorize(
@@ -104,7 +117,7 @@ class Network:
         known = self.authorizations.get(id)
         first = known is None
         if known is None:
-            known = self.authorizations[id] = NetworkAuthorization(id, card, merchant)
+            known = self.authorizations[id] = NetworkAuthorization(id, card, merchant, self.now)
         approved = granted is not None
         entry = {"approved": approved, "reason": reason, "amount": granted if approved else amount}
         known.history.append({**entry, "created": self.now})
@@ -130,7 +143,7 @@ class Network:
 
     def expire(self, known: NetworkAuthorization) -> None:
         """The merchant never came; the amount stays, a late capture is possible."""
-        known.status = "expired"
+        known.status, known.was_expired = "expired", True
         known.movements += 1
         self._told(known)
 
@@ -205,13 +218,15 @@ class Network:
         return Event(id, kind, object_id, self.now, json.dumps(body).encode())
 
     def _use(self, known: NetworkAuthorization) -> None:
-        """A single-use card is canceled right after its first payment that counts."""
+        """A payment that counts is counted once."""
         if not known.counted and known.approved and (known.captured or known.amount > SMALL_PAYMENT):
             known.counted = True
             self._end_by_payment(known.card)
 
     def _end_by_payment(self, card: NetworkCard) -> None:
-        self.set_status(card, "canceled")
+        """A single-use card is canceled right after its first payment that counts."""
+        if card.single_use:
+            self.set_status(card, "canceled")
 
     def _transaction(
         self, kind: str, card: NetworkCard, amount: int, merchant: str, known: NetworkAuthorization | None
@@ -237,7 +252,7 @@ class Network:
         return {
             "id": known.id, "object": "issuing.authorization", "amount": known.amount, "approved": known.approved,
             "balance_transactions": [{"id": f"txn_{known.id}_{n}"} for n in range(known.movements)],
-            "card": self._card(known.card), "created": self.now, "currency": "usd", "livemode": False,
+            "card": self._card(known.card), "created": known.created, "currency": "usd", "livemode": False,
             "merchant_amount": known.amount, "merchant_currency": "usd", "merchant_data": merchant_data(known.merchant),
             "metadata": {}, "network_data": {"transaction_id": f"nt_{known.id}"}, "pending_request": None,
             "request_history": known.history, "status": known.status, "transactions": known.transactions,
@@ -246,6 +261,11 @@ class Network:
     def _next(self) -> int:
         self._count += 1
         return self._count
+
+
+def limits_of(params: Json) -> dict[str, int]:
+    """The spending limits of a card's parameters, by their interval."""
+    return {limit["interval"]: limit["amount"] for limit in params["spending_controls"]["spending_limits"]}
 
 
 def merchant_data(name: str) -> Json:

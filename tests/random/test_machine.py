@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.random.ground import Ground, MemoryGround, PostgresGround, SqliteGround
-from tests.random.machine import machine_on
+from tests.random.renewing import machine_on
 from tests.random.watch import Counts
 from tests.support.postgres import books_database
 from tests.support.tills import DATABASES

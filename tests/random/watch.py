@@ -16,8 +16,10 @@ from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.budget import Budget, BudgetPeriod
 from roony.core.card import Card
 from roony.core.ledger import Entry, Hold
-from roony.core.purchase import Purchase
+from roony.core.mandate import Payment
+from roony.core.purchase import RECURRING, Purchase
 from roony.core.settlement import StripeTransaction
+from roony.flows.renewal import CARD_LIMITS
 from roony.store.tables import InboxEvent, OutboxPromise
 from tests.random.ground import Ground, Snapshot
 from tests.random.network import Event, Network
@@ -70,6 +72,7 @@ class Watch:
             self.limits(before)
         self.sums()
         self.open_money()
+        self.hard_limits()
         self.one_card_each()
         self.answers()
         self.nothing_dropped()
@@ -108,7 +111,7 @@ class Watch:
         for hold in self.rows[Hold]:
             if hold.id not in known:
                 for budget, start in json.loads(hold.periods):
-                    assert limits[budget] is None or taken[(budget, start)] <= limits[budget], (hold, budget)
+                    assert limits[budget] is None or taken.get((budget, start), 0) <= limits[budget], (hold, budget)
 
     def sums(self) -> None:
         """P8: entries sum to purchases and, through their holds, to budget periods; nothing held is negative."""
@@ -123,9 +126,52 @@ class Watch:
         for purchase in self.rows[Purchase]:
             assert [purchase.held, purchase.spent] == by_purchase[purchase.id], purchase
             assert min(purchase.held, purchase.spent) >= 0, purchase
+        self.payments()
         kept = {(row.budget_id, row.period_start): [row.held, row.spent] for row in self.rows[BudgetPeriod]}
-        assert kept == by_period
+        # A hold of nothing, as for a card check of nothing, needs no row.
+        assert {key: sums for key, sums in by_period.items() if any(sums) or key in kept} == kept
         assert all(held >= 0 for held, _ in kept.values())
+
+    def payments(self) -> None:
+        """P8: the entries of a mandate sum to its payments, and these to the mandate; each holds what is open on it."""
+        by_hold: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+        for entry in self.rows[Entry]:
+            by_hold[entry.hold_id][0] += entry.held
+            by_hold[entry.hold_id][1] += entry.spent
+        sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+        held: dict[tuple[str, int], int] = {}
+        for row in self.rows[Payment]:
+            assert [row.held, row.spent] == by_hold[row.hold_id], row
+            assert min(row.held, row.spent) >= 0, row
+            sums[row.purchase_id][0] += row.held
+            sums[row.purchase_id][1] += row.spent
+            held[(row.purchase_id, row.sequence)] = row.held
+        for purchase in self.rows[Purchase]:
+            if purchase.kind == RECURRING and purchase.hold_id is not None:
+                assert [purchase.held, purchase.spent] == sums[purchase.id], purchase
+        for known in self.rows[Authorization]:
+            if known.payment and known.approved and known.status == "pending":
+                place = (known.purchase_id, known.payment)
+                held[place] -= max(0, known.amount - known.captured)
+                assert held[place] >= 0, (known, place)
+
+    def hard_limits(self) -> None:
+        """What Stripe allows on a card is between what can be used and what was promised; once told it is just that."""
+        purchases = {purchase.id: purchase for purchase in self.rows[Purchase]}
+        new_price = {
+            promise.subject
+            for promise in self.rows[OutboxPromise]
+            if promise.kind == CARD_LIMITS and promise.status != "done"
+        }
+        for card in self.rows[Card]:
+            if card.stripe_card_id is None:
+                continue
+            purchase, there = purchases[card.purchase_id], self.network.cards[card.stripe_card_id].limits
+            if purchase.kind != RECURRING:
+                assert card.usable_limit <= there["all_time"] <= card.hard_limit == purchase.hold_amount, (card, there)
+            elif card.status == "active" and card.id not in new_price:
+                wanted = {"per_authorization": purchase.hold_amount, "all_time": card.hard_limit}
+                assert there == wanted, (card, purchase, there)
 
     def open_money(self) -> None:
         """P8: held is at least what pending authorizations have not yet captured: known here, and granted there."""
