@@ -72,6 +72,7 @@ class CompanyMachine(RuleBasedStateMachine):
         self.lost: list[Event] = []
         self.requests: list[tuple[str, Merchant, dict[str, Any], bool]] = []
         self.keys: dict[str, str] = {}
+        self.made_alone: set[str] = set()
         self._spread_to = 0
         self.counts.examples += 1
         self.watch.look()
@@ -432,6 +433,8 @@ class CompanyMachine(RuleBasedStateMachine):
         if new_here and how != "late" and blow not in ("die_before", "break_before"):
             made.asked_as_check = is_check
         self._look()
+        if wish.interval is not None and answer is NO_ANSWER and self.watch.get(Authorization, id=id) is not None:
+            self._put_on_a_payment(wish, id)
         # A yes that died on its way to Stripe holds until Stripe says what it recorded.
         if not approved and (wish.interval is None or blow != "die_after"):
             self._nothing_taken(wish)
@@ -471,22 +474,27 @@ class CompanyMachine(RuleBasedStateMachine):
     ) -> tuple[int, int, bool]:
         """Of a yes on a mandate: the hold of its payment, what else is on that, and whether its interval was paid."""
         self._look()
-        rows = {row.id: row for row in self.watch.rows[Authorization]}
+        self._put_on_a_payment(wish, id)
+        rows = {row.id: row for row in self.watch.rows[Authorization] if row.purchase_id == wish.id}
         payment = wish.due[rows[id].payment - 1]
-        if payment.at == self.books.clock() and payment.sequence > 1:
-            assert payment.hold in (wish.hold, granted), (payment, wish, granted)
         open_money = {known.id: min(known.amount, known.granted) for known in others if known.status == "pending"}
         [limit] = [row.hard_limit for row in self.watch.rows[Card] if row.purchase_id == wish.id]
         assert granted + sum(open_money.values()) <= limit, (wish, granted, open_money, limit)
         elsewhere = sum(amount for id, amount in open_money.items() if rows[id].payment == payment.sequence)
         own = begin(wish.interval or "", self.books.clock())
+        # Whoever made it, it counts: what is captured, and what is open and more than a card check.
+        counted = [row for row in rows.values() if row.id != id and row.approved and row.payment]
         paid = any(
-            wish.due[rows[known.id].payment - 1].interval_start == own
-            for known in others
-            if not self._line(known).check and not known.was_expired
-            if known.status == "pending" or known.captured
+            wish.due[abs(row.payment) - 1].interval_start == own
+            for row in counted
+            if row.captured or (row.status == "pending" and not row.is_check)
         )
-        return payment.hold, elsewhere, paid and granted > 0
+        loose = any(
+            row.loose_captured and row.interval_start == own
+            for row in self.watch.rows[PaymentRow]
+            if row.purchase_id == wish.id
+        )
+        return payment.hold, elsewhere, (paid or loose) and granted > 0
 
     def _nothing_taken(self, wish: Wish) -> None:
         """P10: a no, or a yes that was not sent, leaves held and spent as they were."""
@@ -653,11 +661,12 @@ class CompanyMachine(RuleBasedStateMachine):
             card, row = cards.get(wish.id), self.watch.get(Purchase, id=wish.id)
             lines = [self._line(known) for known in self._on(card)] if card else []
             if wish.interval is not None and not wish.declined:
-                moved = self._moved(card) if card else []
-                expected = paid_again.expect(wish, lines, moved)
-                parts = zip(wish.due, paid_again.positions(wish, lines, moved), strict=True)
-                found += [(wish, payment.at, *part) for payment, part in parts]
-                self._must_have_ended(wish, card)
+                places = paid_again.places(wish, lines, self._moved(card) if card else [])
+                expected, parts = paid_again.expect(wish, places)
+                found += [(wish, *part) for part in parts]
+                complete = sum(paid_again.intervals(places).values()) >= wish.payments
+                over = complete or (card is not None and card.status == "canceled")
+                assert wish.ended is not None or not over, (wish, card, places)
             else:
                 expected = self.model.expect(wish, lines, card.captured if card else 0, card.refunded if card else 0)
                 found.append((wish, wish.held_at, expected.held, expected.spent))
@@ -676,9 +685,8 @@ class CompanyMachine(RuleBasedStateMachine):
     def _line(self, known: NetworkAuthorization) -> Line:
         approved = sum(entry["amount"] for entry in known.history if entry["approved"])
         check = known.asked_as_check and max(known.amount, approved) <= CHECK
-        row = self.watch.get(Authorization, id=known.id)
-        began, payment = known.created * SECOND, row.payment if row else 0
-        return Line(known.status, known.approved, known.amount, known.captured, check, known.id, payment, began)
+        began = known.created * SECOND
+        return Line(known.status, known.approved, known.amount, known.captured, check, known.id, began)
 
     def _moved(self, card: NetworkCard) -> list[Moved]:
         """The captures and refunds of a card, but for what cannot be of it."""
@@ -690,13 +698,6 @@ class CompanyMachine(RuleBasedStateMachine):
             for made in self.network.transactions
             if made["card"] == card.id and abs(made["amount"]) != STRAY
         ]  # fmt: skip
-
-    def _must_have_ended(self, wish: Wish, card: NetworkCard | None) -> None:
-        """All its payments captured, or its card canceled: then nothing more is asked for."""
-        lines = [self._line(known) for known in self._on(card)] if card else []
-        complete = sum(paid_again.intervals(wish, lines).values()) >= wish.payments
-        canceled = card is not None and card.status == "canceled"
-        assert wish.ended is not None or not (complete or canceled), (wish, card, lines)
 
     # Short ways
 
@@ -731,25 +732,38 @@ class CompanyMachine(RuleBasedStateMachine):
         for row in self.watch.rows[PaymentRow]:
             payment = Payment(row.sequence, row.created_at, row.hold_amount, row.interval_start)
             due.setdefault(row.purchase_id, []).append(payment)
-        for id, payments in due.items():
-            wish = self.model.wishes.get(id)
-            if wish is None:
-                continue
+        self.made_alone |= {row.id for row in self.watch.rows[Authorization] if row.payment < 0}
+        for id in due.keys() & self.model.wishes.keys():
+            wish, payments = self.model.wishes[id], due[id]
             known, wish.due = len(wish.due), payments
             assert [payment.sequence for payment in payments] == list(range(1, len(payments) + 1))
             for payment in payments[known:] if known else []:
-                self.counts.words["payment held"] += 1
+                self.counts.words["payment placed"] += 1
                 assert payment.interval_start == begin(wish.interval or "", payment.at), (wish, payment)
-                self._may_hold(wish, payment.at)
             row = self.watch.get(Purchase, id=id)
             if row.ended_at is not None and wish.ended is None and not wish.declined:
                 self._ended_by_itself(wish, row)
 
+    def _put_on_a_payment(self, wish: Wish, id: str) -> None:
+        """After an answer that may have been a yes: its payment, with a hold of its own if that is new."""
+        number, before = self.watch.get(Authorization, id=id).payment, max(wish.placed.values(), default=1)
+        if number <= 0 or id in wish.placed or id in self.made_alone:
+            return
+        wish.placed[id] = number
+        if number > before:
+            self.counts.words["payment held"] += 1
+            payment = wish.due[number - 1]
+            assert payment.hold == wish.hold or payment.hold <= CHECK, (payment, wish)
+            self._may_hold(wish, payment.at)
+
     def _ended_by_itself(self, wish: Wish, row: Purchase) -> None:
         card = self._card_for(wish)
-        lines = [self._line(known) for known in self._on(card)]
         if row.ended_reason == "completed":
-            assert sum(paid_again.intervals(wish, lines).values()) >= wish.payments, (wish, lines)
+            captured = sum(known.captured > 0 for known in self._on(card)) + sum(
+                made["authorization"] is None and made["type"] == "capture" and made["card"] == card.id
+                for made in self.network.transactions
+            )
+            assert captured >= wish.payments, (wish, card)
         else:
             assert (row.ended_reason, card.status) == ("canceled", "canceled"), (wish, row, card)
         self.counts.words[f"mandate {row.ended_reason}"] += 1

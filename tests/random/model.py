@@ -22,7 +22,7 @@ PERIODS = ("day", "week", "month", "lifetime")
 class Line(NamedTuple):
     """One authorization as the network has it, as far as money goes; `check`: it was never more than a card check.
 
-    `payment` is the one of a mandate that our answer put it on, 0 for none; `began` when it began, in microseconds.
+    `began` is when it began, in microseconds.
     """
 
     status: str
@@ -31,7 +31,6 @@ class Line(NamedTuple):
     captured: int
     check: bool
     id: str = ""
-    payment: int = 0
     began: int = 0
 
     @property
@@ -90,7 +89,8 @@ class Expected(NamedTuple):
 class Wish:
     """One purchase as it was decided. `card`: none, creating, live or over; `ended` says why no more may be asked.
 
-    A mandate has an `interval` in which each of `payments` may come; `due` are those that were held so far. `before`
+    A mandate has an `interval` in which each of `payments` may come; `due` are those that were held so far, `placed`
+    says on which of them a yes of ours put an authorization. `before`
     is amount and hold before a raise that Stripe has not confirmed.
     """
 
@@ -108,6 +108,7 @@ class Wish:
     interval: str | None = None
     payments: int = 1
     due: list[Payment] = field(default_factory=list)
+    placed: dict[str, int] = field(default_factory=dict)
     promised_at: int = 0
     before: tuple[int, int] | None = None
 

@@ -7,91 +7,139 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
-from tests.random.model import Expected, Line, Moved, Payment, Wish, begin
-
-
-class Share(NamedTuple):
-    """What of one payment was captured, without an authorization too (`loose`), and came back; minor units."""
-
-    captured: int
-    loose: int
-    refunded: int
+from tests.random.model import Expected, Line, Moved, Wish, begin
 
 
-def newest(due: Sequence[Payment], at: int) -> Payment:
-    """The newest payment of that time; the first for what is older than all."""
-    return next((payment for payment in reversed(due) if payment.at <= at), due[0])
+@dataclass
+class Place:
+    """One payment as it must be: since when and for how much it is held, its interval, and what came on it."""
+
+    at: int
+    hold: int
+    interval_start: int
+    lines: list[Line] = field(default_factory=list)
+    first: bool = False
+    captured: int = 0
+    loose: int = 0
+    refunded: int = 0
+
+    @property
+    def waits(self) -> bool:
+        """Held at the ask, and nothing has come on it but card checks."""
+        return self.first and not self.captured and not any(line.uses_card for line in self.lines)
+
+    def position(self, *, may_come: bool) -> tuple[int, int]:
+        """Held and spent."""
+        is_held = may_come or any(line.is_open for line in self.lines)
+        committed = sum(line.committed for line in self.lines) + self.loose
+        return max(0, max(self.hold, committed) - self.captured) if is_held else 0, self.captured - self.refunded
 
 
-def home(due: Sequence[Payment], line: Line) -> int:
-    """The payment an authorization belongs to: that of our answer, else the newest when it began."""
-    return line.payment or newest(due, line.began).sequence
+def places(wish: Wish, lines: Sequence[Line], moved: Sequence[Moved]) -> list[Place]:
+    """The payments of a mandate with all that came on them, in the end.
 
+    A yes of ours has the payment it was decided on. What Stripe made alone is a payment of its own time for which
+    nothing was set aside; the oldest of these has what was held at the ask, if it came before every yes on that.
+    """
+    numbers = {1, *wish.placed.values()}
+    found = {
+        each.sequence: Place(each.at, each.hold, each.interval_start, first=each.sequence == 1)
+        for each in wish.due
+        if each.sequence in numbers
+    }
+    ids = {line.id for line in lines}
+    by_id = {line.id: line for line in lines}
+    loose = {each.id: each for each in moved if each.kind == "capture" and each.authorization not in ids}
+    alone = sorted(
+        [(line.began, line.id) for line in lines if line.approved and line.id not in wish.placed]
+        + [(each.at, each.id) for each in loose.values()]
+    )
+    first = next((each for each in alone if each[1] in loose or by_id[each[1]].uses_card), None)
+    on_first = [line for line in lines if wish.placed.get(line.id) == 1 and line.uses_card]
+    if first is not None and any(line.began <= first[0] for line in on_first):
+        first = None
+    homes: dict[str, Place] = {}
+    own: list[Place] = []
 
-def intervals(wish: Wish, lines: Sequence[Line]) -> dict[int, bool]:
-    """The intervals that are paid, by their beginning, and whether money was captured in them."""
-    found: dict[int, bool] = {}
+    def own_place(id: str, at: int, hold: int) -> None:
+        homes[id] = Place(at, hold, begin(wish.interval or "", at))
+        own.append(homes[id])
+
     for line in lines:
-        if line.captured or (line.is_open and not line.check):
-            own = wish.due[line.payment - 1].interval_start if line.payment else begin(wish.interval or "", line.began)
-            found[own] = found.get(own, False) or line.captured > 0
-    return found
+        if line.id in wish.placed:
+            homes[line.id] = found[wish.placed[line.id]]
+    if first is not None:
+        for line in on_first:
+            own_place(line.id, line.began, found[1].hold)
+        found[1].interval_start = begin(wish.interval or "", first[0])
+    for at, id in alone:
+        if (at, id) == first:
+            homes[id] = found[1]
+        else:
+            own_place(id, at, 0)
+    for line in lines:
+        if line.id in homes:
+            homes[line.id].lines.append(line)
+    result = [*found.values(), *own]
+    _share(result, homes, moved)
+    return result
 
 
-def shares(wish: Wish, lines: Sequence[Line], moved: Sequence[Moved]) -> list[Share]:
-    """Captures and refunds by payment: a refund goes where its capture went, what is left over to the newest."""
-    homes = {line.id: home(wish.due, line) for line in lines}
-    captured, loose, refunded = ([0] * len(wish.due) for _ in range(3))
-    places: dict[str | None, set[int]] = defaultdict(set)
+def _share(found: list[Place], homes: dict[str, Place], moved: Sequence[Moved]) -> None:
+    """Captures, and refunds: these go where their capture went, what is left over to the newest."""
     moved = sorted(moved, key=lambda each: (each.at, each.id))
-    for each in (each for each in moved if each.kind == "capture"):
-        at = homes.get(each.authorization or "") or newest(wish.due, each.at).sequence
-        captured[at - 1] += each.amount
-        loose[at - 1] += 0 if each.authorization in homes else each.amount
-        places[each.network_id].add(at)
-    for each in (each for each in moved if each.kind == "refund"):
-        same = places[each.network_id] if each.network_id else set()
-        first = homes.get(each.authorization or "") or (
-            next(iter(same)) if len(same) == 1 else newest(wish.due, each.at).sequence
-        )
+    seen: dict[str | None, list[Place]] = defaultdict(list)
+    for each in moved:
+        if each.kind == "capture":
+            place = homes[each.authorization or each.id]
+            place.captured += each.amount
+            place.loose += 0 if each.authorization else each.amount
+            seen[each.network_id].append(place)
+    newest = sorted(found, key=lambda place: -place.at)
+    taken = [place for place in newest if place.hold or place.captured]
+    for each in moved:
+        if each.kind != "refund":
+            continue
+        same = seen[each.network_id] if each.network_id else []
+        if each.authorization in homes:
+            first = homes[each.authorization]
+        elif same and all(place is same[0] for place in same):
+            first = same[0]
+        else:
+            first = next(place for place in taken if place.at <= each.at)
         left = each.amount
-        for at in (first - 1, *reversed(range(len(wish.due)))):
-            part = min(left, captured[at] - refunded[at])
-            refunded[at], left = refunded[at] + part, left - part
-        assert left == 0, (wish, each)
-    return [Share(*each) for each in zip(captured, loose, refunded, strict=True)]
+        for place in (first, *newest):
+            part = min(left, place.captured - place.refunded)
+            place.refunded, left = place.refunded + part, left - part
+        assert left == 0, (found, each)
 
 
-def positions(wish: Wish, lines: Sequence[Line], moved: Sequence[Moved]) -> list[tuple[int, int]]:
-    """Held and spent of each payment: the first waits for the merchant, every other one came with its authorization."""
-    all_paid = len(intervals(wish, lines)) >= wish.payments
-    found = []
-    for payment, share in zip(wish.due, shares(wish, lines, moved), strict=True):
-        mine = [line for line in lines if home(wish.due, line) == payment.sequence]
-        waits = payment.sequence == 1 and not share.captured and not any(line.uses_card for line in mine)
-        may_come = waits and (wish.card == "creating" or (wish.ended is None and wish.card != "over" and not all_paid))
-        committed = sum(line.committed for line in mine) + share.loose
-        is_held = may_come or any(line.is_open for line in mine)
-        held = max(0, max(payment.hold, committed) - share.captured) if is_held else 0
-        found.append((held, share.captured - share.refunded))
-    return found
+def intervals(found: Sequence[Place]) -> dict[int, bool]:
+    """The intervals that are paid, by their beginning, and whether money was captured in them."""
+    paid: dict[int, bool] = {}
+    for place in found:
+        counts = place.loose > 0 or any(line.captured or (line.is_open and not line.check) for line in place.lines)
+        if counts:
+            paid[place.interval_start] = paid.get(place.interval_start, False) or place.captured > 0
+    return paid
 
 
-def expect(wish: Wish, lines: Sequence[Line], moved: Sequence[Moved]) -> Expected:
-    """What the books must say about one mandate when they know everything."""
-    if wish.declined:
-        return Expected(0, 0, "declined")
-    found = positions(wish, lines, moved)
-    return Expected(sum(held for held, _ in found), sum(spent for _, spent in found), _status(wish, lines, moved))
+def expect(wish: Wish, found: Sequence[Place]) -> tuple[Expected, list[tuple[int, int, int]]]:
+    """What the books must say about one mandate when they know everything, and of its payments: when, held, spent."""
+    all_paid = len(intervals(found)) >= wish.payments
+    goes_on = wish.card == "creating" or (wish.ended is None and wish.card != "over" and not all_paid)
+    parts = [(place.at, *place.position(may_come=place.waits and goes_on)) for place in found]
+    held, spent = sum(held for _, held, _ in parts), sum(spent for _, _, spent in parts)
+    return Expected(held, spent, _status(wish, found, all_paid=all_paid)), parts
 
 
-def _status(wish: Wish, lines: Sequence[Line], moved: Sequence[Moved]) -> str:
-    if any(line.is_open and line.uses_card for line in lines):
+def _status(wish: Wish, found: Sequence[Place], *, all_paid: bool) -> str:
+    if any(line.is_open and line.uses_card for place in found for line in place.lines):
         return "authorized"
-    over = wish.ended is not None or len(intervals(wish, lines)) >= wish.payments
-    if over and any(each.kind == "capture" for each in moved):
+    over = wish.ended is not None or all_paid
+    if over and any(place.captured for place in found):
         return "settled"
     if wish.ended is not None:
         return wish.ended if wish.ended in ("declined", "expired", "failed") else "canceled"
