@@ -36,6 +36,8 @@ def shown(counts: Counts, title: str, violations: int | None = None) -> Table:
         table.add_row(name, f"{getattr(counts, name):,}")
     table.add_row("crashes (die, break)", f"{counts.crashes:,}")
     table.add_row("restarts", f"{counts.restarts:,}")
+    for word, times in sorted(counts.words.items()):
+        table.add_row(word, f"{times:,}")
     if violations is not None:
         table.add_row("violations", f"[bold]{violations}[/bold]")
     return table
