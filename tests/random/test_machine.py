@@ -50,7 +50,7 @@ def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
 def test_random_companies_keep_every_promise_in_memory(number: int) -> None:
     """Commands and rules over rows in memory, where many histories fit into the time."""
     counts = Counts()
-    run(MemoryGround(), SEED + number, 30, 60, counts)
+    run(MemoryGround(), SEED + number, 20, 60, counts)
     assert counts.approvals > 50
     assert counts.delivered > 500
 
@@ -59,6 +59,6 @@ def test_random_companies_keep_every_promise_in_memory(number: int) -> None:
 def test_random_companies_keep_every_promise_on_a_database(ground: Ground) -> None:
     """The real till, with processes that die and connections that break at commits."""
     counts = Counts()
-    run(ground, SEED, 10, 50, counts)
+    run(ground, SEED, 7, 50, counts)
     assert counts.crashes > 5
     assert counts.approvals > 10
