@@ -116,7 +116,8 @@ def takes_first(
 ) -> tuple[Alone | None, list[Authorization]]:
     """Which payment Stripe made alone uses what was set aside at the ask, if one came before all answers that did.
 
-    With it come the authorizations that were answered with that hold before this was known. Card checks do not use it.
+    With it, or with None, come the authorizations that were answered with that hold. Card checks do not use it before
+    they are captured.
     """
     captured = {row.authorization_id for row in transactions if row.type != "refund"}
     using = {a.id for a in authorizations if a.id in captured or (a.approved and not a.is_check)}
@@ -124,7 +125,7 @@ def takes_first(
     first = next((each for each in made_alone(authorizations, transactions) if each.id not in checks), None)
     answered = [a for a in authorizations if a.payment == 1 and a.id in using]
     if first is None or any(_began(a) <= first.at for a in answered):
-        return None, []
+        return None, answered
     return first, answered
 
 
@@ -198,7 +199,8 @@ def paid_intervals(
 
 
 def _interval_of(purchase: Purchase, payments: Sequence[Payment], known: Authorization, time_zone: str) -> int:
-    if known.payment > 0:
+    # A payment after a card check may use the same hold in another interval.
+    if known.payment > 0 and not (known.is_check and known.began_at):
         return payments[known.payment - 1].interval_start
     return period_start(purchase.interval or "", time_zone, known.began_at)
 

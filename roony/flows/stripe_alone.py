@@ -24,9 +24,11 @@ def place_alone(book: Book, purchase: Purchase) -> bool:
     rows = book.group(StripeTransaction, purchase.organization_id, purchase.id)
     first, answered = takes_first(known, rows)
     amount = payments[0].hold_amount
-    changed = [_put_on(book, a, _own(book, purchase, a.id, a.began_at or a.created_at, amount)) for a in answered]
-    if first is not None:
-        start = interval_start(book, purchase, first.at)
+    late = answered if first is not None else []
+    changed = [_put_on(book, a, _own(book, purchase, a.id, a.began_at or a.created_at, amount)) for a in late]
+    at = first.at if first is not None else _began_with_checks(answered)
+    if at is not None:
+        start = interval_start(book, purchase, at)
         changed.append(start != payments[0].interval_start)
         book.put(payments[0]._replace(interval_start=start))
     by_id = {a.id: a for a in known}
@@ -35,6 +37,13 @@ def place_alone(book: Book, purchase: Purchase) -> bool:
         if each.id in by_id:
             changed.append(_put_on(book, by_id[each.id], -sequence))
     return any(changed)
+
+
+def _began_with_checks(answered: list[Authorization]) -> int | None:
+    """When what was set aside at the ask was used by captured card checks alone: no answer told its interval."""
+    if not all(a.is_check for a in answered):
+        return None
+    return min((a.began_at or a.created_at for a in answered), default=None)
 
 
 def _own(book: Book, purchase: Purchase, id: str, at: int, amount: int) -> int:

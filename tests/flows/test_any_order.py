@@ -149,6 +149,13 @@ MANDATES: dict[str, list[Step]] = {
         ("capture", "X", 500, True),
         ("capture", "B", 10_000, True),
     ],
+    "a card check captured after what Stripe approved alone": [
+        ("request", "A", 100),
+        ("day",),
+        ("alone", "X", 8_000, "active"),
+        ("capture", "X", 8_000, True),
+        ("capture", "A", 100, True),
+    ],
     "captured without authorization in three days, and given back": [
         ("force", 8_000),
         ("day",),
@@ -526,6 +533,7 @@ FINDINGS = {
         "extra_capture",
         "over_capture",
     ],
+    "mandate: a card check captured after what Stripe approved alone": ["approved_without_roony"],
     "mandate: captured without authorization in three days, and given back": ["force_capture"] * 3,
     "mandate: captured without authorization, in two days": ["force_capture", "force_capture"],
     "mandate: not honoured, then again": ["answer_not_honoured"],

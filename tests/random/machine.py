@@ -664,7 +664,7 @@ class CompanyMachine(RuleBasedStateMachine):
                 places = paid_again.places(wish, lines, self._moved(card) if card else [])
                 expected, parts = paid_again.expect(wish, places)
                 found += [(wish, *part) for part in parts]
-                complete = sum(paid_again.intervals(places).values()) >= wish.payments
+                complete = sum(paid_again.intervals(wish.interval, places).values()) >= wish.payments
                 over = complete or (card is not None and card.status == "canceled")
                 assert wish.ended is not None or not over, (wish, card, places)
             else:

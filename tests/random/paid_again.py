@@ -116,19 +116,22 @@ def _share(found: list[Place], homes: dict[str, Place], moved: Sequence[Moved]) 
         assert left == 0, (found, each)
 
 
-def intervals(found: Sequence[Place]) -> dict[int, bool]:
-    """The intervals that are paid, by their beginning, and whether money was captured in them."""
+def intervals(interval: str, found: Sequence[Place]) -> dict[int, bool]:
+    """The intervals that are paid, by their beginning, and whether money was captured in them; a check by itself."""
     paid: dict[int, bool] = {}
     for place in found:
-        counts = place.loose > 0 or any(line.captured or (line.is_open and not line.check) for line in place.lines)
-        if counts:
-            paid[place.interval_start] = paid.get(place.interval_start, False) or place.captured > 0
+        if place.loose:
+            paid[place.interval_start] = True
+        for line in place.lines:
+            if line.captured or (line.is_open and not line.check):
+                start = begin(interval, line.began) if line.check else place.interval_start
+                paid[start] = paid.get(start, False) or line.captured > 0
     return paid
 
 
 def expect(wish: Wish, found: Sequence[Place]) -> tuple[Expected, list[tuple[int, int, int]]]:
     """What the books must say about one mandate when they know everything, and of its payments: when, held, spent."""
-    all_paid = len(intervals(found)) >= wish.payments
+    all_paid = len(intervals(wish.interval or "", found)) >= wish.payments
     goes_on = wish.card == "creating" or (wish.ended is None and wish.card != "over" and not all_paid)
     parts = [(place.at, *place.position(may_come=place.waits and goes_on)) for place in found]
     held, spent = sum(held for _, held, _ in parts), sum(spent for _, _, spent in parts)
