@@ -410,7 +410,8 @@ class CompanyMachine(RuleBasedStateMachine):
         merchant = Merchant(name, None, "5734", "US", MERCHANTS[name])
         fields = {
             "authorization_id": id, "ordinal": len(known.history) if known else 0, "controllable": part,
-            "granted": known.amount if known else 0, "network_transaction_id": f"nt_{id}", "created": self.network.now,
+            "granted": known.amount if known else 0, "network_transaction_id": f"nt_{id}",
+            "created": known.created if known else self.network.now,
         }  # fmt: skip
         command = self.books.authorization_command(card.id, amount, merchant=merchant, **fields)
         # What the books first hear of as a small request of ours is a card check; what they know better is not.
