@@ -26,8 +26,8 @@ def new(
     as_json: bool = JsonOption,
 ) -> None:
     """Make a key pair: the private key goes into a file for you alone, the public one is printed for the owner."""
+    from roony.client.sealed import new_private_key
     from roony.core.delivery import thumbprint
-    from roony.flows.sealing import new_private_key
 
     key = new_private_key()
     _write_new(out, key.jwk)
@@ -51,7 +51,7 @@ def open_card(
     as_json: bool = JsonOption,
 ) -> None:
     """Open sealed card details with the private key, and print them."""
-    from roony.flows.sealing import CannotOpen, InvalidKey, open_sealed
+    from roony.client.sealed import CannotOpen, InvalidPrivateKey, open_sealed
 
     if sealed is not None and file is not None:
         fail("Give the sealed card as an argument or with --file, not both.", WRONG_USE)
@@ -59,7 +59,7 @@ def open_card(
     private = _read(key, "the private key; `roony agent-key new` makes one")
     try:
         details = open_sealed(private, _jwe_of(text))
-    except InvalidKey as wrong:
+    except InvalidPrivateKey as wrong:
         fail(f"{key}: {wrong}", WRONG_USE)
     except CannotOpen as wrong:
         fail(str(wrong), FAILED)

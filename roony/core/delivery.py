@@ -13,6 +13,12 @@ from roony.core.agent import DELIVERIES
 LINK_LIFETIME = 600_000_000
 MAX_WRONG_KEYS = 5
 
+# How details are sealed (RFC 7518): key agreement and content encryption.
+ALGORITHM, ENCRYPTION = "ECDH-ES+A256KW", "A256GCM"
+ALGORITHMS = (ALGORITHM, ENCRYPTION)
+# The curves they are sealed on, by kind of key, with the members of a public key that RFC 7638 hashes.
+MEMBERS = {("EC", "P-256"): ("crv", "kty", "x", "y"), ("OKP", "X25519"): ("crv", "kty", "x")}
+
 
 class RevealLink(NamedTuple):
     """A one-time link to a card's details for a person, kept as a hash. Times in microseconds UTC.

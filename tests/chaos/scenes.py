@@ -15,9 +15,9 @@ from urllib.parse import urljoin
 
 import httpx2
 
+from roony.client.sealed import new_private_key, open_sealed
 from roony.core.delivery import RevealLink
 from roony.core.settlement import Discrepancy
-from roony.flows.sealing import new_private_key, open_sealed
 from roony.store.tables import ConnectionSecret, InboxEvent, OutboxPromise
 from roony.store.vault import new_key
 from tests.support.crashing import ADMIN, ASK, Crashable

@@ -12,7 +12,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from roony.cli.commands import app
-from roony.flows.sealing import new_private_key, seal
+from roony.client.sealed import new_private_key
+from roony.flows.sealing import seal
 
 DETAILS = {"number": "4000009990001234", "cvc": "731", "exp_month": 1, "exp_year": 2030, "billing_zip": None}
 

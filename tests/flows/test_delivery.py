@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from roony.client.sealed import new_private_key
 from roony.core.agent import DELIVERIES, Agent, Organization, Project
 from roony.core.audit import AuditRecord
 from roony.core.card import MAX_DELIVERIES, Card
@@ -19,7 +20,6 @@ from roony.core.purchase import Purchase
 from roony.flows.delivery import RecordDelivery
 from roony.flows.public_key import SetPublicKey
 from roony.flows.reveal import LINK_OVER, CountWrongKey, SpendLink
-from roony.flows.sealing import new_private_key
 from tests.support.books import AGENT, ORG, PROJECT, Books, open_books
 from tests.support.memory import MemoryBooks
 from tests.support.postgres import swept_books_database

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from roony.flows.sealing import new_private_key, open_sealed
+from roony.client.sealed import new_private_key, open_sealed
 from tests.support.leak_scan import Leak, Secrets, scan
 from tests.support.served import Bought, Buyer, Simulation, unique, until
 

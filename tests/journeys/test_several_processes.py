@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from roony.flows.sealing import new_private_key, open_sealed
+from roony.client.sealed import new_private_key, open_sealed
 from tests.support.postgres import PostgresServer, own_server
 from tests.support.served import BUDGETS, SOFTWARE, Child, Installation, clean_environment, until
 from tests.support.serving import Caller

@@ -17,8 +17,8 @@ import pytest
 from joserfc import jwe
 from joserfc.jwk import OKPKey
 
+from roony.client.sealed import new_private_key, open_sealed
 from roony.flows.access_key import CreateAccessKey, RevokeAccessKey, hash_key, new_key
-from roony.flows.sealing import new_private_key, open_sealed
 from roony.web import shapes
 from roony.web.answers import time
 from tests.support.books import everything_in
