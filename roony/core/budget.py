@@ -40,6 +40,8 @@ class BudgetPeriod(NamedTuple):
 PERIODS = ("day", "week", "month", "lifetime")
 # The order in which budgets are checked and named (design section 6): from the narrowest scope to the widest.
 SCOPES = ("task", "agent", "project", "organization")
+# What is told when this much of a limit is used, in percent.
+MARKS = {80: "budget.warning", 100: "budget.exhausted"}
 
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
@@ -70,6 +72,16 @@ def available(budget: Budget, row: BudgetPeriod | None) -> int | None:
     if row is None:
         return budget.limit_amount
     return budget.limit_amount - row.spent - row.held
+
+
+def marks_crossed(limit: int | None, before: int, after: int) -> list[str]:
+    """Which of MARKS the use of a limit reaches as it grows from `before` to `after`, in minor units.
+
+    A limit of 0 blocks everything and is not used up by anything.
+    """
+    if not limit:
+        return []
+    return [name for percent, name in MARKS.items() if before * 100 < limit * percent <= after * 100]
 
 
 def is_short(budget: Budget, held: int, spent: int, amount: int) -> bool:

@@ -129,8 +129,10 @@ class AnswerAuthorization(Command[Answered]):
             {
                 "decision": decision.id,
                 "purchase": decision.purchase_id,
+                "agent": purchase.agent_id if purchase else None,
                 "approved": decision.approved,
                 "amount": request.amount,
+                "currency": request.currency,
                 "approved_amount": decision.approved_amount,
                 "code": decision.code,
                 "ordinal": request.ordinal,
@@ -284,19 +286,28 @@ class Withdraw(Command[None]):
             return
         book.put(decision._replace(answered="declined"))
         known = book.need(Authorization, *key)
+        purchase = book.need(Purchase, key[0], known.purchase_id) if known.purchase_id is not None else None
         if known.provisional and known.history_length == self.ordinal + 1:
             amount = max(0, known.amount - decision.approved_amount)
             approved = amount > 0 or self._approved_before(book, known)
             book.put(known._replace(amount=amount, approved=int(self.ordinal > 0 and approved), updated_at=now))
-            if known.purchase_id is not None:
-                follow(book, book.need(Purchase, self.organization_id, known.purchase_id), "withdrawn", now)
+            if purchase is not None:
+                follow(book, purchase, "withdrawn", now)
         self._compare(book, known, now)
         book.record(
             self.organization_id,
             ROONY,
             "authorization.withdrawn",
             self.authorization_id,
-            {"decision": decision.id, "ordinal": self.ordinal},
+            {
+                "decision": decision.id,
+                "ordinal": self.ordinal,
+                "purchase": known.purchase_id,
+                "agent": purchase.agent_id if purchase else None,
+                "amount": self.amount,
+                "currency": known.currency,
+                "code": "LATE",
+            },
             now,
         )
 

@@ -8,7 +8,7 @@ from roony.core.settlement import Discrepancy
 from roony.flows.movement import ROONY
 from roony.store.book import Book
 
-__all__ = ["discrepancy_id", "explain", "flag", "settle_findings"]
+__all__ = ["discrepancy_id", "explain", "flag", "record_end", "settle_findings"]
 
 
 def flag(
@@ -50,7 +50,8 @@ def flag(
             resolved_at=None,
         )
     )
-    body = {"kind": kind, "subject": subject, "purchase": purchase_id, "expected": expected, "found": found}
+    whose = {"purchase": purchase_id, "agent": purchase.agent_id if purchase else None}
+    body = {"kind": kind, "subject": subject, **whose, "expected": expected, "found": found}
     book.record(organization_id, ROONY, "discrepancy.opened", id, body, now)
 
 
@@ -60,8 +61,18 @@ def explain(book: Book, organization_id: str, kind: str, subject: str, note: str
     if row is None or row.status != "open":
         return
     book.put(row._replace(status="resolved", note=note, resolved_by=ROONY, resolved_at=now))
-    body = {"kind": kind, "subject": subject, "note": note}
-    book.record(organization_id, ROONY, "discrepancy.explained", row.id, body, now)
+    record_end(book, row, "explained", ROONY, note, now)
+
+
+def record_end(book: Book, row: Discrepancy, how: str, actor: str, note: str, now: int) -> None:
+    """Writes down that a finding was closed: `resolved` by a person, or `explained` by a later fact."""
+    key = (row.organization_id, row.purchase_id)
+    purchase = book.get(Purchase, *key) if book.known(Purchase, key) else None
+    body = {
+        "kind": row.kind, "subject": row.subject, "note": note, "purchase": row.purchase_id,
+        "agent": purchase.agent_id if purchase else None,
+    }  # fmt: skip
+    book.record(row.organization_id, actor, f"discrepancy.{how}", row.id, body, now)
 
 
 def settle_findings(book: Book, purchase: Purchase, findings: Findings, now: int) -> None:

@@ -147,7 +147,7 @@ def audit(book: Book, purchase: Purchase, actor: str, action: str, now: int, **b
         actor,
         action,
         purchase.id,
-        {"status": purchase.status, "held": purchase.held, "spent": purchase.spent, **body},
+        {"agent": purchase.agent_id, "status": purchase.status, "held": purchase.held, "spent": purchase.spent, **body},
         now,
     )
 

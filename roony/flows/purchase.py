@@ -125,6 +125,7 @@ class AskPurchase(Command[Asked | Refusal]):
             currency=purchase.currency,
             merchant=self.ask.merchant.name,
             hold=purchase.hold_amount,
+            approval=purchase.approval_id,
             reasons=[reason.code for reason in decision.reasons],
         )
         return Asked(purchase, False, promise)

@@ -9,6 +9,7 @@ from roony.core.errors import Refusal, not_found
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.flows.context import FlowContext
+from roony.flows.discrepancy import record_end
 from roony.flows.stripe_transaction import settle
 from roony.store.book import Book
 from roony.store.command import Command
@@ -86,9 +87,11 @@ class AssignRefund(Command[Discrepancy | Refusal]):
         row = row._replace(status="resolved", note=self.note, resolved_by=self.actor, resolved_at=now)
         book.put(row)
         book.put(refund._replace(purchase_id=purchase.id, matched_by=self.actor))
-        body = {"purchase": purchase.id, "before": refund.purchase_id, "amount": refund.amount, "note": self.note}
+        body = {
+            "purchase": purchase.id, "agent": purchase.agent_id, "before": refund.purchase_id,
+            "amount": refund.amount, "currency": refund.currency, "note": self.note,
+        }  # fmt: skip
         book.record(org, self.actor, "refund.assigned", refund.id, body, now)
-        body = {"kind": row.kind, "subject": row.subject, "note": self.note}
-        book.record(org, self.actor, "discrepancy.resolved", row.id, body, now)
+        record_end(book, row, "resolved", self.actor, self.note, now)
         settle(book, self._nodes(), "refund", now)
         return row

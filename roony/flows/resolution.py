@@ -8,6 +8,7 @@ from roony.core.errors import Refusal, not_found
 from roony.core.merchant import Merchant
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
+from roony.flows.discrepancy import record_end
 from roony.flows.merchant import learn_alias
 from roony.store.book import Book, EventOutcome
 from roony.store.command import Command
@@ -45,14 +46,7 @@ class ResolveDiscrepancy(Command[Discrepancy | Refusal]):
             return refusal
         row = row._replace(status="resolved", note=self.note, resolved_by=self.actor, resolved_at=now)
         book.put(row)
-        book.record(
-            self.organization_id,
-            self.actor,
-            "discrepancy.resolved",
-            row.id,
-            {"kind": row.kind, "subject": row.subject, "note": self.note},
-            now,
-        )
+        record_end(book, row, "resolved", self.actor, self.note, now)
         return row
 
     def _learn(self, book: Book, row: Discrepancy, now: int) -> Refusal | None:

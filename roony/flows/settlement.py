@@ -138,6 +138,7 @@ class BookAuthorization(Command[str]):
             audit(
                 book, purchase, STRIPE, "authorization.stated", now, authorization=said.id, stripe_status=said.status,
                 approved=said.approved, amount=said.amount, captured=after.captured, event=_id_of(self.event),
+                first=known is None, currency=said.currency, merchant=said.merchant.name,
             )  # fmt: skip
         self._ask_where_unsure(book, known, after, now)
         note_evidence(book, org, self.connection_id, said.evidence, said.id, now)

@@ -171,7 +171,11 @@ def _match(book: Book, rows: list[StripeTransaction], purchases: dict[str, Purch
             continue
         book.put(row._replace(purchase_id=match.purchase_id, matched_by=match.by))
         if match.purchase_id != row.purchase_id:
-            body = {"purchase": match.purchase_id, "before": row.purchase_id, "by": match.by, "amount": row.amount}
+            purchase = purchases.get(match.purchase_id or "")
+            body = {
+                "purchase": match.purchase_id, "agent": purchase.agent_id if purchase else None,
+                "before": row.purchase_id, "by": match.by, "amount": row.amount, "currency": row.currency,
+            }  # fmt: skip
             action = "refund.matched" if match.purchase_id is not None else "refund.queued"
             book.record(row.organization_id, STRIPE, action, row.id, body, now)
     return matches

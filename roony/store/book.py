@@ -20,8 +20,10 @@ from roony.core.cardholder import Cardholder
 from roony.core.errors import BrokenCaller
 from roony.core.ledger import Hold
 from roony.core.mandate import Payment
+from roony.core.purchase import Purchase
 from roony.core.settlement import StripeTransaction
 from roony.store import tables
+from roony.store.marks import mark_budgets, mark_status
 from roony.store.statements import finish_event, finish_promise
 from roony.store.tables import CONFIG_TABLES, TABLE_OF, OutboxPromise
 from roony.store.writer import Writer
@@ -110,6 +112,8 @@ class Book:
         self._new_config_version = new_config_version
         self._reconfigured_before: set[str] = set()
         self._mark: tuple[int, int, int] = (0, 0, 0)
+        # Purchases this command wrote, and the status each had before it.
+        self._statuses: dict[Any, str | None] = {}
         # Stripe's card id → ours, as named by commands; None for a card that is not ours.
         self.stripe_cards: dict[tuple[str, str, str], str | None] = {}
 
@@ -145,6 +149,9 @@ class Book:
         """Adds a row or replaces it whole."""
         row = type(item)
         key = _KEY_OF[row](item)
+        if row is Purchase and key not in self._statuses:
+            before = self._rows[row].get(key)
+            self._statuses[key] = before.status if before is not None else None
         if row in _GROUP_OF:
             self._regroup(row, key, item)
         self._set(self._rows[row], key, item)
@@ -215,6 +222,7 @@ class Book:
 
     def start_command(self) -> None:
         """Marks where the next command begins, for `undo_command`."""
+        self._end_command()
         self._journal.clear()
         self._mark = (len(self._records), len(self._event_outcomes), len(self._promise_outcomes))
         self._reconfigured_before = set(self._reconfigured)
@@ -227,6 +235,7 @@ class Book:
             else:
                 where[key] = old
         self._journal.clear()
+        self._statuses.clear()
         del self._records[self._mark[0] :]
         del self._event_outcomes[self._mark[1] :]
         del self._promise_outcomes[self._mark[2] :]
@@ -237,6 +246,10 @@ class Book:
 
         `clocks` says for each locked organization the time its commands ran at; it never goes back.
         """
+        self._end_command()
+        moves = {key: delta for key, delta in self._moves.items() if delta != (0, 0)}
+        if moves:
+            self._records += mark_budgets(self, writer, moves, clocks)
         self._advance_organizations(clocks)
         for row, changed in self._changed.items():
             if not changed:
@@ -247,10 +260,9 @@ class Book:
                 writer.write_rows(TABLE_OF[row], new)
             for places, items in _by_difference(there, changed).items():
                 writer.update_rows(TABLE_OF[row], places, items)
-        moves = [(*key, *delta) for key, delta in self._moves.items() if delta != (0, 0)]
         if moves:
             # Sorted, so that two processes touch the rows in the same order.
-            writer.write_rows(tables.budget_periods, sorted(moves))
+            writer.write_rows(tables.budget_periods, sorted((*key, *delta) for key, delta in moves.items()))
         if self._event_outcomes:
             writer.run_many(finish_event(writer.backend), self._event_outcomes)
         if self._promise_outcomes:
@@ -274,6 +286,14 @@ class Book:
             self._changed[Organization][(id,)] = organization._replace(
                 clock=max(organization.clock, clocks.get(id, 0)), config_version=version
             )
+
+    def _end_command(self) -> None:
+        """Every status a command changed is on one of its records (P9), which is what notices are read from."""
+        for key, was in self._statuses.items():
+            purchase = self._rows[Purchase][key]
+            if purchase.status != was:
+                mark_status(self._records, self._mark[0], purchase, was)
+        self._statuses.clear()
 
     def _regroup(self, row: type, key: Any, item: Any) -> None:
         """Puts a changed row into its groups, and takes it out of those it belonged to before."""

@@ -1,0 +1,78 @@
+"""What a batch adds to its audit records by itself: purchases that changed status, and budgets nearly or quite used.
+
+So that notices (core/notice.py) need nothing but the chain, whatever command caused them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, MutableSequence
+from typing import TYPE_CHECKING
+
+from roony.core.audit import AuditDraft
+from roony.core.budget import Budget, BudgetPeriod, marks_crossed
+from roony.core.notice import STATUS_CHANGES
+from roony.core.purchase import Purchase
+from roony.store import tables
+from roony.store.writer import Writer
+
+if TYPE_CHECKING:
+    from roony.store.book import Book
+
+_ROONY = "roony"
+_Key = tuple[str, str, int]
+
+
+def mark_status(records: MutableSequence[AuditDraft], since: int, purchase: Purchase, was: str | None) -> None:
+    """Writes a purchase's new status on the record of the command that changed it; the records from `since` are its.
+
+    On the last one about the purchase, else the last one at all; a command without any gets one.
+    """
+    own = [at for at in range(since, len(records)) if records[at].organization_id == purchase.organization_id]
+    about = [at for at in own if purchase.id in (records[at].subject, records[at].body.get("purchase"))]
+    if not own:
+        draft = AuditDraft(purchase.organization_id, _ROONY, "purchase.changed", purchase.id, {}, purchase.updated_at)
+        records.append(draft)
+        about = [len(records) - 1]
+    at = (about or own)[-1]
+    change = {
+        "purchase": purchase.id,
+        "agent": purchase.agent_id,
+        "was": was,
+        "status": purchase.status,
+        "amount": purchase.amount,
+        "currency": purchase.currency,
+        "captured": purchase.captured,
+        "refunded": purchase.refunded,
+    }
+    body = records[at].body
+    records[at] = records[at]._replace(body={**body, STATUS_CHANGES: [*body.get(STATUS_CHANGES, ()), change]})
+
+
+def mark_budgets(
+    book: Book, writer: Writer, moves: Mapping[_Key, tuple[int, int]], clocks: Mapping[str, int]
+) -> Iterable[AuditDraft]:
+    """A record for each budget whose use comes to 80 or 100 % of its limit in this batch, once for each crossing.
+
+    What an ask holds was loaded with its chain; only money that moved past a hold costs a query here.
+    """
+    rising = {key: held + spent for key, (held, spent) in moves.items() if held + spent > 0}
+    for table, row, keys in (
+        (tables.budgets, Budget, {key[:2] for key in rising}),
+        (tables.budget_periods, BudgetPeriod, set(rising)),
+    ):
+        missing = sorted(key for key in keys if not book.known(row, key))
+        if missing:
+            found = {item[: len(missing[0])]: item for item in writer.rows_by(table, tuple(table.info["key"]), missing)}
+            for key in missing:
+                book.take(row, key, found.get(key))
+    for (org, id, start), more in sorted(rising.items()):
+        budget, period = book.get(Budget, org, id), book.get(BudgetPeriod, org, id, start)
+        if budget is None:
+            continue
+        before = period.held + period.spent if period is not None else 0
+        for mark in marks_crossed(budget.limit_amount, before, before + more):
+            body = {
+                "scope": budget.scope, "scope_id": budget.scope_id, "currency": budget.currency,
+                "period": budget.period, "period_start": start, "limit": budget.limit_amount, "used": before + more,
+            }  # fmt: skip
+            yield AuditDraft(org, _ROONY, mark, id, body, clocks.get(org, 0))
