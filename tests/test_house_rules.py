@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from roony.core.role import NEEDED
 from roony.web.admin_api import routes as admin_routes
 from roony.web.auth import ADMIN_KEY
+from roony.web.permissions import PERMISSIONS
 from roony.web.requests import KeyedRoute
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -163,6 +165,16 @@ def test_every_path_of_the_owner_asks_for_the_owners_key() -> None:
         assert isinstance(route, KeyedRoute), route
         assert route.path.startswith("/api/v1/admin/"), route
         assert ADMIN_KEY in route.dependencies, route
+
+
+def test_every_path_of_the_owner_says_what_it_needs() -> None:
+    """A route without a line in web/permissions.py would be the owner's alone; a line without a route is a mistake."""
+    routes = {(method, route.path) for route in admin_routes for method in route.methods}
+    expect_none(
+        [f"{method} {path}" for method, path in sorted(routes ^ PERMISSIONS.keys())],
+        "Every admin route has one line in roony/web/permissions.py, and every line its route:",
+    )
+    assert set(PERMISSIONS.values()) <= NEEDED.keys()
 
 
 def test_the_locks_are_pinned_and_name_no_host() -> None:

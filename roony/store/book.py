@@ -22,10 +22,11 @@ from roony.core.ledger import Hold
 from roony.core.mandate import Payment
 from roony.core.purchase import Purchase
 from roony.core.settlement import StripeTransaction
+from roony.core.user import User
 from roony.store import tables
 from roony.store.marks import mark_budgets, mark_status
 from roony.store.statements import finish_event, finish_promise
-from roony.store.tables import CONFIG_TABLES, TABLE_OF, OutboxPromise
+from roony.store.tables import CONFIG_TABLES, TABLE_OF, AccessKey, OutboxPromise
 from roony.store.writer import Writer
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
@@ -33,12 +34,14 @@ Row = TypeVar("Row", bound=tuple[Any, ...])
 # Rows that are also looked up in groups: all authorizations of a purchase, all budgets of a scope. The first column is
 # the one meant when none is named.
 GROUPED_BY: dict[type, tuple[str, ...]] = {
+    AccessKey: ("user_id",),
     Authorization: ("purchase_id",),
     AuthorizationDecision: ("authorization_id",),
     Budget: ("scope_id",),
     Cardholder: ("scope_id",),
     Payment: ("purchase_id",),
     StripeTransaction: ("purchase_id", "stripe_card_id", "network_transaction_id"),
+    User: ("organization_id",),
 }
 
 _MISSING = object()

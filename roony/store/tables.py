@@ -31,6 +31,7 @@ from roony.core.preflight import Preflight
 from roony.core.purchase import KeptKey, Purchase, RecentPurchase, Velocity
 from roony.core.reconciliation import Reconciliation
 from roony.core.settlement import Discrepancy, StripeTransaction
+from roony.core.user import User
 
 metadata = MetaData()
 
@@ -102,7 +103,10 @@ class OutboxPromise(NamedTuple):
 
 
 class AccessKey(NamedTuple):
-    """An API key, stored as a hash only; `kind` is agent or admin. Read without a lock (design section 13)."""
+    """An API key, stored as a hash only; `kind` is agent or admin. Read without a lock (design section 13).
+
+    An admin key has the role of its user; without one it is a program of the owner's.
+    """
 
     hash: str
     id: str
@@ -297,6 +301,7 @@ outbox = _table(
     ),
 )
 access_keys = _table("access_keys", AccessKey, "hash", Index("access_keys_by_id", "organization_id", "id"))
+users = _table("users", User, "organization_id id", Index("users_by_email", "organization_id", "email", unique=True))
 account_routes = _table("account_routes", AccountRoute, "stripe_account livemode")
 connection_secrets = _table("connection_secrets", ConnectionSecret, "organization_id connection_id name")
 app_tokens = _table("app_tokens", AppTokens, "organization_id connection_id")

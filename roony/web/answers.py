@@ -151,7 +151,8 @@ def public_key(row: Agent) -> Json:
 def access_key(row: AccessKey, text: str | None = None) -> Json:
     """A key: its beginning only; `text`, the whole of it, once in the answer that makes it."""
     shown = {
-        "id": row.id, "kind": row.kind, "agent_id": row.agent_id, "name": row.name, "prefix": row.prefix,
+        "id": row.id, "kind": row.kind, "agent_id": row.agent_id, "user_id": row.user_id, "name": row.name,
+        "prefix": row.prefix,
         "created_at": time(row.created_at), "revoked_at": time(row.revoked_at),
     }  # fmt: skip
     return shown if text is None else {**shown, "key": text}

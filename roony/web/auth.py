@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from roony.core.agent import Agent
 from roony.core.errors import BrokenCaller
+from roony.core.role import NEEDED, may
 from roony.flows.access_key import hash_key
 from roony.flows.context import FlowContext
 from roony.store.queries.keys import holder_of
@@ -25,15 +26,24 @@ ADMIN_KEY = Security(HTTPBearer(scheme_name="AdminKey", description="`roony_admi
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose key it was. `agent` is set for an agent's key only; `actor` is the name used in audit records."""
+    """Whose key it was.
+
+    `actor` is the name used in audit records: the agent's id, the user's, or that of a key that belongs to nobody.
+    `agent` is set for an agent's key only, `role` for an admin key only, `user_id` for one that belongs to a user.
+    """
 
     organization_id: str
     actor: str
     agent: Agent | None
+    role: str | None = None
+    user_id: str | None = None
 
 
-async def authenticate(request: Request, kind: str) -> Caller:
-    """The caller of a route for `kind` ("agent" or "admin"). Raises Refused with 401, or 403 for the other kind."""
+async def authenticate(request: Request, kind: str, permission: str) -> Caller:
+    """The caller of a route for `kind` ("agent" or "admin") that needs this permission (`permissions.py`).
+
+    Raises Refused with 401, or 403 for the other kind and for a role that may not do this.
+    """
     text = _bearer(request)
     context: FlowContext = request.app.state.context
     holder = await run_in_threadpool(holder_of, context.database, hash_key(text))
@@ -43,24 +53,31 @@ async def authenticate(request: Request, kind: str) -> Caller:
     if key.kind != kind:
         whose = "an agent's key" if kind == "agent" else "an admin key"
         raise refuse(403, f"This address wants {whose}.", "wrong_kind_of_key")
-    if kind == "agent" and holder.agent is None:
-        raise _unauthorized("The agent of this key is gone.")
-    actor = holder.agent.id if holder.agent is not None else key.id
-    return Caller(key.organization_id, actor, holder.agent)
+    if kind == "agent":
+        if holder.agent is None:
+            raise _unauthorized("The agent of this key is gone.")
+        return Caller(key.organization_id, holder.agent.id, holder.agent)
+    if holder.role is None:
+        raise _unauthorized("The user of this key is gone or disabled.")
+    if not may(holder.role, permission):
+        message = f"This needs the role {NEEDED[permission]} or one above it; this key's role is {holder.role}."
+        raise refuse(403, message, "role_too_low")
+    return Caller(key.organization_id, key.user_id or key.id, None, holder.role, key.user_id)
 
 
 async def who_may_reveal(context: FlowContext, organization_id: str, key: str) -> str | None:
     """Who a person is who wants to see card details of this organization, by the name used in audit records.
 
-    None when this key gives nobody that right here. An admin key stands for a person, and any of the organization's
-    own has the right; whoever else it may belong to is not told.
+    None when this key gives nobody that right here; whoever else it may belong to is not told.
     """
     if not is_key(key):
         return None
     holder = await run_in_threadpool(holder_of, context.database, hash_key(key))
     if holder is None or holder.key.revoked_at is not None or holder.key.kind != "admin":
         return None
-    return holder.key.id if holder.key.organization_id == organization_id else None
+    if holder.key.organization_id != organization_id or holder.role is None or not may(holder.role, "reveal"):
+        return None
+    return holder.key.user_id or holder.key.id
 
 
 def is_key(text: str) -> bool:

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from roony.web.auth import authenticate
 from roony.web.errors import Refused, refuse
+from roony.web.permissions import permission_of
 
 MAX_BODY = 256 * 1024
 # A body that trickles in slower than this is not waited for.
@@ -155,12 +156,13 @@ class KeyedRoute(APIRoute):
     kind = "admin"
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """1 who calls · 2 the length · 3 the ids in the path · 4 body and schema, as FastAPI does."""
+        """1 who calls, and may they · 2 the length · 3 the ids in the path · 4 body and schema, as FastAPI does."""
         handle = super().get_route_handler()
 
         async def strict(request: Request) -> Response:
             request = StrictRequest(request.scope, request.receive)
-            request.state.caller = await authenticate(request, self.kind)
+            permission = permission_of(request.method, self.path)
+            request.state.caller = await authenticate(request, self.kind, permission)
             _check_length(request)
             for id in request.path_params.values():
                 if not _ID.fullmatch(str(id)):

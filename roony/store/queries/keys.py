@@ -7,34 +7,49 @@ from typing import NamedTuple
 from sqlalchemy import and_, select
 
 from roony.core.agent import Agent
+from roony.core.role import OWNER
 from roony.store.database import Database
 from roony.store.queries.paging import Page, Slice, newest_first
-from roony.store.tables import AccessKey, access_keys, agents
+from roony.store.tables import AccessKey, access_keys, agents, users
 
 
 class Holder(NamedTuple):
-    """A key and, for an agent's key, the agent as it is now."""
+    """A key and, for an agent's key, the agent as it is now, or for an admin key its role.
+
+    The role is None where the key is of a user who is gone or disabled.
+    """
 
     key: AccessKey
     agent: Agent | None
+    role: str | None
 
 
 def holder_of(database: Database, key_hash: str) -> Holder | None:
-    """The key with this hash, revoked or not, and its agent; one indexed read without a lock (design section 13)."""
-    joined = access_keys.outerjoin(
-        agents, and_(agents.c.organization_id == access_keys.c.organization_id, agents.c.id == access_keys.c.agent_id)
+    """The key with this hash, revoked or not, and its agent and role; one read without a lock (design section 13)."""
+    same = and_(agents.c.organization_id == access_keys.c.organization_id, agents.c.id == access_keys.c.agent_id)
+    own = and_(
+        users.c.organization_id == access_keys.c.organization_id,
+        users.c.id == access_keys.c.user_id,
+        users.c.disabled_at.is_(None),
     )
-    rows = database.read(select(access_keys, agents).select_from(joined).where(access_keys.c.hash == key_hash))
+    joined = access_keys.outerjoin(agents, same).outerjoin(users, own)
+    statement = select(access_keys, users.c.role, agents).select_from(joined).where(access_keys.c.hash == key_hash)
+    rows = database.read(statement)
     if not rows:
         return None
     width = len(AccessKey._fields)
-    agent = Agent(*rows[0][width:]) if rows[0][width] is not None else None
-    return Holder(AccessKey(*rows[0][:width]), agent)
+    key, role, agent = AccessKey(*rows[0][:width]), rows[0][width], rows[0][width + 1 :]
+    return Holder(key, Agent(*agent) if agent[0] is not None else None, OWNER if key.user_id is None else role)
 
 
 def keys_of_agent(database: Database, organization_id: str, agent_id: str, wanted: Slice) -> Page[AccessKey]:
     """The keys of one agent, newest first, revoked ones too."""
     return newest_first(database, AccessKey, organization_id, wanted, access_keys.c.agent_id == agent_id)
+
+
+def keys_of_user(database: Database, organization_id: str, user_id: str, wanted: Slice) -> Page[AccessKey]:
+    """The keys of one user, newest first, revoked ones too."""
+    return newest_first(database, AccessKey, organization_id, wanted, access_keys.c.user_id == user_id)
 
 
 def find_key(database: Database, organization_id: str, key_id: str) -> AccessKey | None:

@@ -20,10 +20,11 @@ from roony.web.admin_api import (
     organization,
     purchases,
     reconciliations,
+    users,
 )
 
 PARTS = (
     organization, agents, limits, approvals, connections, cardholders, purchases, merchants, discrepancies, disputes,
-    events, reconciliations, audit, alerts, doctor, freezes, keys,
+    events, reconciliations, audit, alerts, doctor, freezes, keys, users,
 )  # fmt: skip
 routes = [route for part in PARTS for route in part.router.routes]

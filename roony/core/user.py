@@ -1,0 +1,50 @@
+"""Users: the people of an organization, each with a role, and never without an owner once there was one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from roony.core.errors import Refusal
+from roony.core.role import OWNER
+
+# Each change of a user looks at all of them.
+MAX_USERS = 500
+
+
+class User(NamedTuple):
+    """One person. A disabled one may do nothing, and has no keys. Times in microseconds UTC."""
+
+    organization_id: str
+    id: str
+    name: str
+    email: str
+    role: str
+    created_at: int
+    disabled_at: int | None
+
+
+def wrong_user(user: User, others: Iterable[User]) -> Refusal | None:
+    """What stands against a user as it is to be, beside the others of the organization; None if nothing does.
+
+    E-mail addresses are one person's each, whatever their case. The last owner who is not disabled stays one.
+    """
+    rest = [other for other in others if other.id != user.id]
+    if len(rest) >= MAX_USERS:
+        return Refusal("too_many_users", f"An organization has at most {MAX_USERS} users.", 409)
+    for other in rest:
+        if other.email.lower() == user.email.lower():
+            return Refusal("already_exists", "Another user has this e-mail address.", 409, "email", other.id)
+    return None
+
+
+def is_last_owner(user: User, others: Iterable[User]) -> bool:
+    """True if this user is an owner and no other one could take over."""
+    if user.role != OWNER or user.disabled_at is not None:
+        return False
+    return not any(other.role == OWNER and other.disabled_at is None for other in others if other.id != user.id)
+
+
+def described_user(user: User) -> dict[str, Any]:
+    """What an audit record says of a user."""
+    return {"name": user.name, "email": user.email, "role": user.role, "disabled": user.disabled_at is not None}

@@ -1,0 +1,99 @@
+"""Users: added, changed, disabled with all their keys, always with an owner left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from roony.core.errors import Refusal, not_found
+from roony.core.user import User, described_user, is_last_owner, wrong_user
+from roony.flows.access_key import revoke
+from roony.store.book import Book
+from roony.store.command import Command
+from roony.store.facts import Needs
+from roony.store.tables import AccessKey
+
+
+@dataclass(frozen=True, slots=True)
+class CreateUser(Command[User | Refusal]):
+    """One more person. A key of their own is made apart."""
+
+    organization_id: str
+    user_id: str
+    name: str
+    email: str
+    role: str
+    actor: str
+
+    def needs(self, now: int) -> Needs:
+        """The users there are, and whether the id is still free."""
+        org = self.organization_id
+        return Needs(rows=((User, org, self.user_id),), groups=((User, org, org),))
+
+    def apply(self, book: Book, now: int) -> User | Refusal:
+        """Adds the user unless the address is another one's."""
+        org = self.organization_id
+        user = User(org, self.user_id, self.name, self.email, self.role, now, None)
+        wrong = wrong_user(user, book.group(User, org, org))
+        if wrong is not None:
+            return wrong
+        book.put(user)
+        book.record(org, self.actor, "user.created", user.id, described_user(user), now)
+        return user
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateUser(Command[User | Refusal]):
+    """Changes a user; None leaves a field as it is.
+
+    To disable ends the user's keys in the same commit, so that they open nothing from then on in any process; a user
+    who is let in again needs a new key.
+    """
+
+    organization_id: str
+    user_id: str
+    actor: str
+    name: str | None = None
+    email: str | None = None
+    role: str | None = None
+    disabled: bool | None = None
+
+    def needs(self, now: int) -> Needs:
+        """The users there are, and the user's keys."""
+        org = self.organization_id
+        return Needs(rows=((User, org, self.user_id),), groups=((User, org, org), (AccessKey, org, self.user_id)))
+
+    def apply(self, book: Book, now: int) -> User | Refusal:
+        """1 what it would be · 2 whether that may be · 3 the user, and the end of the keys of a disabled one."""
+        org = self.organization_id
+        before, others = book.get(User, org, self.user_id), book.group(User, org, org)
+        if before is None:
+            return not_found("user", self.user_id)
+        after = self._changed(before, now)
+        if is_last_owner(before, others) and not is_last_owner(after, others):
+            return Refusal(
+                "last_owner", "This is the last owner. Make another user an owner first.", 409, id=self.user_id
+            )
+        wrong = wrong_user(after, others)
+        if wrong is not None:
+            return wrong
+        if after == before:
+            return before
+        # From here it must succeed: only writes below.
+        book.put(after)
+        body = {"before": described_user(before), "after": described_user(after)}
+        book.record(org, self.actor, "user.updated", after.id, body, now)
+        if after.disabled_at is not None:
+            for key in book.group(AccessKey, org, self.user_id):
+                revoke(book, key, self.actor, now)
+        return after
+
+    def _changed(self, before: User, now: int) -> User:
+        disabled_at = before.disabled_at
+        if self.disabled is not None and self.disabled != (disabled_at is not None):
+            disabled_at = now if self.disabled else None
+        return before._replace(
+            name=self.name if self.name is not None else before.name,
+            email=self.email if self.email is not None else before.email,
+            role=self.role if self.role is not None else before.role,
+            disabled_at=disabled_at,
+        )

@@ -1,0 +1,111 @@
+"""The people of the organization, their roles, and the keys of each."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import Query
+from pydantic import AfterValidator, Field
+from starlette.concurrency import run_in_threadpool
+
+from roony.core.user import User
+from roony.flows.access_key import CreateAccessKey, RevokeAccessKey, new_key
+from roony.flows.user import CreateUser, UpdateUser
+from roony.store.queries.keys import find_key, keys_of_user
+from roony.store.queries.paging import equal
+from roony.web import answers
+from roony.web.admin_api.lists import get_row, list_rows, wanted
+from roony.web.admin_api.part import new_part
+from roony.web.auth import CallerOf, ContextOf
+from roony.web.errors import accepted, found
+from roony.web.schemas import Body, KeyBody, ListQuery, one_line
+
+router = new_part("Users")
+
+Role = Literal["viewer", "approver", "admin", "owner"]
+Name = Annotated[str, Field(max_length=100), AfterValidator(one_line)]
+Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$"), AfterValidator(one_line)]
+
+
+class UserBody(Body):
+    """A user who is to be added."""
+
+    name: Name
+    email: Email
+    role: Role
+
+
+class UserPatch(Body):
+    """What is to change of a user; what is left out stays."""
+
+    name: Name | None = None
+    email: Email | None = None
+    role: Role | None = None
+    disabled: bool | None = None
+
+
+class UserQuery(ListQuery):
+    """Which users."""
+
+    role: Role | None = None
+
+
+@router.get("/users", response_model=None)
+async def list_users(caller: CallerOf, context: ContextOf, query: Annotated[UserQuery, Query()]) -> dict[str, Any]:
+    """Users, newest first, disabled ones too."""
+    return await list_rows(context, User, caller.organization_id, query, _shown, *equal(User, {"role": query.role}))
+
+
+@router.post("/users", status_code=201, response_model=None)
+async def create_user(body: UserBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Add a user. `viewer` looks, `approver` also decides, `admin` also changes rules, `owner` may do everything."""
+    command = CreateUser(caller.organization_id, context.new_id("usr"), body.name, body.email, body.role, caller.actor)
+    return _shown(accepted(await context.till.submit(command)))
+
+
+@router.get("/users/{id}", response_model=None)
+async def get_user(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """One user."""
+    return _shown(await get_row(context, User, caller.organization_id, id, "user"))
+
+
+@router.patch("/users/{id}", response_model=None)
+async def update_user(id: str, body: UserPatch, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Change a user. `disabled` ends all keys of the user at once; the last owner stays an owner."""
+    command = UpdateUser(caller.organization_id, id, caller.actor, body.name, body.email, body.role, body.disabled)
+    return _shown(accepted(await context.till.submit(command)))
+
+
+@router.get("/users/{id}/keys", response_model=None)
+async def list_keys_of_user(
+    id: str, caller: CallerOf, context: ContextOf, query: Annotated[ListQuery, Query()]
+) -> dict[str, Any]:
+    """The user's keys, newest first, revoked ones too."""
+    await get_row(context, User, caller.organization_id, id, "user")
+    page = await run_in_threadpool(keys_of_user, context.database, caller.organization_id, id, wanted(query))
+    return answers.listed(page, answers.access_key)
+
+
+@router.post("/users/{id}/keys", status_code=201, response_model=None)
+async def create_key_of_user(
+    id: str, caller: CallerOf, context: ContextOf, body: KeyBody | None = None
+) -> dict[str, Any]:
+    """A key of the user's own, shown this once: it may do what the user's role may, as the role is at that moment."""
+    key = new_key("admin", context.new_id("key"), (body.name if body is not None else None) or "")
+    command = CreateAccessKey(caller.organization_id, key, caller.actor, user_id=id)
+    return answers.access_key(accepted(await context.till.submit(command)), key.text)
+
+
+@router.delete("/users/{id}/keys/{key_id}", response_model=None)
+async def revoke_key_of_user(id: str, key_id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Revoke a key of the user: it opens nothing from now on."""
+    row = found(await run_in_threadpool(find_key, context.database, caller.organization_id, key_id), "key", key_id)
+    command = RevokeAccessKey(caller.organization_id, row.hash, key_id, caller.actor, user_id=id)
+    return answers.access_key(accepted(await context.till.submit(command)))
+
+
+def _shown(row: User) -> answers.Json:
+    return {
+        "id": row.id, "name": row.name, "email": row.email, "role": row.role,
+        "created_at": answers.time(row.created_at), "disabled_at": answers.time(row.disabled_at),
+    }  # fmt: skip

@@ -1,0 +1,98 @@
+"""What every route asks of the key that calls it: one line for each, and nowhere else.
+
+A route that is not listed is the owner's alone; a test says which lines are missing.
+"""
+
+from __future__ import annotations
+
+from roony.core.role import OWNER_ONLY
+
+_ADMIN = """
+read    GET    /agents
+change  POST   /agents
+read    GET    /agents/{id}
+read    GET    /agents/{id}/keys
+change  POST   /agents/{id}/keys
+change  DELETE /agents/{id}/keys/{key_id}
+read    GET    /agents/{id}/public_key
+change  PUT    /agents/{id}/public_key
+change  DELETE /agents/{id}/public_key
+read    GET    /alerts
+read    GET    /alerts/{id}
+change  POST   /alerts/{id}/close
+read    GET    /approvals
+read    GET    /approvals/{id}
+approve POST   /approvals/{id}/approve
+approve POST   /approvals/{id}/deny
+read    GET    /audit
+read    GET    /authorizations
+read    GET    /budgets
+change  POST   /budgets
+change  PUT    /budgets
+read    GET    /cardholders
+own     PUT    /cardholders
+own     DELETE /cardholders/{scope_id}
+read    GET    /cards
+read    GET    /cards/{id}
+change  POST   /cards/{id}/cancel
+change  POST   /cards/{id}/freeze
+change  POST   /cards/{id}/unfreeze
+read    GET    /connections
+own     POST   /connections
+read    GET    /connections/{id}
+own     POST   /connections/{id}/confirm
+own     POST   /connections/{id}/disconnect
+change  GET    /connections/{id}/preflight
+own     POST   /connections/{id}/probe
+own     POST   /connections/{id}/setup_webhooks
+read    GET    /controls
+change  PUT    /controls
+read    GET    /discrepancies
+read    GET    /discrepancies/{id}
+change  POST   /discrepancies/{id}/resolve
+read    GET    /disputes
+read    GET    /disputes/{id}
+read    GET    /doctor
+read    GET    /events
+change  POST   /events/replay
+read    GET    /events/{id}
+change  POST   /events/{id}/replay
+change  POST   /freeze
+own     POST   /keys/rotate
+read    GET    /merchants
+change  POST   /merchants/aliases
+change  POST   /merchants/forget
+read    GET    /organization
+own     PATCH  /organization
+read    GET    /projects
+change  POST   /projects
+read    GET    /projects/{id}
+read    GET    /purchases
+read    GET    /purchases/{id}
+change  POST   /purchases/{id}/cancel
+read    GET    /reconciliations
+change  POST   /reconciliations
+read    GET    /reconciliations/{id}
+read    GET    /stripe_transactions
+change  POST   /unfreeze
+read    GET    /users
+own     POST   /users
+read    GET    /users/{id}
+own     PATCH  /users/{id}
+read    GET    /users/{id}/keys
+own     POST   /users/{id}/keys
+own     DELETE /users/{id}/keys/{key_id}
+"""
+
+
+def _table(text: str, prefix: str) -> dict[tuple[str, str], str]:
+    lines = [line.split() for line in text.strip().splitlines()]
+    return {(method, prefix + path): permission for permission, method, path in lines}
+
+
+PERMISSIONS = _table(_ADMIN, "/api/v1/admin")
+
+
+def permission_of(method: str, path: str) -> str:
+    """The permission a call of this route needs, one of `core.role.NEEDED`."""
+    return PERMISSIONS.get((method, path), OWNER_ONLY)

@@ -1,0 +1,120 @@
+"""Users as commands: always an owner left, one address each, keys that end with their user; all of it audited."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from roony.core.audit import AuditRecord
+from roony.core.user import MAX_USERS, User
+from roony.flows.access_key import MAX_KEYS_OF_USER, CreateAccessKey, RevokeAccessKey, new_key
+from roony.flows.user import CreateUser, UpdateUser
+from roony.store.tables import AccessKey
+from tests.support.books import NOW, ORG, Books, open_books
+
+
+@pytest.fixture
+def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
+    with open_books(tmp_path, database_url) as opened:
+        yield opened
+
+
+def add(books: Books, id: str, role: str = "viewer", email: str | None = None) -> Any:
+    """Adds usr_<id>."""
+    return books.run(CreateUser(ORG, f"usr_{id}", id.title(), email or f"{id}@example.com", role, "key_owner"))
+
+
+def change(books: Books, id: str, **fields: Any) -> Any:
+    """Changes usr_<id>."""
+    return books.run(UpdateUser(ORG, f"usr_{id}", "key_owner", **fields))
+
+
+def key_of(books: Books, user: str, id: str) -> Any:
+    """Makes a key of a user."""
+    return books.run(CreateAccessKey(ORG, new_key("admin", id, "x"), "key_owner", user_id=user))
+
+
+def told(books: Books) -> list[tuple[str, str, dict[str, Any]]]:
+    """What the audit chain says, without the organization's beginning."""
+    rows = books.rows(AuditRecord, organization_id=ORG)
+    return [(row.action, row.subject, json.loads(row.body)) for row in rows]
+
+
+def test_a_user_is_added_and_changed_with_before_and_after(books: Books) -> None:
+    ann = add(books, "ann", "approver")
+    assert ann == User(ORG, "usr_ann", "Ann", "ann@example.com", "approver", NOW, None)
+    changed = change(books, "ann", name="Anna", role="admin", email="anna@example.com")
+    assert books.row(User, id="usr_ann") == changed == ann._replace(name="Anna", role="admin", email="anna@example.com")
+    before = {"name": "Ann", "email": "ann@example.com", "role": "approver", "disabled": False}
+    after = {**before, "name": "Anna", "email": "anna@example.com", "role": "admin"}
+    assert told(books)[-2:] == [
+        ("user.created", "usr_ann", before), ("user.updated", "usr_ann", {"before": before, "after": after}),
+    ]  # fmt: skip
+    # The same again changes nothing and says nothing.
+    assert change(books, "ann", role="admin", disabled=False) == changed
+    assert len(told(books)) == 2
+
+
+def test_an_address_is_one_users(books: Books) -> None:
+    add(books, "ann")
+    add(books, "bob")
+    for refused in (add(books, "eve", email="ANN@example.com"), change(books, "bob", email="Ann@Example.com")):
+        assert (refused.code, refused.status, refused.field, refused.id) == ("already_exists", 409, "email", "usr_ann")
+    assert [row.id for row in books.rows(User)] == ["usr_ann", "usr_bob"]
+
+
+def test_the_last_owner_stays_one(books: Books) -> None:
+    add(books, "ann", "owner")
+    add(books, "bob", "admin")
+    for fields in ({"role": "admin"}, {"disabled": True}):
+        assert change(books, "ann", **fields).code == "last_owner"
+    assert change(books, "ann", name="Anna").name == "Anna"
+    assert change(books, "bob", role="owner").role == "owner"
+    assert change(books, "bob", disabled=True).disabled_at == NOW
+    # A disabled owner could not take over.
+    assert change(books, "ann", role="viewer").code == "last_owner"
+    assert change(books, "bob", disabled=False).disabled_at is None
+    assert change(books, "ann", role="viewer").role == "viewer"
+    assert change(books, "bob", role="viewer").code == "last_owner"
+
+
+def test_a_disabled_users_keys_end_in_the_same_commit(books: Books) -> None:
+    add(books, "ann", "owner")
+    add(books, "bob", "admin")
+    keys = [key_of(books, "usr_bob", f"key_{number}").id for number in range(3)]
+    other = key_of(books, "usr_ann", "key_ann").id
+    books.run(RevokeAccessKey(ORG, books.row(AccessKey, id=keys[0]).hash, keys[0], "key_owner"))
+    books.clock.advance(60)
+    change(books, "bob", disabled=True)
+    ends = {row.id: row.revoked_at for row in books.rows(AccessKey)}
+    assert ends == {keys[0]: NOW, keys[1]: NOW + 60_000_000, keys[2]: NOW + 60_000_000, other: None}
+    assert [(action, subject) for action, subject, _ in told(books)[-3:]] == [
+        ("user.updated", "usr_bob"), ("access_key.revoked", keys[1]), ("access_key.revoked", keys[2]),
+    ]  # fmt: skip
+    assert key_of(books, "usr_bob", "key_new").code == "user_disabled"
+    # Who is let in again needs a new key: the old ones stay ended.
+    change(books, "bob", disabled=False)
+    assert books.row(AccessKey, id=keys[1]).revoked_at is not None
+    assert key_of(books, "usr_bob", "key_new").user_id == "usr_bob"
+
+
+def test_keys_of_a_user_are_limited_and_only_that_users(books: Books) -> None:
+    add(books, "ann")
+    add(books, "bob")
+    assert key_of(books, "usr_nobody", "key_x").status == 404
+    rows = [key_of(books, "usr_ann", f"key_{number}") for number in range(MAX_KEYS_OF_USER)]
+    assert key_of(books, "usr_ann", "key_more").code == "too_many_keys"
+    assert books.run(RevokeAccessKey(ORG, rows[0].hash, "key_0", "key_owner", user_id="usr_bob")).status == 404
+    assert books.run(RevokeAccessKey(ORG, rows[0].hash, "key_0", "key_owner", user_id="usr_ann")).revoked_at == NOW
+    assert key_of(books, "usr_ann", "key_more").id == "key_more"
+
+
+def test_users_are_limited(books: Books) -> None:
+    books.put(*(User(ORG, f"usr_{n}", "x", f"{n}@example.com", "viewer", NOW, None) for n in range(MAX_USERS)))
+    assert add(books, "more").code == "too_many_users"
+    assert change(books, "1", name="y").name == "y"
+    assert change(books, "nobody", name="y").status == 404
