@@ -6,9 +6,10 @@ import json
 
 import typer
 
+from roony.cli.access_key import key_commands
 from roony.cli.budget import parse_limits
 from roony.cli.control import parse_fields
-from roony.cli.output import WRONG_USE, JsonOption, fail, print_json, print_list, print_one
+from roony.cli.output import WRONG_USE, JsonOption, fail, print_list, print_one
 from roony.cli.remote import UrlOption, owner
 
 app = typer.Typer(help="Agents and their keys.", no_args_is_help=True)
@@ -18,6 +19,7 @@ public_keys = typer.Typer(help="The public key an agent's card details are seale
 app.add_typer(public_keys, name="public-key")
 
 _AGENTS = "/api/v1/admin/agents"
+app.add_typer(key_commands(_AGENTS, "agt_…"), name="key")
 _PROJECTS = "/api/v1/admin/projects"
 _BUDGET_HELP = "A limit such as month=500.00 or month=500.00:eur; may be given several times."
 _CONTROL_HELP = "A control such as purchase_limit=50000 or allowed_countries=US,CA; may be given several times."
@@ -61,18 +63,6 @@ def list_agents(
 def show(agent_id: str = typer.Argument(help="agt_…"), url: str = UrlOption, as_json: bool = JsonOption) -> None:
     """Show one agent."""
     print_one(owner(url).get(f"{_AGENTS}/{agent_id}"), as_json)
-
-
-@app.command()
-def key(
-    agent_id: str = typer.Argument(help="agt_…"),
-    name: str | None = typer.Option(None, help="What the key is for."),
-    url: str = UrlOption,
-    as_json: bool = JsonOption,
-) -> None:
-    """Make one more key for an agent and print it, this once. Older keys stay valid."""
-    made = owner(url).post(f"{_AGENTS}/{agent_id}/keys", {"name": name} if name else {})
-    print_json(made) if as_json else typer.echo(made["key"])
 
 
 @public_keys.command("set")

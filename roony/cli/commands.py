@@ -21,6 +21,7 @@ from roony.cli import (
     keys,
     merchant,
     purchase,
+    user,
 )
 from roony.cli.bench import bench
 from roony.cli.database import init, migrate
@@ -47,6 +48,7 @@ for name, group in (
     ("agent", agent.app),
     ("agent-key", agent_key.app),
     ("project", agent.projects),
+    ("user", user.app),
     ("budget", budget.app),
     ("control", control.app),
     ("merchant", merchant.app),

@@ -22,6 +22,7 @@ UrlOption = typer.Option(DEFAULT_URL, "--url", envvar="ROONY_URL", help="Where R
 _NEXT: dict[str | int, str] = {
     "wrong_kind_of_key": "This needs another kind of key.",
     "billing_address_missing": 'PATCH /api/v1/admin/organization {"cardholder":…}; docs/stripe-setup.md has the lines.',
+    "role_too_low": "Ask an owner: `roony user role` gives a user another one.",
     401: "Look at the key: it may be mistyped or revoked.",
     429: "Wait a moment, then try again.",
     503: "Wait a moment, then try again.",
@@ -69,6 +70,10 @@ class Remote:
     def put(self, path: str, body: Any) -> Any:
         """A replacing call."""
         return self.accepted(self.call("PUT", path, body))
+
+    def patch(self, path: str, body: Any) -> Any:
+        """A call that changes some fields."""
+        return self.accepted(self.call("PATCH", path, body))
 
     def delete(self, path: str) -> Any:
         """A removing call."""

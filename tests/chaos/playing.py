@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
-from tests.chaos import cards, connecting, installing, raising, reconciling, renewing
+from tests.chaos import cards, connecting, installing, people, raising, reconciling, renewing
 from tests.chaos.scenes import SCENES, Scene
 from tests.support.crashing import Crashable
 from tests.support.postgres import empty_database
@@ -21,6 +21,7 @@ __all__ = [
     "cards",
     "connecting",
     "installing",
+    "people",
     "raising",
     "reconciling",
     "renewing",

@@ -198,7 +198,35 @@ def test_budgets_and_controls_are_set_and_shown(roony: Run, roony_json: RunJson)
     assert made["id"] in roony("agent", "list").stdout
     assert project["id"] in roony("project", "list").stdout
     assert roony_json("agent", "show", made["id"])["project_id"] == project["id"]
-    assert roony_json("agent", "key", made["id"])["key"].startswith("roony_agent_")
+
+
+def test_an_agents_keys_are_made_listed_and_revoked(roony: Run, roony_json: RunJson) -> None:
+    made = roony_json("agent", "create", "a keeper")
+    key = roony_json("agent", "key", "new", made["id"], "--name", "spare")
+    assert key["key"].startswith("roony_agent_")
+    assert roony_json("agent", "key", "revoke", made["id"], key["id"])["revoked_at"]
+    listed = roony_json("agent", "key", "list", made["id"])["data"]
+    assert {row["id"]: row["revoked_at"] is None for row in listed} == {key["id"]: False, made["key_id"]: True}
+    assert "spare" in roony("agent", "key", "list", made["id"]).stdout
+
+
+def test_people_get_roles_and_keys(roony: Run, roony_json: RunJson) -> None:
+    email = f"{uuid.uuid4().hex}@example.com"
+    ann = roony_json("user", "new", "Ann", email, "--role", "approver")
+    key = roony("user", "key", "new", ann["id"]).stdout.strip()
+    assert key.startswith("roony_admin_")
+    assert roony_json("user", "show", ann["id"], ROONY_ADMIN_KEY=key) == ann
+    refused = roony("project", "create", "hers", ROONY_ADMIN_KEY=key)
+    assert refused.exit_code == 1
+    assert "role admin" in refused.stderr
+    assert "roony user role" in refused.stderr
+    assert roony_json("user", "role", ann["id"], "viewer")["role"] == "viewer"
+    assert ann["id"] in roony("user", "list", "--role", "viewer").stdout
+    assert roony_json("user", "disable", ann["id"])["disabled_at"]
+    assert roony("user", "list", ROONY_ADMIN_KEY=key).exit_code == 1
+    [row] = roony_json("user", "key", "list", ann["id"])["data"]
+    assert row["revoked_at"]
+    assert roony_json("user", "disable", ann["id"], "--enable")["disabled_at"] is None
 
 
 def test_connections_events_and_discrepancies_are_listed(

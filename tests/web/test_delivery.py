@@ -18,6 +18,8 @@ from joserfc import jwe
 from joserfc.jwk import OKPKey
 
 from roony.client.sealed import new_private_key, open_sealed
+from roony.core.delivery import RevealLink
+from roony.core.user import User
 from roony.flows.access_key import CreateAccessKey, RevokeAccessKey, hash_key, new_key
 from roony.web import shapes
 from roony.web.answers import time
@@ -81,6 +83,12 @@ class Buying:
     def admin_key(self) -> str:
         """The key the owner speaks with."""
         return str(self.owner.key)
+
+    def key_of_user(self, role: str) -> str:
+        """A key of a new user with this role."""
+        user = {"name": role, "email": f"{role}@example.com", "role": role}
+        made = self.owner.send("POST", f"{ADMIN}/users", user, 201)
+        return str(self.owner.send("POST", f"{ADMIN}/users/{made['id']}/keys", {}, 201)["key"])
 
 
 Buy = Callable[..., Buying]
@@ -423,14 +431,15 @@ class TestReveal:
         assert (late.status_code, shown_number(late)) == (410, "")
 
     def test_keys_that_do_not_open_it(self, buy: Buy, person: Person, connected: ServedRoony) -> None:
-        """Another organization's, the agent's, a revoked one, nobody's: counted, and all answered alike."""
+        """Another organization's, the agent's, a revoked one, a viewer's: counted, and all answered alike."""
         buying = buy()
         link = buying.link()
         stranger = connected.company("Stranger").owner
         revoked = new_key("admin", connected.context.new_id("key"), "somebody who left")
         connected.books.run(CreateAccessKey(buying.company.id, revoked, "test"))
         connected.books.run(RevokeAccessKey(buying.company.id, hash_key(revoked.text), revoked.id, "test"))
-        wrong = [str(stranger.key), str(buying.agent.key), revoked.text, "hunter2"]
+        viewer = buying.key_of_user("viewer")
+        wrong = [str(stranger.key), str(buying.agent.key), revoked.text, viewer]
         answers = [person.open(link, key) for key in wrong]
         assert [answer.status_code for answer in answers] == [403] * 4
         for left, answer in zip((4, 3, 2, 1), answers, strict=True):
@@ -439,8 +448,9 @@ class TestReveal:
         refused = buying.audited("card.reveal_refused")
         assert [row["wrong_keys"] for row in refused] == [1, 2, 3, 4]
         assert not any(key in json.dumps(refused) for key in wrong)
-        # One try is left, and the right key needs no more.
-        assert shown_number(person.open(link, buying.admin_key())) == buying.number()
+        # One try is left, and the right key needs no more: an approver's, under that user's name.
+        assert shown_number(person.open(link, buying.key_of_user("approver"))) == buying.number()
+        assert connected.books.row(User, role="approver").id == connected.books.row(RevealLink).used_by
 
     def test_after_five_wrong_keys_it_is_dead(self, buy: Buy, person: Person) -> None:
         buying = buy()

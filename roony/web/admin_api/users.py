@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
 from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 from starlette.concurrency import run_in_threadpool
 
 from roony.core.user import User
@@ -22,9 +24,17 @@ from roony.web.schemas import Body, KeyBody, ListQuery, one_line
 
 router = new_part("Users")
 
+
+def _email(text: str) -> str:
+    # Whether it is anybody's, only a message to it could show.
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", text):
+        raise PydanticCustomError("email", "It must be an e-mail address")
+    return text
+
+
 Role = Literal["viewer", "approver", "admin", "owner"]
 Name = Annotated[str, Field(max_length=100), AfterValidator(one_line)]
-Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$"), AfterValidator(one_line)]
+Email = Annotated[str, Field(max_length=254), AfterValidator(one_line), AfterValidator(_email)]
 
 
 class UserBody(Body):

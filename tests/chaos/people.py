@@ -1,0 +1,27 @@
+"""Scenes about the people of a company and their keys."""
+
+from __future__ import annotations
+
+import uuid
+
+from roony.core.user import User
+from roony.store.tables import AccessKey
+from tests.chaos.scenes import Arm, scene
+from tests.support.crashing import ADMIN, Crashable
+
+
+@scene("direct", "CreateUser", "UpdateUser")
+def a_person_comes_and_goes(company: Crashable, arm: Arm) -> None:
+    """Said twice it is the same person; the keys of one who is disabled end whenever Roony dies."""
+    arm()
+    email = f"{uuid.uuid4().hex}@example.com"
+    company.send(company.owner, "POST", f"{ADMIN}/users", {"name": "Ann", "email": email, "role": "approver"})
+    [user] = [row for row in company.get("users", limit=200)["data"] if row["email"] == email]
+    keys = f"{ADMIN}/users/{user['id']}/keys"
+    key = company.send(company.owner, "POST", keys, {"name": "laptop"})["key"]
+    ann = company.caller(key)
+    assert company.insist(lambda: ann.call("GET", f"{ADMIN}/users")).status_code == 200
+    company.send(company.owner, "PATCH", f"{ADMIN}/users/{user['id']}", {"disabled": True})
+    assert company.insist(lambda: ann.call("GET", f"{ADMIN}/users")).status_code == 401
+    assert company.books.rows(User, id=user["id"])[0].disabled_at is not None
+    assert all(row.revoked_at is not None for row in company.books.rows(AccessKey, user_id=user["id"]))
