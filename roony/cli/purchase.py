@@ -2,131 +2,218 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from roony.cli.amounts import minor_units
-from roony.cli.output import DECLINED, DONE, FAILED, WAITING, JsonOption, money, print_json, print_list, print_one
+from roony.cli.output import (
+    DECLINED,
+    DONE,
+    FAILED,
+    WAITING,
+    WRONG_USE,
+    JsonOption,
+    fail,
+    money,
+    print_json,
+    print_list,
+    print_one,
+)
 from roony.cli.remote import UrlOption, agent
+
+if TYPE_CHECKING:
+    from roony.client import Roony, RoonyError
+    from roony.client.answers import Purchase
 
 app = typer.Typer(help="Ask for purchases, as an agent (ROONY_AGENT_KEY).", no_args_is_help=True)
 
-_PATH = "/api/v1/purchase_intents"
+# A day: longer than any approval waits.
+LONGEST_WAIT_SECONDS = 86_400
 _CODES = {"ready": DONE, "authorized": DONE, "settled": DONE, "awaiting_approval": WAITING, "issuing": WAITING,
           "declined": DECLINED}  # fmt: skip
+_VERDICTS = {"approved": DONE, "needs_approval": WAITING, "declined": DECLINED}
 _NEXT = {
     "ready": "Next: roony purchase card {id}",
     "issuing": "The card is being made. Next: roony purchase show {id} --wait 30",
     "awaiting_approval": "A person decides. Next: roony purchase show {id} --wait 55, or as owner: roony approval list",
+    "declined": "Nothing is held. Next: roony purchase rules, roony purchase budgets",
+    "expired": "Its time is over; nothing is held. Ask again if it is still wanted.",
     "failed": "The card could not be made. Ask again; nothing is held.",
 }
 _OPENED_BY = {
-    "sealed": "Next, on the agent's machine: roony agent-key open JWE",
+    "sealed": "Next, on the agent's machine: roony agent-key open JWE, or here with --key-file",
     "reveal": "Next: a person with an admin key opens this link, within 10 minutes; it shows the card once.",
 }
+
+Amount = Annotated[str, typer.Argument(help="How much, such as 49.99.")]
+Merchant = Annotated[str, typer.Option(help="Who is paid.")]
+Description = Annotated[str | None, typer.Option(help="What is bought; the merchant's name if not given.")]
+Currency = Annotated[str, typer.Option(help="Currency of the amount.")]
+Category = Annotated[str | None, typer.Option(help="Trade of the merchant: computer_software_stores or 5734.")]
+Country = Annotated[str | None, typer.Option(help="Country of the merchant, such as US.")]
+MerchantUrl = Annotated[str | None, typer.Option(help="Web address of the merchant.")]
+TaskId = Annotated[str | None, typer.Option(help="The task this is for.")]
+ProjectId = Annotated[str | None, typer.Option(help="One of the agent's projects.")]
+Every = Annotated[str | None, typer.Option(help="Pay it again every day, week, month or year, with --payments.")]
+Payments = Annotated[int | None, typer.Option(help="How many payments with --every, the first one included.")]
+AllowDuplicate = Annotated[bool, typer.Option("--allow-duplicate", help="This is no repetition by mistake.")]
+Wait = Annotated[
+    int, typer.Option(min=0, max=LONGEST_WAIT_SECONDS, help="Seconds to wait for a person or for the card.")
+]
+PurchaseId = Annotated[str, typer.Argument(help="pur_…")]
 
 
 @app.command()
 def ask(
-    amount: str = typer.Argument(help="How much, such as 49.99."),
-    merchant: str = typer.Option(..., help="Who is paid."),
-    description: str | None = typer.Option(None, help="What is bought; the merchant's name if not given."),
-    currency: str = typer.Option("usd", help="Currency of the amount."),
-    category: str | None = typer.Option(None, help="Trade of the merchant, such as computer_software_stores or 5734."),
-    country: str | None = typer.Option(None, help="Country of the merchant, such as US."),
-    merchant_url: str | None = typer.Option(None, help="Web address of the merchant."),
-    task_id: str | None = typer.Option(None, help="The task this is for."),
-    project_id: str | None = typer.Option(None, help="One of the agent's projects."),
-    key: str | None = typer.Option(None, help="Idempotency-Key: the same key never buys twice."),
-    every: str | None = typer.Option(None, help="Pay it again every day, week, month or year, with --payments."),
-    payments: int | None = typer.Option(None, help="How many payments with --every, the first one included."),
-    allow_duplicate: bool = typer.Option(False, "--allow-duplicate", help="This is no repetition by mistake."),
+    amount: Amount,
+    merchant: Merchant,
+    description: Description = None,
+    currency: Currency = "usd",
+    category: Category = None,
+    country: Country = None,
+    merchant_url: MerchantUrl = None,
+    task_id: TaskId = None,
+    project_id: ProjectId = None,
+    key: Annotated[str | None, typer.Option(help="Idempotency-Key: the same key never buys twice.")] = None,
+    every: Every = None,
+    payments: Payments = None,
+    allow_duplicate: AllowDuplicate = False,
+    wait: Wait = 0,
     url: str = UrlOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Ask for a purchase. Exit code 0: the card is ready, 3: a person decides or it is being made, 4: declined."""
-    if (every is None) != (payments is None):
-        raise typer.BadParameter("--every and --payments go together")
-    given = {"name": merchant, "category": category, "country": country, "url": merchant_url}
-    body = {
-        "amount": minor_units(amount, currency), "currency": currency.lower(), "description": description or merchant,
-        "merchant": {name: value for name, value in given.items() if value is not None},
-        "task_id": task_id, "project_id": project_id, "allow_duplicate": allow_duplicate or None,
-        "recurring": {"interval": every, "payments": payments} if every is not None else None,
-    }  # fmt: skip
-    wanted = {name: value for name, value in body.items() if value is not None}
-    remote = agent(url)
-    response = remote.call("POST", _PATH, wanted, headers={"Idempotency-Key": key} if key else {})
-    if response.status_code == 409 and response.json().get("error", {}).get("code") == "possible_duplicate":
-        error = response.json()["error"]
-        if as_json:
-            print_json(error)
-        # The message names the purchase and how to insist; here that is an option.
-        typer.echo(error["message"].replace("allow_duplicate", "--allow-duplicate"), err=True)
-        raise typer.Exit(DECLINED)
-    _tell(remote.accepted(response), as_json)
+    from roony.client import RoonyError
+
+    wish = _wish(amount, merchant, description, currency, category, country, merchant_url, task_id, project_id, every,
+                 payments, allow_duplicate)  # fmt: skip
+    with agent(url) as roony:
+        try:
+            purchase: Purchase = roony.request_purchase(**wish, idempotency_key=key)
+        except RoonyError as error:
+            if error.code != "possible_duplicate":
+                raise
+            # The message names the purchase and how to insist; here that is an option.
+            _declined(error, error.message.replace("allow_duplicate", "--allow-duplicate"), as_json)
+        if wait and purchase["status"] in ("awaiting_approval", "issuing"):
+            purchase = roony.wait_until_ready(purchase["id"], timeout=wait)
+    _tell(purchase, as_json)
 
 
 @app.command()
-def show(
-    purchase_id: str = typer.Argument(help="pur_…"),
-    wait: int = typer.Option(0, min=0, max=55, help="Seconds to wait for a person or the card."),
+def preview(
+    amount: Amount,
+    merchant: Merchant,
+    description: Description = None,
+    currency: Currency = "usd",
+    category: Category = None,
+    country: Country = None,
+    merchant_url: MerchantUrl = None,
+    task_id: TaskId = None,
+    project_id: ProjectId = None,
+    every: Every = None,
+    payments: Payments = None,
+    allow_duplicate: AllowDuplicate = False,
     url: str = UrlOption,
     as_json: bool = JsonOption,
 ) -> None:
-    """Show a purchase. Exit code as for `ask`."""
-    _tell(agent(url).get(f"{_PATH}/{purchase_id}", wait=wait or None), as_json)
+    """Show what would be decided now; nothing is held. Exit code 0: approved, 3: a person would decide, 4: declined."""
+    wish = _wish(amount, merchant, description, currency, category, country, merchant_url, task_id, project_id, every,
+                 payments, allow_duplicate)  # fmt: skip
+    with agent(url) as roony:
+        previewed = roony.preview_purchase(**wish)
+    decision = previewed["decision"]
+    if as_json:
+        print_json(previewed)
+    else:
+        shown = {name: previewed[name] for name in ("amount", "currency", "hold_amount", "duplicate_of")}
+        print_one({"verdict": decision["verdict"], **shown}, False)
+        for reason in decision["reasons"]:
+            typer.echo(f"  {reason['code']}: {reason['message']}")
+    raise typer.Exit(_VERDICTS[decision["verdict"]])
+
+
+@app.command()
+def show(purchase_id: PurchaseId, wait: Wait = 0, url: str = UrlOption, as_json: bool = JsonOption) -> None:
+    """Show a purchase. Exit code as for `ask`; 1 when it was canceled, expired or failed."""
+    with agent(url) as roony:
+        _tell(roony.wait_until_ready(purchase_id, timeout=wait) if wait else roony.get_purchase(purchase_id), as_json)
 
 
 @app.command("list")
 def list_purchases(
-    cursor: str | None = typer.Option(None, help="Where the last page ended."),
+    status: Annotated[str | None, typer.Option(help="Only those in this status, such as ready.")] = None,
+    cursor: Annotated[str | None, typer.Option(help="Where the last page ended.")] = None,
     url: str = UrlOption,
     as_json: bool = JsonOption,
 ) -> None:
     """List the agent's purchases, newest first."""
-    answer = agent(url).get(_PATH, cursor=cursor)
-    for row in answer["data"]:
-        row["merchant_name"] = row["merchant"]["name"]
+    with agent(url) as roony:
+        answer = roony.list_purchases(status=status, cursor=cursor)  # type: ignore[arg-type] # Roony names those it knows
+    rows = answer["data"] if as_json else [{**row, "merchant_name": row["merchant"]["name"]} for row in answer["data"]]
     columns = ("id", "status", "amount", "merchant_name", "created_at")
-    print_list(answer, columns, as_json, "No purchases yet. Next: roony purchase ask --help")
+    print_list({**answer, "data": rows}, columns, as_json, "No purchases yet. Next: roony purchase ask --help")
 
 
 @app.command()
-def cancel(purchase_id: str = typer.Argument(help="pur_…"), url: str = UrlOption, as_json: bool = JsonOption) -> None:
+def budgets(url: str = UrlOption, as_json: bool = JsonOption) -> None:
+    """List the budgets the agent's purchases draw on, and what is left of each."""
+    with agent(url) as roony:
+        answer = roony.check_budget()
+    columns = ("scope", "period", "limit", "held", "spent", "available")
+    print_list(answer, columns, as_json, "No budget is set for this agent.")
+
+
+@app.command()
+def rules(url: str = UrlOption, as_json: bool = JsonOption) -> None:
+    """Say which rules apply to the agent's purchases, level by level."""
+    with agent(url) as roony:
+        answer = roony.get_spending_controls()
+    if as_json:
+        print_json(answer)
+        return
+    for rule in answer["data"]:
+        typer.echo(f"{rule['scope']} {rule['scope_id']}")
+        for sentence in rule["sentences"]:
+            typer.echo(f"  {sentence}")
+    if not answer["data"]:
+        typer.echo("No rules are set for this agent.")
+
+
+@app.command()
+def cancel(purchase_id: PurchaseId, url: str = UrlOption, as_json: bool = JsonOption) -> None:
     """Cancel a purchase that was not paid yet; its card is canceled and its budget freed."""
-    purchase = agent(url).post(f"{_PATH}/{purchase_id}/cancel")
-    print_one(_plain(purchase), False) if not as_json else print_json(purchase)
+    with agent(url) as roony:
+        purchase = roony.cancel_purchase(purchase_id)
+    _print(purchase, as_json)
 
 
 @app.command("raise")
 def raise_amount(
-    purchase_id: str = typer.Argument(help="pur_…"),
-    amount: str = typer.Argument(help="The higher price, such as 54.99, in the currency of the purchase."),
+    purchase_id: PurchaseId,
+    amount: Annotated[str, typer.Argument(help="The higher price, such as 54.99, in the currency of the purchase.")],
     url: str = UrlOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Raise the price before the card is used. Exit code 0: the card can pay it, 3: a person or Stripe, 4: declined."""
-    remote = agent(url)
-    wanted = minor_units(amount, remote.get(f"{_PATH}/{purchase_id}")["currency"])
-    response = remote.call("POST", f"{_PATH}/{purchase_id}/raise", {"amount": wanted})
-    if response.status_code == 409 and response.json().get("error", {}).get("code") == "raise_declined":
-        error = response.json()["error"]
-        if as_json:
-            print_json(error)
-        for reason in error["reasons"]:
-            typer.echo(f"  {reason['code']}: {reason['message']}", err=True)
-        raise typer.Exit(DECLINED)
-    purchase = remote.accepted(response)
-    card, raised = purchase["card"], purchase["amount"] == wanted
-    if as_json:
-        print_json(purchase)
-    else:
-        print_one(_plain(purchase), False)
-    if not raised:
+    from roony.client import RoonyError
+
+    with agent(url) as roony:
+        wanted = minor_units(amount, roony.get_purchase(purchase_id)["currency"])
+        try:
+            purchase = roony.raise_purchase(purchase_id, amount=wanted)
+        except RoonyError as error:
+            if error.code != "raise_declined":
+                raise
+            reasons = "\n".join(f"  {reason['code']}: {reason['message']}" for reason in error.reasons)
+            _declined(error, reasons, as_json)
+    _print(purchase, as_json)
+    if purchase["amount"] != wanted:
         typer.echo("A person decides about the new price. Next: roony purchase show " + purchase_id, err=True)
         raise typer.Exit(WAITING)
+    card = purchase["card"]
     if card is None or card["hard_limit"] != purchase["hold_amount"]:
         typer.echo("Stripe has not confirmed it yet; until then the card pays the old price.", err=True)
         raise typer.Exit(WAITING)
@@ -134,38 +221,109 @@ def raise_amount(
 
 @app.command()
 def card(
-    purchase_id: str = typer.Argument(help="pur_…"),
-    purpose: str | None = typer.Option(None, help="What for; it is written into the audit record."),
-    delivery: str | None = typer.Option(None, help="sealed, reveal or raw; as strict as is allowed if not given."),
+    purchase_id: PurchaseId,
+    purpose: Annotated[str | None, typer.Option(help="What for; it is written into the audit record.")] = None,
+    delivery: Annotated[
+        str | None, typer.Option(help="sealed, reveal or raw; as strict as is allowed if not given.")
+    ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option(envvar="ROONY_AGENT_KEY_FILE", help="The private key, to open a sealed card here.")
+    ] = None,
     url: str = UrlOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Get the card's number, CVC and expiry: audited, at most 5 times a purchase."""
-    given = {"purpose": purpose, "delivery": delivery}
-    body = {name: value for name, value in given.items() if value}
-    details = agent(url).post(f"{_PATH}/{purchase_id}/card", body)
+    # Read first: a card that cannot be opened would count as delivered all the same.
+    private_key = _private_key(key_file) if key_file is not None else None
+    with agent(url) as roony:
+        details = _card(roony, purchase_id, purpose, delivery, private_key)
     print_one(details, as_json)
     if not as_json and details["delivery"] in _OPENED_BY:
         typer.echo(_OPENED_BY[details["delivery"]])
 
 
-def _tell(purchase: dict[str, Any], as_json: bool) -> None:
-    """Prints a purchase and ends with the exit code of its status."""
+def _card(
+    roony: Roony, purchase_id: str, purpose: str | None, delivery: str | None, private_key: str | None
+) -> dict[str, Any]:
+    from roony.client import CannotOpen, InvalidPrivateKey
+
+    try:
+        details = roony.get_card(
+            purchase_id,
+            delivery=delivery or None,  # type: ignore[arg-type] # Roony names those it knows
+            purpose=purpose or None,
+            private_key=private_key,
+        )
+    except (InvalidPrivateKey, CannotOpen) as wrong:
+        fail(str(wrong), WRONG_USE if isinstance(wrong, InvalidPrivateKey) else FAILED)
+    return {**details}
+
+
+def _private_key(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        fail(f"{file} cannot be read: it should be the private key that `roony agent-key new` made.", WRONG_USE)
+
+
+def _wish(
+    amount: str,
+    merchant: str,
+    description: str | None,
+    currency: str,
+    category: str | None,
+    country: str | None,
+    merchant_url: str | None,
+    task_id: str | None,
+    project_id: str | None,
+    every: str | None,
+    payments: int | None,
+    allow_duplicate: bool,
+) -> dict[str, Any]:
+    """What is asked for, as the client wants it."""
+    if (every is None) != (payments is None):
+        raise typer.BadParameter("--every and --payments go together")
+    given = {"name": merchant, "category": category, "country": country, "url": merchant_url}
+    return {
+        "amount": minor_units(amount, currency), "currency": currency.lower(), "description": description or merchant,
+        "merchant": {name: value for name, value in given.items() if value is not None},
+        "task_id": task_id, "project_id": project_id, "allow_duplicate": allow_duplicate,
+        "recurring": {"interval": every, "payments": payments} if every is not None else None,
+    }  # fmt: skip
+
+
+def _declined(error: RoonyError, message: str, as_json: bool) -> None:
+    """Ends the command for a refusal that is a decision."""
+    if as_json:
+        shown = {"code": error.code, "message": error.message, "id": error.id, "reasons": error.reasons or None,
+                 "request_id": error.request_id}  # fmt: skip
+        print_json({name: value for name, value in shown.items() if value is not None})
+    typer.echo(message, err=True)
+    raise typer.Exit(DECLINED)
+
+
+def _tell(purchase: Purchase, as_json: bool) -> None:
+    """Prints a purchase and what to do next, beside the JSON on stderr, and ends with the exit code of its status."""
+    _print(purchase, as_json)
+    if not as_json:
+        for reason in purchase["decision"]["reasons"]:
+            typer.echo(f"  {reason['code']}: {reason['message']}")
+    if purchase["status"] in _NEXT:
+        typer.echo(_NEXT[purchase["status"]].format(id=purchase["id"]), err=as_json)
+    raise typer.Exit(_CODES.get(purchase["status"], FAILED))
+
+
+def _print(purchase: Purchase, as_json: bool) -> None:
     if as_json:
         print_json(purchase)
     else:
         print_one(_plain(purchase), False)
-        for reason in purchase["decision"]["reasons"]:
-            typer.echo(f"  {reason['code']}: {reason['message']}")
-        if purchase["status"] in _NEXT:
-            typer.echo(_NEXT[purchase["status"]].format(id=purchase["id"]))
-    raise typer.Exit(_CODES.get(purchase["status"], FAILED))
 
 
-def _plain(purchase: dict[str, Any]) -> dict[str, Any]:
+def _plain(purchase: Purchase) -> dict[str, Any]:
     """The fields a person looks at first."""
     card, currency = purchase["card"], purchase["currency"]
-    shown = {
+    shown: dict[str, Any] = {
         "id": purchase["id"], "status": purchase["status"], "amount": money(purchase["amount"], currency),
         "merchant": purchase["merchant"]["name"],
     }  # fmt: skip

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import httpx2
 import typer
 
 from roony.cli.output import FAILED, WRONG_USE, fail
+
+if TYPE_CHECKING:
+    from roony.client import Roony
 
 DEFAULT_URL = "http://localhost:8000"
 # Longer than the longest `wait` of an ask.
@@ -18,6 +21,7 @@ TIMEOUT_SECONDS = 70.0
 
 UrlOption = typer.Option(DEFAULT_URL, "--url", envvar="ROONY_URL", help="Where Roony answers.")
 
+_START = "Start it with `roony serve`, or say where it is with --url or ROONY_URL."
 # What to do about an answer, by its code or else its status.
 _NEXT: dict[str | int, str] = {
     "wrong_kind_of_key": "This needs another kind of key.",
@@ -47,11 +51,7 @@ class Remote:
         except httpx2.TimeoutException:
             fail(f"{self._url} did not answer in time: look at its log, then try again.", FAILED)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            fail(
-                f"Nothing answers at {self._url} ({type(error).__name__}): start it with `roony serve`, or say where it"
-                " is with --url or ROONY_URL.",
-                FAILED,
-            )
+            fail(f"Nothing answers at {self._url} ({type(error).__name__}). {_START}", FAILED)
 
     def call(self, method: str, path: str, body: Any = None, **extra: Any) -> httpx2.Response:
         """The answer whatever its status."""
@@ -91,17 +91,21 @@ def refused(response: httpx2.Response) -> NoReturn:
     """Ends the command with what Roony said and what to do next."""
     try:
         error = response.json()["error"]
-        message = str(error["message"])
+        code, message = str(error["code"]), str(error["message"])
     except (ValueError, KeyError, TypeError):
         fail(f"This is no answer of Roony (HTTP {response.status_code}): look at --url or ROONY_URL.", FAILED)
-    parts = [f"{error['field']}: {message}" if error.get("field") else message]
-    if error.get("id") and error["id"] not in message:
-        parts.append(f"See {error['id']}.")
-    hint = _NEXT.get(str(error.get("code"))) or _NEXT.get(response.status_code)
+    _say(code, message, response.status_code, error.get("field"), error.get("id"))
+
+
+def _say(code: str, message: str, status: int | None, field: str | None, id: str | None) -> NoReturn:
+    parts = [f"{field}: {message}" if field else message]
+    if id and id not in message:
+        parts.append(f"See {id}.")
+    hint = _NEXT.get(code) or _NEXT.get(status or 0)
     if hint is not None:
         parts.append(hint)
     # What the schema refuses was written wrongly by whoever typed it.
-    fail(" ".join(parts), WRONG_USE if response.status_code == 422 else FAILED)
+    fail(" ".join(parts), WRONG_USE if status == 422 else FAILED)
 
 
 def owner(url: str) -> Remote:
@@ -115,12 +119,25 @@ def owner(url: str) -> Remote:
     return Remote(url, key)
 
 
-def agent(url: str) -> Remote:
-    """As an agent: ROONY_AGENT_KEY."""
+@contextmanager
+def agent(url: str) -> Iterator[Roony]:
+    """As an agent: ROONY_AGENT_KEY. Whatever Roony refuses meanwhile ends the command."""
+    from roony.client import Roony, RoonyError, Unreachable
+
     key = os.environ.get("ROONY_AGENT_KEY")
     if not key:
         fail("No agent key: set ROONY_AGENT_KEY. `roony agent create NAME` prints one.", WRONG_USE)
-    return Remote(url, key)
+    try:
+        client = Roony(url, key)
+    except ValueError as wrong:
+        fail(str(wrong), WRONG_USE)
+    try:
+        with client:
+            yield client
+    except Unreachable as error:
+        fail(f"{error.message} {_START}", FAILED)
+    except RoonyError as error:
+        _say(error.code, error.message, error.status, error.field, error.id)
 
 
 def _local_key() -> str | None:
