@@ -21,7 +21,8 @@ MOST_PAYMENTS = {"day": 120, "week": 120, "month": 36, "year": 3}
 MAX_PAYMENTS = max(MOST_PAYMENTS.values())
 # From the start of any interval this leads into the one after it, whatever the clocks and the calendar do.
 _INTO_THE_NEXT = {"day": 30, "week": 8 * 24, "month": 45 * 24, "year": 400 * 24}
-_HOUR = 3_600_000_000
+_SECOND = 1_000_000
+_HOUR = 3_600 * _SECOND
 
 
 class Payment(NamedTuple):
@@ -70,7 +71,7 @@ def mandate_end(interval: str, payments: int, time_zone: str, now: int) -> int:
 def card_end(purchase: Purchase, time_zone: str, now: int, exp_year: int, exp_month: int) -> int:
     """When a mandate ends whose card was promised at `now`: with its last interval, never after the card's month."""
     year, month = divmod(exp_year * 12 + exp_month, 12)  # the first day of the month after the printed one
-    printed = int(datetime(year, month + 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
+    printed = int(datetime(year, month + 1, 1, tzinfo=UTC).timestamp()) * _SECOND
     return min(printed, mandate_end(purchase.interval or "", purchase.payments, time_zone, now))
 
 
@@ -78,19 +79,17 @@ def payment_of(known: Authorization, payments: Sequence[Payment]) -> Payment:
     """The payment an authorization was put on; while that is not known, the newest there was when it began."""
     if known.payment:
         return payments[abs(known.payment) - 1]
-    return payment_at(payments, _began(known))
+    return payment_at(payments, began(known))
 
 
 def payment_at(payments: Sequence[Payment], at: int) -> Payment:
     """The newest payment of that time; the first for what is older than all."""
-    return max((payment for payment in payments if payment.created_at <= at), key=_age, default=payments[0])
+    old = (payment for payment in payments if payment.created_at <= at)
+    return max(old, key=lambda payment: (payment.created_at, payment.sequence), default=payments[0])
 
 
-def _age(payment: Payment) -> tuple[int, int]:
-    return payment.created_at, payment.sequence
-
-
-def _began(known: Authorization) -> int:
+def began(known: Authorization) -> int:
+    """When an authorization began at Stripe, or while that is not told, when it became known; microseconds UTC."""
     return known.began_at or known.created_at
 
 
@@ -112,21 +111,34 @@ def made_alone(authorizations: Sequence[Authorization], transactions: Iterable[S
 
 
 def takes_first(
-    authorizations: Sequence[Authorization], transactions: Sequence[StripeTransaction]
+    payments: Sequence[Payment], authorizations: Sequence[Authorization], transactions: Sequence[StripeTransaction]
 ) -> tuple[Alone | None, list[Authorization]]:
-    """Which payment Stripe made alone uses what was set aside at the ask, if one came before all answers that did.
+    """What uses that which was set aside at the ask: the oldest of all that was answered with it or made alone.
 
-    With it, or with None, come the authorizations that were answered with that hold. Card checks do not use it before
-    they are captured.
+    A payment Stripe made alone where that is the oldest, and the authorizations answered with that hold, oldest first,
+    also those that have one of their own by now. Where it is None the first of these uses it. Card checks do not use
+    it before they are captured. A function of all that is known, so what is told later can change it back.
     """
     captured = {row.authorization_id for row in transactions if row.type != "refund"}
     using = {a.id for a in authorizations if a.id in captured or (a.approved and not a.is_check)}
     checks = {a.id for a in authorizations} - using
     first = next((each for each in made_alone(authorizations, transactions) if each.id not in checks), None)
-    answered = [a for a in authorizations if a.payment == 1 and a.id in using]
-    if first is None or any(_began(a) <= first.at for a in answered):
+    answered = [a for a in authorizations if a.id in using and _answered_with_first(a, payments)]
+    answered.sort(key=lambda a: (began(a), a.created_at, a.id))
+    if first is None or (answered and began(answered[0]) <= first.at):
         return None, answered
     return first, answered
+
+
+def _answered_with_first(known: Authorization, payments: Sequence[Payment]) -> bool:
+    """Whether an answer put it on what was set aside at the ask. A hold of its own that it got since tells it.
+
+    Nothing was set aside for what Stripe made alone, and the hold that an answer places is not named for it.
+    """
+    if known.payment <= 1:
+        return known.payment == 1
+    payment = payments[known.payment - 1]
+    return payment.hold_amount > 0 and payment.hold_id == hold_id_alone(known.id)
 
 
 def hold_id_alone(id: str) -> str:
@@ -231,30 +243,31 @@ def shares(
 ) -> list[Payment]:
     """The payments with what was captured on each without an authorization, and what was given back of each.
 
-    A refund belongs to the payment of its authorization, else of the capture with its network id, else to the newest
-    of its time; what that one cannot take, the newest of the others take, so that no refund is lost. A function of all
-    that is known: the order in which it became known does not matter.
+    A refund belongs to the payment of the captures on its authorization, else of those with its network id, else to the
+    newest of its time; what that one cannot take, the newest of the others take, so that no refund is lost. A function
+    of all that is known: the order in which it became known does not matter.
     """
     home = {known.id: payment_of(known, payments).sequence for known in authorizations}
     captured, loose = [0] * len(payments), [0] * len(payments)
-    by_network: dict[str, set[int]] = defaultdict(set)
+    by_id: dict[str, set[int]] = defaultdict(set)
     rows = sorted(transactions, key=lambda row: (row.created_at, row.id))
-    first, _ = takes_first(authorizations, rows)
+    first, _ = takes_first(payments, authorizations, rows)
     for row in rows:
         if row.type != "refund":
             at = home.get(row.authorization_id or "") or _home_of_loose(row, first, payments)
             captured[at - 1] += row.amount
             if row.authorization_id not in home:
                 loose[at - 1] += row.amount
-            if row.network_transaction_id is not None:
-                by_network[row.network_transaction_id].add(at)
+            for id in filter(None, (row.authorization_id, row.network_transaction_id)):
+                by_id[id].add(at)
+    newest = _newest(payments, authorizations, rows)
     # What came to nothing gives nothing back.
-    taken = [payment for payment in payments if payment.hold_amount > 0 or captured[payment.sequence - 1] > 0]
-    newest = [payment.sequence for payment in sorted(payments, key=_age, reverse=True)]
+    taken = [payment for payment in newest if captured[payment.sequence - 1] > 0]
+    order = [payment.sequence for payment in newest]
     refunded = [0] * len(payments)
     for row in rows:
         if row.type == "refund":
-            _give_back(row, (_home_of(row, home, by_network, taken), *newest), captured, refunded)
+            _give_back(row, (_home_of(row, by_id, taken), *order), captured, refunded)
     return [payment._replace(loose_captured=loose[at], refunded=refunded[at]) for at, payment in enumerate(payments)]
 
 
@@ -267,14 +280,33 @@ def _home_of_loose(row: StripeTransaction, first: Alone | None, payments: Sequen
     return (found or payment_at(payments, row.created_at)).sequence
 
 
-def _home_of(
-    row: StripeTransaction, home: dict[str, int], by_network: dict[str, set[int]], payments: Sequence[Payment]
-) -> int:
-    if row.authorization_id in home:
-        return home[row.authorization_id]
-    same = by_network.get(row.network_transaction_id or "", set())
-    # The network numbers one payment once: an id that leads to two says nothing.
-    return next(iter(same)) if len(same) == 1 else payment_at(payments, row.created_at).sequence
+def _newest(
+    payments: Sequence[Payment], authorizations: Iterable[Authorization], transactions: Iterable[StripeTransaction]
+) -> list[Payment]:
+    """The payments, newest first. Of those in one second the first is the oldest, the others go by what they are for.
+
+    Their numbers, which say when they became known, say nothing here: Stripe tells of them in any order.
+    """
+    loose = {hold_id_alone(row.id): row.id for row in transactions if row.type != "refund"}
+    named = {payment.sequence: loose.get(payment.hold_id, "") for payment in payments}
+    for known in authorizations:
+        if known.payment:
+            named[abs(known.payment)] = max(named[abs(known.payment)], known.id)
+
+    def age(payment: Payment) -> tuple[int, bool, str]:
+        return payment.created_at // _SECOND, payment.sequence > 1, named[payment.sequence]
+
+    return sorted(payments, key=age, reverse=True)
+
+
+def _home_of(row: StripeTransaction, by_id: dict[str, set[int]], newest: Sequence[Payment]) -> int:
+    """The payment a refund belongs to; without any that was captured in its time it goes on the first."""
+    for id in (row.authorization_id, row.network_transaction_id):
+        # The network numbers one payment once: an id that leads to two says nothing.
+        if len(same := by_id.get(id or "", set())) == 1:
+            return next(iter(same))
+    times = ((payment.created_at // _SECOND, payment.sequence) for payment in newest)
+    return next((sequence for second, sequence in times if second <= row.created_at // _SECOND), 1)
 
 
 def _give_back(row: StripeTransaction, order: Sequence[int], captured: list[int], refunded: list[int]) -> None:

@@ -279,7 +279,10 @@ class Withdraw(Command[None]):
         )
 
     def apply(self, book: Book, now: int) -> None:
-        """Nothing if the decision never committed, was taken back before, or Stripe already said what happened."""
+        """Nothing if the decision never committed, was taken back before, or Stripe already said what happened.
+
+        What of a mandate's payments uses the hold of the ask is worked out again with Stripe's statement of the decline.
+        """
         key = (self.organization_id, self.authorization_id)
         decision = book.get(AuthorizationDecision, *key, self.ordinal, self.amount)
         if decision is None or decision.id != self.decision_id or decision.answered == "declined":

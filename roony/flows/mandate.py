@@ -65,7 +65,8 @@ def book_payment(
 ) -> tuple[Purchase, int]:
     """Gives an approved request its payment: the one there is, or a new one with a hold in the periods of now.
 
-    Returns the purchase and the payment's number. A payment that waited counts in the interval of now.
+    Returns the purchase and the payment's number. A payment that waited counts in the interval in which its
+    authorization began.
     """
     payments = payments_of(book, purchase)
     payment = facts.payment
@@ -75,7 +76,8 @@ def book_payment(
         return purchase, sequence
     members = dict(by_payment(payments, book.group(Authorization, purchase.organization_id, purchase.id)))[payment]
     if waits(payment, members) and not is_card_check(request, purchase):
-        book.put(payment._replace(interval_start=interval_start(book, purchase, now)))
+        began = request.created * 1_000_000 or now
+        book.put(payment._replace(interval_start=interval_start(book, purchase, began)))
     return purchase, payment.sequence
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from roony.core.authorization import Authorization
-from roony.core.mandate import Payment, hold_id_alone, made_alone, takes_first
+from roony.core.mandate import Payment, began, hold_id_alone, made_alone, takes_first
 from roony.core.purchase import RECURRING, Purchase
 from roony.core.settlement import StripeTransaction
 from roony.flows.movement import interval_start, new_hold, payments_of
@@ -13,22 +13,24 @@ from roony.store.book import Book
 def place_alone(book: Book, purchase: Purchase) -> bool:
     """Gives what Stripe approved or captured alone on a mandate's card its payments; True where that changed anything.
 
-    The oldest one uses the hold placed at the ask, where no answer had used it by then: an answer that came later and
-    did, since this was not known, gets a hold of its own in the periods of its time. Every other one gets a payment
-    for which nothing was set aside. Held, spent and count are to follow. Needs the budgets, see `Needs.renewals`.
+    The oldest of all uses the hold placed at the ask, and counts in the interval in which it began. An answer that used
+    that hold, since something older was not known or a card check before it not yet captured, gets a hold of its own in
+    the periods of its time. Every other one that Stripe made alone gets a payment for which nothing was set aside. Held,
+    spent and count are to follow. Needs the budgets, see `Needs.renewals`.
     """
     payments = payments_of(book, purchase) if purchase.kind == RECURRING else []
     if not payments:
         return False
     known = book.group(Authorization, purchase.organization_id, purchase.id)
     rows = book.group(StripeTransaction, purchase.organization_id, purchase.id)
-    first, answered = takes_first(known, rows)
+    first, answered = takes_first(payments, known, rows)
     amount = payments[0].hold_amount
-    late = answered if first is not None else []
-    changed = [_put_on(book, a, _own(book, purchase, a.id, a.began_at or a.created_at, amount)) for a in late]
-    at = first.at if first is not None else _began_with_checks(answered)
-    if at is not None:
-        start = interval_start(book, purchase, at)
+    changed = [
+        _put_on(book, a, 1 if first is None and a is answered[0] else _own(book, purchase, a.id, began(a), amount))
+        for a in answered
+    ]
+    if first is not None or answered:
+        start = interval_start(book, purchase, first.at if first is not None else began(answered[0]))
         changed.append(start != payments[0].interval_start)
         book.put(payments[0]._replace(interval_start=start))
     by_id = {a.id: a for a in known}
@@ -37,13 +39,6 @@ def place_alone(book: Book, purchase: Purchase) -> bool:
         if each.id in by_id:
             changed.append(_put_on(book, by_id[each.id], -sequence))
     return any(changed)
-
-
-def _began_with_checks(answered: list[Authorization]) -> int | None:
-    """When what was set aside at the ask was used by captured card checks alone: no answer told its interval."""
-    if not all(a.is_check for a in answered):
-        return None
-    return min((a.began_at or a.created_at for a in answered), default=None)
 
 
 def _own(book: Book, purchase: Purchase, id: str, at: int, amount: int) -> int:

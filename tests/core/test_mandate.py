@@ -17,6 +17,7 @@ from roony.core.mandate import (
     MOST_PAYMENTS,
     Payment,
     card_end,
+    hold_id_alone,
     mandate_end,
     next_start,
     paid_intervals,
@@ -30,7 +31,10 @@ from tests.core.rows import AGENT, CONNECTION, ORGANIZATION, PROJECT, row
 from tests.core.test_budget import ZONES, local, micro
 
 MONTHLY = row(Purchase, id="pur_1", interval="month", payments=3)._replace(kind="recurring")
-PAYMENTS = [row(Payment, sequence=at, created_at=at * 100, interval_start=at, hold_amount=10) for at in (1, 2, 3)]
+SECOND = 1_000_000
+PAYMENTS = [
+    row(Payment, sequence=at, created_at=at * 100 * SECOND, interval_start=at, hold_amount=10) for at in (1, 2, 3)
+]
 
 
 @pytest.mark.parametrize(
@@ -79,12 +83,12 @@ def test_a_mandate_ends_after_its_last_interval_and_before_its_card() -> None:
 @pytest.mark.parametrize(
     ("known", "sequence"),
     [
-        ({"payment": 2, "began_at": 350}, 2),
-        ({"began_at": 50}, 1),
-        ({"began_at": 199}, 1),
-        ({"began_at": 200}, 2),
-        ({"began_at": 999}, 3),
-        ({"created_at": 250}, 2),
+        ({"payment": 2, "began_at": 350 * SECOND}, 2),
+        ({"began_at": 50 * SECOND}, 1),
+        ({"began_at": 200 * SECOND - 1}, 1),
+        ({"began_at": 200 * SECOND}, 2),
+        ({"began_at": 999 * SECOND}, 3),
+        ({"created_at": 250 * SECOND}, 2),
     ],
 )
 def test_the_payment_of_an_authorization(known: dict[str, Any], sequence: int) -> None:
@@ -116,7 +120,7 @@ def moved(
     id: str, word: str, amount: int, at: int, authorization: str | None = None, network: str | None = None
 ) -> Any:
     return row(
-        StripeTransaction, id=id, type=word, amount=amount, created_at=at, authorization_id=authorization,
+        StripeTransaction, id=id, type=word, amount=amount, created_at=at * SECOND, authorization_id=authorization,
         network_transaction_id=network,
     )  # fmt: skip
 
@@ -143,7 +147,7 @@ def moved(
         ),
         pytest.param(
             [moved("c", "capture", 7, 150), moved("r", "refund", 9, 360)],
-            [(7, 7), (0, 0), (0, 2)], id="more than was captured",
+            [(7, 9), (0, 0), (0, 0)], id="more than was captured",
         ),
     ],
 )  # fmt: skip
@@ -151,6 +155,20 @@ def test_captures_and_refunds_find_their_payment(transactions: list[Any], found:
     known = [row(Authorization, id="A", payment=1)]
     for order in (transactions, transactions[::-1]):
         assert [(p.loose_captured, p.refunded) for p in shares(PAYMENTS, known, order)] == found
+
+
+def test_of_two_payments_in_one_second_their_ids_say_which_is_newer() -> None:
+    """Whichever was heard of first: a refund is taken from the same one, also before the one of a later day."""
+    first, later = PAYMENTS[0], 300 * SECOND
+    for c, d, e in ((2, 3, 4), (3, 2, 4), (4, 3, 2)):
+        at = {"c": (c, 200 * SECOND), "d": (d, 200 * SECOND + 1), "e": (e, later)}
+        own = [first._replace(sequence=n, hold_id=hold_id_alone(id), created_at=t) for id, (n, t) in at.items()]
+        payments = [first, *sorted(own, key=lambda payment: payment.sequence)]
+        before = [moved("a", "capture", 9, 100), moved("r", "refund", 10, 250)]
+        after = [moved("c", "capture", 7, 200), moved("d", "capture", 8, 200), moved("e", "capture", 5, 300)]
+        known = [row(Authorization, id="A", payment=1, began_at=100 * SECOND, approved=1)]
+        found = {payment.sequence: payment.refunded for payment in shares(payments, known, before + after)}
+        assert (found[c], found[d], found[e]) == (0, 8, 2)
 
 
 def test_a_mandate_is_another_wish() -> None:

@@ -92,7 +92,7 @@ SCRIPTS: dict[str, list[Step]] = {
 }
 
 
-# Of a mandate with a payment a day; `day` is the next one.
+# Of a mandate with a payment a day; `day` is the next one, `at once` has its steps in one second.
 MANDATES: dict[str, list[Step]] = {
     "two payments, captured": [
         ("request", "A", 10_000),
@@ -155,6 +155,34 @@ MANDATES: dict[str, list[Step]] = {
         ("alone", "X", 8_000, "active"),
         ("capture", "X", 8_000, True),
         ("capture", "A", 100, True),
+    ],
+    "a card check captured last, after Stripe approved alone and a payment was answered": [
+        ("day",),
+        ("request", "C", 100),
+        ("alone", "X", 8_000, "active"),
+        ("day",),
+        ("request", "A", 9_000),
+        ("capture", "X", 8_000, True),
+        ("capture", "A", 9_000, True),
+        ("capture", "C", 100, True),
+    ],
+    "two captured without authorization in one second, and given back": [
+        ("request", "A", 10_000),
+        ("day",),
+        ("at once", ("force", 7_000), ("force", 8_000)),
+        ("refund", 9_000),
+        ("day",),
+        ("force", 5_000),
+    ],
+    "asked for in the second of a capture without authorization, and given back": [
+        ("alone", "X", 8_000, "active"),
+        ("capture", "X", 8_000, True),
+        ("day",),
+        ("at once", ("request", "A", 10_000), ("force", 7_000)),
+        ("capture", "A", 9_000, True),
+        ("refund", 11_000),
+        ("day",),
+        ("force", 5_000),
     ],
     "captured without authorization in three days, and given back": [
         ("force", 8_000),
@@ -243,11 +271,15 @@ class Run:
 
     def happen(self, step: Step) -> None:
         """One step of the script; what Stripe says about it is on its way then."""
-        word, *rest = step
-        passes = 86_400 if word == "day" else 1
+        passes = 86_400 if step[0] == "day" else 1
         self.network.now += passes
         if self.again:
             self.books.clock.advance(passes)
+        for each in step[1:] if step[0] == "at once" else [step]:
+            self._do(*each)
+            self.check()
+
+    def _do(self, word: str, *rest: Any) -> None:
         if word == "day":
             pass
         elif word == "request":
@@ -262,7 +294,6 @@ class Run:
             self.way += self.network.card_canceled()
         else:
             self.way += getattr(self.network, word)(*rest)
-        self.check()
 
     def deliver(self, said: Said) -> None:
         deliver(self.books, said)
@@ -534,6 +565,15 @@ FINDINGS = {
         "over_capture",
     ],
     "mandate: a card check captured after what Stripe approved alone": ["approved_without_roony"],
+    "mandate: a card check captured last, after Stripe approved alone and a payment was answered": [
+        "approved_without_roony",
+    ],
+    "mandate: two captured without authorization in one second, and given back": ["force_capture"] * 3,
+    "mandate: asked for in the second of a capture without authorization, and given back": [
+        "approved_without_roony",
+        "force_capture",
+        "force_capture",
+    ],
     "mandate: captured without authorization in three days, and given back": ["force_capture"] * 3,
     "mandate: captured without authorization, in two days": ["force_capture", "force_capture"],
     "mandate: not honoured, then again": ["answer_not_honoured"],

@@ -335,11 +335,6 @@ class CompanyMachine(RuleBasedStateMachine):
         self.ground.advance(seconds)
         self._on_time()
 
-    def _another_second(self, card: NetworkCard) -> None:
-        """Which payment of a mandate is newer, of two in one second, only the order in which we hear of them says."""
-        if not card.single_use:
-            self._wait(1)
-
     def _on_time(self) -> None:
         self.network.now = self.books.clock() // SECOND
 
@@ -406,7 +401,6 @@ class CompanyMachine(RuleBasedStateMachine):
         known: NetworkAuthorization | None,
     ) -> None:  # fmt: skip
         wish = self._wish_of(card)
-        self._another_second(card)
         merchant = Merchant(name, None, "5734", "US", MERCHANTS[name])
         fields = {
             "authorization_id": id, "ordinal": len(known.history) if known else 0, "controllable": part,
@@ -522,7 +516,6 @@ class CompanyMachine(RuleBasedStateMachine):
           what=st.sampled_from(["card_active", "network_fallback", "controls", "force", "cancel"]))  # fmt: skip
     def alone(self, pick: int, amount: int, what: str, fate: str) -> None:
         """Stripe decides or cancels without asking, or a merchant captures by force, without authorization."""
-        self._another_second(self._card(pick))
         if what == "force":
             self.network.capture(self._card(pick), amount, None)
         elif what == "cancel":
@@ -548,7 +541,6 @@ class CompanyMachine(RuleBasedStateMachine):
     def tangle(self, pick: int, fate: str) -> None:
         """Twice of what was authorized is captured, more may come, and Stripe approves another request beside it."""
         known = self._of(self._some("pending"), pick)
-        self._another_second(known.card)
         self.network.capture(known.card, known.amount * 2 or 1, known, close=False)
         id = f"iauth_{self.network._next()}"
         self.network.authorize(id, known.card, "FIGMA", 500, "card_active", 500, ours=False)

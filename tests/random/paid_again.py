@@ -14,11 +14,15 @@ from tests.random.model import Expected, Line, Moved, Wish, begin
 
 @dataclass
 class Place:
-    """One payment as it must be: since when and for how much it is held, its interval, and what came on it."""
+    """One payment as it must be: since when and for how much it is held, its interval, and what came on it.
+
+    `id` is that of the authorization or capture it is for, empty for the one held at the ask.
+    """
 
     at: int
     hold: int
     interval_start: int
+    id: str = ""
     lines: list[Line] = field(default_factory=list)
     first: bool = False
     captured: int = 0
@@ -41,7 +45,8 @@ def places(wish: Wish, lines: Sequence[Line], moved: Sequence[Moved]) -> list[Pl
     """The payments of a mandate with all that came on them, in the end.
 
     A yes of ours has the payment it was decided on. What Stripe made alone is a payment of its own time for which
-    nothing was set aside; the oldest of these has what was held at the ask, if it came before every yes on that.
+    nothing was set aside. What was held at the ask is for the oldest of these and of every yes on it; another such yes
+    has as much set aside in its own time.
     """
     numbers = {1, *wish.placed.values()}
     found = {
@@ -57,23 +62,27 @@ def places(wish: Wish, lines: Sequence[Line], moved: Sequence[Moved]) -> list[Pl
         + [(each.at, each.id) for each in loose.values()]
     )
     first = next((each for each in alone if each[1] in loose or by_id[each[1]].uses_card), None)
-    on_first = [line for line in lines if wish.placed.get(line.id) == 1 and line.uses_card]
-    if first is not None and any(line.began <= first[0] for line in on_first):
+    on_first = sorted(
+        (line for line in lines if wish.placed.get(line.id) == 1 and line.uses_card), key=lambda line: line.began
+    )
+    if first is not None and on_first and on_first[0].began <= first[0]:
         first = None
     homes: dict[str, Place] = {}
     own: list[Place] = []
 
     def own_place(id: str, at: int, hold: int) -> None:
-        homes[id] = Place(at, hold, begin(wish.interval or "", at))
+        homes[id] = Place(at, hold, begin(wish.interval or "", at), id)
         own.append(homes[id])
 
     for line in lines:
         if line.id in wish.placed:
-            homes[line.id] = found[wish.placed[line.id]]
-    if first is not None:
-        for line in on_first:
-            own_place(line.id, line.began, found[1].hold)
-        found[1].interval_start = begin(wish.interval or "", first[0])
+            place = homes[line.id] = found[wish.placed[line.id]]
+            place.id = "" if place.first else line.id
+    for line in on_first[0 if first is not None else 1 :]:
+        own_place(line.id, line.began, found[1].hold)
+    if first is not None or on_first:
+        at = first[0] if first is not None else on_first[0].began
+        found[1].interval_start = begin(wish.interval or "", at)
     for at, id in alone:
         if (at, id) == first:
             homes[id] = found[1]
@@ -97,8 +106,9 @@ def _share(found: list[Place], homes: dict[str, Place], moved: Sequence[Moved]) 
             place.captured += each.amount
             place.loose += 0 if each.authorization else each.amount
             seen[each.network_id].append(place)
-    newest = sorted(found, key=lambda place: -place.at)
-    taken = [place for place in newest if place.hold or place.captured]
+    # Of two in one second the first is the older, the others go by what they are for.
+    newest = sorted(found, key=lambda place: (place.at, place.id), reverse=True)
+    taken = [place for place in newest if place.captured]
     for each in moved:
         if each.kind != "refund":
             continue
