@@ -281,7 +281,7 @@ class Withdraw(Command[None]):
     def apply(self, book: Book, now: int) -> None:
         """Nothing if the decision never committed, was taken back before, or Stripe already said what happened.
 
-        What of a mandate's payments uses the hold of the ask is worked out again with Stripe's statement of the decline.
+        Which payment of a mandate uses the hold of the ask is worked out again when Stripe states the decline.
         """
         key = (self.organization_id, self.authorization_id)
         decision = book.get(AuthorizationDecision, *key, self.ordinal, self.amount)

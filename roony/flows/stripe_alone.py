@@ -15,8 +15,8 @@ def place_alone(book: Book, purchase: Purchase) -> bool:
 
     The oldest of all uses the hold placed at the ask, and counts in the interval in which it began. An answer that used
     that hold, since something older was not known or a card check before it not yet captured, gets a hold of its own in
-    the periods of its time. Every other one that Stripe made alone gets a payment for which nothing was set aside. Held,
-    spent and count are to follow. Needs the budgets, see `Needs.renewals`.
+    the periods of its time. Every other one that Stripe made alone gets a payment for which nothing was set aside.
+    Held, spent and count are to follow. Needs the budgets, see `Needs.renewals`.
     """
     payments = payments_of(book, purchase) if purchase.kind == RECURRING else []
     if not payments:
