@@ -53,11 +53,50 @@ class Agent(NamedTuple):
 UNKNOWN_CARDS = ("decline", "approve", "approve_while_unfrozen")
 DELIVERIES = ("sealed", "reveal", "raw")
 SCOPES = ("organization", "project", "agent")
+# The task id that stands for every task of an agent.
+ENVELOPE = "*"
 
 
-def chain(organization_id: str, project_id: str, agent_id: str) -> tuple[tuple[str, str], ...]:
-    """The scopes of a purchase from the narrowest to the widest, the order in which budgets are checked (section 6)."""
-    return (("agent", agent_id), ("project", project_id), ("organization", organization_id))
+class Chain(NamedTuple):
+    """What a purchase belongs to; `task_id` is the task its agent named, None when it named none."""
+
+    organization_id: str
+    project_id: str
+    agent_id: str
+    task_id: str | None = None
+
+    @property
+    def task_scope(self) -> str | None:
+        """The scope id of the named task."""
+        return None if self.task_id is None else task_scope(self.agent_id, self.task_id)
+
+    @property
+    def envelope(self) -> str:
+        """The scope id under which the owner limits every task of the agent."""
+        return task_scope(self.agent_id, ENVELOPE)
+
+    @property
+    def scopes(self) -> tuple[tuple[str, str], ...]:
+        """(scope, scope id) from the narrowest to the widest, the order in which budgets are checked (section 6).
+
+        What names no task falls under the envelope as well: to leave the task out must not loosen a rule.
+        """
+        task = () if self.task_scope is None else (("task", self.task_scope),)
+        return (
+            *task, ("task", self.envelope), ("agent", self.agent_id), ("project", self.project_id),
+            ("organization", self.organization_id),
+        )  # fmt: skip
+
+
+def task_scope(agent_id: str, task_id: str) -> str:
+    """The scope id of one task of an agent: two agents may use the same name for a task."""
+    return f"{agent_id}:{task_id}"
+
+
+def task_of(scope_id: str) -> tuple[str, str]:
+    """The agent and the task of a task's scope id; the task is empty where none is named."""
+    agent_id, _, task_id = scope_id.partition(":")
+    return agent_id, task_id
 
 
 def frozen_scope(organization: Organization, project: Project | None, agent: Agent | None) -> str | None:

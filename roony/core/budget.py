@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zoneinfo
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
@@ -46,6 +47,29 @@ MARKS = {80: "budget.warning", 100: "budget.exhausted"}
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
 _EPOCH = date(1970, 1, 1)
+
+
+def budget_id(organization_id: str, scope_id: str, currency: str, period: str) -> str:
+    """The id of a budget follows from what it limits, so that the same budget is never made twice."""
+    return "bud_" + hashlib.sha256(f"{organization_id}|{scope_id}|{currency}|{period}".encode()).hexdigest()[:24]
+
+
+def task_budgets(scope_id: str, own: Iterable[Budget], envelope: Iterable[Budget]) -> list[Budget]:
+    """The budgets of one task: its own, and one for each limit that holds for every task of its agent.
+
+    Where both limit the same, the smaller limit counts. A budget without a row of the task is written by its first
+    hold (`limit_amount` None there, so that it follows the envelope).
+    """
+    rows = {(budget.currency, budget.period): budget for budget in own}
+    for every in envelope:
+        if every.limit_amount is None:
+            continue
+        place = (every.currency, every.period)
+        id = budget_id(every.organization_id, scope_id, *place)
+        row = rows.get(place) or every._replace(id=id, scope_id=scope_id, limit_amount=None)
+        limit = every.limit_amount if row.limit_amount is None else min(row.limit_amount, every.limit_amount)
+        rows[place] = row._replace(limit_amount=limit)
+    return list(rows.values())
 
 
 def period_start(period: str, time_zone: str, now: int) -> int:

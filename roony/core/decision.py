@@ -146,7 +146,7 @@ def _card_currency(facts: Facts) -> str:
 
 
 def _of(scope: str) -> str:
-    return "this agent" if scope == "agent" else f"the {scope}"
+    return f"this {scope}" if scope in ("agent", "task") else f"the {scope}"
 
 
 def _standing(case: _Case) -> Iterator[Reason]:

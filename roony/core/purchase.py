@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from roony.core.agent import Chain
 from roony.core.authorization import FINAL_STATUSES, Authorization
 
 # The kinds of purchases: paid once, or again in every interval (a mandate).
@@ -65,6 +66,11 @@ class Purchase(NamedTuple):
     payments: int = 1
     payments_made: int = 0
     next_payment_from: int | None = None
+
+    @property
+    def chain(self) -> Chain:
+        """What it belongs to."""
+        return Chain(self.organization_id, self.project_id, self.agent_id, self.task_id)
 
     @property
     def recurring(self) -> Recurring | None:

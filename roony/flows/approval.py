@@ -13,7 +13,8 @@ from roony.core.merchant import Merchant
 from roony.core.purchase import HOUR, Purchase, RecentPurchase, Velocity, fingerprint
 from roony.flows.ending import end_card
 from roony.flows.movement import ROONY, audit, place_hold, void_hold
-from roony.flows.purchase import control_versions, decision_json, facts_of, promise_card
+from roony.flows.purchase import facts_of, promise_card
+from roony.flows.rules import decision_json
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -66,7 +67,7 @@ class Approve(Command[Approved | Refusal]):
                 (Velocity, org, was.agent_id, now // HOUR),
                 (KnownMerchant, org, was.merchant_key),
             ),
-            chains=((org, was.project_id, was.agent_id),),
+            chains=(was.chain,),
         )
 
     @property
@@ -86,11 +87,11 @@ class Approve(Command[Approved | Refusal]):
         ask = Ask(self._amount, purchase.currency, merchant, purchase.task_id, True, recurring=again)
         # The old hold is taken back first, so that the budgets decide() sees are without it.
         purchase = void_hold(book, purchase, now)
-        facts = facts_of(book, self.organization_id, purchase.project_id, purchase.agent_id, ask, now, purchase)
+        facts = facts_of(book, purchase.chain, ask, now, purchase)
         decision = decide(ask, facts, now)
         if decision.verdict == "declined":
-            versions = control_versions(book, self.organization_id, purchase.project_id, purchase.agent_id)
-            return self._refused(book, approval, purchase, decision_json(decision, facts, versions), now)
+            refused = decision_json(book, purchase.chain, decision, facts)
+            return self._refused(book, approval, purchase, refused, now)
         # From here the approval must succeed: only writes below.
         book.put(approval._replace(status="approved", decided_by=self.actor, decided_at=now, note=self.note))
         purchase = purchase._replace(

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from roony.core.agent import Agent, Organization, Project, chain
+from roony.core.agent import Agent, Organization, Project
 from roony.core.authorization import (
     Authorization,
     AuthorizationDecision,
@@ -30,7 +30,7 @@ from roony.flows.discrepancy import flag, settle_findings
 from roony.flows.mandate import ask_for_price, book_payment, mandate_facts
 from roony.flows.merchant import approved_merchant, learned_of
 from roony.flows.movement import ROONY, follow
-from roony.flows.purchase import scoped_controls
+from roony.flows.rules import controls_above
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -179,11 +179,7 @@ class AnswerAuthorization(Command[Answered]):
             project=book.get(Project, org, purchase.project_id),
             agent=book.get(Agent, org, purchase.agent_id),
             connection=connection,
-            controls=tuple(
-                controls
-                for _, scope_id in chain(org, purchase.project_id, purchase.agent_id)
-                if (controls := scoped_controls(book, org, scope_id)) is not EMPTY
-            ),
+            controls=tuple(scoped for _, scoped in controls_above(book, purchase.chain) if scoped is not EMPTY),
             card=card,
             purchase=purchase,
             known=known,

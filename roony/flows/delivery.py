@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import structlog
 
-from roony.core.agent import Agent, Organization, chain
+from roony.core.agent import Agent, Organization
 from roony.core.card import MAX_DELIVERIES, Card
 from roony.core.connection import Connection
 from roony.core.delivery import LINK_LIFETIME, RevealLink, allowed_delivery, delivers_as, thumbprint
@@ -25,7 +25,7 @@ from roony.flows.connection import ask_stripe
 from roony.flows.context import FlowContext
 from roony.flows.movement import audit
 from roony.flows.promise import connection_of
-from roony.flows.purchase import scoped_controls
+from roony.flows.rules import controls_above
 from roony.flows.scope import frozen_above
 from roony.flows.sealing import seal
 from roony.flows.stripe_failure import told
@@ -159,8 +159,7 @@ def live_card(book: Book, purchase: Purchase, now: int) -> Card | Refusal:
 def allowed_for(book: Book, purchase: Purchase) -> str:
     """The weakest delivery allowed for a purchase; its organization, project and agent are in the book."""
     organization = book.need(Organization, purchase.organization_id)
-    scopes = chain(purchase.organization_id, purchase.project_id, purchase.agent_id)
-    said = [scoped_controls(book, purchase.organization_id, scope_id).delivery for _, scope_id in scopes]
+    said = [scoped.delivery for _, scoped in controls_above(book, purchase.chain)]
     return allowed_delivery(organization.delivery, said)
 
 

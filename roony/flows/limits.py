@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from roony.core.agent import Organization
-from roony.core.budget import PERIODS, Budget
+from roony.core.budget import PERIODS, Budget, budget_id
 from roony.core.control import Control, InvalidControl, parse_controls
 from roony.core.errors import Refusal
 from roony.core.money import CURRENCIES, MAX_AMOUNT
-from roony.flows.scope import scope_needs, scope_row
+from roony.flows.scope import limited_scope, scope_needs
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -27,18 +27,9 @@ class Limit(NamedTuple):
     amount: int | None
 
 
-def budget_id(organization_id: str, scope_id: str, currency: str, period: str) -> str:
-    """The id of a budget follows from what it limits, so that the same budget is never made twice."""
-    return "bud_" + _digest(organization_id, scope_id, currency, period)
-
-
 def control_id(organization_id: str, scope_id: str) -> str:
     """The id of a scope's controls follows from the scope."""
-    return "ctl_" + _digest(organization_id, scope_id)
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:24]
+    return "ctl_" + hashlib.sha256(f"{organization_id}|{scope_id}".encode()).hexdigest()[:24]
 
 
 def check_limits(limits: Iterable[Limit]) -> Refusal | None:
@@ -125,7 +116,7 @@ class SetBudget(Command[Budget | Refusal]):
         wrong = check_limits([Limit(self.period, self.currency, self.limit)])
         if wrong is not None:
             return wrong._replace(field=(wrong.field or "").rpartition(".")[2])
-        found = scope_row(book, self.organization_id, self.scope, self.scope_id)
+        found = limited_scope(book, self.organization_id, self.scope, self.scope_id)
         if isinstance(found, Refusal):
             return found
         organization = book.need(Organization, self.organization_id)
@@ -178,7 +169,7 @@ class SetControls(Command[Control | Refusal]):
 
     def apply(self, book: Book, now: int) -> Control | Refusal:
         """A new version, also when nothing differs: the owner said again what shall hold."""
-        found = scope_row(book, self.organization_id, self.scope, self.scope_id)
+        found = limited_scope(book, self.organization_id, self.scope, self.scope_id)
         if isinstance(found, Refusal):
             return found
         before = book.get(Control, self.organization_id, self.scope_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from roony.core.agent import Agent, Organization, Project, chain
+from roony.core.agent import Agent, Organization, Project
 from roony.core.approval import RENEWAL_LIFETIME, Approval, current_status
 from roony.core.authorization import (
     Authorization,
@@ -25,7 +25,7 @@ from roony.core.settlement import AuthorizationStatement
 from roony.flows.ending import end_card
 from roony.flows.merchant import is_merchant_of
 from roony.flows.movement import ROONY, audit, interval_start, payments_of, place_payment
-from roony.flows.purchase import budgets_of, scoped_controls
+from roony.flows.rules import budgets_of, controls_above
 from roony.store.book import Book
 
 
@@ -39,7 +39,7 @@ def mandate_facts(
     """
     payments = payments_of(book, purchase)
     authorizations = book.group(Authorization, purchase.organization_id, purchase.id)
-    budgets = budgets_of(book, purchase.organization_id, purchase.project_id, purchase.agent_id, now)
+    budgets = budgets_of(book, purchase.chain, now)
     others = [a for a in authorizations if a.id != request.authorization_id]
     start = interval_start(book, purchase, now)
     checks = [a for a in others if a.approved and a.is_check]
@@ -164,8 +164,7 @@ def _digest(text: str) -> str:
 def _snapshot(book: Book, purchase: Purchase, amount: int, now: int) -> str:
     """What the approver is shown: the new price beside the old one, and what is left of the budgets after it."""
     org = purchase.organization_id
-    scopes = chain(org, purchase.project_id, purchase.agent_id)
-    hold = hold_amount(amount, strictest([scoped_controls(book, org, scope_id) for _, scope_id in scopes]))
+    hold = hold_amount(amount, strictest([scoped for _, scoped in controls_above(book, purchase.chain)]))
     agent, project = book.get(Agent, org, purchase.agent_id), book.get(Project, org, purchase.project_id)
     old, new = (format_amount(value, purchase.currency) for value in (purchase.amount, amount))
     message = f"The price for each {purchase.interval} was {old}, the merchant asks for {new} now."
@@ -187,7 +186,7 @@ def _snapshot(book: Book, purchase: Purchase, amount: int, now: int) -> str:
                     "limit": b.limit_amount,
                     "available_after": b.limit_amount - held - spent - hold,
                 }
-                for b, held, spent in budgets_of(book, org, purchase.project_id, purchase.agent_id, now)
+                for b, held, spent in budgets_of(book, purchase.chain, now)
                 if b.limit_amount is not None and b.currency == purchase.currency
             ],
         }

@@ -6,15 +6,17 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from roony.core.agent import Organization, chain
+from roony.core.agent import Organization
 from roony.core.authorization import Authorization
-from roony.core.budget import Budget, period_start
+from roony.core.budget import period_start
 from roony.core.card import Card, derive_card_status, derive_mandate_card_status
 from roony.core.ledger import Entry, Hold, position
 from roony.core.mandate import Payment, by_payment, paid_intervals, payment_position, with_count
 from roony.core.purchase import RECURRING, Purchase, derive_status
+from roony.flows.rules import keep_task_budgets
 from roony.flows.scope import frozen_above
 from roony.store.book import Book
+from roony.store.facts import budgets_above
 
 # Who acts when no person and no agent does.
 ROONY = "roony"
@@ -60,12 +62,13 @@ def payments_of(book: Book, purchase: Purchase) -> list[Payment]:
 
 def new_hold(book: Book, purchase: Purchase, hold_id: str, amount: int, at: int) -> Hold:
     """A hold in the periods of `at` of every budget of the chain; a budget counts from its creation (section 4)."""
-    periods = [
-        (budget.id, period_start(budget.period, budget.time_zone, at))
-        for _, scope_id in chain(purchase.organization_id, purchase.project_id, purchase.agent_id)
-        for budget in book.group(Budget, purchase.organization_id, scope_id)
+    budgets = [
+        budget
+        for budget in budgets_above(book, purchase.chain)
         if budget.currency == purchase.currency and budget.created_at <= at
     ]
+    keep_task_budgets(book, purchase.chain, budgets, at)
+    periods = [(budget.id, period_start(budget.period, budget.time_zone, at)) for budget in budgets]
     hold = Hold(
         purchase.organization_id,
         hold_id,

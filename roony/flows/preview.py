@@ -27,5 +27,5 @@ class PreviewPurchase(Command[Decision | Refusal]):
     def apply(self, book: Book, now: int) -> Decision | Refusal:
         """The verdict of this instant; an ask a moment later may find less in its budgets."""
         asked = self.asked
-        facts = facts_of(book, self.organization_id, asked.project_id, asked.agent_id, asked.ask, now)
+        facts = facts_of(book, asked.chain, asked.ask, now)
         return loosens(asked.ask, asked.project_id, facts) or decide(asked.ask, facts, now)

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NamedTuple
 
-from roony.core.agent import Agent, Organization, Project, chain
+from roony.core.agent import Agent, Chain, Organization, Project
 from roony.core.approval import DEFAULT_LIFETIME, Approval
 from roony.core.authorization import Authorization
-from roony.core.budget import Budget, period_start
 from roony.core.card import DEFAULT_LIFETIME_SECONDS, Card, compile_card, spending_limits
 from roony.core.connection import Connection
-from roony.core.control import EMPTY, Control, Controls, controls_of, dump, strictest
+from roony.core.control import Controls, strictest
 from roony.core.decision import DEFAULT_DUPLICATE_WINDOW_SECONDS, Ask, Decision, Facts, decide
 from roony.core.errors import Refusal
 from roony.core.merchant import normalise
 from roony.core.purchase import HOUR, RECURRING, KeptKey, Purchase, RecentPurchase, Velocity, fingerprint
 from roony.flows.movement import audit, place_hold
+from roony.flows.rules import budgets_of, controls_above, decision_json
 from roony.flows.scope import cardholder_scope
 from roony.flows.strictness import loosens
 from roony.store.book import Book
@@ -73,7 +72,12 @@ class AskPurchase(Command[Asked | Refusal]):
         ]
         if self.key is not None:
             rows.append((KeptKey, org, agent, self.key))
-        return Needs(rows=tuple(rows), chains=((org, self.project_id, agent),))
+        return Needs(rows=tuple(rows), chains=(self.chain,))
+
+    @property
+    def chain(self) -> Chain:
+        """What the purchase will belong to."""
+        return Chain(self.organization_id, self.project_id, self.agent_id, self.ask.task_id)
 
     @property
     def merchant_key(self) -> str:
@@ -90,7 +94,7 @@ class AskPurchase(Command[Asked | Refusal]):
         kept = book.get(KeptKey, self.organization_id, self.agent_id, self.key) if self.key is not None else None
         if kept is not None:
             return self._replay(book, kept)
-        facts = facts_of(book, self.organization_id, self.project_id, self.agent_id, self.ask, now)
+        facts = facts_of(book, self.chain, self.ask, now)
         loose = loosens(self.ask, self.project_id, facts)
         if loose is not None:
             return loose
@@ -166,9 +170,7 @@ class AskPurchase(Command[Asked | Refusal]):
             merchant=self.ask.merchant.to_json(),
             description=self.description,
             metadata=self.metadata,
-            decision=decision_json(
-                decision, facts, control_versions(book, self.organization_id, self.project_id, self.agent_id)
-            ),
+            decision=decision_json(book, self.chain, decision, facts),
             failure=None,
             fingerprint=self.fingerprint,
             ended_at=None,
@@ -205,16 +207,9 @@ class AskPurchase(Command[Asked | Refusal]):
         return promise_card(book, purchase, facts, self.ids.card, self.ids.promise, now)
 
 
-def facts_of(
-    book: Book,
-    organization_id: str,
-    project_id: str,
-    agent_id: str,
-    ask: Ask,
-    now: int,
-    without: Purchase | None = None,
-) -> Facts:
+def facts_of(book: Book, above: Chain, ask: Ask, now: int, without: Purchase | None = None) -> Facts:
     """What `decide` looks at, from the book. `without` leaves one purchase's own count and entry out (section 5)."""
+    organization_id, project_id, agent_id, _ = above
     organization = book.need(Organization, organization_id)
     key = normalise(ask.merchant.name)
     print_of = fingerprint(ask.task_id, key, ask.amount, ask.currency, ask.kind)
@@ -224,44 +219,18 @@ def facts_of(
     count, amount = (velocity.purchases, velocity.amount) if velocity else (0, 0)
     if without is not None and without.created_at // HOUR == now // HOUR:
         count, amount = count - 1, amount - without.amount
-    controls = tuple(
-        (scope, scoped_controls(book, organization_id, scope_id))
-        for scope, scope_id in chain(organization_id, project_id, agent_id)
-    )
+    controls = controls_above(book, above)
     return Facts(
         organization=organization,
         project=book.get(Project, organization_id, project_id),
         agent=book.get(Agent, organization_id, agent_id),
         connection=book.get(Connection, organization_id, connection_id) if connection_id else None,
         controls=controls,
-        budgets=budgets_of(book, organization_id, project_id, agent_id, now),
+        budgets=budgets_of(book, above, now),
         duplicate_of=_duplicate(book, recent, [scoped for _, scoped in controls], without, now),
         velocity=(count, amount),
         merchant_known=book.get(KnownMerchant, organization_id, key) is not None,
     )
-
-
-def scoped_controls(book: Book, organization_id: str, scope_id: str) -> Controls:
-    """The controls set on one scope; none set gives the empty ones."""
-    row = book.get(Control, organization_id, scope_id)
-    return _parsed(row) if row is not None else EMPTY
-
-
-@lru_cache(maxsize=4_096)
-def _parsed(row: Control) -> Controls:
-    return controls_of(row)
-
-
-def budgets_of(
-    book: Book, organization_id: str, project_id: str, agent_id: str, now: int
-) -> tuple[tuple[Budget, int, int], ...]:
-    """Every budget of a chain with what is held and spent of its period of now; the chain was named beforehand."""
-    found = []
-    for _, scope_id in chain(organization_id, project_id, agent_id):
-        for budget in book.group(Budget, organization_id, scope_id):
-            period = book.period(organization_id, budget.id, period_start(budget.period, budget.time_zone, now))
-            found.append((budget, period.held, period.spent))
-    return tuple(found)
 
 
 def _duplicate(
@@ -332,41 +301,6 @@ def count_velocity(book: Book, purchase: Purchase, now: int) -> None:
     before = book.get(Velocity, purchase.organization_id, purchase.agent_id, hour)
     purchases, amount = (before.purchases, before.amount) if before else (0, 0)
     book.put(Velocity(purchase.organization_id, purchase.agent_id, hour, purchases + 1, amount + purchase.amount))
-
-
-def control_versions(book: Book, organization_id: str, project_id: str, agent_id: str) -> dict[str, int]:
-    """The version of the controls of each scope that has any."""
-    found = {
-        scope: book.get(Control, organization_id, scope_id)
-        for scope, scope_id in chain(organization_id, project_id, agent_id)
-    }
-    return {scope: row.version for scope, row in found.items() if row is not None}
-
-
-def decision_json(decision: Decision, facts: Facts, versions: dict[str, int]) -> str:
-    """The decision with its inputs and control versions, so that it can be explained and replayed (section 6)."""
-    return json.dumps(
-        {
-            "verdict": decision.verdict,
-            "reasons": [
-                {"code": r.code, "message": r.message, **({"scope": r.scope} if r.scope else {})}
-                for r in decision.reasons
-            ],
-            "inputs": {
-                "control_versions": versions,
-                "controls": {scope: dump(controls) for scope, controls in facts.controls if controls != EMPTY},
-                "connection": facts.connection.status if facts.connection else None,
-                "budgets": [
-                    [b.id, b.scope, b.period, b.limit_amount, held, spent]
-                    for b, held, spent in facts.budgets
-                    if b.limit_amount is not None
-                ],
-                "velocity": list(facts.velocity),
-                "merchant_known": facts.merchant_known,
-                "duplicate_of": facts.duplicate_of,
-            },
-        }
-    )
 
 
 def snapshot(purchase: Purchase, facts: Facts) -> str:

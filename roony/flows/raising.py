@@ -28,7 +28,8 @@ from roony.flows.approval import too_late
 from roony.flows.card import dead, done
 from roony.flows.ending import end_card
 from roony.flows.movement import ROONY, audit, card_of, follow, periods_of, place_hold, void_hold
-from roony.flows.purchase import FIRST_LEASE, control_versions, decision_json, facts_of, snapshot
+from roony.flows.purchase import FIRST_LEASE, facts_of, snapshot
+from roony.flows.rules import decision_json
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -94,9 +95,10 @@ class RaisePurchase(Command[Raised | Refusal]):
 
     def _ask_a_person(self, book: Book, purchase: Purchase, facts: Facts, decision: Decision, now: int) -> Purchase:
         """An approval for the new amount; until it is given nothing changes."""
-        versions = control_versions(book, purchase.organization_id, purchase.project_id, purchase.agent_id)
         shown = purchase._replace(
-            amount=self.amount, hold_amount=decision.hold_amount, decision=decision_json(decision, facts, versions)
+            amount=self.amount,
+            hold_amount=decision.hold_amount,
+            decision=decision_json(book, purchase.chain, decision, facts),
         )
         approval = Approval(
             purchase.organization_id, self.ids.approval, purchase.id, "pending", snapshot(shown, facts),
@@ -168,7 +170,7 @@ def _needs(purchase: Purchase, amount: int, now: int) -> Needs:
             (Velocity, org, purchase.agent_id, now // HOUR),
             (KnownMerchant, org, purchase.merchant_key),
         ),
-        chains=((org, purchase.project_id, purchase.agent_id),),
+        chains=(purchase.chain,),
     )
 
 
@@ -204,7 +206,7 @@ def _decide(book: Book, purchase: Purchase, amount: int, now: int, *, by_person:
     """Decides the purchase at `amount` as if it were asked now; what it holds and counts itself is left out."""
     merchant = Merchant.from_json(purchase.merchant)
     ask = Ask(amount, purchase.currency, merchant, purchase.task_id, allow_duplicate=by_person)
-    facts = facts_of(book, purchase.organization_id, purchase.project_id, purchase.agent_id, ask, now, purchase)
+    facts = facts_of(book, purchase.chain, ask, now, purchase)
     hold = book.get(Hold, purchase.organization_id, purchase.hold_id) if purchase.hold_id else None
     own = set(periods_of(hold)) if hold is not None else set()
     budgets = tuple(
@@ -240,12 +242,11 @@ def _lift(
     before = {name: getattr(purchase, name) for name in ("amount", "hold_amount", "fingerprint", "decision")}
     org = purchase.organization_id
     _count_more(book, purchase, amount - purchase.amount, now)
-    versions = control_versions(book, org, purchase.project_id, purchase.agent_id)
     purchase = void_hold(book, purchase, now)._replace(
         amount=amount,
         hold_amount=decision.hold_amount,
         fingerprint=fingerprint(purchase.task_id, purchase.merchant_key, amount, purchase.currency),
-        decision=decision_json(decision, facts, versions),
+        decision=decision_json(book, purchase.chain, decision, facts),
         failure=None,
     )
     purchase = place_hold(book, purchase, ids.hold, now)

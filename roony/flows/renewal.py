@@ -64,7 +64,7 @@ class ApproveRenewal(Command[Purchase | Refusal]):
                 (Velocity, org, was.agent_id, now // HOUR),
                 (KnownMerchant, org, was.merchant_key),
             ),
-            chains=((org, was.project_id, was.agent_id),),
+            chains=(was.chain,),
         )
 
     @property
@@ -103,7 +103,7 @@ class ApproveRenewal(Command[Purchase | Refusal]):
         """Every rule of now but the budgets: nothing is held until the next payment comes, and that asks them."""
         merchant, again = Merchant.from_json(purchase.merchant), purchase.recurring
         ask = Ask(self._amount, purchase.currency, merchant, purchase.task_id, True, recurring=again)
-        facts = facts_of(book, self.organization_id, purchase.project_id, purchase.agent_id, ask, now, purchase)
+        facts = facts_of(book, purchase.chain, ask, now, purchase)
         decision = decide(ask, facts, now)
         reasons = tuple(reason for reason in decision.reasons if reason.code != "BUDGET_EXCEEDED")
         if decision.verdict == "declined" and not reasons:

@@ -1,8 +1,8 @@
-"""One scope of an organization, named by kind and id: the organization itself, a project or an agent."""
+"""One scope of an organization, named by kind and id: the organization itself, a project, an agent or its task."""
 
 from __future__ import annotations
 
-from roony.core.agent import SCOPES, Agent, Organization, Project, frozen_scope
+from roony.core.agent import ENVELOPE, SCOPES, Agent, Chain, Organization, Project, frozen_scope, task_of
 from roony.core.cardholder import CardholderChoice
 from roony.core.errors import Refusal, not_found
 from roony.core.purchase import Purchase
@@ -13,8 +13,8 @@ from roony.store.facts import Needs
 def scope_needs(organization_id: str, scope: str, scope_id: str) -> Needs:
     """The facts of one scope: its row, its controls, its budgets with the periods of now."""
     project_id = scope_id if scope == "project" else ""
-    agent_id = scope_id if scope == "agent" else ""
-    return Needs(chains=((organization_id, project_id, agent_id),))
+    agent_id, task_id = task_of(scope_id) if scope == "task" else (scope_id if scope == "agent" else "", "")
+    return Needs(chains=(Chain(organization_id, project_id, agent_id, task_id or None),))
 
 
 def scope_row(book: Book, organization_id: str, scope: str, scope_id: str) -> Organization | Project | Agent | Refusal:
@@ -29,6 +29,21 @@ def scope_row(book: Book, organization_id: str, scope: str, scope_id: str) -> Or
     else:
         return Refusal("invalid", f"A scope is one of: {', '.join(SCOPES)}.", 422, "scope")
     return found if found is not None else not_found(scope, scope_id)
+
+
+def limited_scope(book: Book, organization_id: str, scope: str, scope_id: str) -> Refusal | None:
+    """Why a scope can have no budgets or controls, or None; needs `scope_needs`. A task belongs to an agent there is.
+
+    The task itself need not have been named in an ask yet, and `AGENT:*` stands for all of them.
+    """
+    if scope == "task":
+        agent_id, task_id = task_of(scope_id)
+        if not task_id:
+            message = f"A task is named AGENT_ID:TASK_ID, or AGENT_ID:{ENVELOPE} for every task of that agent."
+            return Refusal("invalid", message, 422, "scope_id")
+        scope, scope_id = "agent", agent_id
+    found = scope_row(book, organization_id, scope, scope_id)
+    return found if isinstance(found, Refusal) else None
 
 
 def frozen_above(book: Book, purchase: Purchase) -> str | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from roony.core.agent import chain
 from roony.core.authorization import Authorization, AuthorizationDecision, currency_passes
 from roony.core.card import Card
 from roony.core.control import category_passes, country_passes
@@ -44,8 +43,8 @@ from roony.flows.mandate import ask_if_over_its_limit, end_if_complete
 from roony.flows.merchant import is_merchant_of, pin_network_id
 from roony.flows.movement import STRIPE, audit, follow
 from roony.flows.probe_mark import is_probe
-from roony.flows.purchase import scoped_controls
 from roony.flows.retrieval_promise import promise_retrieval, retrieval_id
+from roony.flows.rules import controls_above
 from roony.flows.stripe_alone import place_alone
 from roony.flows.stripe_transaction import (
     book_transaction,
@@ -175,10 +174,7 @@ class BookAuthorization(Command[str]):
                 settle_findings(book, purchase, {(kind, said.id): nothing for kind in MISMATCHES}, now)
             return
         places = tuple(word for word in (said.city, said.state, said.merchant.country) if word)
-        controls = [
-            scoped_controls(book, purchase.organization_id, scope_id)
-            for _, scope_id in chain(purchase.organization_id, purchase.project_id, purchase.agent_id)
-        ]
+        controls = [scoped for _, scoped in controls_above(book, purchase.chain)]
         found = {
             "merchant_mismatch": is_merchant_of(book, purchase, said.merchant, places),
             "category_mismatch": all(category_passes(c, said.merchant.category) for c in controls),

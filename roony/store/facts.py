@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from roony.core.agent import Agent, Organization, Project
+from roony.core.agent import Agent, Chain, Organization, Project
 from roony.core.approval import Approval
 from roony.core.authorization import Authorization
-from roony.core.budget import Budget, BudgetPeriod, period_start
+from roony.core.budget import Budget, BudgetPeriod, period_start, task_budgets
 from roony.core.card import Card
 from roony.core.cardholder import CardholderChoice
 from roony.core.connection import Connection
@@ -29,17 +29,17 @@ class Needs(NamedTuple):
 
     `rows` are (row type, key…); naming a purchase, or a card, approval, authorization, kept key, recent purchase or
     discrepancy that leads to one, also brings its card, approval, hold, authorizations, known merchant, agent,
-    project, connection and controls, and of a mandate its payments with their holds. `chains` are (organization,
-    project, agent) whose budgets with their current periods are wanted; with `renewals` also those of the mandates
-    found. `groups` are (row type, organization, value), see `book.GROUPED_BY`. Without `holds` the command never moves
-    what a purchase that is paid once holds, and the hold's row is only there if another command of the batch wants it.
-    `linked` are places at which a capture or refund hangs (`linked.Node`): all that hangs together with them comes
-    along, with its purchases and what was found about them, and so does the purchase of each of `stripe_cards`.
+    project, connection and controls, and of a mandate its payments with their holds. `chains` are those whose budgets
+    with their current periods are wanted; with `renewals` also those of the mandates found. `groups` are (row type,
+    organization, value), see `book.GROUPED_BY`. Without `holds` the command never moves what a purchase that is paid
+    once holds, and the hold's row is only there if another command of the batch wants it. `linked` are places at which
+    a capture or refund hangs (`linked.Node`): all that hangs together with them comes along, with its purchases and
+    what was found about them, and so does the purchase of each of `stripe_cards`.
     """
 
     rows: tuple[tuple[Any, ...], ...] = ()
     stripe_cards: tuple[StripeCardNeed, ...] = ()
-    chains: tuple[tuple[str, str, str], ...] = ()
+    chains: tuple[Chain, ...] = ()
     groups: tuple[tuple[type, str, str], ...] = ()
     holds: bool = True
     linked: tuple[Node, ...] = ()
@@ -117,7 +117,7 @@ class FactLoader:
             self._load_group(book, row, columns[0], groups)
         chains = {chain for need in needs for chain in need.chains}
         if any(need.renewals for need in needs):
-            chains |= {(p.organization_id, p.project_id, p.agent_id) for p in found if p.kind == RECURRING}
+            chains |= {p.chain for p in found if p.kind == RECURRING}
         self._load_chains(book, chains, clocks)
 
     def _load(self, book: Book, row: type, keys: Iterable[Any]) -> list[Any]:
@@ -232,7 +232,8 @@ class FactLoader:
         self._load(book, Agent, {(org, agent) for org, _, agent, _ in above})
         self._load(book, Project, {(org, project) for org, project, _, _ in above})
         self._load(book, Connection, {(org, connection) for org, _, _, connection in above})
-        self._load(book, Control, {(org, scope) for org, project, agent, _ in above for scope in (agent, project, org)})
+        chains = {p.chain for p in found}
+        self._load(book, Control, {(chain.organization_id, id) for chain in chains for _, id in chain.scopes})
         return found
 
     def _load_payments(self, book: Book, mandates: list[Purchase]) -> None:
@@ -244,30 +245,45 @@ class FactLoader:
         holds = {(org, payment.hold_id) for org, id in keys for payment in book.group(Payment, org, id)}
         self._load(book, Hold, holds)
 
-    def _load_chains(self, book: Book, chains: set[tuple[str, str, str]], clocks: dict[str, int]) -> None:
+    def _load_chains(self, book: Book, chains: set[Chain], clocks: dict[str, int]) -> None:
         """For asks: agent, project, connection, controls and budgets of each chain, with the periods of now."""
         if not chains:
             return
-        self._load(book, Agent, {(org, agent) for org, _, agent in chains})
-        self._load(book, Project, {(org, project) for org, project, _ in chains})
-        scopes = {(org, scope) for org, project, agent in chains for scope in (agent, project, org)}
+        self._load(book, Agent, {(org, agent) for org, _, agent, _ in chains})
+        self._load(book, Project, {(org, project) for org, project, _, _ in chains})
+        scopes = {(chain.organization_id, id) for chain in chains for _, id in chain.scopes}
         self._load(book, Control, scopes)
         self._load(
-            book, CardholderChoice, {(org, scope) for org, project, agent in chains for scope in (agent, project)}
+            book, CardholderChoice, {(org, scope) for org, project, agent, _ in chains for scope in (agent, project)}
         )
         self._load_group(book, Budget, "scope_id", scopes)
         connections = set()
-        for org in {org for org, _, _ in chains}:
+        for org in {chain.organization_id for chain in chains}:
             organization = book.get(Organization, org) if book.known(Organization, (org,)) else None
             if organization is not None and organization.connection_id:
                 connections.add((org, organization.connection_id))
         self._load(book, Connection, connections)
         periods = set()
-        for org, scope in scopes:
-            for budget in book.group(Budget, org, scope):
-                start = period_start(budget.period, budget.time_zone, clocks.get(org, 0))
-                periods.add((org, budget.id, start))
+        for chain in chains:
+            now = clocks.get(chain.organization_id, 0)
+            for budget in budgets_above(book, chain):
+                start = period_start(budget.period, budget.time_zone, now)
+                periods.add((chain.organization_id, budget.id, start))
         self._load(book, BudgetPeriod, periods)
+
+
+def budgets_above(book: Book, chain: Chain) -> list[Budget]:
+    """Every budget that a purchase of this chain draws on, narrowest scope first; the chain was named beforehand.
+
+    Those of the task have the limits that hold for it; what names no task draws on the envelope's own.
+    """
+    org = chain.organization_id
+    found = book.group(Budget, org, chain.envelope)
+    if chain.task_scope is not None:
+        found = task_budgets(chain.task_scope, book.group(Budget, org, chain.task_scope), found)
+    for scope_id in (chain.agent_id, chain.project_id, org):
+        found += book.group(Budget, org, scope_id)
+    return found
 
 
 def _present(book: Book, row: type[Any], keys: Iterable[Any]) -> list[Any]:

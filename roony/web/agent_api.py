@@ -15,7 +15,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
-from roony.core.agent import Agent, Organization
+from roony.core.agent import Agent, Chain, Organization
 from roony.core.audit import canonical
 from roony.core.control import controls_of
 from roony.core.decision import Ask
@@ -39,7 +39,7 @@ from roony.web import answers, shapes
 from roony.web.auth import AGENT_KEY, AgentOf, ContextOf
 from roony.web.errors import Refused, accepted, found, refuse
 from roony.web.requests import AgentRoute
-from roony.web.schemas import AskBody, CardBody, ListQuery, RaiseBody, WaitQuery
+from roony.web.schemas import AskBody, CardBody, ListQuery, RaiseBody, TaskQuery, WaitQuery
 from roony.web.sentences import sentences
 
 router = APIRouter(
@@ -196,11 +196,10 @@ async def get_card(id: str, agent: AgentOf, context: ContextOf, body: CardBody |
 
 
 @router.get("/budgets", response_model=None, responses={200: {"model": shapes.BudgetList}})
-async def list_budgets(agent: AgentOf, context: ContextOf) -> dict[str, Any]:
-    """Every budget this agent's purchases draw on, and what is left of each."""
-    rows = await run_in_threadpool(
-        limits.standings_of, context.database, agent.organization_id, _scope_ids(agent), context.clock()
-    )
+async def list_budgets(agent: AgentOf, context: ContextOf, query: Annotated[TaskQuery, Query()]) -> dict[str, Any]:
+    """Every budget this agent's purchases draw on, for a task or for what names none, and what is left of each."""
+    above = Chain(agent.organization_id, agent.project_id, agent.id, query.task_id)
+    rows = await run_in_threadpool(limits.standings_above, context.database, above, _projects(agent), context.clock())
     return answers.listed(Page(rows, None), answers.budget)
 
 

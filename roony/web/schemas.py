@@ -93,6 +93,12 @@ def _id(text: str) -> str:
     return text
 
 
+def _limited_scope_id(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_]{1,64}(:.{1,128})?", text):
+        raise PydanticCustomError("id", "It must be an id, or AGENT_ID:TASK_ID")
+    return one_line(text)
+
+
 Amount = Annotated[int, Field(ge=1, le=MAX_AMOUNT, description="Minor units, as in 12999 for 129.99")]
 LimitAmount = Annotated[int, Field(ge=0, le=MAX_AMOUNT, description="Minor units; null = tracked, not limited")]
 Currency = Annotated[str, Field(min_length=3, max_length=3), AfterValidator(_currency)]
@@ -102,8 +108,10 @@ ShortText = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(o
 LongText = Annotated[str, Field(max_length=2_000), AfterValidator(_lines)]
 Id = Annotated[str, AfterValidator(_id)]
 DiscrepancyKind = Annotated[str, AfterValidator(_discrepancy_kind)]
+LimitedScopeId = Annotated[str, Field(max_length=200), AfterValidator(_limited_scope_id)]
 Controls = Annotated[dict[str, Any], AfterValidator(_clean_values)]
 Scope = Literal["organization", "project", "agent"]
+LimitedScope = Literal["organization", "project", "agent", "task"]
 Period = Literal["day", "week", "month", "lifetime"]
 
 
@@ -198,6 +206,12 @@ class WaitQuery(Query):
     wait: Annotated[float, Field(ge=0, le=55, allow_inf_nan=False)] = 0
 
 
+class TaskQuery(Query):
+    """For which task."""
+
+    task_id: ShortText | None = None
+
+
 # Owners
 
 
@@ -258,7 +272,14 @@ class ScopeBody(Body):
         return self
 
 
-class BudgetBody(ScopeBody):
+class LimitedScopeBody(ScopeBody):
+    """What can have budgets and controls; a task is named AGENT_ID:TASK_ID, every task of an agent AGENT_ID:*."""
+
+    scope: LimitedScope  # type: ignore[assignment]
+    scope_id: LimitedScopeId | None = None
+
+
+class BudgetBody(LimitedScopeBody):
     """A limit to set, or to lift with `limit` null. Without a currency it is the organization's."""
 
     period: Period
@@ -266,7 +287,7 @@ class BudgetBody(ScopeBody):
     currency: Currency | None = None
 
 
-class ControlsBody(ScopeBody):
+class ControlsBody(LimitedScopeBody):
     """All controls of a scope; what is left out is no longer set."""
 
     controls: Controls

@@ -104,6 +104,7 @@ class Books:
             amount,
             more.pop("currency", "usd"),
             more.pop("about", None) or Merchant(merchant, None, "5734", "US", None),
+            task_id=more.pop("task", None),
             allow_duplicate=more.pop("allow_duplicate", False),
             merchant_lock=more.pop("merchant_lock", None),
             recurring=more.pop("recurring", None),

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, select
 
-from roony.core.budget import PERIODS, SCOPES, Budget, BudgetPeriod, period_starts
+from roony.core.agent import ENVELOPE, Chain, task_of, task_scope
+from roony.core.budget import PERIODS, SCOPES, Budget, BudgetPeriod, period_starts, task_budgets
 from roony.core.control import Control
 from roony.store.database import Database
 from roony.store.queries.paging import Page, Slice, cut, keyset
@@ -39,15 +40,40 @@ def standings(
         wanted,
         lambda row: (row.created_at, row.scope_id, row.currency, row.period),
     )
-    return Page(_with_periods(database, organization_id, page.rows, now), page.next_cursor)
+    rows = _as_limited(database, organization_id, page.rows)
+    return Page(_with_periods(database, organization_id, rows, now), page.next_cursor)
 
 
-def standings_of(database: Database, organization_id: str, scope_ids: Iterable[str], now: int) -> list[Standing]:
-    """Every budget of these scopes, from the narrowest scope to the widest."""
-    statement = select(budgets).where(budgets.c.organization_id == organization_id, budgets.c.scope_id.in_(scope_ids))
+def standings_above(database: Database, above: Chain, projects: Iterable[str], now: int) -> list[Standing]:
+    """Every budget of a chain, also under more `projects`, from the narrowest scope to the widest.
+
+    A named task's are with the limits that hold for it, be there a row yet or not; without one the envelope's own.
+    """
+    org, task = above.organization_id, above.task_scope
+    scope_ids = {above.envelope, above.agent_id, above.project_id, *projects, org, *([task] if task else [])}
+    statement = select(budgets).where(budgets.c.organization_id == org, budgets.c.scope_id.in_(scope_ids))
     rows = [Budget(*values) for values in database.read(statement)]
+    if task is not None:
+        own, every = ([row for row in rows if row.scope_id == id] for id in (task, above.envelope))
+        rows = [*task_budgets(task, own, every), *(row for row in rows if row.scope != "task")]
     rows.sort(key=lambda row: (SCOPES.index(row.scope), row.scope_id, row.currency, PERIODS.index(row.period)))
-    return _with_periods(database, organization_id, rows, now)
+    return _with_periods(database, org, rows, now)
+
+
+def _as_limited(database: Database, organization_id: str, rows: Sequence[Budget]) -> list[Budget]:
+    """The same rows, those of a task with the limit that holds for it: its own or its agent's for every task."""
+    envelopes = {task_scope(task_of(row.scope_id)[0], ENVELOPE) for row in rows if row.scope == "task"}
+    if not envelopes:
+        return list(rows)
+    statement = select(budgets).where(budgets.c.organization_id == organization_id, budgets.c.scope_id.in_(envelopes))
+    every = [Budget(*values) for values in database.read(statement)]
+    return [_limited(row, every) if row.scope == "task" else row for row in rows]
+
+
+def _limited(row: Budget, every: Iterable[Budget]) -> Budget:
+    mine = task_scope(task_of(row.scope_id)[0], ENVELOPE)
+    same = [b for b in every if (b.scope_id, b.currency, b.period) == (mine, row.currency, row.period)]
+    return task_budgets(row.scope_id, [row], same)[0]
 
 
 def _with_periods(database: Database, organization_id: str, rows: Sequence[Budget], now: int) -> list[Standing]:

@@ -18,7 +18,7 @@ from roony.web.admin_api.lists import wanted
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted
-from roony.web.schemas import BudgetBody, ControlsBody, Id, ListQuery, Scope
+from roony.web.schemas import BudgetBody, ControlsBody, LimitedScope, LimitedScopeId, ListQuery
 
 router = new_part("Budgets and controls")
 
@@ -26,8 +26,8 @@ router = new_part("Budgets and controls")
 class ScopeQuery(ListQuery):
     """Of which scopes."""
 
-    scope: Scope | None = None
-    scope_id: Id | None = None
+    scope: LimitedScope | None = None
+    scope_id: LimitedScopeId | None = None
 
 
 @router.get("/budgets", response_model=None)

@@ -1,0 +1,80 @@
+"""The rules above a purchase, from the book: controls and budgets of its chain, and how a decision keeps them."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+
+from roony.core.agent import Chain
+from roony.core.budget import Budget, period_start
+from roony.core.control import EMPTY, Control, Controls, controls_of, dump
+from roony.core.decision import Decision, Facts
+from roony.store.book import Book
+from roony.store.facts import budgets_above
+
+
+def controls_above(book: Book, above: Chain) -> tuple[tuple[str, Controls], ...]:
+    """Pairs of scope and controls, narrowest first; a scope without controls has the empty ones, a task none at all."""
+    found = []
+    for scope, scope_id in above.scopes:
+        row = book.get(Control, above.organization_id, scope_id)
+        if row is not None or scope != "task":
+            found.append((scope, _parsed(row) if row is not None else EMPTY))
+    return tuple(found)
+
+
+@lru_cache(maxsize=4_096)
+def _parsed(row: Control) -> Controls:
+    return controls_of(row)
+
+
+def budgets_of(book: Book, above: Chain, now: int) -> tuple[tuple[Budget, int, int], ...]:
+    """Every budget of a chain with what is held and spent of its period of now; the chain was named beforehand."""
+    found = []
+    for budget in budgets_above(book, above):
+        period = book.period(above.organization_id, budget.id, period_start(budget.period, budget.time_zone, now))
+        found.append((budget, period.held, period.spent))
+    return tuple(found)
+
+
+def keep_task_budgets(book: Book, above: Chain, budgets: list[Budget], now: int) -> None:
+    """Writes the rows of a task's budgets that a hold is the first to draw on; their limits are the envelope's."""
+    if above.task_scope is None:
+        return
+    own = {budget.id for budget in book.group(Budget, above.organization_id, above.task_scope)}
+    for budget in budgets:
+        if budget.scope == "task" and budget.id not in own:
+            book.put(budget._replace(limit_amount=None, created_at=now))
+
+
+def decision_json(book: Book, above: Chain, decision: Decision, facts: Facts) -> str:
+    """The decision with its inputs and control versions, so that it can be explained and replayed (section 6)."""
+    rows = [(scope, book.get(Control, above.organization_id, scope_id)) for scope, scope_id in above.scopes]
+    return json.dumps(
+        {
+            "verdict": decision.verdict,
+            "reasons": [
+                {"code": r.code, "message": r.message, **({"scope": r.scope} if r.scope else {})}
+                for r in decision.reasons
+            ],
+            "inputs": {
+                "controls": [
+                    {
+                        "scope": scope, "scope_id": row.scope_id, "version": row.version,
+                        "controls": dump(_parsed(row)),
+                    }
+                    for scope, row in rows
+                    if row is not None
+                ],
+                "connection": facts.connection.status if facts.connection else None,
+                "budgets": [
+                    [b.id, b.scope, b.period, b.limit_amount, held, spent]
+                    for b, held, spent in facts.budgets
+                    if b.limit_amount is not None
+                ],
+                "velocity": list(facts.velocity),
+                "merchant_known": facts.merchant_known,
+                "duplicate_of": facts.duplicate_of,
+            },
+        }
+    )  # fmt: skip
