@@ -15,6 +15,7 @@ app = typer.Typer(help="Budgets: limits, held and spent.", no_args_is_help=True)
 _BUDGETS = "/api/v1/admin/budgets"
 _COLUMNS = ("scope", "scope_id", "period", "limit", "held", "spent", "available")
 DEFAULT_CURRENCY = "usd"
+SCOPE_HELP = "agt_…, agt_…:TASK (agt_…:* for each task), prj_… or org_…; the organization if not given."
 PAGE = 100
 
 
@@ -38,13 +39,16 @@ def scope_of(scope_id: str | None) -> dict[str, str]:
     scopes = {"org": "organization", "prj": "project", "agt": "agent"}
     scope = scopes.get(scope_id.partition("_")[0])
     if scope is None:
-        raise typer.BadParameter(f"{scope_id!r} is no agent (agt_…), project (prj_…) or organization (org_…).")
+        message = "is no agent (agt_…), task (agt_…:TASK), project (prj_…) or organization (org_…)."
+        raise typer.BadParameter(f"{scope_id!r} {message}")
+    if scope == "agent" and ":" in scope_id:
+        scope = "task"
     return {"scope": scope, "scope_id": scope_id}
 
 
 @app.command("list")
 def list_budgets(
-    scope_id: str | None = typer.Argument(None, help="Only of this agent, project or organization."),
+    scope_id: str | None = typer.Argument(None, help="Only of this agent, task (agt_…:TASK), project or organization."),
     cursor: str | None = typer.Option(None, help="Where the last page ended."),
     url: str = UrlOption,
     as_json: bool = JsonOption,
@@ -58,7 +62,7 @@ def list_budgets(
 @app.command("set")
 def set_budget(
     limit: str = typer.Argument(help="Such as month=500.00, month=500.00:eur or month=none."),
-    scope: str | None = typer.Option(None, help="agt_…, prj_… or org_…; the organization if not given."),
+    scope: str | None = typer.Option(None, help=SCOPE_HELP),
     url: str = UrlOption,
     as_json: bool = JsonOption,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from roony.cli.budget import SCOPE_HELP
 from roony.cli.output import JsonOption, print_json, print_list, print_one
 from roony.cli.remote import Remote, UrlOption, owner
 
@@ -65,7 +66,7 @@ def list_controls(
 
 @app.command()
 def show(
-    scope: str | None = typer.Argument(None, help="agt_…, prj_… or org_…; the organization if not given."),
+    scope: str | None = typer.Argument(None, help=SCOPE_HELP),
     url: str = UrlOption,
     as_json: bool = JsonOption,
 ) -> None:
@@ -82,7 +83,7 @@ def show(
 @app.command("set")
 def set_controls(
     fields: list[str] = typer.Argument(help="Such as purchase_limit=50000 allowed_countries=US,CA; NAME=none."),
-    scope: str | None = typer.Option(None, help="agt_…, prj_… or org_…; the organization if not given."),
+    scope: str | None = typer.Option(None, help=SCOPE_HELP),
     replace: bool = typer.Option(False, "--replace", help="Take off all that is not named here."),
     url: str = UrlOption,
     as_json: bool = JsonOption,

@@ -87,6 +87,8 @@ MIN_CARD_TTL_SECONDS, MAX_CARD_TTL_SECONDS = 60, 30 * 86_400
 MAX_DUPLICATE_WINDOW_SECONDS = 30 * 86_400
 MAX_VELOCITY_COUNT = 1_000_000
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+# Those of several scopes cannot be written as one.
+MERGED_APART = ("allowed_merchants", "active_hours")
 # Each from the strictest to the loosest.
 MERCHANT_LOCKS = ("strict", "monitor")
 FOREIGN_CURRENCIES = ("decline", "allow")

@@ -17,7 +17,6 @@ from starlette.responses import JSONResponse
 
 from roony.core.agent import Agent, Chain, Organization
 from roony.core.audit import canonical
-from roony.core.control import controls_of
 from roony.core.decision import Ask
 from roony.core.delivery import delivers_as
 from roony.core.errors import Refusal
@@ -40,7 +39,6 @@ from roony.web.auth import AGENT_KEY, AgentOf, ContextOf
 from roony.web.errors import Refused, accepted, found, refuse
 from roony.web.requests import AgentRoute
 from roony.web.schemas import AskBody, CardBody, ListQuery, RaiseBody, TaskQuery, WaitQuery
-from roony.web.sentences import sentences
 
 router = APIRouter(
     prefix="/api/v1", route_class=AgentRoute, dependencies=[AGENT_KEY], tags=["Agents"], responses=shapes.ERRORS
@@ -199,20 +197,8 @@ async def get_card(id: str, agent: AgentOf, context: ContextOf, body: CardBody |
 async def list_budgets(agent: AgentOf, context: ContextOf, query: Annotated[TaskQuery, Query()]) -> dict[str, Any]:
     """Every budget this agent's purchases draw on, for a task or for what names none, and what is left of each."""
     above = Chain(agent.organization_id, agent.project_id, agent.id, query.task_id)
-    rows = await run_in_threadpool(limits.standings_above, context.database, above, _projects(agent), context.clock())
+    rows = await run_in_threadpool(limits.standings_above, context.database, above, projects_of(agent), context.clock())
     return answers.listed(Page(rows, None), answers.budget)
-
-
-@router.get("/controls", response_model=None, responses={200: {"model": shapes.RuleList}})
-async def list_controls(agent: AgentOf, context: ContextOf) -> dict[str, Any]:
-    """The rules that apply to this agent, level by level, as fields and as sentences."""
-    organization, rows = await run_in_threadpool(_rules, context, agent)
-    return answers.listed(
-        Page(rows, None),
-        lambda row: {
-            **answers.control(row), "sentences": sentences(controls_of(row), organization.currency)
-        },
-    )  # fmt: skip
 
 
 @router.get("/transactions", response_model=None, responses={200: {"model": shapes.TransactionList}})
@@ -233,17 +219,9 @@ def _delivery_refusal(refusal: Refusal, organization: Organization, wanted: str)
     return refusal._replace(message=f"{refusal.message} An owner can allow it: {way}")
 
 
-def _projects(agent: Agent) -> list[str]:
+def projects_of(agent: Agent) -> list[str]:
+    """The projects an agent may name in an ask, its own first."""
     return list(dict.fromkeys([agent.project_id, *json.loads(agent.project_ids)]))
-
-
-def _scope_ids(agent: Agent) -> list[str]:
-    return [agent.id, *_projects(agent), agent.organization_id]
-
-
-def _rules(context: FlowContext, agent: Agent) -> tuple[Organization, list[Any]]:
-    organization = find_organization(context.database, agent.organization_id)
-    return organization, limits.controls_of(context.database, agent.organization_id, _scope_ids(agent))
 
 
 async def _own(context: FlowContext, agent: Agent, id: str) -> PurchaseView:

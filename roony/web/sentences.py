@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from roony.core.agent import ENVELOPE, task_of
+from roony.core.budget import available
 from roony.core.control import DAY_NAMES, FIELDS, ActiveHours, Controls, clock
+from roony.core.explanation import Binding
 from roony.core.merchant import category_name
 from roony.core.money import format_amount
+from roony.store.queries.limits import Standing
 
 # A list longer than this is cut in a sentence; the controls themselves have all of it.
 _SHOWN = 20
@@ -16,6 +20,32 @@ _SHOWN = 20
 def sentences(controls: Controls, currency: str) -> list[str]:
     """One sentence for each control that is set, in the order in which controls are named."""
     return [_SENTENCES[name](value, currency) for name in FIELDS if (value := getattr(controls, name)) is not None]
+
+
+def binding_sentence(binding: Binding, currency: str) -> str:
+    """A control as it applies, and for which level it was set."""
+    [sentence] = sentences(binding.controls, currency)
+    whose = _and([level_name(level.scope, level.scope_id) for level in binding.set_by])
+    return f"{sentence[:-1]} ({f'set for {whose}' if whose else 'where nobody set anything'})."
+
+
+def budget_sentence(standing: Standing) -> str:
+    """What is left of a limited budget."""
+    budget, left = standing.budget, available(standing.budget, standing.period) or 0
+    limit, rest = (format_amount(amount, budget.currency) for amount in (budget.limit_amount or 0, left))
+    period = "in all" if budget.period == "lifetime" else f"a {budget.period}"
+    return f"{limit} {period} for {level_name(budget.scope, budget.scope_id)}; {rest} of it is left."
+
+
+def level_name(scope: str, scope_id: str) -> str:
+    """A level as an agent would say it."""
+    if scope == "task":
+        return "each task" if task_of(scope_id)[1] == ENVELOPE else "this task"
+    return "this agent" if scope == "agent" else f"the {scope}"
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _names(values: Iterable[str]) -> str:

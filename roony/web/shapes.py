@@ -182,6 +182,28 @@ class RuleAnswer(Shape):
     updated_at: str
 
 
+class LevelShape(Shape):
+    """One scope of a chain."""
+
+    scope: str
+    scope_id: str
+
+
+class MergedRule(Shape):
+    """One control as it applies in the end; `set_by` are the levels that say so, none where it is a default."""
+
+    control: str
+    value: Any
+    set_by: list[LevelShape]
+    sentence: str
+
+
+class BudgetLeft(BudgetAnswer):
+    """A limited budget, also as a sentence."""
+
+    sentence: str
+
+
 class TransactionAnswer(Shape):
     """A capture or refund as Stripe booked it; `amount` is never negative, `type` says which way."""
 
@@ -215,10 +237,12 @@ class BudgetList(Shape):
 
 
 class RuleList(Shape):
-    """The rules of every level."""
+    """The rules of every level, what applies in the end, and what is left."""
 
     data: list[RuleAnswer]
     next_cursor: str | None
+    merged: list[MergedRule]
+    budgets: list[BudgetLeft]
 
 
 class TransactionList(Shape):

@@ -134,7 +134,10 @@ def test_budgets_are_set_and_lifted(company: Company) -> None:
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        ({"scope": "task", "scope_id": "x", "period": "day", "limit": 1}, "scope"),
+        ({"scope": "task", "period": "day", "limit": 1}, None),
+        ({"scope": "task", "scope_id": "x", "period": "day", "limit": 1}, "scope_id"),
+        ({"scope": "task", "scope_id": "x:a\nb", "period": "day", "limit": 1}, "scope_id"),
+        ({"scope": "team", "scope_id": "x", "period": "day", "limit": 1}, "scope"),
         ({"scope": "agent", "period": "day", "limit": 1}, None),
         ({"scope": "organization", "period": "day"}, "limit"),
         ({"scope": "organization", "period": "day", "limit": True}, "limit"),
@@ -144,6 +147,28 @@ def test_budgets_are_set_and_lifted(company: Company) -> None:
 )
 def test_a_budget_that_cannot_be_is_refused(company: Company, body: dict[str, Any], field: str | None) -> None:
     assert company.owner.refused(422, "PUT", f"{ADMIN}/budgets", body).get("field") == field
+
+
+def test_a_task_has_budgets_and_controls(company: Company) -> None:
+    owner, (made, agent) = company.owner, company.agent(budgets=[MONTH])
+    every, one = f"{made['id']}:*", f"{made['id']}:trip to Rome"
+    for scope_id, limit in ((every, 20_000), (one, 30_000)):
+        body = {"scope": "task", "scope_id": scope_id, "period": "lifetime", "limit": limit}
+        owner.send("PUT", f"{ADMIN}/budgets", body)
+    rows = owner.get(f"{ADMIN}/budgets", params={"scope": "task", "scope_id": one})["data"]
+    # The smaller limit holds.
+    assert [row["limit"] for row in rows if row["period"] == "lifetime"] == [20_000]
+    owner.send("PUT", f"{ADMIN}/controls", {"scope": "task", "scope_id": one, "controls": {"purchase_limit": 5_000}})
+    assert owner.get(f"{ADMIN}/controls?scope=task")["data"][0]["scope_id"] == one
+    missing = {"scope": "task", "scope_id": "agt_none:trip", "controls": {}}
+    assert owner.refused(404, "PUT", f"{ADMIN}/controls", missing)["code"] == "not_found"
+    # A task cannot be frozen or have a cardholder: its agent can.
+    assert owner.refused(422, "POST", f"{ADMIN}/freeze", {"scope": "task", "scope_id": one})["field"] == "scope"
+    left = agent.get("/api/v1/budgets", params={"task_id": "trip to Rome"})["data"]
+    assert [(row["scope_id"], row["available"]) for row in left if row["scope"] == "task" and row["limit"]] == [
+        (one, 20_000)
+    ]
+    assert agent.refused(422, "GET", "/api/v1/budgets", params={"task_id": "a\nb"})["field"] == "task_id"
 
 
 def test_controls_are_replaced_whole_with_a_new_version(company: Company) -> None:

@@ -220,6 +220,56 @@ def test_rules_are_said_in_sentences(company: Company) -> None:
     assert levels["organization"]["sentences"] == ["One purchase is 0.01 USD at most."]
 
 
+def test_what_applies_is_said_with_the_level_it_comes_from(company: Company) -> None:
+    made, agent = company.agent(
+        controls={"purchase_limit": 50_000, "allowed_merchants": ["Figma"], "blocked_countries": ["KP"]},
+        budgets=[MONTH],
+    )
+    for scope, scope_id, controls in (
+        ("organization", company.id, {"purchase_limit": 90_000, "blocked_countries": ["IR"], "delivery": "reveal"}),
+        ("project", company.project_id, {"purchase_limit": 50_000, "allowed_merchants": ["Figma", "Notion"]}),
+        ("task", f"{made['id']}:*", {"purchase_limit": 20_000}),
+        ("task", f"{made['id']}:trip", {"merchant_lock": "monitor", "velocity_count": 3}),
+    ):
+        company.owner.send("PUT", f"{ADMIN}/controls", {"scope": scope, "scope_id": scope_id, "controls": controls})
+    answer = agent.get("/api/v1/controls", params={"task_id": "trip"})
+    fits(shapes.RuleList, answer)
+    rules = [(r["control"], r["value"], [level["scope"] for level in r["set_by"]]) for r in answer["merged"]]
+    assert rules == [
+        ("purchase_limit", 20_000, ["task"]),
+        ("allowed_merchants", ["Figma"], ["agent"]), ("allowed_merchants", ["Figma", "Notion"], ["project"]),
+        ("blocked_countries", ["IR", "KP"], ["agent", "organization"]),
+        ("velocity_count", 3, ["task"]), ("card_ttl_seconds", 3_600, []), ("merchant_lock", "monitor", ["task"]),
+        ("foreign_currency", "decline", []), ("delivery", "sealed", ["organization"]),
+        ("duplicate_window_seconds", 900, []),
+    ]  # fmt: skip
+    said = [rule["sentence"] for rule in answer["merged"]]
+    assert said[0] == "One purchase is 200.00 USD at most (set for each task)."
+    assert said[3] == "Never merchants in these countries: IR, KP (set for this agent and the organization)."
+    assert (
+        said[6] == "A charge by another merchant than the approved one is let through and flagged (set for this task)."
+    )
+    assert [budget["sentence"] for budget in answer["budgets"]] == [
+        "5,000.00 USD a month for this agent; 5,000.00 USD of it is left."
+    ]
+    assert [row["scope_id"] for row in answer["data"]] == sorted(row["scope_id"] for row in answer["data"])
+    # Without the task its own rules are gone, those for every task are not.
+    plain = {r["control"]: r["value"] for r in agent.get("/api/v1/controls")["merged"]}
+    assert (plain["purchase_limit"], plain["merchant_lock"]) == (20_000, "strict")
+    assert "velocity_count" not in plain
+
+
+def test_rules_are_told_of_projects_the_agent_may_name_only(company: Company) -> None:
+    second, third = (company.owner.send("POST", f"{ADMIN}/projects", {"name": n}, 201)["id"] for n in ("2", "3"))
+    _, agent = company.agent(project_id=company.project_id, project_ids=[second])
+    rule = {"scope": "project", "scope_id": second, "controls": {"purchase_limit": 7}}
+    company.owner.send("PUT", f"{ADMIN}/controls", rule)
+    names = [r["control"] for r in agent.get("/api/v1/controls")["merged"]]
+    assert "purchase_limit" not in names
+    assert agent.get(f"/api/v1/controls?project_id={second}")["merged"][0]["value"] == 7
+    assert agent.refused(422, "GET", f"/api/v1/controls?project_id={third}")["field"] == "project_id"
+
+
 def test_monitor_is_taken_where_the_rules_say_so(company: Company) -> None:
     _, agent = company.agent(controls={"merchant_lock": "monitor"})
     assert agent.send("POST", ASK, body(merchant_lock="monitor"), 201)["merchant_lock"] == "monitor"
