@@ -65,6 +65,24 @@ def show(agent_id: str = typer.Argument(help="agt_…"), url: str = UrlOption, a
     print_one(owner(url).get(f"{_AGENTS}/{agent_id}"), as_json)
 
 
+@app.command()
+def update(
+    agent_id: str = typer.Argument(help="agt_…"),
+    name: str | None = typer.Option(None, help="What people call it."),
+    description: str | None = typer.Option(None, help="What it does."),
+    project_id: str | None = typer.Option(None, help="Move it: it buys for this project from now on."),
+    may_name: list[str] = typer.Option([], help="A project it may name beside its own; names all of them, or `none`."),
+    url: str = UrlOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Rename, describe or move an agent; what is not given stays. Its purchases stay where they were asked for."""
+    body: dict[str, object] = {"name": name, "description": description, "project_id": project_id}
+    body = {field: value for field, value in body.items() if value is not None}
+    if may_name:
+        body["project_ids"] = [] if may_name == ["none"] else may_name
+    print_one(owner(url).patch(f"{_AGENTS}/{agent_id}", body), as_json)
+
+
 @public_keys.command("set")
 def set_public_key(
     agent_id: str = typer.Argument(help="agt_…"),
@@ -110,6 +128,25 @@ def create_project(
     """Create a project."""
     body = {"name": name, "budgets": parse_limits(budget), "controls": parse_fields(control)}
     print_one(owner(url).post(_PROJECTS, body), as_json)
+
+
+@projects.command("show")
+def show_project(
+    project_id: str = typer.Argument(help="prj_…"), url: str = UrlOption, as_json: bool = JsonOption
+) -> None:
+    """Show one project."""
+    print_one(owner(url).get(f"{_PROJECTS}/{project_id}"), as_json)
+
+
+@projects.command("rename")
+def rename_project(
+    project_id: str = typer.Argument(help="prj_…"),
+    name: str = typer.Argument(help="What people call it from now on."),
+    url: str = UrlOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Rename a project."""
+    print_one(owner(url).patch(f"{_PROJECTS}/{project_id}", {"name": name}), as_json)
 
 
 @projects.command("list")

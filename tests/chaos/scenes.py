@@ -308,7 +308,7 @@ def an_answer_comes_too_late(company: Crashable, arm: Arm) -> None:
 
 @scene(
     "direct", "CreateProject", "CreateAgent", "CreateAccessKey", "RevokeAccessKey", "SetBudget", "SetControls",
-    "UpdateOrganization", "PreviewPurchase", "health._write_nothing",
+    "UpdateOrganization", "UpdateProject", "UpdateAgent", "PreviewPurchase", "health._write_nothing",
 )  # fmt: skip
 def the_owner_sets_things(company: Crashable, arm: Arm) -> None:
     arm()
@@ -322,6 +322,9 @@ def the_owner_sets_things(company: Crashable, arm: Arm) -> None:
     company.send(company.owner, "DELETE", f"{keys}/{made['id']}")
     name = unique("Acme")
     company.send(company.owner, "PATCH", f"{ADMIN}/organization", {"name": name})
+    made_project = company.send(company.owner, "POST", f"{ADMIN}/projects", {"name": name})["id"]
+    company.send(company.owner, "PATCH", f"{ADMIN}/projects/{made_project}", {"name": f"{name} again"})
+    company.send(company.owner, "PATCH", f"{ADMIN}/agents/{where['scope_id']}", {"project_ids": [made_project]})
     wish = {"amount": 6_001, "currency": "usd", "description": "x", "merchant": {"name": "Figma", **SOFTWARE}}
     preview = company.insist(lambda: agent.call("POST", f"{ASK}/preview", wish)).json()
     assert preview["decision"]["verdict"] == "declined", preview
@@ -329,6 +332,8 @@ def the_owner_sets_things(company: Crashable, arm: Arm) -> None:
     [row] = [row for row in company.get("budgets", scope_id=where["scope_id"])["data"] if row["period"] == "month"]
     assert row["limit"] == 7_000
     assert company.get("organization")["name"] == name
+    assert company.get(f"projects/{made_project}")["name"] == f"{name} again"
+    assert made_project in company.get(f"agents/{where['scope_id']}")["project_ids"]
     assert company.insist(lambda: company.caller(made["key"]).call("GET", ASK)).status_code == 401
 
 

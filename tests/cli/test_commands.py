@@ -198,6 +198,17 @@ def test_budgets_and_controls_are_set_and_shown(roony: Run, roony_json: RunJson)
     assert made["id"] in roony("agent", "list").stdout
     assert project["id"] in roony("project", "list").stdout
     assert roony_json("agent", "show", made["id"])["project_id"] == project["id"]
+    assert roony_json("project", "rename", project["id"], "reading")["name"] == "reading"
+    assert roony_json("project", "show", project["id"])["name"] == "reading"
+    second = roony_json("project", "create", "writing")["id"]
+    moved = roony_json(
+        "agent", "update", made["id"], "--name", "a writer", "--project-id", second, "--may-name", project["id"]
+    )
+    assert (moved["name"], moved["project_id"], moved["project_ids"]) == ("a writer", second, [second, project["id"]])
+    assert roony_json("agent", "update", made["id"], "--may-name", "none")["project_ids"] == [second]
+    every = f"{made['id']}:*"
+    limited = roony_json("budget", "set", "lifetime=20.00", "--scope", every)
+    assert (limited["scope"], limited["scope_id"], limited["limit"]) == ("task", every, 2_000)
 
 
 def test_an_agents_keys_are_made_listed_and_revoked(roony: Run, roony_json: RunJson) -> None:

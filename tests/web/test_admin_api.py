@@ -81,6 +81,58 @@ def test_projects_and_agents_come_with_their_budgets(company: Company) -> None:
     assert last_record(owner)["action"] == "agent.created"
 
 
+def test_an_agent_is_renamed_and_moved(shop: Company) -> None:
+    owner, (made, agent) = shop.owner, shop.agent(budgets=[MONTH])
+    path, old = f"{ADMIN}/agents/{made['id']}", shop.project_id
+    bought = agent.send("POST", "/api/v1/purchase_intents", BODY, 201)
+    new, third = (owner.send("POST", f"{ADMIN}/projects", {"name": n}, 201)["id"] for n in ("New", "Third"))
+    assert owner.send("PATCH", path, {"name": "Traveller", "description": "books\ntrips"})["name"] == "Traveller"
+    record = last_record(owner)
+    assert (record["action"], record["subject"]) == ("agent.updated", made["id"])
+    assert (record["body"]["before"]["name"], record["body"]["after"]["name"]) == ("Buyer", "Traveller")
+    assert owner.send("PATCH", path, {"project_ids": [third]})["project_ids"] == [old, third]
+    moved = owner.send("PATCH", path, {"project_id": new})
+    assert (moved["project_id"], moved["project_ids"], moved["description"]) == (new, [new, third], "books\ntrips")
+    # What it asked for before stays where it was; new asks are the new project's.
+    assert agent.get(f"/api/v1/purchase_intents/{bought['id']}")["project_id"] == old
+    again = agent.send("POST", "/api/v1/purchase_intents", {**BODY, "amount": 1}, 201)
+    assert again["project_id"] == new
+    assert agent.refused(422, "POST", "/api/v1/purchase_intents", {**BODY, "project_id": old})["field"] == (
+        "project_id"
+    )
+    before = last_record(owner)["sequence"]
+    assert owner.send("PATCH", path, {"project_id": new}) == moved
+    assert last_record(owner)["sequence"] == before
+
+
+def test_a_project_is_renamed(company: Company) -> None:
+    path = f"{ADMIN}/projects/{company.project_id}"
+    assert company.owner.send("PATCH", path, {"name": "Travel"})["name"] == "Travel"
+    body = last_record(company.owner)["body"]
+    assert (body["before"], body["after"]) == ({"name": "Default"}, {"name": "Travel"})
+    assert company.owner.refused(404, "PATCH", f"{ADMIN}/projects/prj_none", {"name": "x"})["code"] == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("where", "body", "field"),
+    [
+        ("agents", {"project_id": "prj_none"}, "project_id"), ("agents", {"project_ids": ["prj_none"]}, "project_ids"),
+        ("agents", {"name": ""}, "name"), ("agents", {"name": 5}, "name"),
+        ("agents", {"id": "agt_2"}, None), ("agents", {"controls": {}}, None), ("agents", {"colour": "red"}, "colour"),
+        ("projects", {}, "name"), ("projects", {"frozen_at": None}, None), ("projects", {"name": "a\nb"}, "name"),
+    ],
+)  # fmt: skip
+def test_a_change_that_cannot_be_says_so(company: Company, where: str, body: Any, field: str | None) -> None:
+    made, _ = company.agent()
+    id = made["id"] if where == "agents" else company.project_id
+    before = last_record(company.owner)["sequence"]
+    error = company.owner.refused(422, "PATCH", f"{ADMIN}/{where}/{id}", body)
+    assert error.get("field") == field
+    if isinstance(body, dict) and set(body) & {"id", "controls", "frozen_at"}:
+        assert "cannot be changed:" in error["message"]
+    assert last_record(company.owner)["sequence"] == before
+
+
 def test_an_agent_without_a_project_goes_to_the_first_one(roony: ServedRoony, company: Company) -> None:
     roony.books.clock.advance(1)
     company.owner.send("POST", f"{ADMIN}/projects", {"name": "Later"}, 201)

@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from roony.core.agent import Agent
 from roony.flows.access_key import CreateAccessKey, RevokeAccessKey, new_key
+from roony.flows.agent import UpdateAgent
 from roony.flows.organization import CreateAgent
 from roony.flows.public_key import SetPublicKey
 from roony.flows.sealing import InvalidKey, public_key
@@ -21,6 +22,7 @@ from roony.web.admin_api.organization import limits_of
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted, found, refuse
+from roony.web.patches import AgentPatch
 from roony.web.schemas import AgentBody, Id, KeyBody, ListQuery, PublicKeyBody
 
 router = new_part("Agents of the organization")
@@ -62,6 +64,19 @@ async def create_agent(body: AgentBody, caller: CallerOf, context: ContextOf) ->
 async def get_agent(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """One agent."""
     return answers.agent(await get_row(context, Agent, caller.organization_id, id, "agent"))
+
+
+@router.patch("/agents/{id}", response_model=None)
+async def update_agent(id: str, body: AgentPatch, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Rename, describe or move an agent, or say which projects it may name; what is left out stays.
+
+    Moved, it buys for its new project from now on; what it asked for before stays where it was.
+    """
+    command = UpdateAgent(
+        caller.organization_id, id, caller.actor, body.name, body.description, body.project_id,
+        None if body.project_ids is None else tuple(body.project_ids),
+    )  # fmt: skip
+    return answers.agent(accepted(await context.till.submit(command)))
 
 
 @router.get("/agents/{id}/keys", response_model=None)

@@ -8,6 +8,7 @@ from fastapi import Query
 from starlette.concurrency import run_in_threadpool
 
 from roony.core.agent import Project
+from roony.flows.agent import UpdateProject
 from roony.flows.limits import Limit
 from roony.flows.organization import CreateProject, UpdateOrganization, undecided
 from roony.store.queries.organizations import find_organization
@@ -17,6 +18,7 @@ from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.cardholder_schemas import OrganizationPatch
 from roony.web.errors import accepted
+from roony.web.patches import ProjectPatch
 from roony.web.schemas import LimitBody, ListQuery, ProjectBody
 
 router = new_part("Organization")
@@ -61,6 +63,13 @@ async def create_project(body: ProjectBody, caller: CallerOf, context: ContextOf
 async def get_project(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """One project."""
     return answers.project(await get_row(context, Project, caller.organization_id, id, "project"))
+
+
+@router.patch("/projects/{id}", response_model=None)
+async def update_project(id: str, body: ProjectPatch, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Rename a project."""
+    command = UpdateProject(caller.organization_id, id, body.name, caller.actor)
+    return answers.project(accepted(await context.till.submit(command)))
 
 
 def limits_of(budgets: list[LimitBody]) -> tuple[Limit, ...]:
