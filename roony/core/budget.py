@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
+from roony.core.agent import ENVELOPE, task_of, task_scope
+
 
 class Budget(NamedTuple):
     """One scope's limit over one period in one currency.
@@ -52,6 +54,12 @@ _EPOCH = date(1970, 1, 1)
 def budget_id(organization_id: str, scope_id: str, currency: str, period: str) -> str:
     """The id of a budget follows from what it limits, so that the same budget is never made twice."""
     return "bud_" + hashlib.sha256(f"{organization_id}|{scope_id}|{currency}|{period}".encode()).hexdigest()[:24]
+
+
+def envelope_id(budget: Budget) -> str:
+    """The id of the budget that limits every task of the agent as this one, of a task, limits its own."""
+    agent_id, _ = task_of(budget.scope_id)
+    return budget_id(budget.organization_id, task_scope(agent_id, ENVELOPE), budget.currency, budget.period)
 
 
 def task_budgets(scope_id: str, own: Iterable[Budget], envelope: Iterable[Budget]) -> list[Budget]:

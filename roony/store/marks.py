@@ -6,13 +6,13 @@ So that notices (core/notice.py) need nothing but the chain, whatever command ca
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableSequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from roony.core.audit import AuditDraft
-from roony.core.budget import Budget, BudgetPeriod, marks_crossed
+from roony.core.budget import Budget, BudgetPeriod, envelope_id, marks_crossed, task_budgets
 from roony.core.notice import STATUS_CHANGES
 from roony.core.purchase import Purchase
-from roony.store import tables
+from roony.store.tables import TABLE_OF
 from roony.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -56,19 +56,17 @@ def mark_budgets(
     What an ask holds was loaded with its chain; only money that moved past a hold costs a query here.
     """
     rising = {key: held + spent for key, (held, spent) in moves.items() if held + spent > 0}
-    for table, row, keys in (
-        (tables.budgets, Budget, {key[:2] for key in rising}),
-        (tables.budget_periods, BudgetPeriod, set(rising)),
-    ):
-        missing = sorted(key for key in keys if not book.known(row, key))
-        if missing:
-            found = {item[: len(missing[0])]: item for item in writer.rows_by(table, tuple(table.info["key"]), missing)}
-            for key in missing:
-                book.take(row, key, found.get(key))
+    _load(book, writer, Budget, {key[:2] for key in rising})
+    _load(book, writer, BudgetPeriod, set(rising))
+    moved = [budget for key in rising if (budget := book.get(Budget, *key[:2])) is not None]
+    every = {(b.organization_id, b.id): envelope_id(b) for b in moved if b.scope == "task"}
+    _load(book, writer, Budget, {(org, id) for (org, _), id in every.items()})
     for (org, id, start), more in sorted(rising.items()):
         budget, period = book.get(Budget, org, id), book.get(BudgetPeriod, org, id, start)
         if budget is None:
             continue
+        envelope = book.get(Budget, org, every[(org, id)]) if (org, id) in every else None
+        [budget] = task_budgets(budget.scope_id, [budget], [envelope]) if envelope is not None else [budget]
         before = period.held + period.spent if period is not None else 0
         for mark in marks_crossed(budget.limit_amount, before, before + more):
             body = {
@@ -76,3 +74,13 @@ def mark_budgets(
                 "period": budget.period, "period_start": start, "limit": budget.limit_amount, "used": before + more,
             }  # fmt: skip
             yield AuditDraft(org, _ROONY, mark, id, body, clocks.get(org, 0))
+
+
+def _load(book: Book, writer: Writer, row: type, keys: set[tuple[Any, ...]]) -> None:
+    """Rows that no command of the batch named."""
+    table = TABLE_OF[row]
+    missing = sorted(key for key in keys if not book.known(row, key))
+    if missing:
+        found = {item[: len(missing[0])]: item for item in writer.rows_by(table, tuple(table.info["key"]), missing)}
+        for key in missing:
+            book.take(row, key, found.get(key))

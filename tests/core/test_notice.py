@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # record tells by the purchases whose status it changed is told besides.
 NOT_TOLD = """
 access_key.created access_key.revoked agent.created agent.frozen agent.public_key_removed agent.public_key_set
-agent.unfrozen card.expired card.fraud_warning card.frozen card.limit_raised card.limits_not_set card.made
+agent.unfrozen agent.updated card.expired card.fraud_warning card.frozen card.limit_raised card.limits_not_set card.made
 card.reveal_refused card.revealed card.revoked card.status_at_stripe card.unfrozen card.waits card.wallet_token
 cardholder.changed_at_stripe cardholder.refused cardholder.removed cardholder.set cardholder.stated cardholder.wanted
 budget.set connection.cardholder_made connection.catching_up connection.caught_up connection.confirmed
@@ -27,7 +27,7 @@ connection.contradicted connection.not_connected connection.preflight connection
 connection.tokens_renewed connection.webhook_made controls.set dispute.stated event.replayed keys.rotated
 mandate.canceled_at_stripe mandate.completed merchant.alias_learned merchant.forgotten merchant.network_id_pinned
 organization.created organization.frozen organization.unfrozen organization.unknown_cards_chosen organization.updated
-project.created project.frozen project.unfrozen purchase.booked purchase.canceled purchase.changed
+project.created project.frozen project.unfrozen project.updated purchase.booked purchase.canceled purchase.changed
 purchase.duplicate_refused purchase.raise_declined purchase.raise_refused purchase.raised
 reconciliation.ended reconciliation.started refund.queued stripe_transaction.capture stripe_transaction.refund
 """

@@ -86,6 +86,17 @@ def test_a_task_under_way_follows_the_limit_for_every_task(books: Books) -> None
     all_is_well(books)
 
 
+def test_a_task_near_its_end_is_told_of(books: Books) -> None:
+    limit(books, EVERY, 10_000)
+    books.ask(8_000, "A", task="trip")
+    books.ask(2_000, "B", task="trip")
+    told = [row for row in books.rows(AuditRecord) if row.action.startswith("budget.") and row.action != "budget.set"]
+    said = [(row.action, json.loads(row.body)) for row in told]
+    assert [(action, b["scope_id"], b["limit"], b["used"]) for action, b in said] == [
+        ("budget.warning", ONE, 10_000, 8_000), ("budget.exhausted", ONE, 10_000, 10_000),
+    ]  # fmt: skip
+
+
 LIMITS = [
     ("its own is smaller", 4_000, 10_000, 4_000),
     ("the one for every task is smaller", 10_000, 4_000, 4_000),
