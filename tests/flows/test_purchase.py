@@ -13,7 +13,7 @@ import pytest
 
 from roony.core.agent import Agent, Organization, Project
 from roony.core.audit import AuditRecord
-from roony.core.budget import BudgetPeriod
+from roony.core.budget import Budget, BudgetPeriod
 from roony.core.card import Card
 from roony.core.connection import Connection
 from roony.core.errors import Refusal
@@ -259,6 +259,8 @@ def test_velocity_counts_holds_of_this_hour(books: Books) -> None:
 def test_a_hold_stays_in_its_month(books: Books) -> None:
     """Held in October, authorized and captured in November, refunded in December: all of it counts in October."""
     october, november = datetime(2026, 10, 31, 23, 50, tzinfo=UTC), datetime(2026, 11, 1, 0, 10, tzinfo=UTC)
+    # Budgets count from their creation.
+    books.put(*(budget._replace(created_at=0) for budget in books.rows(Budget)))
     books.put(books.row(Organization, id=ORG)._replace(clock=0))
     books.clock.now = int(october.timestamp()) * 1_000_000
     story = Story(books)
