@@ -11,6 +11,7 @@ _ADMIN = """
 read    GET    /agents
 change  POST   /agents
 read    GET    /agents/{id}
+change  PATCH  /agents/{id}
 read    GET    /agents/{id}/keys
 change  POST   /agents/{id}/keys
 change  DELETE /agents/{id}/keys/{key_id}
@@ -67,6 +68,7 @@ own     PATCH  /organization
 read    GET    /projects
 change  POST   /projects
 read    GET    /projects/{id}
+change  PATCH  /projects/{id}
 read    GET    /purchases
 read    GET    /purchases/{id}
 change  POST   /purchases/{id}/cancel
