@@ -30,6 +30,7 @@ organization.created organization.frozen organization.unfrozen organization.unkn
 project.created project.frozen project.unfrozen project.updated purchase.booked purchase.canceled purchase.changed
 purchase.duplicate_refused purchase.raise_declined purchase.raise_refused purchase.raised
 reconciliation.ended reconciliation.started refund.queued stripe_transaction.capture stripe_transaction.refund
+user.created user.updated
 """
 TOLD = {
     "alert.closed": "alert.closed",
