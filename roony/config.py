@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from roony.core.address import Network, parse_networks
 from roony.stop_points import HOW, is_point
 from roony.store.vault import Vault, VaultKeyRefused
 
@@ -52,6 +53,8 @@ class Settings(BaseSettings):
     roony_database_url: str = Field(default="sqlite:///roony.db", repr=False)
     roony_secret_keys: SecretStr | None = None
     roony_public_url: str | None = None
+    roony_trusted_proxies: str = ""
+    roony_requests_per_minute: str = "30000"
     roony_log_format: str = "text"
     roony_stop_at: str | None = None
 
@@ -60,6 +63,16 @@ class Settings(BaseSettings):
         """Every signing secret that counts now; several while one is being replaced."""
         text = plain(self.stripe_webhook_secret)
         return tuple(part for part in (piece.strip() for piece in text.split(",")) if part)
+
+    @property
+    def trusted_proxies(self) -> tuple[Network, ...]:
+        """Networks of proxies that are believed about whom they speak for."""
+        return parse_networks(part for part in self.roony_trusted_proxies.split(",") if part.strip())
+
+    @property
+    def requests_per_minute(self) -> int:
+        """How often a key without a limit of its own may call; 0: as often as it likes."""
+        return int(self.roony_requests_per_minute)
 
     @property
     def livemode(self) -> bool:
@@ -158,6 +171,15 @@ def _wrong_texts(settings: Settings) -> list[str]:
             problems.append("ROONY_PUBLIC_URL must be an address without a path, such as https://roony.example.com.")
         elif settings.livemode and parts.scheme != "https":
             problems.append("ROONY_PUBLIC_URL must begin with https:// when the Stripe key is a live one.")
+    try:
+        _ = settings.trusted_proxies
+    except ValueError:
+        problems.append(
+            "ROONY_TRUSTED_PROXIES must be addresses or networks with commas, such as 10.0.0.0/8,192.0.2.7."
+        )
+    limit = settings.roony_requests_per_minute
+    if not (limit.isascii() and limit.isdigit() and len(limit) <= 6):
+        problems.append("ROONY_REQUESTS_PER_MINUTE must be a whole number of at most 6 digits; 0 is no limit.")
     if settings.roony_stop_at and not is_point(settings.roony_stop_at):
         problems.append(f"ROONY_STOP_AT must be one of {HOW}. It is for tests only.")
     return problems

@@ -129,7 +129,11 @@ def build(settings: Settings, public_url: str, clock: Clock | None = None) -> Ro
         jitter=random.random,
     )
     worker = Worker(context, clock, context.gateway.pace)
-    app = create_app(context, AppOptions(settings.webhook_secrets, simulate=isinstance(clock, FollowedClock)), worker)
+    options = AppOptions(
+        settings.webhook_secrets, isinstance(clock, FollowedClock), settings.trusted_proxies,
+        settings.requests_per_minute,
+    )  # fmt: skip
+    app = create_app(context, options, worker)
     return Roony(settings, clock, database, context, worker, app)
 
 

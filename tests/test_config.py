@@ -99,6 +99,8 @@ def test_blank_is_missing(environment: pytest.MonkeyPatch) -> None:
         ({"ROONY_PUBLIC_URL": "roony.example.com"}, "ROONY_PUBLIC_URL must be an address"),
         ({"ROONY_PUBLIC_URL": "https://roony.example.com/path"}, "ROONY_PUBLIC_URL must be an address"),
         ({"ROONY_PUBLIC_URL": "https://roony.example.com:99999"}, "ROONY_PUBLIC_URL must be an address"),
+        ({"ROONY_TRUSTED_PROXIES": "10.0.0.0/8,proxy"}, "ROONY_TRUSTED_PROXIES must be addresses or networks"),
+        ({"ROONY_REQUESTS_PER_MINUTE": "-1"}, "ROONY_REQUESTS_PER_MINUTE must be a whole number"),
         ({"ROONY_LOG_FORMAT": "xml"}, "ROONY_LOG_FORMAT must be text or json"),
         ({"ROONY_STOP_AT": "anywhere"}, "ROONY_STOP_AT must be one of"),
     ],
@@ -141,6 +143,7 @@ def test_every_variable_can_come_from_a_file(environment: pytest.MonkeyPatch, tm
         "STRIPE_APP_CLIENT_ID": "ca_2",
         "STRIPE_API_BASE": "https://a.example", "STRIPE_CONNECT_BASE": "https://c.example",
         "ROONY_DATABASE_URL": "postgresql://roony@db/roony", "ROONY_PUBLIC_URL": "https://roony.example",
+        "ROONY_TRUSTED_PROXIES": "10.0.0.0/8, ::1", "ROONY_REQUESTS_PER_MINUTE": "600",
         "ROONY_LOG_FORMAT": "json", "ROONY_STOP_AT": "after_hold",
     }  # fmt: skip
     assert set(values) == set(NAMES)
@@ -152,6 +155,8 @@ def test_every_variable_can_come_from_a_file(environment: pytest.MonkeyPatch, tm
     for name, value in values.items():
         found = getattr(settings, name.lower())
         assert (found if isinstance(found, str) else plain(found)) == value
+    assert settings.requests_per_minute == 600
+    assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "::1/128"]
 
 
 def test_a_file_that_cannot_be_used_is_named(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -170,11 +170,12 @@ def test_every_path_of_the_owner_asks_for_the_owners_key() -> None:
 def test_every_path_of_the_owner_says_what_it_needs() -> None:
     """A route without a line in web/permissions.py would be the owner's alone; a line without a route is a mistake."""
     routes = {(method, route.path) for route in admin_routes for method in route.methods}
+    listed = {key: needed for key, needed in PERMISSIONS.items() if key[1].startswith("/api/v1/admin/")}
     expect_none(
-        [f"{method} {path}" for method, path in sorted(routes ^ PERMISSIONS.keys())],
+        [f"{method} {path}" for method, path in sorted(routes ^ listed.keys())],
         "Every admin route has one line in roony/web/permissions.py, and every line its route:",
     )
-    assert set(PERMISSIONS.values()) <= NEEDED.keys()
+    assert set(listed.values()) <= NEEDED.keys()
 
 
 def test_the_locks_are_pinned_and_name_no_host() -> None:

@@ -19,7 +19,7 @@ public_keys = typer.Typer(help="The public key an agent's card details are seale
 app.add_typer(public_keys, name="public-key")
 
 _AGENTS = "/api/v1/admin/agents"
-app.add_typer(key_commands(_AGENTS, "agt_…"), name="key")
+app.add_typer(key_commands(_AGENTS, "agt_…", scoped=True), name="key")
 _PROJECTS = "/api/v1/admin/projects"
 _BUDGET_HELP = "A limit such as month=500.00 or month=500.00:eur; may be given several times."
 _CONTROL_HELP = "A control such as purchase_limit=50000 or allowed_countries=US,CA; may be given several times."

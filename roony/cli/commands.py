@@ -6,6 +6,7 @@ import typer
 
 from roony import __version__
 from roony.cli import (
+    access_key,
     agent,
     agent_key,
     alert,
@@ -49,6 +50,7 @@ for name, group in (
     ("agent-key", agent_key.app),
     ("project", agent.projects),
     ("user", user.app),
+    ("admin-key", access_key.app),
     ("budget", budget.app),
     ("control", control.app),
     ("merchant", merchant.app),

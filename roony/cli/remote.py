@@ -27,6 +27,8 @@ _NEXT: dict[str | int, str] = {
     "wrong_kind_of_key": "This needs another kind of key.",
     "billing_address_missing": 'PATCH /api/v1/admin/organization {"cardholder":…}; docs/stripe-setup.md has the lines.',
     "role_too_low": "Ask an owner: `roony user role` gives a user another one.",
+    "key_expired": "An owner can make a new one.",
+    "key_revoked": "An owner can make a new one.",
     401: "Look at the key: it may be mistyped or revoked.",
     429: "Wait a moment, then try again.",
     503: "Wait a moment, then try again.",

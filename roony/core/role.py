@@ -1,7 +1,8 @@
-"""Roles: what an organization's people may do. Each role may do all that the ones before it may."""
+"""Roles: what an organization's people may do. Scopes: what an agent's key may do."""
 
 from __future__ import annotations
 
+# Each may do all that the ones before it may.
 ROLES = ("viewer", "approver", "admin", "owner")
 # What a request does, and the first role that may do it. A key that belongs to no user is a program of the owner's.
 NEEDED = {
@@ -13,6 +14,8 @@ NEEDED = {
 }
 OWNER = "owner"
 OWNER_ONLY = "own"
+# What an agent's key may be made for: look, ask and change purchases, see card details. A key with none has them all.
+SCOPES = ("read", "purchase", "card")
 
 
 def may(role: str, permission: str) -> bool:

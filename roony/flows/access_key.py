@@ -1,11 +1,11 @@
-"""Access keys: made, shown once, kept as a hash only, revoked."""
+"""Access keys: made, shown once, kept as a hash only, rotated with an overlap, revoked."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from roony.core.agent import Agent
 from roony.core.errors import Refusal, not_found
@@ -18,8 +18,18 @@ from roony.store.tables import AccessKey
 KINDS = ("agent", "admin")
 # Characters of the random part that are kept readable, so that a person can tell keys apart.
 _SHOWN = 4
-# Keys of one user that are not revoked: a user who is disabled loses them all in one commit.
+# Keys of one user that are not over: a user who is disabled loses them all in one commit.
 MAX_KEYS_OF_USER = 20
+SECOND = 1_000_000
+
+
+class KeyLimits(NamedTuple):
+    """What a key is limited to beside what its holder may; nothing set limits nothing."""
+
+    scopes: tuple[str, ...] = ()
+    allowed_addresses: tuple[str, ...] = ()
+    requests_per_minute: int | None = None
+    lifetime_seconds: int | None = None
 
 
 class NewKey(NamedTuple):
@@ -29,15 +39,16 @@ class NewKey(NamedTuple):
     kind: str
     text: str
     name: str
+    limits: KeyLimits = KeyLimits()
 
     def __repr__(self) -> str:
         """Without the text: a key must not reach a log."""
         return f"NewKey({self.id}, {self.kind})"
 
 
-def new_key(kind: str, id: str, name: str) -> NewKey:
+def new_key(kind: str, id: str, name: str, limits: KeyLimits | None = None) -> NewKey:
     """A fresh key of 192 random bits, as `roony_agent_…` or `roony_admin_…`."""
-    return NewKey(id, kind, f"roony_{kind}_{secrets.token_hex(24)}", name)
+    return NewKey(id, kind, f"roony_{kind}_{secrets.token_hex(24)}", name, limits or KeyLimits())
 
 
 def hash_key(text: str) -> str:
@@ -47,9 +58,20 @@ def hash_key(text: str) -> str:
 
 def key_row(key: NewKey, organization_id: str, agent_id: str | None, now: int, user_id: str | None = None) -> AccessKey:
     """The row of a new key, valid from now on."""
-    shown = key.text[: len(f"roony_{key.kind}_") + _SHOWN]
-    hashed = hash_key(key.text)
-    return AccessKey(hashed, key.id, organization_id, key.kind, agent_id, user_id, key.name, shown, now, None)
+    limits = key.limits
+    return AccessKey(
+        hash=hash_key(key.text), id=key.id, organization_id=organization_id, kind=key.kind, agent_id=agent_id,
+        user_id=user_id, name=key.name, prefix=key.text[: len(f"roony_{key.kind}_") + _SHOWN], created_at=now,
+        revoked_at=None, scopes=" ".join(limits.scopes), allowed_addresses=" ".join(limits.allowed_addresses),
+        requests_per_minute=limits.requests_per_minute,
+        expires_at=None if limits.lifetime_seconds is None else now + limits.lifetime_seconds * SECOND,
+        last_used_at=None, replaced_by=None,
+    )  # fmt: skip
+
+
+def is_over(row: AccessKey, now: int) -> bool:
+    """True for a key that opens nothing any more."""
+    return row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +86,17 @@ class CreateAccessKey(Command[AccessKey | Refusal]):
 
     def needs(self, now: int) -> Needs:
         """The agent, or the user with the keys there are."""
-        org = self.organization_id
         if self.user_id is not None:
-            return Needs(rows=((User, org, self.user_id),), groups=((AccessKey, org, self.user_id),))
-        return Needs(rows=((Agent, org, self.agent_id),) if self.agent_id else ())
+            return _needs_of_user(self.organization_id, self.user_id)
+        return Needs(rows=((Agent, self.organization_id, self.agent_id),) if self.agent_id else ())
 
     def apply(self, book: Book, now: int) -> AccessKey | Refusal:
-        """Keeps the hash. Older keys stay valid until they are revoked."""
+        """Keeps the hash. Older keys stay valid until they are over."""
         if (self.key.kind == "agent") != (self.agent_id is not None):
             return Refusal("invalid", "An agent key is for one agent, an admin key for none.", 422, "kind")
         if self.agent_id is not None and book.get(Agent, self.organization_id, self.agent_id) is None:
             return not_found("agent", self.agent_id)
-        wrong = self._wrong_user(book, self.user_id) if self.user_id is not None else None
+        wrong = _wrong_user(book, self.organization_id, self.user_id, now)
         if wrong is not None:
             return wrong
         row = key_row(self.key, self.organization_id, self.agent_id, now, self.user_id)
@@ -83,32 +104,62 @@ class CreateAccessKey(Command[AccessKey | Refusal]):
         book.record(self.organization_id, self.actor, "access_key.created", row.id, described(row), now)
         return row
 
-    def _wrong_user(self, book: Book, user_id: str) -> Refusal | None:
-        user = book.get(User, self.organization_id, user_id)
-        if user is None:
-            return not_found("user", user_id)
-        if user.disabled_at is not None:
-            return Refusal("user_disabled", "This user is disabled and can have no key.", 409, id=user_id)
-        keys = [key for key in book.group(AccessKey, self.organization_id, user_id) if key.revoked_at is None]
-        if len(keys) >= MAX_KEYS_OF_USER:
-            message = f"A user has at most {MAX_KEYS_OF_USER} keys at a time. Revoke one first."
-            return Refusal("too_many_keys", message, 409, id=user_id)
-        return None
+
+@dataclass(frozen=True, slots=True)
+class RotateAccessKey(Command[AccessKey | Refusal]):
+    """A new key in place of an old one, which ends after an overlap: nobody who has it is cut off at once.
+
+    `old` is the row as it was found by its id. The new key has its name, scopes, addresses and limit, and a whole
+    lifetime like the old one's. A key is rotated once: a second try is refused and names the key that was made.
+    """
+
+    organization_id: str
+    old: AccessKey
+    key: NewKey
+    overlap_seconds: int
+    actor: str
+
+    def needs(self, now: int) -> Needs:
+        """The old key, and its user with the keys there are."""
+        user_id = self.old.user_id
+        needs = _needs_of_user(self.organization_id, user_id) if user_id is not None else Needs()
+        return needs._replace(rows=(*needs.rows, (AccessKey, self.old.hash)))
+
+    def apply(self, book: Book, now: int) -> AccessKey | Refusal:
+        """1 may it be rotated · 2 the new key · 3 the end of the old one, never later than it was."""
+        old = book.need(AccessKey, self.old.hash)
+        if old.replaced_by is not None:
+            return Refusal("already_rotated", "This key was rotated already.", 409, id=old.replaced_by)
+        if is_over(old, now):
+            return Refusal("key_over", "This key is revoked or expired. Make a new one.", 409, id=old.id)
+        wrong = _wrong_user(book, self.organization_id, old.user_id, now)
+        if wrong is not None:
+            return wrong
+        # From here it must succeed: only writes below.
+        lifetime = None if old.expires_at is None else old.expires_at - old.created_at
+        new = key_row(self.key, self.organization_id, old.agent_id, now, old.user_id)._replace(
+            name=old.name, scopes=old.scopes, allowed_addresses=old.allowed_addresses,
+            requests_per_minute=old.requests_per_minute, expires_at=None if lifetime is None else now + lifetime,
+        )  # fmt: skip
+        end = now + self.overlap_seconds * SECOND
+        ending = old._replace(
+            replaced_by=new.id, expires_at=end if old.expires_at is None else min(end, old.expires_at)
+        )
+        book.put(new)
+        book.put(ending)
+        body = {"before": described(old), "after": described(ending), "new": {"id": new.id, **described(new)}}
+        book.record(self.organization_id, self.actor, "access_key.rotated", old.id, body, now)
+        return new
 
 
 @dataclass(frozen=True, slots=True)
 class RevokeAccessKey(Command[AccessKey | Refusal]):
-    """Ends a key at once, in every process. `key_hash` comes from the row found by its id.
-
-    With `agent_id` or `user_id` only a key of that agent or user.
-    """
+    """Ends a key at once, in every process. `key_hash` comes from the row found by its id."""
 
     organization_id: str
     key_hash: str
     key_id: str
     actor: str
-    agent_id: str | None = None
-    user_id: str | None = None
 
     def needs(self, now: int) -> Needs:
         """The key."""
@@ -118,10 +169,6 @@ class RevokeAccessKey(Command[AccessKey | Refusal]):
         """Revoking a revoked key changes nothing."""
         row = book.get(AccessKey, self.key_hash)
         if row is None or row.organization_id != self.organization_id or row.id != self.key_id:
-            return not_found("key", self.key_id)
-        if self.agent_id is not None and row.agent_id != self.agent_id:
-            return not_found("key", self.key_id)
-        if self.user_id is not None and row.user_id != self.user_id:
             return not_found("key", self.key_id)
         return revoke(book, row, self.actor, now)
 
@@ -136,8 +183,29 @@ def revoke(book: Book, row: AccessKey, actor: str, now: int) -> AccessKey:
     return row
 
 
-def described(row: AccessKey) -> dict[str, str | None]:
+def described(row: AccessKey) -> dict[str, Any]:
     """What an audit record says of a key."""
     return {
         "kind": row.kind, "agent": row.agent_id, "user": row.user_id, "name": row.name, "prefix": row.prefix,
+        "scopes": row.scopes.split(), "allowed_addresses": row.allowed_addresses.split(),
+        "requests_per_minute": row.requests_per_minute, "expires_at": row.expires_at,
     }  # fmt: skip
+
+
+def _needs_of_user(organization_id: str, user_id: str) -> Needs:
+    return Needs(rows=((User, organization_id, user_id),), groups=((AccessKey, organization_id, user_id),))
+
+
+def _wrong_user(book: Book, organization_id: str, user_id: str | None, now: int) -> Refusal | None:
+    """What stands against one more key of this user; nothing for a key of nobody's."""
+    if user_id is None:
+        return None
+    user = book.get(User, organization_id, user_id)
+    if user is None:
+        return not_found("user", user_id)
+    if user.disabled_at is not None:
+        return Refusal("user_disabled", "This user is disabled and can have no key.", 409, id=user_id)
+    if sum(not is_over(key, now) for key in book.group(AccessKey, organization_id, user_id)) >= MAX_KEYS_OF_USER:
+        message = f"A user has at most {MAX_KEYS_OF_USER} keys at a time. Revoke one first."
+        return Refusal("too_many_keys", message, 409, id=user_id)
+    return None

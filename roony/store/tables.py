@@ -105,7 +105,9 @@ class OutboxPromise(NamedTuple):
 class AccessKey(NamedTuple):
     """An API key, stored as a hash only; `kind` is agent or admin. Read without a lock (design section 13).
 
-    An admin key has the role of its user; without one it is a program of the owner's.
+    An admin key has the role of its user; without one it is a program of the owner's. `scopes` and
+    `allowed_addresses` are words between spaces, none of them meaning no limit; `replaced_by` is the key it was
+    rotated to.
     """
 
     hash: str
@@ -118,6 +120,12 @@ class AccessKey(NamedTuple):
     prefix: str
     created_at: int
     revoked_at: int | None
+    scopes: str
+    allowed_addresses: str
+    requests_per_minute: int | None
+    expires_at: int | None
+    last_used_at: int | None
+    replaced_by: str | None
 
 
 class AccountRoute(NamedTuple):

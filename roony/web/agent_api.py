@@ -22,7 +22,7 @@ from roony.core.delivery import delivers_as
 from roony.core.errors import Refusal
 from roony.core.merchant import Merchant, category_code
 from roony.core.purchase import Purchase, Recurring
-from roony.flows.card_making import make_card_now
+from roony.flows.card_making import make_card, make_card_now
 from roony.flows.context import FlowContext
 from roony.flows.delivery import deliver
 from roony.flows.ending import CancelPurchase
@@ -35,7 +35,7 @@ from roony.store.queries.organizations import find_organization
 from roony.store.queries.paging import Page, Slice, equal
 from roony.store.queries.purchases import PurchaseView
 from roony.web import answers, shapes
-from roony.web.auth import AGENT_KEY, AgentOf, ContextOf
+from roony.web.auth import AGENT_KEY, AgentOf, CallerOf, ContextOf
 from roony.web.errors import Refused, accepted, found, refuse
 from roony.web.requests import AgentRoute
 from roony.web.schemas import AskBody, CardBody, ListQuery, RaiseBody, TaskQuery, WaitQuery
@@ -89,17 +89,21 @@ class PurchaseQuery(ListQuery):
     openapi_extra={"parameters": [shapes.IDEMPOTENCY_KEY]},
 )  # fmt: skip
 async def ask_for_purchase(
-    body: AskBody, agent: AgentOf, context: ContextOf, key: Annotated[str | None, Depends(idempotency_key)]
-) -> JSONResponse:
+    body: AskBody, agent: AgentOf, caller: CallerOf, context: ContextOf,
+    key: Annotated[str | None, Depends(idempotency_key)],
+) -> JSONResponse:  # fmt: skip
     """Ask for a purchase.
 
-    1 what only this door can check · 2 decide and hold · 3 where a card was promised, wait for it up to 10 s.
+    1 what only this door can check · 2 decide and hold · 3 where a card was promised, wait for it up to 10 s. Its
+    numbers are for a key that may have them.
     """
     command = _command(context, agent, body, key)
     asked = accepted(await context.till.submit(command, time.monotonic() + ASK_SECONDS))
     numbers = None
-    if asked.promise is not None:
+    if asked.promise is not None and caller.has("card"):
         numbers = await make_card_now(context, asked.promise, CARD_SECONDS)
+    elif asked.promise is not None:
+        await make_card(context, asked.promise, CARD_SECONDS)
     view = await _own(context, agent, asked.purchase.id)
     if asked.replayed:
         return JSONResponse(answers.purchase(view), 200, {"Idempotent-Replayed": "true"})

@@ -152,8 +152,10 @@ def access_key(row: AccessKey, text: str | None = None) -> Json:
     """A key: its beginning only; `text`, the whole of it, once in the answer that makes it."""
     shown = {
         "id": row.id, "kind": row.kind, "agent_id": row.agent_id, "user_id": row.user_id, "name": row.name,
-        "prefix": row.prefix,
-        "created_at": time(row.created_at), "revoked_at": time(row.revoked_at),
+        "prefix": row.prefix, "scopes": row.scopes.split(), "allowed_addresses": row.allowed_addresses.split(),
+        "requests_per_minute": row.requests_per_minute, "created_at": time(row.created_at),
+        "expires_at": time(row.expires_at), "last_used_at": time(row.last_used_at),
+        "revoked_at": time(row.revoked_at), "replaced_by": row.replaced_by,
     }  # fmt: skip
     return shown if text is None else {**shown, "key": text}
 

@@ -8,11 +8,13 @@ from typing import Protocol
 from fastapi import FastAPI
 
 from roony import __version__
+from roony.core.address import Network
 from roony.flows.context import FlowContext
 from roony.web import agent_api, docs, health, oauth, reveal, rules
 from roony.web.admin_api import routes as admin_routes
 from roony.web.errors import HANDLERS
 from roony.web.frame import App, RequestCounts, RequestFrame
+from roony.web.key_guard import KeyGuard
 from roony.web.webhook import WebhookDoor
 
 _ABOUT = (
@@ -24,10 +26,15 @@ _ABOUT = (
 
 @dataclass(frozen=True, slots=True)
 class AppOptions:
-    """What the app needs beside the flows. `webhook_secrets` may sign Stripe's events, newest first."""
+    """What the app needs beside the flows. `webhook_secrets` may sign Stripe's events, newest first.
+
+    `trusted_proxies` may say whom they speak for. `requests_per_minute` limits keys without a limit of their own.
+    """
 
     webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
     simulate: bool = False
+    trusted_proxies: tuple[Network, ...] = ()
+    requests_per_minute: int = 0
 
 
 class Wakeable(Protocol):
@@ -49,6 +56,7 @@ def create_app(context: FlowContext, options: AppOptions, worker: Wakeable | Non
     app.state.context = context
     app.state.options = options
     app.state.counts = counts
+    app.state.key_guard = KeyGuard(options.trusted_proxies, options.requests_per_minute)
     app.state.wake_worker = worker.wake if worker is not None else lambda: None
     # Taken as they are: `include_router` would build each of them again, for every app and once more when first asked.
     app.router.routes.extend([*agent_api.router.routes, *rules.router.routes, *admin_routes])

@@ -14,8 +14,9 @@ from roony.core.errors import BrokenCaller
 from roony.core.role import NEEDED, may
 from roony.flows.access_key import hash_key
 from roony.flows.context import FlowContext
-from roony.store.queries.keys import holder_of
+from roony.store.queries.keys import Holder, holder_of
 from roony.web.errors import Refused, refuse
+from roony.web.key_guard import KeyGuard
 
 MAX_KEY_LENGTH = 200
 
@@ -29,51 +30,79 @@ class Caller:
     """Whose key it was.
 
     `actor` is the name used in audit records: the agent's id, the user's, or that of a key that belongs to nobody.
-    `agent` is set for an agent's key only, `role` for an admin key only, `user_id` for one that belongs to a user.
+    `agent` and `scopes` (empty: all of them) are of an agent's key only, `role` of an admin key only, `user_id` of one
+    that belongs to a user.
     """
 
     organization_id: str
     actor: str
-    agent: Agent | None
+    key_id: str
+    agent: Agent | None = None
+    scopes: tuple[str, ...] = ()
     role: str | None = None
     user_id: str | None = None
 
+    def has(self, scope: str) -> bool:
+        """True if an agent's key is good for this scope."""
+        return not self.scopes or scope in self.scopes
+
 
 async def authenticate(request: Request, kind: str, permission: str) -> Caller:
-    """The caller of a route for `kind` ("agent" or "admin") that needs this permission (`permissions.py`).
+    """The caller of a route for `kind` ("agent" or "admin") that needs this permission or scope (`permissions.py`).
 
-    Raises Refused with 401, or 403 for the other kind and for a role that may not do this.
+    1 the key is known and good, here and now · 2 it did not call too often · 3 its kind, and its role or scopes, fit.
+    Raises Refused with 401, 403 or 429.
     """
     text = _bearer(request)
     context: FlowContext = request.app.state.context
+    guard: KeyGuard = request.app.state.key_guard
     holder = await run_in_threadpool(holder_of, context.database, hash_key(text))
-    if holder is None or holder.key.revoked_at is not None:
-        raise _unauthorized("This key is not known or was revoked.")
-    key = holder.key
+    if holder is None:
+        raise _unauthorized("This key is not known.")
+    key, now = holder.key, context.clock()
+    problem = guard.problem(request, key, now)
+    if problem is not None:
+        raise problem
+    guard.count(key)
+    guard.note_use(context, key, now)
     if key.kind != kind:
         whose = "an agent's key" if kind == "agent" else "an admin key"
         raise refuse(403, f"This address wants {whose}.", "wrong_kind_of_key")
-    if kind == "agent":
-        if holder.agent is None:
-            raise _unauthorized("The agent of this key is gone.")
-        return Caller(key.organization_id, holder.agent.id, holder.agent)
+    return _agent(holder, permission) if kind == "agent" else _person(holder, permission)
+
+
+def _agent(holder: Holder, scope: str) -> Caller:
+    if holder.agent is None:
+        raise _unauthorized("The agent of this key is gone.")
+    key = holder.key
+    caller = Caller(key.organization_id, holder.agent.id, key.id, holder.agent, tuple(key.scopes.split()))
+    if not caller.has(scope):
+        message = f"This needs a key with the scope {scope}; this one has: {', '.join(caller.scopes)}."
+        raise refuse(403, message, "scope_missing")
+    return caller
+
+
+def _person(holder: Holder, permission: str) -> Caller:
+    key = holder.key
     if holder.role is None:
         raise _unauthorized("The user of this key is gone or disabled.")
     if not may(holder.role, permission):
         message = f"This needs the role {NEEDED[permission]} or one above it; this key's role is {holder.role}."
         raise refuse(403, message, "role_too_low")
-    return Caller(key.organization_id, key.user_id or key.id, None, holder.role, key.user_id)
+    return Caller(key.organization_id, key.user_id or key.id, key.id, role=holder.role, user_id=key.user_id)
 
 
-async def who_may_reveal(context: FlowContext, organization_id: str, key: str) -> str | None:
+async def who_may_reveal(request: Request, organization_id: str, key: str) -> str | None:
     """Who a person is who wants to see card details of this organization, by the name used in audit records.
 
     None when this key gives nobody that right here; whoever else it may belong to is not told.
     """
     if not is_key(key):
         return None
+    context: FlowContext = request.app.state.context
+    guard: KeyGuard = request.app.state.key_guard
     holder = await run_in_threadpool(holder_of, context.database, hash_key(key))
-    if holder is None or holder.key.revoked_at is not None or holder.key.kind != "admin":
+    if holder is None or holder.key.kind != "admin" or guard.problem(request, holder.key, context.clock()) is not None:
         return None
     if holder.key.organization_id != organization_id or holder.role is None or not may(holder.role, "reveal"):
         return None

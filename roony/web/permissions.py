@@ -1,13 +1,30 @@
 """What every route asks of the key that calls it: one line for each, and nowhere else.
 
-A route that is not listed is the owner's alone; a test says which lines are missing.
+An admin route needs a permission (`core.role.NEEDED`), an agent's route a scope (`core.role.SCOPES`). A route that is
+not listed is for owners, or for agents' keys with all scopes; a test says which lines are missing.
 """
 
 from __future__ import annotations
 
 from roony.core.role import OWNER_ONLY
 
+_AGENTS = """
+read     GET  /budgets
+read     GET  /controls
+read     GET  /purchase_intents
+purchase POST /purchase_intents
+read     POST /purchase_intents/preview
+read     GET  /purchase_intents/{id}
+purchase POST /purchase_intents/{id}/cancel
+card     POST /purchase_intents/{id}/card
+purchase POST /purchase_intents/{id}/raise
+read     GET  /transactions
+"""
 _ADMIN = """
+own     GET    /access_keys
+own     POST   /access_keys
+own     DELETE /access_keys/{id}
+own     POST   /access_keys/{id}/rotate
 read    GET    /agents
 change  POST   /agents
 read    GET    /agents/{id}
@@ -15,6 +32,7 @@ change  PATCH  /agents/{id}
 read    GET    /agents/{id}/keys
 change  POST   /agents/{id}/keys
 change  DELETE /agents/{id}/keys/{key_id}
+change  POST   /agents/{id}/keys/{key_id}/rotate
 read    GET    /agents/{id}/public_key
 change  PUT    /agents/{id}/public_key
 change  DELETE /agents/{id}/public_key
@@ -84,6 +102,7 @@ own     PATCH  /users/{id}
 read    GET    /users/{id}/keys
 own     POST   /users/{id}/keys
 own     DELETE /users/{id}/keys/{key_id}
+own     POST   /users/{id}/keys/{key_id}/rotate
 """
 
 
@@ -92,9 +111,9 @@ def _table(text: str, prefix: str) -> dict[tuple[str, str], str]:
     return {(method, prefix + path): permission for permission, method, path in lines}
 
 
-PERMISSIONS = _table(_ADMIN, "/api/v1/admin")
+PERMISSIONS = _table(_AGENTS, "/api/v1") | _table(_ADMIN, "/api/v1/admin")
 
 
 def permission_of(method: str, path: str) -> str:
-    """The permission a call of this route needs, one of `core.role.NEEDED`."""
+    """The permission or the scope a call of this route needs."""
     return PERMISSIONS.get((method, path), OWNER_ONLY)

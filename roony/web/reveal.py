@@ -75,7 +75,7 @@ def routes(context: FlowContext) -> list[Route]:
         if isinstance(link, Refusal):
             return _failed(link)
         try:
-            return await _open(context, link, form["ticket"], form["key"])
+            return await _open(request, context, link, form["ticket"], form["key"])
         except (TillClosed, ConnectionLost):
             return _failed(STOPPING)
 
@@ -99,9 +99,9 @@ def _is_form(request: Request) -> bool:
     return len(given) == 1 and given[0].partition(";")[0].strip().lower() == FORM_TYPE
 
 
-async def _open(context: FlowContext, link: RevealLink, ticket: str, key: str) -> Response:
+async def _open(request: Request, context: FlowContext, link: RevealLink, ticket: str, key: str) -> Response:
     """1 whose key it is · 2 a wrong one is counted, and the form shown again · 3 the link is spent, the card shown."""
-    person = await who_may_reveal(context, link.organization_id, key)
+    person = await who_may_reveal(request, link.organization_id, key)
     if person is None:
         counted = await count_wrong_key(context, link)
         if isinstance(counted, Refusal) or not counted.tries_left:

@@ -253,12 +253,6 @@ class PublicKeyBody(Body):
     alg: Annotated[str | None, Field(max_length=40, description='"ECDH-ES+A256KW"')] = None
 
 
-class KeyBody(Body):
-    """A key that is to be made."""
-
-    name: Annotated[str, Field(max_length=100), AfterValidator(one_line)] | None = None
-
-
 class ScopeBody(Body):
     """One scope; `scope_id` may be left out for the organization."""
 

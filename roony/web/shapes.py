@@ -254,12 +254,13 @@ class TransactionList(Shape):
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     401: {"model": ErrorAnswer, "description": "No key, or one that is not valid"},
-    403: {"model": ErrorAnswer, "description": "A key of another kind"},
+    403: {"model": ErrorAnswer, "description": "A key of another kind, role, scope or address"},
     404: {"model": ErrorAnswer, "description": "No such thing, or not yours"},
     409: {"model": ErrorAnswer, "description": "It cannot be done now"},
     413: {"model": ErrorAnswer, "description": "The body is larger than 256 KiB"},
     415: {"model": ErrorAnswer, "description": "The body is not JSON"},
     422: {"model": ErrorAnswer, "description": "A field is wrong; nothing was written"},
+    429: {"model": ErrorAnswer, "description": "The key called too often; `Retry-After` says when to go on"},
     503: {"model": ErrorAnswer, "description": "Too busy or not reachable; nothing was changed unless it says so"},
 }
 

@@ -7,7 +7,27 @@ import uuid
 from roony.core.user import User
 from roony.store.tables import AccessKey
 from tests.chaos.scenes import Arm, scene
-from tests.support.crashing import ADMIN, Crashable
+from tests.support.crashing import ADMIN, ASK, Crashable
+
+
+@scene("direct", "RotateAccessKey", "key_use.note")
+def an_agents_key_is_rotated(company: Crashable, arm: Arm) -> None:
+    """Rotated once however often it is said; when it was used is kept, now or at its next use."""
+    agent = company.agent()
+    arm()
+    [old] = company.books.rows(AccessKey, agent_id=agent.agent_id)  # type: ignore[attr-defined]
+    company.send(company.owner, "POST", f"{ADMIN}/agents/{old.agent_id}/keys/{old.id}/rotate", {"overlap_seconds": 600})
+
+    def used() -> bool:
+        assert company.insist(lambda: agent.call("GET", ASK)).status_code == 200
+        return company.books.row(AccessKey, id=old.id).last_used_at is not None
+
+    company.until(used)
+    rows = {row.id: row for row in company.books.rows(AccessKey, agent_id=old.agent_id)}
+    assert len(rows) == 2
+    new = rows[rows[old.id].replaced_by]
+    assert (new.replaced_by, new.expires_at) == (None, None)
+    assert rows[old.id].expires_at is not None
 
 
 @scene("direct", "CreateUser", "UpdateUser")

@@ -219,6 +219,28 @@ def test_an_agents_keys_are_made_listed_and_revoked(roony: Run, roony_json: RunJ
     listed = roony_json("agent", "key", "list", made["id"])["data"]
     assert {row["id"]: row["revoked_at"] is None for row in listed} == {key["id"]: False, made["key_id"]: True}
     assert "spare" in roony("agent", "key", "list", made["id"]).stdout
+    limited = roony_json(
+        "agent", "key", "new", made["id"], "--scope", "read", "--expires-in-days", "2", "--from", "127.0.0.1",
+        "--per-minute", "9",
+    )  # fmt: skip
+    assert (limited["scopes"], limited["allowed_addresses"]) == (["read"], ["127.0.0.1/32"])
+    assert limited["requests_per_minute"] == 9
+    refused = roony("purchase", "ask", "1.00", "--merchant", a_shop(), *SHOP, ROONY_AGENT_KEY=limited["key"])
+    assert refused.exit_code == 1
+    assert "scope purchase" in refused.stderr
+    rotated = roony_json("agent", "key", "rotate", made["id"], limited["id"], "--overlap-hours", "0")
+    assert rotated["scopes"] == ["read"]
+    assert "expired" in roony("purchase", "list", ROONY_AGENT_KEY=limited["key"]).stderr
+    assert roony_json("purchase", "list", ROONY_AGENT_KEY=rotated["key"])["data"] == []
+
+
+def test_programs_get_keys(roony: Run, roony_json: RunJson) -> None:
+    first = roony_json("admin-key", "new", "--name", "terraform")
+    listed = roony_json("admin-key", "list", "--kind", "admin", ROONY_ADMIN_KEY=first["key"])["data"]
+    assert first["id"] in {row["id"] for row in listed}
+    second = roony_json("admin-key", "rotate", first["id"])
+    assert "Rotate it" in roony("admin-key", "revoke", second["id"], ROONY_ADMIN_KEY=second["key"]).stderr
+    assert roony_json("admin-key", "revoke", first["id"], ROONY_ADMIN_KEY=second["key"])["revoked_at"]
 
 
 def test_people_get_roles_and_keys(roony: Run, roony_json: RunJson) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from roony.core.audit import AuditRecord
 from roony.core.user import MAX_USERS, User
-from roony.flows.access_key import MAX_KEYS_OF_USER, CreateAccessKey, RevokeAccessKey, new_key
+from roony.flows.access_key import MAX_KEYS_OF_USER, CreateAccessKey, RevokeAccessKey, RotateAccessKey, new_key
 from roony.flows.user import CreateUser, UpdateUser
 from roony.store.tables import AccessKey
 from tests.support.books import NOW, ORG, Books, open_books
@@ -108,9 +108,19 @@ def test_keys_of_a_user_are_limited_and_only_that_users(books: Books) -> None:
     assert key_of(books, "usr_nobody", "key_x").status == 404
     rows = [key_of(books, "usr_ann", f"key_{number}") for number in range(MAX_KEYS_OF_USER)]
     assert key_of(books, "usr_ann", "key_more").code == "too_many_keys"
-    assert books.run(RevokeAccessKey(ORG, rows[0].hash, "key_0", "key_owner", user_id="usr_bob")).status == 404
-    assert books.run(RevokeAccessKey(ORG, rows[0].hash, "key_0", "key_owner", user_id="usr_ann")).revoked_at == NOW
-    assert key_of(books, "usr_ann", "key_more").id == "key_more"
+    assert key_of(books, "usr_bob", "key_bob").id == "key_bob"
+    rotated = RotateAccessKey(ORG, rows[1], new_key("admin", "key_more", "x"), 60, "key_owner")
+    assert books.run(rotated).code == "too_many_keys"
+    assert books.run(RevokeAccessKey(ORG, rows[0].hash, "key_0", "key_owner")).revoked_at == NOW
+    # One that ends by itself counts until then.
+    new = books.run(rotated)
+    assert new.user_id == "usr_ann"
+    assert key_of(books, "usr_ann", "key_late").code == "too_many_keys"
+    books.clock.advance(60)
+    assert key_of(books, "usr_ann", "key_late").id == "key_late"
+    change(books, "ann", disabled=True)
+    again = RotateAccessKey(ORG, new, new_key("admin", "key_again", "x"), 60, "key_owner")
+    assert books.run(again).code == "key_over"
 
 
 def test_users_are_limited(books: Books) -> None:

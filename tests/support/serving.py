@@ -35,7 +35,9 @@ class Server:
     def __init__(self, app: Any) -> None:
         self.url = ""
         self._server = uvicorn.Server(
-            uvicorn.Config(app, "127.0.0.1", 0, log_level="critical", lifespan="off", access_log=False)
+            uvicorn.Config(
+                app, "127.0.0.1", 0, log_level="critical", lifespan="off", access_log=False, proxy_headers=False
+            )
         )
         self._thread = threading.Thread(target=self._server.run)
 

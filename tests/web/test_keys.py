@@ -60,7 +60,7 @@ def test_a_revoked_key_opens_nothing(roony: ServedRoony, company: Company) -> No
     other.get(ASK)
     revoked = company.owner.send("DELETE", f"{keys}/{made['key_id']}")
     assert revoked["revoked_at"] is not None
-    assert agent.refused(401, "GET", ASK)["code"] == "unauthorized"
+    assert agent.refused(401, "GET", ASK)["code"] == "key_revoked"
     other.get(ASK)
     # Once more changes nothing.
     assert company.owner.send("DELETE", f"{keys}/{made['key_id']}") == revoked

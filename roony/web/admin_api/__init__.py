@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from roony.web.admin_api import (
+    access_keys,
     agents,
     alerts,
     approvals,
@@ -25,6 +26,6 @@ from roony.web.admin_api import (
 
 PARTS = (
     organization, agents, limits, approvals, connections, cardholders, purchases, merchants, discrepancies, disputes,
-    events, reconciliations, audit, alerts, doctor, freezes, keys, users,
+    events, reconciliations, audit, alerts, doctor, freezes, keys, access_keys, users,
 )  # fmt: skip
 routes = [route for part in PARTS for route in part.router.routes]

@@ -8,22 +8,24 @@ from fastapi import Query
 from starlette.concurrency import run_in_threadpool
 
 from roony.core.agent import Agent
-from roony.flows.access_key import CreateAccessKey, RevokeAccessKey, new_key
+from roony.flows.access_key import new_key
 from roony.flows.agent import UpdateAgent
 from roony.flows.organization import CreateAgent
 from roony.flows.public_key import SetPublicKey
 from roony.flows.sealing import InvalidKey, public_key
-from roony.store.queries.keys import find_key, keys_of_agent
+from roony.store.queries.keys import keys_of_agent
 from roony.store.queries.organizations import first_project
 from roony.store.queries.paging import equal
 from roony.web import answers
+from roony.web.admin_api.access_keys import key_of, make_key, revoke_key, rotate_key
 from roony.web.admin_api.lists import get_row, list_rows, wanted
 from roony.web.admin_api.organization import limits_of
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
-from roony.web.errors import accepted, found, refuse
+from roony.web.errors import accepted, refuse
+from roony.web.key_schemas import AgentKeyBody, RotateBody
 from roony.web.patches import AgentPatch
-from roony.web.schemas import AgentBody, Id, KeyBody, ListQuery, PublicKeyBody
+from roony.web.schemas import AgentBody, Id, ListQuery, PublicKeyBody
 
 router = new_part("Agents of the organization")
 
@@ -90,19 +92,23 @@ async def list_keys(
 
 
 @router.post("/agents/{id}/keys", status_code=201, response_model=None)
-async def create_key(id: str, caller: CallerOf, context: ContextOf, body: KeyBody | None = None) -> dict[str, Any]:
-    """One more key, shown this once. Older keys stay valid until they are revoked."""
-    key = new_key("agent", context.new_id("key"), (body.name if body is not None else None) or "")
-    row = accepted(await context.till.submit(CreateAccessKey(caller.organization_id, key, caller.actor, id)))
-    return answers.access_key(row, key.text)
+async def create_key(id: str, caller: CallerOf, context: ContextOf, body: AgentKeyBody | None = None) -> dict[str, Any]:
+    """One more key, shown this once. Older keys stay valid until they are over."""
+    return await make_key(context, caller, "agent", body or AgentKeyBody(), agent_id=id)
+
+
+@router.post("/agents/{id}/keys/{key_id}/rotate", status_code=201, response_model=None)
+async def rotate_key_of_agent(
+    id: str, key_id: str, caller: CallerOf, context: ContextOf, body: RotateBody | None = None
+) -> dict[str, Any]:
+    """A new key in place of this one, shown this once; this one ends after the overlap."""
+    return await rotate_key(context, caller, await key_of(context, caller, key_id, agent_id=id), body or RotateBody())
 
 
 @router.delete("/agents/{id}/keys/{key_id}", response_model=None)
-async def revoke_key(id: str, key_id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+async def revoke_key_of_agent(id: str, key_id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Revoke a key: it opens nothing from now on."""
-    row = found(await run_in_threadpool(find_key, context.database, caller.organization_id, key_id), "key", key_id)
-    command = RevokeAccessKey(caller.organization_id, row.hash, key_id, caller.actor, id)
-    return answers.access_key(accepted(await context.till.submit(command)))
+    return await revoke_key(context, caller, await key_of(context, caller, key_id, agent_id=id))
 
 
 @router.get("/agents/{id}/public_key", response_model=None)

@@ -11,16 +11,17 @@ from pydantic_core import PydanticCustomError
 from starlette.concurrency import run_in_threadpool
 
 from roony.core.user import User
-from roony.flows.access_key import CreateAccessKey, RevokeAccessKey, new_key
 from roony.flows.user import CreateUser, UpdateUser
-from roony.store.queries.keys import find_key, keys_of_user
+from roony.store.queries.keys import keys_of_user
 from roony.store.queries.paging import equal
 from roony.web import answers
+from roony.web.admin_api.access_keys import key_of, make_key, revoke_key, rotate_key
 from roony.web.admin_api.lists import get_row, list_rows, wanted
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
-from roony.web.errors import accepted, found
-from roony.web.schemas import Body, KeyBody, ListQuery, one_line
+from roony.web.errors import accepted
+from roony.web.key_schemas import KeyBody, RotateBody
+from roony.web.schemas import Body, ListQuery, one_line
 
 router = new_part("Users")
 
@@ -101,17 +102,21 @@ async def create_key_of_user(
     id: str, caller: CallerOf, context: ContextOf, body: KeyBody | None = None
 ) -> dict[str, Any]:
     """A key of the user's own, shown this once: it may do what the user's role may, as the role is at that moment."""
-    key = new_key("admin", context.new_id("key"), (body.name if body is not None else None) or "")
-    command = CreateAccessKey(caller.organization_id, key, caller.actor, user_id=id)
-    return answers.access_key(accepted(await context.till.submit(command)), key.text)
+    return await make_key(context, caller, "admin", body or KeyBody(), user_id=id)
+
+
+@router.post("/users/{id}/keys/{key_id}/rotate", status_code=201, response_model=None)
+async def rotate_key_of_user(
+    id: str, key_id: str, caller: CallerOf, context: ContextOf, body: RotateBody | None = None
+) -> dict[str, Any]:
+    """A new key in place of this one, shown this once; this one ends after the overlap."""
+    return await rotate_key(context, caller, await key_of(context, caller, key_id, user_id=id), body or RotateBody())
 
 
 @router.delete("/users/{id}/keys/{key_id}", response_model=None)
 async def revoke_key_of_user(id: str, key_id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Revoke a key of the user: it opens nothing from now on."""
-    row = found(await run_in_threadpool(find_key, context.database, caller.organization_id, key_id), "key", key_id)
-    command = RevokeAccessKey(caller.organization_id, row.hash, key_id, caller.actor, user_id=id)
-    return answers.access_key(accepted(await context.till.submit(command)))
+    return await revoke_key(context, caller, await key_of(context, caller, key_id, user_id=id))
 
 
 def _shown(row: User) -> answers.Json:

@@ -1,4 +1,4 @@
-"""Agents and the people who answer for them: users."""
+"""Agents and the people who answer for them: users, and keys with limits."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ depends_on = None
 def upgrade() -> None:
     """Adds what is new; nothing of it is known yet."""
     _users()
+    _access_keys()
 
 
 def downgrade() -> None:
     """Forgets what is new."""
+    _access_keys_back()
     _users_back()
 
 
@@ -34,6 +36,27 @@ def _users() -> None:
 
 def _users_back() -> None:
     op.drop_table("users")
+
+
+def _access_keys() -> None:
+    """Every key so far may do all that its holder may, from anywhere and for ever."""
+    with op.batch_alter_table("access_keys") as table:
+        for name in ("scopes", "allowed_addresses"):
+            table.add_column(sa.Column(name, sa.Text(), nullable=False, server_default=""))
+        for name in ("requests_per_minute", "expires_at", "last_used_at"):
+            table.add_column(sa.Column(name, sa.BigInteger(), nullable=True))
+        table.add_column(sa.Column("replaced_by", sa.Text(), nullable=True))
+    with op.batch_alter_table("access_keys") as table:
+        for name in ("scopes", "allowed_addresses"):
+            table.alter_column(name, server_default=None)
+
+
+def _access_keys_back() -> None:
+    with op.batch_alter_table("access_keys") as table:
+        for name in (
+            "replaced_by", "last_used_at", "expires_at", "requests_per_minute", "allowed_addresses", "scopes",
+        ):  # fmt: skip
+            table.drop_column(name)
 
 
 def _text(names: str) -> list[sa.Column[str]]:
