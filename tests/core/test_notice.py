@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # Every audit action there is, and what its record is told as; a line belongs here with each new action. What a
 # record tells by the purchases whose status it changed is told besides.
 NOT_TOLD = """
-access_key.created access_key.revoked agent.created agent.frozen agent.public_key_removed agent.public_key_set
+access_key.created access_key.revoked access_key.rotated agent.created agent.frozen
+agent.public_key_removed agent.public_key_set
 agent.unfrozen agent.updated card.expired card.fraud_warning card.frozen card.limit_raised card.limits_not_set card.made
 card.reveal_refused card.revealed card.revoked card.status_at_stripe card.unfrozen card.waits card.wallet_token
 cardholder.changed_at_stripe cardholder.refused cardholder.removed cardholder.set cardholder.stated cardholder.wanted
