@@ -6,11 +6,13 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from roony.core.role import NEEDED
+from roony.core.role import NEEDED, SCOPES
 from roony.web.admin_api import routes as admin_routes
+from roony.web.app import AppOptions, create_app
 from roony.web.auth import ADMIN_KEY
 from roony.web.permissions import PERMISSIONS
 from roony.web.requests import KeyedRoute
@@ -167,15 +169,21 @@ def test_every_path_of_the_owner_asks_for_the_owners_key() -> None:
         assert ADMIN_KEY in route.dependencies, route
 
 
-def test_every_path_of_the_owner_says_what_it_needs() -> None:
-    """A route without a line in web/permissions.py would be the owner's alone; a line without a route is a mistake."""
-    routes = {(method, route.path) for route in admin_routes for method in route.methods}
-    listed = {key: needed for key, needed in PERMISSIONS.items() if key[1].startswith("/api/v1/admin/")}
+def test_every_route_behind_a_key_says_what_it_needs() -> None:
+    """A route without a line in web/permissions.py would be for owners, or for agents' keys with all scopes, alone."""
+    app = create_app(SimpleNamespace(new_id=str), AppOptions())._app  # type: ignore[arg-type, attr-defined]
+    keyed = [route for route in app.router.routes if isinstance(route, KeyedRoute)]
+    kinds = {(method, route.path): route.kind for route in keyed for method in route.methods}
     expect_none(
-        [f"{method} {path}" for method, path in sorted(routes ^ listed.keys())],
-        "Every admin route has one line in roony/web/permissions.py, and every line its route:",
+        [f"{method} {path}" for method, path in sorted(kinds.keys() ^ PERMISSIONS.keys())],
+        "Every route behind a key has one line in roony/web/permissions.py, and every line its route:",
     )
-    assert set(listed.values()) <= NEEDED.keys()
+    words = {"admin": NEEDED.keys(), "agent": set(SCOPES)}
+    expect_none(
+        [f"{method} {path}: {needed}" for (method, path), needed in PERMISSIONS.items()
+         if needed not in words[kinds[method, path]]],
+        "An admin route names a permission, an agent's route a scope:",
+    )  # fmt: skip
 
 
 def test_the_locks_are_pinned_and_name_no_host() -> None:

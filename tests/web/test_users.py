@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -95,6 +97,23 @@ def test_a_disabled_user_is_nobody(roony: ServedRoony, company: Company) -> None
     assert key["revoked_at"] is not None
     made = company.owner.refused(409, "POST", f"{USERS}/{user['id']}/keys")
     assert made["code"] == "user_disabled"
+
+
+def test_two_owners_who_disable_each_other_leave_one(roony: ServedRoony, company: Company) -> None:
+    (one, ann), (two, bob) = (person(roony, company, "owner", name) for name in ("Ann", "Bob"))
+    together = threading.Barrier(2)
+
+    def disable(caller: Caller, other: str) -> int:
+        together.wait(20)
+        return caller.call("PATCH", f"{USERS}/{other}", {"disabled": True}).status_code
+
+    with ThreadPoolExecutor(2) as threads:
+        first, second = sorted(threads.map(disable, (ann, bob), (two["id"], one["id"])))
+    # The second one is too late: it was disabled itself, or is told that it would leave nobody.
+    assert first == 200
+    assert second in (401, 409)
+    active = [row for row in company.owner.get(f"{USERS}?role=owner")["data"] if row["disabled_at"] is None]
+    assert len(active) == 1
 
 
 def test_a_user_and_their_keys_are_the_companys_own(roony: ServedRoony, company: Company) -> None:
