@@ -80,6 +80,19 @@ def show(
     print_one(controls, as_json)
 
 
+@app.command()
+def versions(
+    scope: str = typer.Argument(help="agt_…, agt_…:TASK, prj_… or org_…"),
+    cursor: str | None = typer.Option(None, help="Where the last page ended."),
+    url: str = UrlOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """List every version of a scope's controls, the newest first, with who set it and when."""
+    scope_id, _, task_id = scope.partition(":")
+    answer = owner(url).get(f"{_CONTROLS}/{scope_id}/versions", cursor=cursor, task_id=task_id or None)
+    print_list(answer, ("version", "set_at", "actor", "controls"), as_json, "No controls were ever set here.")
+
+
 @app.command("set")
 def set_controls(
     fields: list[str] = typer.Argument(help="Such as purchase_limit=50000 allowed_countries=US,CA; NAME=none."),

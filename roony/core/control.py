@@ -28,6 +28,18 @@ class Control(NamedTuple):
     updated_at: int
 
 
+class ControlVersion(NamedTuple):
+    """The controls of one scope as they were set once; `actor` is None where it was before versions were kept."""
+
+    organization_id: str
+    scope_id: str
+    version: int
+    scope: str
+    fields: str
+    actor: str | None
+    at: int
+
+
 class ActiveHours(NamedTuple):
     """When purchases may be made, on the clock of the organization's time zone.
 

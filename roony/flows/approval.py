@@ -90,7 +90,7 @@ class Approve(Command[Approved | Refusal]):
         facts = facts_of(book, purchase.chain, ask, now, purchase)
         decision = decide(ask, facts, now)
         if decision.verdict == "declined":
-            refused = decision_json(book, purchase.chain, decision, facts)
+            refused = decision_json(book, purchase.chain, ask, decision, facts, now)
             return self._refused(book, approval, purchase, refused, now)
         # From here the approval must succeed: only writes below.
         book.put(approval._replace(status="approved", decided_by=self.actor, decided_at=now, note=self.note))

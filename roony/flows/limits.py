@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from roony.core.agent import Organization
 from roony.core.budget import PERIODS, Budget, budget_id
-from roony.core.control import Control, InvalidControl, parse_controls
+from roony.core.control import Control, ControlVersion, InvalidControl, parse_controls
 from roony.core.errors import Refusal
 from roony.core.money import CURRENCIES, MAX_AMOUNT
 from roony.flows.scope import limited_scope, scope_needs
@@ -93,6 +93,14 @@ def new_control(
         json.dumps(given, sort_keys=True),
         now,
     )
+
+
+def version_of(control: Control, actor: str) -> ControlVersion:
+    """The same controls, as they are kept when others take their place."""
+    return ControlVersion(
+        control.organization_id, control.scope_id, control.version, control.scope, control.fields, actor,
+        control.updated_at,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +186,7 @@ class SetControls(Command[Control | Refusal]):
         if isinstance(control, Refusal):
             return control
         book.put(control)
+        book.put(version_of(control, self.actor))
         book.record(
             self.organization_id,
             self.actor,

@@ -23,7 +23,7 @@ from roony.flows.access_key import NewKey, described, key_row
 from roony.flows.cardholder_choice import check_cardholder, tell_stripe, with_cardholder
 from roony.flows.connection.restriction import follow_restrictions, restriction_rows
 from roony.flows.context import FlowContext
-from roony.flows.limits import Limit, check_limits, new_budgets, new_control
+from roony.flows.limits import Limit, check_limits, new_budgets, new_control, version_of
 from roony.store import tables
 from roony.store.book import Book
 from roony.store.command import Command
@@ -86,6 +86,7 @@ def create_organization(new: NewOrganization, now: int) -> Callable[[Writer], Or
         )
         if new.controls:
             writer.write_rows(tables.controls, [control])
+            writer.write_rows(tables.control_versions, [version_of(control, new.actor)])
         if new.admin_key is not None:
             writer.write_rows(tables.access_keys, [key_row(new.admin_key, new.id, None, now)])
         writer.write_rows(tables.audit_records, [record])
@@ -299,7 +300,7 @@ class CreateProject(Command[Project | Refusal]):
             return wrong or control  # type: ignore[return-value]
         project = Project(self.organization_id, self.project_id, self.name, None, now)
         book.put(project)
-        _put_limits(book, "project", project.id, self.budgets, control, now)
+        _put_limits(book, self.budgets, control, self.actor, now)
         book.record(
             self.organization_id,
             self.actor,
@@ -359,7 +360,7 @@ class CreateAgent(Command[Agent | Refusal]):
             now,
         )
         book.put(agent)
-        _put_limits(book, "agent", agent.id, self.budgets, control, now)
+        _put_limits(book, self.budgets, control, self.actor, now)
         key = key_row(self.key, self.organization_id, agent.id, now)
         book.put(key)
         book.record(
@@ -380,9 +381,10 @@ class CreateAgent(Command[Agent | Refusal]):
         return agent
 
 
-def _put_limits(book: Book, scope: str, scope_id: str, limits: tuple[Limit, ...], control: Control, now: int) -> None:
+def _put_limits(book: Book, limits: tuple[Limit, ...], control: Control, actor: str, now: int) -> None:
     organization = book.need(Organization, control.organization_id)
-    for budget in new_budgets(organization, scope, scope_id, limits, now):
+    for budget in new_budgets(organization, control.scope, control.scope_id, limits, now):
         book.put(budget)
     if control.fields != "{}":
         book.put(control)
+        book.put(version_of(control, actor))

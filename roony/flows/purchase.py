@@ -170,7 +170,7 @@ class AskPurchase(Command[Asked | Refusal]):
             merchant=self.ask.merchant.to_json(),
             description=self.description,
             metadata=self.metadata,
-            decision=decision_json(book, self.chain, decision, facts),
+            decision=decision_json(book, self.chain, self.ask, decision, facts, now),
             failure=None,
             fingerprint=self.fingerprint,
             ended_at=None,

@@ -85,20 +85,22 @@ class RaisePurchase(Command[Raised | Refusal]):
                 return Raised(purchase, None)
             message = "A person is asked about another amount for this purchase; wait for that decision."
             return Refusal("raise_pending", message, 409, id=waiting.id)
-        facts, decision = _decide(book, purchase, self.amount, now, by_person=False)
+        ask, facts, decision = _decide(book, purchase, self.amount, now, by_person=False)
         if decision.verdict == "declined":
             return _declined(book, purchase, self.agent_id, self.amount, decision, now)
         # From here it must succeed: only writes below.
         if decision.verdict == "needs_approval":
-            return Raised(self._ask_a_person(book, purchase, facts, decision, now), None)
-        return _lift(book, purchase, card, self.amount, facts, decision, self.ids, self.agent_id, now)
+            return Raised(self._ask_a_person(book, purchase, ask, facts, decision, now), None)
+        return _lift(book, purchase, card, ask, facts, decision, self.ids, self.agent_id, now)
 
-    def _ask_a_person(self, book: Book, purchase: Purchase, facts: Facts, decision: Decision, now: int) -> Purchase:
+    def _ask_a_person(
+        self, book: Book, purchase: Purchase, ask: Ask, facts: Facts, decision: Decision, now: int
+    ) -> Purchase:
         """An approval for the new amount; until it is given nothing changes."""
         shown = purchase._replace(
             amount=self.amount,
             hold_amount=decision.hold_amount,
-            decision=decision_json(book, purchase.chain, decision, facts),
+            decision=decision_json(book, purchase.chain, ask, decision, facts, now),
         )
         approval = Approval(
             purchase.organization_id, self.ids.approval, purchase.id, "pending", snapshot(shown, facts),
@@ -148,7 +150,7 @@ class ApproveRaise(Command[Raised | Refusal]):
         refusal = _not_raisable(book, purchase, card, self._amount, now)
         if refusal is not None or card is None:
             return refusal or _not_now(purchase)
-        facts, decision = _decide(book, purchase, self._amount, now, by_person=True)
+        ask, facts, decision = _decide(book, purchase, self._amount, now, by_person=True)
         decided = approval._replace(status="approved", decided_by=self.actor, decided_at=now, note=self.note)
         if decision.verdict == "declined":
             note = self.note or "The rules no longer allow it."
@@ -157,7 +159,7 @@ class ApproveRaise(Command[Raised | Refusal]):
             return Raised(purchase, None)
         # From here it must succeed: only writes below.
         book.put(decided)
-        return _lift(book, purchase, card, self._amount, facts, decision, self.ids, self.actor, now)
+        return _lift(book, purchase, card, ask, facts, decision, self.ids, self.actor, now)
 
 
 def _needs(purchase: Purchase, amount: int, now: int) -> Needs:
@@ -202,7 +204,7 @@ def _not_raisable(book: Book, purchase: Purchase, card: Card | None, amount: int
     return None
 
 
-def _decide(book: Book, purchase: Purchase, amount: int, now: int, *, by_person: bool) -> tuple[Facts, Decision]:
+def _decide(book: Book, purchase: Purchase, amount: int, now: int, *, by_person: bool) -> tuple[Ask, Facts, Decision]:
     """Decides the purchase at `amount` as if it were asked now; what it holds and counts itself is left out."""
     merchant = Merchant.from_json(purchase.merchant)
     ask = Ask(amount, purchase.currency, merchant, purchase.task_id, allow_duplicate=by_person)
@@ -219,7 +221,7 @@ def _decide(book: Book, purchase: Purchase, amount: int, now: int, *, by_person:
         message = "A person was asked about this purchase: a person decides about a higher price too."
         reasons = (Reason("APPROVAL_OVER_THRESHOLD", message),)
         decision = decision._replace(verdict="needs_approval", reasons=reasons)
-    return facts, decision
+    return ask, facts, decision
 
 
 def _in(periods: set[tuple[str, int]], budget: Any, now: int) -> bool:
@@ -235,18 +237,18 @@ def _declined(book: Book, purchase: Purchase, actor: str, amount: int, decision:
 
 
 def _lift(
-    book: Book, purchase: Purchase, card: Card, amount: int, facts: Facts, decision: Decision, ids: RaiseIds,
+    book: Book, purchase: Purchase, card: Card, ask: Ask, facts: Facts, decision: Decision, ids: RaiseIds,
     actor: str, now: int,
 ) -> Raised:  # fmt: skip
     """Voids the old hold, places the new one in the periods of now, and promises Stripe's new limit."""
     before = {name: getattr(purchase, name) for name in ("amount", "hold_amount", "fingerprint", "decision")}
-    org = purchase.organization_id
+    org, amount = purchase.organization_id, ask.amount
     _count_more(book, purchase, amount - purchase.amount, now)
     purchase = void_hold(book, purchase, now)._replace(
         amount=amount,
         hold_amount=decision.hold_amount,
         fingerprint=fingerprint(purchase.task_id, purchase.merchant_key, amount, purchase.currency),
-        decision=decision_json(book, purchase.chain, decision, facts),
+        decision=decision_json(book, purchase.chain, ask, decision, facts, now),
         failure=None,
     )
     purchase = place_hold(book, purchase, ids.hold, now)

@@ -7,8 +7,9 @@ from functools import lru_cache
 
 from roony.core.agent import Chain
 from roony.core.budget import Budget, period_start
-from roony.core.control import EMPTY, Control, Controls, controls_of, dump
-from roony.core.decision import Decision, Facts
+from roony.core.control import EMPTY, Control, Controls, controls_of
+from roony.core.decision import Ask, Decision, Facts
+from roony.core.inputs import inputs_of
 from roony.store.book import Book
 from roony.store.facts import budgets_above
 
@@ -47,9 +48,10 @@ def keep_task_budgets(book: Book, above: Chain, budgets: list[Budget], now: int)
             book.put(budget._replace(limit_amount=None, created_at=now))
 
 
-def decision_json(book: Book, above: Chain, decision: Decision, facts: Facts) -> str:
+def decision_json(book: Book, above: Chain, ask: Ask, decision: Decision, facts: Facts, now: int) -> str:
     """The decision with its inputs and control versions, so that it can be explained and replayed (section 6)."""
-    rows = [(scope, book.get(Control, above.organization_id, scope_id)) for scope, scope_id in above.scopes]
+    rows = [book.get(Control, above.organization_id, scope_id) for _, scope_id in above.scopes]
+    versions = {row.scope_id: row.version for row in rows if row is not None}
     return json.dumps(
         {
             "verdict": decision.verdict,
@@ -57,24 +59,6 @@ def decision_json(book: Book, above: Chain, decision: Decision, facts: Facts) ->
                 {"code": r.code, "message": r.message, **({"scope": r.scope} if r.scope else {})}
                 for r in decision.reasons
             ],
-            "inputs": {
-                "controls": [
-                    {
-                        "scope": scope, "scope_id": row.scope_id, "version": row.version,
-                        "controls": dump(_parsed(row)),
-                    }
-                    for scope, row in rows
-                    if row is not None
-                ],
-                "connection": facts.connection.status if facts.connection else None,
-                "budgets": [
-                    [b.id, b.scope, b.period, b.limit_amount, held, spent]
-                    for b, held, spent in facts.budgets
-                    if b.limit_amount is not None
-                ],
-                "velocity": list(facts.velocity),
-                "merchant_known": facts.merchant_known,
-                "duplicate_of": facts.duplicate_of,
-            },
+            "inputs": inputs_of(ask, facts, versions, now),
         }
-    )  # fmt: skip
+    )

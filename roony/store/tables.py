@@ -22,7 +22,7 @@ from roony.core.card import Card
 from roony.core.cardholder import Cardholder, CardholderChoice
 from roony.core.confirmation import Confirmation
 from roony.core.connection import Connection
-from roony.core.control import Control
+from roony.core.control import Control, ControlVersion
 from roony.core.delivery import RevealLink
 from roony.core.dispute import Dispute
 from roony.core.ledger import Entry, Hold
@@ -187,6 +187,7 @@ connections = _table("connections", Connection, "organization_id id")
 cardholders = _table("cardholders", Cardholder, "organization_id connection_id scope_id")
 cardholder_choices = _table("cardholder_choices", CardholderChoice, "organization_id scope_id")
 controls = _table("controls", Control, "organization_id scope_id")
+control_versions = _table("control_versions", ControlVersion, "organization_id scope_id version")
 budgets = _table(
     "budgets",
     Budget,

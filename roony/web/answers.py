@@ -14,7 +14,7 @@ from roony.core.audit import AuditRecord
 from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.budget import available
 from roony.core.card import Card
-from roony.core.control import Control
+from roony.core.control import Control, ControlVersion
 from roony.core.delivery import thumbprint
 from roony.core.mandate import mandate_status
 from roony.core.purchase import RECURRING, Purchase
@@ -175,6 +175,14 @@ def control(row: Control) -> Json:
     return {
         "id": row.id, "scope": row.scope, "scope_id": row.scope_id, "version": row.version,
         "controls": json.loads(row.fields), "updated_at": time(row.updated_at),
+    }  # fmt: skip
+
+
+def control_version(row: ControlVersion) -> Json:
+    """The controls of one scope as they were set once."""
+    return {
+        "scope": row.scope, "scope_id": row.scope_id, "version": row.version, "controls": json.loads(row.fields),
+        "actor": row.actor, "set_at": time(row.at),
     }  # fmt: skip
 
 

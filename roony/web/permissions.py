@@ -65,6 +65,7 @@ change  GET    /connections/{id}/preflight
 own     POST   /connections/{id}/probe
 own     POST   /connections/{id}/setup_webhooks
 read    GET    /controls
+read    GET    /controls/{scope_id}/versions
 change  PUT    /controls
 read    GET    /discrepancies
 read    GET    /discrepancies/{id}

@@ -192,6 +192,8 @@ def test_budgets_and_controls_are_set_and_shown(roony: Run, roony_json: RunJson)
     assert roony_json("control", "set", "velocity_count=3", "--replace", "--scope", made["id"])["controls"] == {
         "velocity_count": 3
     }
+    kept = roony_json("control", "versions", made["id"])["data"]
+    assert [row["version"] for row in kept] == [3, 2, 1]
     listed = roony("control", "list")
     (row,) = [line for line in listed.stdout.splitlines() if made["id"] in line]
     assert row.split() == ["agent", made["id"], "3", '{"velocity_count":', "3}"]

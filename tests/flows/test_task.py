@@ -12,7 +12,7 @@ import pytest
 from roony.core.agent import Organization
 from roony.core.audit import AuditRecord
 from roony.core.budget import Budget, BudgetPeriod
-from roony.core.control import Control
+from roony.core.control import Control, ControlVersion
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase
 from roony.flows.limits import SetBudget, SetControls
@@ -196,6 +196,27 @@ def test_a_change_is_audited_with_before_and_after(books: Books) -> None:
         (EVERY, None, 10_000), (EVERY, 10_000, 20_000),
         (ONE, {}, {"purchase_limit": 1}), (ONE, {"purchase_limit": 1}, {"purchase_limit": 2}),
     ]  # fmt: skip
+
+
+def test_a_decision_keeps_the_versions_it_followed(books: Books) -> None:
+    for amount in (1, 10_000):
+        control(books, EVERY, purchase_limit=amount)
+    control(books, AGENT, "agent", velocity_count=9)
+    limit(books, EVERY, 20_000)
+    inputs = json.loads(books.ask(8_000, task="trip").purchase.decision)["inputs"]
+    assert inputs["control_versions"] == {EVERY: 2, AGENT: 1}
+    assert [(level["scope"], level["controls"]) for level in inputs["controls"]] == [
+        ("task", {"purchase_limit": 10_000}), ("agent", {"velocity_count": 9}),
+    ]  # fmt: skip
+    assert (inputs["at"], inputs["ask"]["task_id"], inputs["connection"]["approves"]) == (books.clock(), "trip", True)
+    assert [(b["scope_id"], b["limit"], b["held"]) for b in inputs["budgets"]] == [
+        (ONE, 20_000, 0), (AGENT, 500_000, 0),
+    ]  # fmt: skip
+    kept = [(row.scope_id, row.version, row.fields, row.actor) for row in books.rows(ControlVersion)]
+    assert sorted(kept) == sorted([
+        (EVERY, 1, '{"purchase_limit": 1}', "owner"), (EVERY, 2, '{"purchase_limit": 10000}', "owner"),
+        (AGENT, 1, '{"velocity_count": 9}', "owner"),
+    ])  # fmt: skip
 
 
 @pytest.mark.parametrize("scope_id", ["agt_none:trip", f"{PROJECT}:trip", ORG, AGENT, f"{AGENT}:", ":trip", ""])

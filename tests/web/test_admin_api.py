@@ -239,6 +239,36 @@ def test_controls_are_replaced_whole_with_a_new_version(company: Company) -> Non
     assert owner.get(path)["data"] == [second]
 
 
+def test_every_version_of_the_controls_is_kept(company: Company) -> None:
+    owner, (made, _) = company.owner, company.agent(controls={"purchase_limit": 1})
+    every = f"{made['id']}:*"
+    for scope, scope_id, limit in (("agent", made["id"], 2), ("agent", made["id"], 3), ("task", every, 4)):
+        body = {"scope": scope, "scope_id": scope_id, "controls": {"purchase_limit": limit}}
+        owner.send("PUT", f"{ADMIN}/controls", body)
+    path = f"{ADMIN}/controls/{made['id']}/versions"
+    found = owner.get(path)["data"]
+    assert [(v["version"], v["controls"]["purchase_limit"]) for v in found] == [(3, 3), (2, 2), (1, 1)]
+    assert {v["actor"] for v in found} == {last_record(owner)["actor"]}
+    first = owner.get(path, params={"limit": 2})
+    assert owner.get(path, params={"limit": 2, "cursor": first["next_cursor"]})["data"] == found[2:]
+    [task] = owner.get(path, params={"task_id": "*"})["data"]
+    assert (task["scope"], task["scope_id"], task["version"]) == ("task", every, 1)
+    assert owner.get(f"{ADMIN}/controls/{company.id}/versions")["data"] == []
+    assert owner.get(f"{ADMIN}/controls/{company.project_id}/versions")["data"] == []
+    for id, params in (("agt_none", {}), ("prj_none", {}), ("org_none", {}), (company.project_id, {"task_id": "x"})):
+        error = owner.refused(404, "GET", f"{ADMIN}/controls/{id}/versions", params=params)
+        assert error["code"] == "not_found"
+
+
+def test_versions_of_the_organization_begin_with_it(roony: ServedRoony) -> None:
+    company = roony.company(controls={"purchase_limit": 5})
+    [version] = company.owner.get(f"{ADMIN}/controls/{company.id}/versions")["data"]
+    assert (version["version"], version["controls"], version["actor"]) == (1, {"purchase_limit": 5}, "test")
+    # Another company sees none of it.
+    other = roony.company().owner
+    assert other.refused(404, "GET", f"{ADMIN}/controls/{company.id}/versions")["code"] == "not_found"
+
+
 def test_a_new_rule_binds_the_next_ask(shop: Company) -> None:
     made, agent = shop.agent(budgets=[MONTH])
     assert agent.send("POST", ASK, BODY, 201)["status"] == "ready"

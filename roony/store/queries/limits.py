@@ -9,10 +9,10 @@ from sqlalchemy import ColumnElement, select
 
 from roony.core.agent import ENVELOPE, Chain, task_of, task_scope
 from roony.core.budget import PERIODS, SCOPES, Budget, BudgetPeriod, period_starts, task_budgets
-from roony.core.control import Control
+from roony.core.control import Control, ControlVersion
 from roony.store.database import Database
 from roony.store.queries.paging import Page, Slice, cut, keyset
-from roony.store.tables import budget_periods, budgets, controls
+from roony.store.tables import budget_periods, budgets, control_versions, controls
 
 
 class Standing(NamedTuple):
@@ -107,3 +107,16 @@ def control_page(database: Database, organization_id: str, wanted: Slice, *where
         descending=False,
     )
     return cut([Control(*values) for values in database.read(statement)], wanted, lambda row: (row.scope_id,))
+
+
+def version_page(database: Database, organization_id: str, scope_id: str, wanted: Slice) -> Page[ControlVersion]:
+    """All versions of a scope's controls, the newest first."""
+    statement = keyset(
+        select(control_versions).where(
+            control_versions.c.organization_id == organization_id, control_versions.c.scope_id == scope_id
+        ),
+        wanted,
+        control_versions.c.version,
+        descending=True,
+    )
+    return cut([ControlVersion(*values) for values in database.read(statement)], wanted, lambda row: (row.version,))

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import Query
 from starlette.concurrency import run_in_threadpool
 
+from roony.core.agent import Agent, Project, task_scope
 from roony.core.budget import Budget
 from roony.core.control import Control
 from roony.flows.limits import SetBudget, SetControls
@@ -14,11 +15,11 @@ from roony.store.queries import limits
 from roony.store.queries.organizations import find_organization
 from roony.store.queries.paging import equal
 from roony.web import answers
-from roony.web.admin_api.lists import wanted
+from roony.web.admin_api.lists import get_row, wanted
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted
-from roony.web.schemas import BudgetBody, ControlsBody, LimitedScope, LimitedScopeId, ListQuery
+from roony.web.schemas import BudgetBody, ControlsBody, LimitedScope, LimitedScopeId, ListQuery, TaskQuery
 
 router = new_part("Budgets and controls")
 
@@ -28,6 +29,10 @@ class ScopeQuery(ListQuery):
 
     scope: LimitedScope | None = None
     scope_id: LimitedScopeId | None = None
+
+
+class VersionQuery(ListQuery, TaskQuery):
+    """Of which of an agent's tasks; `*` for what holds for each of them."""
 
 
 @router.get("/budgets", response_model=None)
@@ -67,6 +72,21 @@ async def list_controls(caller: CallerOf, context: ContextOf, query: Annotated[S
     where = equal(Control, {"scope": query.scope, "scope_id": query.scope_id})
     page = await run_in_threadpool(limits.control_page, context.database, caller.organization_id, wanted(query), *where)
     return answers.listed(page, answers.control)
+
+
+@router.get("/controls/{scope_id}/versions", response_model=None)
+async def list_versions(
+    scope_id: str, caller: CallerOf, context: ContextOf, query: Annotated[VersionQuery, Query()]
+) -> dict[str, Any]:
+    """Every version of a scope's controls, the newest first, with who set it; a decision names the ones it followed."""
+    organization_id = caller.organization_id
+    if scope_id != organization_id or query.task_id is not None:
+        row = Project if scope_id.startswith("prj_") and query.task_id is None else Agent
+        await get_row(context, row, organization_id, scope_id, "scope")
+    if query.task_id is not None:
+        scope_id = task_scope(scope_id, query.task_id)
+    page = await run_in_threadpool(limits.version_page, context.database, organization_id, scope_id, wanted(query))
+    return answers.listed(page, answers.control_version)
 
 
 @router.put("/controls", response_model=None)

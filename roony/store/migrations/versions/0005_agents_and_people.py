@@ -1,4 +1,4 @@
-"""Agents and the people who answer for them: users, and keys with limits."""
+"""Agents and the people who answer for them: users, keys with limits, versions of controls."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ def upgrade() -> None:
     """Adds what is new; nothing of it is known yet."""
     _users()
     _access_keys()
+    _control_versions()
 
 
 def downgrade() -> None:
     """Forgets what is new."""
+    _control_versions_back()
     _access_keys_back()
     _users_back()
 
@@ -57,6 +59,27 @@ def _access_keys_back() -> None:
             "replaced_by", "last_used_at", "expires_at", "requests_per_minute", "allowed_addresses", "scopes",
         ):  # fmt: skip
             table.drop_column(name)
+
+
+def _control_versions() -> None:
+    """What is set now is the first version that is known; nobody wrote down beside it who set it."""
+    op.create_table(
+        "control_versions",
+        *_text("organization_id scope_id"),
+        *_number("version"),
+        *_text("scope fields"),
+        sa.Column("actor", sa.Text(), nullable=True),
+        *_number("at"),
+        sa.PrimaryKeyConstraint("organization_id", "scope_id", "version"),
+    )
+    op.execute(
+        "INSERT INTO control_versions (organization_id, scope_id, version, scope, fields, actor, at)"
+        " SELECT organization_id, scope_id, version, scope, fields, NULL, updated_at FROM controls"
+    )
+
+
+def _control_versions_back() -> None:
+    op.drop_table("control_versions")
 
 
 def _text(names: str) -> list[sa.Column[str]]:
