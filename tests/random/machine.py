@@ -742,7 +742,8 @@ class CompanyMachine(RuleBasedStateMachine):
                 self.counts.words["payment placed"] += 1
                 assert payment.interval_start == begin(wish.interval or "", payment.at), (wish, payment)
             row = self.watch.get(Purchase, id=id)
-            if row.ended_at is not None and wish.ended is None and not wish.declined:
+            # A yes that the rules of now refuse ends a mandate that never had a card: the answer tells the model.
+            if row.ended_at is not None and wish.ended is None and not wish.declined and row.status != "declined":
                 self._ended_by_itself(wish, row)
 
     def _put_on_a_payment(self, wish: Wish, id: str) -> None:
