@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from roony.core.address import Network, parse_networks
+from roony.outbound.guard import networks_of
 from roony.stop_points import HOW, is_point
 from roony.store.vault import Vault, VaultKeyRefused
 
@@ -55,6 +56,8 @@ class Settings(BaseSettings):
     roony_public_url: str | None = None
     roony_trusted_proxies: str = ""
     roony_requests_per_minute: str = "30000"
+    # Networks inside that webhooks and messages may go to, as CIDRs with commas.
+    roony_outbound_networks: str = ""
     roony_log_format: str = "text"
     roony_stop_at: str | None = None
 
@@ -180,6 +183,10 @@ def _wrong_texts(settings: Settings) -> list[str]:
     limit = settings.roony_requests_per_minute
     if not (limit.isascii() and limit.isdigit() and len(limit) <= 6):
         problems.append("ROONY_REQUESTS_PER_MINUTE must be a whole number of at most 6 digits; 0 is no limit.")
+    try:
+        networks_of(settings.roony_outbound_networks)
+    except ValueError as wrong:
+        problems.append(f"ROONY_OUTBOUND_NETWORKS: {wrong}; write CIDRs with commas, such as 10.20.0.0/16,fd00:1::/64.")
     if settings.roony_stop_at and not is_point(settings.roony_stop_at):
         problems.append(f"ROONY_STOP_AT must be one of {HOW}. It is for tests only.")
     return problems

@@ -27,6 +27,8 @@ from roony.flows.reconciliation import begin_catch_up
 from roony.gateway.client import StripeGateway
 from roony.gateway.pool import GatewayPool
 from roony.identifiers import new_id, new_version
+from roony.outbound.guard import Guard
+from roony.outbound.post import Poster
 from roony.store import tables
 from roony.store.database import Database
 from roony.store.migrations import migrate, pending_revisions
@@ -102,6 +104,7 @@ class Roony:
         # Blocks up to the timeouts of a call that has begun.
         await asyncio.to_thread(self.context.pool.close)
         self.context.gateway.close()
+        self.context.poster.guard.close()
         self.database.close()
 
 
@@ -127,6 +130,7 @@ def build(settings: Settings, public_url: str, clock: Clock | None = None) -> Ro
         new_id=new_id,
         public_url=lambda: url,
         jitter=random.random,
+        poster=Poster(Guard(settings.roony_outbound_networks)),
     )
     worker = Worker(context, clock, context.gateway.pace)
     options = AppOptions(

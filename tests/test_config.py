@@ -96,6 +96,7 @@ def test_blank_is_missing(environment: pytest.MonkeyPatch) -> None:
         ({"ROONY_DATABASE_URL": "sqlite://"}, "ROONY_DATABASE_URL must be"),
         ({"ROONY_DATABASE_URL": "sqlite:///:memory:"}, "ROONY_DATABASE_URL must be"),
         ({"ROONY_DATABASE_URL": "roony.db"}, "ROONY_DATABASE_URL must be"),
+        ({"ROONY_OUTBOUND_NETWORKS": "10.0.0.0/8,inside"}, "ROONY_OUTBOUND_NETWORKS: 'inside' is no network"),
         ({"ROONY_PUBLIC_URL": "roony.example.com"}, "ROONY_PUBLIC_URL must be an address"),
         ({"ROONY_PUBLIC_URL": "https://roony.example.com/path"}, "ROONY_PUBLIC_URL must be an address"),
         ({"ROONY_PUBLIC_URL": "https://roony.example.com:99999"}, "ROONY_PUBLIC_URL must be an address"),
@@ -144,7 +145,7 @@ def test_every_variable_can_come_from_a_file(environment: pytest.MonkeyPatch, tm
         "STRIPE_API_BASE": "https://a.example", "STRIPE_CONNECT_BASE": "https://c.example",
         "ROONY_DATABASE_URL": "postgresql://roony@db/roony", "ROONY_PUBLIC_URL": "https://roony.example",
         "ROONY_TRUSTED_PROXIES": "10.0.0.0/8, ::1", "ROONY_REQUESTS_PER_MINUTE": "600",
-        "ROONY_LOG_FORMAT": "json", "ROONY_STOP_AT": "after_hold",
+        "ROONY_LOG_FORMAT": "json", "ROONY_STOP_AT": "after_hold", "ROONY_OUTBOUND_NETWORKS": "10.0.0.0/8",
     }  # fmt: skip
     assert set(values) == set(NAMES)
     for name, value in values.items():

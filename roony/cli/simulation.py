@@ -24,6 +24,7 @@ READY_SECONDS = 30.0
 STOP_SECONDS = 5.0
 WEBHOOK_PATH = "/api/webhooks/stripe"
 PUBLISHABLE_KEY = "pk_test_simulator"
+LOOPBACK = "127.0.0.0/8,::1/128"
 
 
 class SimulatorFailed(Exception):
@@ -112,6 +113,8 @@ def simulated(settings: Settings, files: SimulationFiles, made: MadeSecrets, rea
         "stripe_api_base": ready["url"],
         "stripe_connect_base": ready["url"],
         "roony_database_url": files.database_url,
+        # Webhooks may be tried with a receiver on this machine.
+        "roony_outbound_networks": ",".join(filter(None, (LOOPBACK, settings.roony_outbound_networks))),
     }
     if settings.roony_secret_keys is None:
         changes["roony_secret_keys"] = SecretStr(made.roony_secret_keys)

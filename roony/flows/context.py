@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from roony.gateway.client import StripeGateway
 from roony.gateway.pool import GatewayPool
+from roony.outbound.guard import Guard
+from roony.outbound.post import Poster
 from roony.store.database import Database
 from roony.store.till import Till
 from roony.store.vault import Vault
@@ -16,11 +18,16 @@ def _no_jitter() -> float:
     return 1.0
 
 
+def _to_the_internet() -> Poster:
+    return Poster(Guard())
+
+
 @dataclass(frozen=True, slots=True)
 class FlowContext:
     """`clock` gives microseconds UTC, `new_id("pur")` a fresh id with that prefix; `public_url` ends without slash.
 
     `jitter` gives a number from 0 to 1 for each wait before another try; without one every wait is the whole wait.
+    `poster` sends what goes to systems and people; without one it goes to the public internet only.
     """
 
     till: Till
@@ -32,3 +39,4 @@ class FlowContext:
     new_id: Callable[[str], str]
     public_url: Callable[[], str]
     jitter: Callable[[], float] = _no_jitter
+    poster: Poster = field(default_factory=_to_the_internet)
