@@ -147,8 +147,13 @@ def _free_leases(writer: Writer) -> int:
     Only on SQLite: its lock says that no other process holds a lease. Fencing by generation stays as it is.
     """
     freed = 0
-    for table, waiting in ((tables.outbox, ("promised",)), (tables.inbox, ("received", "failed"))):
-        some = select(table.c.id).where(table.c.status.in_(waiting), table.c.lease_until > 0).limit(MAX_ROWS // 2)
+    worked_at = (
+        (tables.outbox, ("promised",)),
+        (tables.inbox, ("received", "failed")),
+        (tables.notice_deliveries, ("pending",)),
+    )
+    for table, waiting in worked_at:
+        some = select(table.c.id).where(table.c.status.in_(waiting), table.c.lease_until > 0).limit(MAX_ROWS // 3)
         freed += writer.execute(update(table).where(table.c.id.in_(some)).values(lease_until=0)).rowcount
     if not freed:
         # Whoever was renewing an app's tokens took the outcome along: the next one to need them says so (P11).

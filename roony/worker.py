@@ -20,6 +20,7 @@ from roony.flows.connection import AccountDuty, keep_check_account, keep_end_car
 from roony.flows.context import FlowContext
 from roony.flows.freeze import keep_freeze_cards
 from roony.flows.inbox import handle_event
+from roony.flows.notification.sending import Notifier
 from roony.flows.preflight import keep_check_balance, keep_preflight
 from roony.flows.probe import keep_probe
 from roony.flows.promise import put_off
@@ -98,6 +99,8 @@ class Worker:
         self._clock = clock
         self._reconciliation = ReconciliationDuty(context)
         self._accounts = AccountDuty(context)
+        self._notifier = Notifier(context)
+        self._sending: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._keeping: set[asyncio.Task[None]] = set()
         self._keepers: dict[str, Callable[[FlowContext, OutboxPromise], Awaitable[Any]]] = {
@@ -137,14 +140,17 @@ class Worker:
             except Exception as error:
                 log.exception("worker.round_failed", error=type(error).__name__)
             await self._pause()
-        if self._keeping:
-            await asyncio.wait(self._keeping)
+        # A receiver may take long; what it has not confirmed is sent again.
+        for task in self._sending:
+            task.cancel()
+        if self._keeping or self._sending:
+            await asyncio.wait(self._keeping | self._sending)
 
     async def round(self) -> int:
-        """Works until nothing is due and no promise is being kept; returns how many things were done."""
+        """Works until nothing is due, no promise being kept, nothing on its way; returns how many things were done."""
         total = await self._work_off()
-        while self._keeping:
-            await asyncio.wait(self._keeping, return_when=asyncio.FIRST_COMPLETED)
+        while self._keeping or self._sending:
+            await asyncio.wait(self._keeping | self._sending, return_when=asyncio.FIRST_COMPLETED)
             total += await self._work_off()
         return total
 
@@ -171,7 +177,29 @@ class Worker:
         for result in results:
             if isinstance(result, BaseException):
                 log.error("worker.job_failed", error=type(result).__name__, detail=str(result)[:300])
-        return len(jobs) + await self._begin_promises(now)
+        return len(jobs) + await self._begin_promises(now) + await self._notify(now)
+
+    async def _notify(self, now: int) -> int:
+        """Tells those outside what happened; a receiver may be slow, so sending is only begun.
+
+        Nothing that goes wrong here holds up the work above.
+        """
+        try:
+            done, sending = await self._notifier.step(now)
+        except (OperationalError, ConnectionLost, TillClosed):
+            raise
+        except Exception as error:
+            log.exception("worker.notify_failed", error=type(error).__name__)
+            return 0
+        for piece in sending:
+            task = asyncio.create_task(piece, name="webhooks")
+            self._sending.add(task)
+            task.add_done_callback(self._sent)
+        return done
+
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        self._sending.discard(task)
+        self.wake()
 
     async def _share_pace(self) -> None:
         """Each process takes its share of what Stripe allows all of them together."""

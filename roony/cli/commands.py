@@ -23,6 +23,7 @@ from roony.cli import (
     merchant,
     purchase,
     user,
+    webhook,
 )
 from roony.cli.bench import bench
 from roony.cli.database import init, migrate
@@ -63,6 +64,7 @@ for name, group in (
     ("events", events.app),
     ("audit", audit.app),
     ("keys", keys.app),
+    ("webhook", webhook.app),
 ):
     app.add_typer(group, name=name)
 

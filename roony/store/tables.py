@@ -27,6 +27,7 @@ from roony.core.delivery import RevealLink
 from roony.core.dispute import Dispute
 from roony.core.ledger import Entry, Hold
 from roony.core.mandate import Payment
+from roony.core.notification import NoticeCursor, NoticeDelivery, WebhookEndpoint
 from roony.core.preflight import Preflight
 from roony.core.purchase import KeptKey, Purchase, RecentPurchase, Velocity
 from roony.core.reconciliation import Reconciliation
@@ -288,6 +289,21 @@ alerts = _table("alerts", Alert, "organization_id id", Index("alerts_by_time", "
 confirmations = _table("confirmations", Confirmation, "organization_id subject name")
 preflights = _table("preflights", Preflight, "organization_id connection_id kind")
 audit_records = _table("audit_records", AuditRecord, "organization_id sequence")
+webhook_endpoints = _table("webhook_endpoints", WebhookEndpoint, "organization_id id")
+notice_cursors = _table("notice_cursors", NoticeCursor, "organization_id")
+notice_deliveries = _table(
+    "notice_deliveries",
+    NoticeDelivery,
+    "organization_id id",
+    Index("notice_deliveries_by_target", "organization_id", "target_id", "created_at"),
+    Index("notice_deliveries_by_time", "organization_id", "created_at"),
+    Index(
+        "notice_deliveries_due",
+        "due_at",
+        sqlite_where=text("status = 'pending'"),
+        postgresql_where=text("status = 'pending'"),
+    ),
+)
 
 inbox = _table(
     "inbox",

@@ -18,6 +18,8 @@ from roony.flows.access_key import new_key
 from roony.flows.context import FlowContext
 from roony.flows.organization import NewOrganization, create_organization
 from roony.gateway.pool import GatewayPool
+from roony.outbound.guard import Guard
+from roony.outbound.post import Poster
 from roony.store.database import Database
 from roony.store.till import Till
 from roony.store.vault import Vault
@@ -168,6 +170,7 @@ def serve(
     context = FlowContext(
         till, database, stripe, pool, Vault([VAULT_KEY]), clock,
         lambda prefix: f"{prefix}_{uuid.uuid4().hex[:24]}", lambda: "http://localhost:9",
+        poster=Poster(Guard("127.0.0.0/8")),
     )  # fmt: skip
     try:
         with Server(create_app(context, AppOptions(("whsec_test",)))) as server:

@@ -22,10 +22,12 @@ from roony.web.admin_api import (
     purchases,
     reconciliations,
     users,
+    webhook_endpoints,
 )
 
 PARTS = (
     organization, agents, limits, approvals, connections, cardholders, purchases, merchants, discrepancies, disputes,
     events, reconciliations, audit, alerts, doctor, freezes, keys, access_keys, users,
+    webhook_endpoints,
 )  # fmt: skip
 routes = [route for part in PARTS for route in part.router.routes]

@@ -1,4 +1,4 @@
-"""Agents and the people who answer for them: users, keys with limits, versions of controls."""
+"""Agents and the people who answer for them: users, keys with limits, versions of controls, webhooks."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ def upgrade() -> None:
     _users()
     _access_keys()
     _control_versions()
+    _webhooks()
 
 
 def downgrade() -> None:
     """Forgets what is new."""
+    _webhooks_back()
     _control_versions_back()
     _access_keys_back()
     _users_back()
@@ -80,6 +82,46 @@ def _control_versions() -> None:
 
 def _control_versions_back() -> None:
     op.drop_table("control_versions")
+
+
+def _webhooks() -> None:
+    op.create_table(
+        "webhook_endpoints",
+        *_text("organization_id id url description types status"),
+        sa.Column("reason", sa.Text(), nullable=True),
+        *_number("since"),
+        *_text("sealed sealed_before"),
+        *_number("before_until created_at updated_at"),
+        sa.PrimaryKeyConstraint("organization_id", "id"),
+    )
+    op.create_table(
+        "notice_cursors", *_text("organization_id"), *_number("sequence"), sa.PrimaryKeyConstraint("organization_id")
+    )
+    op.create_table(
+        "notice_deliveries",
+        *_text("organization_id id target_id"),
+        *_number("sequence"),
+        *_text("type payload status"),
+        *_number("tries due_at lease_until generation"),
+        sa.Column("answer", sa.BigInteger(), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        *_number("queued_at created_at"),
+        sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("organization_id", "id"),
+    )
+    by_target = ["organization_id", "target_id", "created_at"]
+    op.create_index("notice_deliveries_by_target", "notice_deliveries", by_target)
+    op.create_index("notice_deliveries_by_time", "notice_deliveries", ["organization_id", "created_at"])
+    pending = sa.text("status = 'pending'")
+    op.create_index(
+        "notice_deliveries_due", "notice_deliveries", ["due_at"], sqlite_where=pending, postgresql_where=pending
+    )
+
+
+def _webhooks_back() -> None:
+    op.drop_table("notice_deliveries")
+    op.drop_table("notice_cursors")
+    op.drop_table("webhook_endpoints")
 
 
 def _text(names: str) -> list[sa.Column[str]]:
