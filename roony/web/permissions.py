@@ -104,6 +104,17 @@ read    GET    /users/{id}/keys
 own     POST   /users/{id}/keys
 own     DELETE /users/{id}/keys/{key_id}
 own     POST   /users/{id}/keys/{key_id}/rotate
+read    GET    /webhook_deliveries
+read    GET    /webhook_deliveries/{id}
+change  POST   /webhook_deliveries/{id}/replay
+read    GET    /webhook_endpoints
+change  POST   /webhook_endpoints
+read    GET    /webhook_endpoints/{id}
+change  PATCH  /webhook_endpoints/{id}
+change  DELETE /webhook_endpoints/{id}
+change  POST   /webhook_endpoints/{id}/replay
+change  POST   /webhook_endpoints/{id}/rotate_secret
+change  POST   /webhook_endpoints/{id}/test
 """
 
 

@@ -32,6 +32,8 @@ project.created project.frozen project.unfrozen project.updated purchase.booked 
 purchase.duplicate_refused purchase.raise_declined purchase.raise_refused purchase.raised
 reconciliation.ended reconciliation.started refund.queued stripe_transaction.capture stripe_transaction.refund
 user.created user.updated
+webhook_endpoint.changed webhook_endpoint.created webhook_endpoint.disabled webhook_endpoint.replayed
+webhook_endpoint.secret_rotated webhook_endpoint.tested
 """
 TOLD = {
     "alert.closed": "alert.closed",
@@ -72,6 +74,10 @@ COMPOSED = {
         f"{scope}.{word}" for scope in ("organization", "project", "agent") for word in ("frozen", "unfrozen")
     ],
     ("flows/movement.py", "action"): [],
+    ("flows/notification/endpoint.py", "f'webhook_endpoint.{verb}'"): [
+        f"webhook_endpoint.{verb}"
+        for verb in ("created", "changed", "secret_rotated", "tested", "replayed", "disabled")
+    ],
     ("flows/preflight.py", "f'connection.{self.kind}'"): ["connection.preflight", "connection.probe"],
     ("flows/public_key.py", "action"): ["agent.public_key_set", "agent.public_key_removed"],
     ("flows/stripe_transaction.py", "action"): ["refund.matched", "refund.queued"],

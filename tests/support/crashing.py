@@ -181,7 +181,7 @@ class Crashable:
     def environment(self, **more: str) -> dict[str, str]:
         """What every program is told."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("STRIPE_", "ROONY_"))}
-        told = {"ROONY_DATABASE_URL": self.database_url, **more}
+        told = {"ROONY_DATABASE_URL": self.database_url, "ROONY_OUTBOUND_NETWORKS": "127.0.0.0/8", **more}
         if self.simulator is not None:
             address = self.simulator.ready["url"]
             told |= {
@@ -268,7 +268,7 @@ class Crashable:
         self.crashes += 1
         self.sql(
             "UPDATE inbox SET lease_until = 0", "UPDATE outbox SET lease_until = 0",
-            "UPDATE app_tokens SET lease_until = 0",
+            "UPDATE app_tokens SET lease_until = 0", "UPDATE notice_deliveries SET lease_until = 0",
         )  # fmt: skip
         self.start(stop_at=self.next_stops.pop(0) if self.next_stops else "")
 
