@@ -50,14 +50,16 @@ class NoticeCursor(NamedTuple):
 class NoticeDelivery(NamedTuple):
     """One notice for one receiver. `status`: pending → delivered | dead | canceled, and pending again by a replay.
 
-    `sequence` is that of the audit record, 0 for a test. `answer` is the status of the last answer, `last_error` why it
-    did not count. `queued_at` is when it was made or last replayed.
+    `sequence` is that of the audit record, 0 for a test; `place` counts the notices of that record.
+    `answer` is the status of the last answer, `last_error` why it did not count. `queued_at` is when it was made or
+    last replayed.
     """
 
     organization_id: str
     id: str
     target_id: str
     sequence: int
+    place: int
     type: str
     payload: str
     status: str
@@ -115,7 +117,7 @@ def _body(kind: str, at: int, data: dict[str, Any]) -> str:
 def new_delivery(notice: Notice, target_id: str, place: int, payload: str, now: int) -> NoticeDelivery:
     """A delivery that is due at once, written as 0: an organization's time may run ahead of the worker's."""
     return NoticeDelivery(
-        notice.organization_id, delivery_id(target_id, notice.sequence, place), target_id, notice.sequence,
+        notice.organization_id, delivery_id(target_id, notice.sequence, place), target_id, notice.sequence, place,
         notice.type, payload, "pending", 0, 0, 0, 0, None, None, now, now, None,
     )  # fmt: skip
 

@@ -42,7 +42,7 @@ _ANY_DUE = select(notice_deliveries.c.id).where(*_IS_DUE).limit(1)
 _DUE = (
     select(notice_deliveries.c.organization_id, notice_deliveries.c.id)
     .where(*_IS_DUE)
-    .order_by(notice_deliveries.c.due_at, notice_deliveries.c.sequence)
+    .order_by(notice_deliveries.c.due_at, notice_deliveries.c.sequence, notice_deliveries.c.place)
     .limit(CLAIM_LIMIT)
     .with_for_update(skip_locked=True)
     .cte("due")
@@ -123,7 +123,7 @@ def claim(now: int, busy: Collection[str]) -> Callable[[Writer], list[NoticeDeli
 
     def work(writer: Writer) -> list[NoticeDelivery]:
         rows = writer.execute(_CLAIM, now=now, until=now + LEASE, busy=list(busy)).fetchall()
-        return sorted((NoticeDelivery(*row) for row in rows), key=lambda row: (row.due_at, row.sequence, row.id))
+        return sorted((NoticeDelivery(*row) for row in rows), key=lambda row: (row.due_at, row.sequence, row.place))
 
     return work
 

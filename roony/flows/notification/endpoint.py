@@ -174,7 +174,7 @@ class SendTest(Command[NoticeDelivery | Refusal]):
             return Refusal("endpoint_disabled", "The endpoint is disabled. Enable it first.", 409, id=row.id)
         payload = trial_payload(self.organization_id, row.id, now)
         delivery = NoticeDelivery(
-            self.organization_id, self.delivery_id, row.id, 0, TEST_TYPE, payload, "pending", 0, 0, 0, 0, None, None,
+            self.organization_id, self.delivery_id, row.id, 0, 0, TEST_TYPE, payload, "pending", 0, 0, 0, 0, None, None,
             now, now, None,
         )  # fmt: skip
         book.put(delivery)

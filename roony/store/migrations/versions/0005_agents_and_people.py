@@ -100,7 +100,7 @@ def _webhooks() -> None:
     op.create_table(
         "notice_deliveries",
         *_text("organization_id id target_id"),
-        *_number("sequence"),
+        *_number("sequence place"),
         *_text("type payload status"),
         *_number("tries due_at lease_until generation"),
         sa.Column("answer", sa.BigInteger(), nullable=True),

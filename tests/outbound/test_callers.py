@@ -1,0 +1,48 @@
+"""Who may speak to the network, and to which addresses: what an agent writes is never fetched."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import roony
+
+PACKAGE = Path(roony.__file__).parent
+# Packages that open connections.
+NETWORK = {"aiohttp", "apprise", "ftplib", "http", "httpcore2", "httpx2", "requests", "smtplib", "socket", "urllib3"}
+# The commands and the client speak to Roony, the gateway to Stripe, the simulator to Roony's own webhook door.
+SPEAKERS = {"cli", "client", "gateway", "outbound", "simulator"}
+
+
+def imports() -> Iterator[tuple[str, str]]:
+    """Every file of Roony with each package it imports."""
+    for path in PACKAGE.rglob("*.py"):
+        name = path.relative_to(PACKAGE).as_posix()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                yield from ((name, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                yield name, node.module
+
+
+def test_only_these_rings_open_connections() -> None:
+    speaking = {
+        name for name, package in imports() if package.partition(".")[0] in NETWORK or package == "urllib.request"
+    }
+    allowed = {name for name in speaking if name.partition("/")[0] in SPEAKERS}
+    # What an HTTP status is called opens nothing; PostgreSQL's and SQLite's drivers are not addresses of callers.
+    assert speaking - allowed == set()
+
+
+@pytest.mark.parametrize(("called", "callers"), [("poster.post", {"flows/notification/sending.py"})])
+def test_only_an_endpoints_address_is_posted_to(called: str, callers: set[str]) -> None:
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(called):
+                found.add(path.relative_to(PACKAGE).as_posix())
+                assert ast.unparse(node.args[0]) == "endpoint.url"
+    assert found == callers
