@@ -158,28 +158,24 @@ def list_purchases(
 
 
 @app.command()
-def budgets(url: str = UrlOption, as_json: bool = JsonOption) -> None:
+def budgets(task_id: TaskId = None, url: str = UrlOption, as_json: bool = JsonOption) -> None:
     """List the budgets the agent's purchases draw on, and what is left of each."""
     with agent(url) as roony:
-        answer = roony.check_budget()
+        answer = roony.check_budget(task_id=task_id)
     columns = ("scope", "period", "limit", "held", "spent", "available")
     print_list(answer, columns, as_json, "No budget is set for this agent.")
 
 
 @app.command()
-def rules(url: str = UrlOption, as_json: bool = JsonOption) -> None:
-    """Say which rules apply to the agent's purchases, level by level."""
+def rules(task_id: TaskId = None, url: str = UrlOption, as_json: bool = JsonOption) -> None:
+    """Say which rules apply to the agent's purchases, and which level sets each of them."""
     with agent(url) as roony:
-        answer = roony.get_spending_controls()
+        answer = roony.get_spending_controls(task_id=task_id)
     if as_json:
         print_json(answer)
         return
-    for rule in answer["data"]:
-        typer.echo(f"{rule['scope']} {rule['scope_id']}")
-        for sentence in rule["sentences"]:
-            typer.echo(f"  {sentence}")
-    if not answer["data"]:
-        typer.echo("No rules are set for this agent.")
+    for line in (*answer["merged"], *answer["budgets"]):
+        typer.echo(line["sentence"])
 
 
 @app.command()

@@ -190,6 +190,37 @@ class Rule(TypedDict):
     updated_at: str
 
 
+class Level(TypedDict):
+    """One scope of the agent's chain."""
+
+    scope: str
+    scope_id: str
+
+
+class MergedRule(TypedDict):
+    """One control as it applies in the end; `set_by` are the levels that say so, none where it is a default."""
+
+    control: str
+    value: Any
+    set_by: list[Level]
+    sentence: str
+
+
+class BudgetLeft(Budget):
+    """A limited budget, also as a sentence."""
+
+    sentence: str
+
+
+class SpendingControls(TypedDict):
+    """The rules level by level (`data`), what applies of them in the end (`merged`), and what is left to spend."""
+
+    data: list[Rule]
+    next_cursor: str | None
+    merged: list[MergedRule]
+    budgets: list[BudgetLeft]
+
+
 class Transaction(TypedDict):
     """A capture or refund as Stripe booked it; `amount` is never negative, `type` says which way."""
 

@@ -20,7 +20,7 @@ from roony.client.answers import (
     PurchaseStatus,
     Recurring,
     RequestedPurchase,
-    Rule,
+    SpendingControls,
     Transaction,
 )
 from roony.client.errors import RoonyError
@@ -164,14 +164,14 @@ def get_card(
     return details
 
 
-def check_budget() -> Talk[Page[Budget]]:
-    """Every budget the agent's purchases draw on, and what is left of each."""
-    return cast(Page[Budget], (yield from _get("/api/v1/budgets")))
+def check_budget(*, task_id: str | None = None) -> Talk[Page[Budget]]:
+    """Every budget the agent's purchases draw on, for a task or for what names none, and what is left of each."""
+    return cast(Page[Budget], (yield from _get("/api/v1/budgets", task_id=task_id)))
 
 
-def get_spending_controls() -> Talk[Page[Rule]]:
-    """The rules that apply to the agent, level by level, as fields and as sentences."""
-    return cast(Page[Rule], (yield from _get("/api/v1/controls")))
+def get_spending_controls(*, task_id: str | None = None) -> Talk[SpendingControls]:
+    """The rules that apply to the agent, for a task or for what names none, as fields and as sentences."""
+    return cast(SpendingControls, (yield from _get("/api/v1/controls", task_id=task_id)))
 
 
 def list_transactions(*, limit: int | None = None, cursor: str | None = None) -> Talk[Page[Transaction]]:

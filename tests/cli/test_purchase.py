@@ -102,8 +102,8 @@ def test_budgets_and_rules(roony: Run, agent: dict[str, str]) -> None:
     assert (budgets.exit_code, "495.00 USD" in budgets.stdout) == (0, True)
     rules = roony("purchase", "rules", **agent)
     assert rules.exit_code == 0
-    assert f"agent {agent['id']}" in rules.stdout
-    assert "100.00" in rules.stdout
+    assert "A person decides over 100.00 USD (set for this agent)." in rules.stdout
+    assert "495.00 USD of it is left" in rules.stdout
     for command in ("budgets", "rules"):
         assert json.loads(roony("purchase", command, "--json", **agent).stdout)["data"]
 

@@ -53,7 +53,9 @@ def test_every_operation(client: Any) -> None:
     assert (details["delivery"], details["number"]) == ("raw", made["card"]["number"])
     budget = next(row for row in client.check_budget()["data"] if row["limit"] is not None)
     assert (budget["held"], budget["available"]) == (5_499, 494_501)
-    assert any("100.00" in line for rule in client.get_spending_controls()["data"] for line in rule["sentences"])
+    rules = client.get_spending_controls(task_id="t-1")
+    assert {rule["control"]: rule["value"] for rule in rules["merged"]}["approval_threshold"] == 10_000
+    assert [row["available"] for row in rules["budgets"]] == [494_501]
     assert client.cancel_purchase(made["id"])["status"] == "canceled"
     assert client.list_transactions(limit=1) == {"data": [], "next_cursor": None}
 
