@@ -29,9 +29,8 @@ def main(merchant: str, amount: int) -> int:
         print(f"{purchase['id']}: {purchase['status']}")
         approval = purchase["approval"]
         if purchase["status"] == "awaiting_approval" and approval is not None:
-            print(
-                f"A person decides until {approval['expires_at']}: roony approval approve {approval['id']}", flush=True
-            )
+            print(f"A person decides until {approval['expires_at']}.", flush=True)
+            print(f"As the owner: roony approval approve {approval['id']}", flush=True)
             purchase = roony.wait_until_ready(purchase["id"], timeout=PATIENCE_SECONDS)
             print(f"{purchase['id']}: {purchase['status']}")
         for reason in purchase["decision"]["reasons"]:
