@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from roony.cli.budget import SCOPE_HELP
-from roony.cli.output import JsonOption, print_json, print_list, print_one
+from roony.cli.output import WRONG_USE, JsonOption, fail, print_json, print_list, print_one
 from roony.cli.remote import Remote, UrlOption, owner
 
 app = typer.Typer(help="Spending controls.", no_args_is_help=True)
@@ -110,3 +110,44 @@ def set_controls(
     wanted = {name: value for name, value in merged.items() if value is not None}
     answer = remote.put(_CONTROLS, {**where, "controls": wanted})
     print_json(answer) if as_json else print_one(answer["controls"], False)
+
+
+@app.command()
+def export(url: str = UrlOption) -> None:
+    """Print controls and budgets of the whole organization as YAML, to keep and to apply."""
+    from roony.cli.rules import fetch, to_yaml
+
+    typer.echo(to_yaml(fetch(owner(url))), nl=False)
+
+
+@app.command()
+def apply(
+    file: typer.FileText = typer.Argument(help="What `roony control export` printed, changed; - reads stdin."),
+    yes: bool = typer.Option(False, "--yes", help="Do not ask."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Only show what would be changed."),
+    url: str = UrlOption,
+) -> None:
+    """Show what a file changes and, after a yes, do it. What the file does not list stays as it is."""
+    from roony.cli.rules import as_diff, changes, fetch
+    from roony.cli.rules_file import WrongFile, read_rules
+
+    remote = owner(url)
+    try:
+        rules, lines = read_rules(file.read())
+        wanted = changes(fetch(remote), rules, lines)
+    except (WrongFile, UnicodeDecodeError) as error:
+        fail(f"{file.name}: {error}" if isinstance(error, WrongFile) else f"{file.name} is no text.", WRONG_USE)
+    if not wanted:
+        typer.echo("Nothing to change.")
+        return
+    typer.echo(as_diff(wanted))
+    if dry_run:
+        return
+    if not yes and not typer.confirm(f"Make {len(wanted)} changes?"):
+        fail("Nothing was changed.")
+    for place, change in enumerate(wanted):
+        answer = remote.call(change.method, change.path, change.body)
+        if not answer.is_success:
+            typer.echo(f"{place} of {len(wanted)} changes were made; this one was refused: {change.where}", err=True)
+            remote.accepted(answer)
+    typer.echo(f"{len(wanted)} changes made.")
