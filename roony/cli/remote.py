@@ -89,25 +89,34 @@ class Remote:
         return response.json()
 
 
-def refused(response: httpx2.Response) -> NoReturn:
-    """Ends the command with what Roony said and what to do next."""
+def said(response: httpx2.Response) -> str:
+    """Why Roony refused, and what to do next. Ends the command when it was not Roony that answered."""
     try:
         error = response.json()["error"]
         code, message = str(error["code"]), str(error["message"])
     except (ValueError, KeyError, TypeError):
         fail(f"This is no answer of Roony (HTTP {response.status_code}): look at --url or ROONY_URL.", FAILED)
-    _say(code, message, response.status_code, error.get("field"), error.get("id"))
+    return _words(code, message, response.status_code, error.get("field"), error.get("id"))
 
 
-def _say(code: str, message: str, status: int | None, field: str | None, id: str | None) -> NoReturn:
+def refused(response: httpx2.Response) -> NoReturn:
+    """Ends the command with what Roony said and what to do next."""
+    _end(said(response), response.status_code)
+
+
+def _words(code: str, message: str, status: int | None, field: str | None, id: str | None) -> str:
     parts = [f"{field}: {message}" if field else message]
     if id and id not in message:
         parts.append(f"See {id}.")
     hint = _NEXT.get(code) or _NEXT.get(status or 0)
     if hint is not None:
         parts.append(hint)
+    return " ".join(parts)
+
+
+def _end(words: str, status: int | None) -> NoReturn:
     # What the schema refuses was written wrongly by whoever typed it.
-    fail(" ".join(parts), WRONG_USE if status == 422 else FAILED)
+    fail(words, WRONG_USE if status == 422 else FAILED)
 
 
 def owner(url: str) -> Remote:
@@ -139,7 +148,7 @@ def agent(url: str) -> Iterator[Roony]:
     except Unreachable as error:
         fail(f"{error.message} {_START}", FAILED)
     except RoonyError as error:
-        _say(error.code, error.message, error.status, error.field, error.id)
+        _end(_words(error.code, error.message, error.status, error.field, error.id), error.status)
 
 
 def _local_key() -> str | None:

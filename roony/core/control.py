@@ -62,6 +62,8 @@ class Controls:
 
     purchase_limit: int | None = None
     approval_threshold: int | None = None
+    second_approval_threshold: int | None = None
+    approval_expiry_seconds: int | None = None
     approve_new_merchants: bool | None = None
     approve_categories: frozenset[str] | None = None
     allowed_merchants: tuple[str, ...] | None = None
@@ -97,6 +99,8 @@ MAX_ENTRIES = 500
 MAX_NAME_LENGTH = 200
 MIN_CARD_TTL_SECONDS, MAX_CARD_TTL_SECONDS = 60, 30 * 86_400
 MAX_DUPLICATE_WINDOW_SECONDS = 30 * 86_400
+# A hold waits as long as the people do.
+MIN_APPROVAL_SECONDS, MAX_APPROVAL_SECONDS = 60, 7 * 86_400
 MAX_VELOCITY_COUNT = 1_000_000
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 # Those of several scopes cannot be written as one.
@@ -238,6 +242,8 @@ def _first_of(order: tuple[str, ...]) -> Callable[[Iterable[str]], str]:
 _MERGES: dict[str, Callable[[list[Any]], Any]] = {
     "purchase_limit": min,
     "approval_threshold": min,
+    "second_approval_threshold": min,
+    "approval_expiry_seconds": min,
     "approve_new_merchants": any,
     "approve_categories": _union,
     "blocked_merchants": _joined,
@@ -347,6 +353,8 @@ _amount = _whole_number(0, MAX_AMOUNT, "minor units")
 _READERS: dict[str, Callable[[str, Any], Any]] = {
     "purchase_limit": _amount,
     "approval_threshold": _amount,
+    "second_approval_threshold": _amount,
+    "approval_expiry_seconds": _whole_number(MIN_APPROVAL_SECONDS, MAX_APPROVAL_SECONDS, "seconds"),
     "approve_new_merchants": _yes_or_no,
     "approve_categories": _categories,
     "allowed_merchants": _merchants,

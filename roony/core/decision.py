@@ -306,6 +306,11 @@ def _over_threshold(case: _Case) -> Iterator[Reason]:
             amount, most = case.money(case.ask.amount), case.money(threshold)
             message = f"{amount} is over {most}: above that a person decides for {_of(scope)}."
             yield Reason("APPROVAL_OVER_THRESHOLD", message, scope)
+        second = controls.second_approval_threshold
+        if second is not None and case.ask.amount > second:
+            amount, most = case.money(case.ask.amount), case.money(second)
+            message = f"{amount} is over {most}: above that two different people decide for {_of(scope)}."
+            yield Reason("APPROVAL_OVER_THRESHOLD", message, scope)
 
 
 def _new_merchant(case: _Case) -> Iterator[Reason]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 
-from roony.core.agent import Agent, Organization, Project
-from roony.core.approval import RENEWAL_LIFETIME, Approval, current_status
+from roony.core.agent import Organization
+from roony.core.approval import RENEWAL_LIFETIME, Approval, approval_lifetime, is_waiting
 from roony.core.authorization import (
     Authorization,
     AuthorizationRequest,
@@ -17,6 +16,7 @@ from roony.core.authorization import (
 )
 from roony.core.card import Card
 from roony.core.control import hold_amount, strictest
+from roony.core.decision import Reason
 from roony.core.ledger import committed_on
 from roony.core.mandate import by_payment, card_end, is_complete, paid_intervals, part_of, payment_of, waits
 from roony.core.money import format_amount
@@ -26,6 +26,7 @@ from roony.flows.ending import end_card
 from roony.flows.merchant import is_merchant_of
 from roony.flows.movement import ROONY, audit, interval_start, payments_of, place_payment
 from roony.flows.rules import budgets_of, controls_above
+from roony.flows.snapshot import snapshot
 from roony.store.book import Book
 
 
@@ -85,13 +86,20 @@ def ask_for_price(book: Book, purchase: Purchase, amount: int, decision_id: str,
     """Asks a person whether a mandate may go on at another price; one question at a time is open."""
     org = purchase.organization_id
     asked = book.get(Approval, org, purchase.approval_id) if purchase.approval_id else None
-    if asked is not None and current_status(asked, now) == "pending":
+    if asked is not None and is_waiting(asked, now):
         return purchase
     id = "apr_" + _digest(decision_id)
-    approval = Approval(
-        org, id, purchase.id, "pending", _snapshot(book, purchase, amount, now), now + RENEWAL_LIFETIME, None, None,
-        "", now, "renewal", amount,
+    rules = strictest([scoped for _, scoped in controls_above(book, purchase.chain)])
+    old, new = (format_amount(value, purchase.currency) for value in (purchase.amount, amount))
+    message = f"The price for each {purchase.interval} was {old}, the merchant asks for {new} now."
+    shown = snapshot(
+        book, purchase._replace(amount=amount, hold_amount=hold_amount(amount, rules)),
+        [Reason("PRICE_CHANGED", message)],
+        budgets_of(book, purchase.chain, now), rules.second_approval_threshold,
+        purchase.amount,
     )  # fmt: skip
+    until = now + approval_lifetime("renewal", rules.approval_expiry_seconds)
+    approval = Approval(org, id, purchase.id, "pending", shown, until, None, None, "", now, "renewal", amount)
     book.put(approval)
     purchase = purchase._replace(approval_id=id, updated_at=now)
     book.put(purchase)
@@ -159,35 +167,3 @@ def hold_id_of(decision_id: str) -> str:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-
-def _snapshot(book: Book, purchase: Purchase, amount: int, now: int) -> str:
-    """What the approver is shown: the new price beside the old one, and what is left of the budgets after it."""
-    org = purchase.organization_id
-    hold = hold_amount(amount, strictest([scoped for _, scoped in controls_above(book, purchase.chain)]))
-    agent, project = book.get(Agent, org, purchase.agent_id), book.get(Project, org, purchase.project_id)
-    old, new = (format_amount(value, purchase.currency) for value in (purchase.amount, amount))
-    message = f"The price for each {purchase.interval} was {old}, the merchant asks for {new} now."
-    return json.dumps(
-        {
-            "amount": amount,
-            "currency": purchase.currency,
-            "hold_amount": hold,
-            "agent": agent.name if agent else None,
-            "project": project.name if project else None,
-            "merchant": json.loads(purchase.merchant),
-            "merchant_known": True,
-            "description": purchase.description,
-            "reasons": [{"code": "PRICE_CHANGED", "message": message}],
-            "budgets": [
-                {
-                    "scope": b.scope,
-                    "period": b.period,
-                    "limit": b.limit_amount,
-                    "available_after": b.limit_amount - held - spent - hold,
-                }
-                for b, held, spent in budgets_of(book, purchase.chain, now)
-                if b.limit_amount is not None and b.currency == purchase.currency
-            ],
-        }
-    )

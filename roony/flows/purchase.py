@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from roony.core.agent import Agent, Chain, Organization, Project
-from roony.core.approval import DEFAULT_LIFETIME, Approval
+from roony.core.approval import Approval, approval_lifetime
 from roony.core.authorization import Authorization
 from roony.core.card import DEFAULT_LIFETIME_SECONDS, Card, compile_card, spending_limits
 from roony.core.connection import Connection
 from roony.core.control import Controls, strictest
-from roony.core.decision import DEFAULT_DUPLICATE_WINDOW_SECONDS, Ask, Decision, Facts, decide
+from roony.core.decision import DEFAULT_DUPLICATE_WINDOW_SECONDS, Ask, Decision, Facts, Reason, decide
 from roony.core.errors import Refusal
 from roony.core.merchant import normalise
 from roony.core.purchase import HOUR, RECURRING, KeptKey, Purchase, RecentPurchase, Velocity, fingerprint
 from roony.flows.movement import audit, place_hold
 from roony.flows.rules import budgets_of, controls_above, decision_json
 from roony.flows.scope import cardholder_scope
+from roony.flows.snapshot import snapshot
 from roony.flows.strictness import loosens
 from roony.store.book import Book
 from roony.store.command import Command
@@ -117,7 +118,7 @@ class AskPurchase(Command[Asked | Refusal]):
         if decision.verdict == "declined":
             book.put(purchase)
         else:
-            purchase, promise = self._hold(book, purchase, facts, now)
+            purchase, promise = self._hold(book, purchase, facts, decision.reasons, now)
         audit(
             book,
             purchase,
@@ -182,24 +183,20 @@ class AskPurchase(Command[Asked | Refusal]):
             payments=self.ask.recurring.payments if self.ask.recurring else 1,
         )
 
-    def _hold(self, book: Book, purchase: Purchase, facts: Facts, now: int) -> tuple[Purchase, OutboxPromise | None]:
+    def _hold(
+        self, book: Book, purchase: Purchase, facts: Facts, reasons: tuple[Reason, ...], now: int
+    ) -> tuple[Purchase, OutboxPromise | None]:
         purchase = place_hold(book, purchase, self.ids.hold, now)
         book.take_group(Authorization, (purchase.organization_id, purchase.id), ())
         book.put(RecentPurchase(purchase.organization_id, purchase.agent_id, purchase.fingerprint, purchase.id, now))
         count_velocity(book, purchase, now)
         if purchase.status == "awaiting_approval":
+            rules = strictest([scoped for _, scoped in facts.controls])
+            shown = snapshot(book, purchase, reasons, facts.budgets, rules.second_approval_threshold)
             approval = Approval(
-                purchase.organization_id,
-                self.ids.approval,
-                purchase.id,
-                "pending",
-                snapshot(purchase, facts),
-                now + DEFAULT_LIFETIME,
-                None,
-                None,
-                "",
-                now,
-            )
+                purchase.organization_id, self.ids.approval, purchase.id, "pending", shown,
+                now + approval_lifetime("purchase", rules.approval_expiry_seconds), None, None, "", now,
+            )  # fmt: skip
             book.put(approval)
             purchase = purchase._replace(approval_id=approval.id)
             book.put(purchase)
@@ -284,15 +281,21 @@ def promise_card(
     book.put(card)
     book.put(purchase)
     book.promise(promise)
-    known = book.get(KnownMerchant, purchase.organization_id, purchase.merchant_key)
+    _remember_merchant(book, purchase, now)
+    return purchase, promise
+
+
+def _remember_merchant(book: Book, purchase: Purchase, now: int) -> None:
+    """Counts one more approved purchase at its merchant, with its price."""
+    org, key = purchase.organization_id, purchase.merchant_key
+    known = book.get(KnownMerchant, org, key) or KnownMerchant(
+        org, key, json.loads(purchase.merchant)["name"], "[]", "[]", 0, now
+    )
     book.put(
-        known._replace(purchases=known.purchases + 1)
-        if known
-        else KnownMerchant(
-            purchase.organization_id, purchase.merchant_key, json.loads(purchase.merchant)["name"], "[]", "[]", 1, now
+        known._replace(
+            purchases=known.purchases + 1, last_at=now, last_amount=purchase.amount, last_currency=purchase.currency
         )
     )
-    return purchase, promise
 
 
 def count_velocity(book: Book, purchase: Purchase, now: int) -> None:
@@ -301,30 +304,3 @@ def count_velocity(book: Book, purchase: Purchase, now: int) -> None:
     before = book.get(Velocity, purchase.organization_id, purchase.agent_id, hour)
     purchases, amount = (before.purchases, before.amount) if before else (0, 0)
     book.put(Velocity(purchase.organization_id, purchase.agent_id, hour, purchases + 1, amount + purchase.amount))
-
-
-def snapshot(purchase: Purchase, facts: Facts) -> str:
-    """What the approver is shown: the wish, why a person is asked, and what is left after it."""
-    return json.dumps(
-        {
-            "amount": purchase.amount,
-            "currency": purchase.currency,
-            "hold_amount": purchase.hold_amount,
-            "agent": facts.agent.name if facts.agent else None,
-            "project": facts.project.name if facts.project else None,
-            "merchant": json.loads(purchase.merchant),
-            "merchant_known": facts.merchant_known,
-            "description": purchase.description,
-            "reasons": json.loads(purchase.decision)["reasons"],
-            "budgets": [
-                {
-                    "scope": b.scope,
-                    "period": b.period,
-                    "limit": b.limit_amount,
-                    "available_after": b.limit_amount - held - spent - purchase.hold_amount,
-                }
-                for b, held, spent in facts.budgets
-                if b.limit_amount is not None and b.currency == purchase.currency
-            ],
-        }
-    )

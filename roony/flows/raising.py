@@ -11,25 +11,30 @@ Between 2 and 3 the card stands for more here than at Stripe, which goes by its 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from roony.core.approval import DEFAULT_LIFETIME, Approval, current_status
-from roony.core.budget import period_start
+from roony.core.approval import Approval, approval_lifetime, is_last_yes, is_waiting, too_late
 from roony.core.card import Card, compile_card
 from roony.core.connection import Connection
 from roony.core.control import strictest
-from roony.core.decision import Ask, Decision, Facts, Reason, decide
+from roony.core.decision import Ask, Decision, Facts, Reason
 from roony.core.errors import Refusal, not_found
-from roony.core.ledger import Hold
-from roony.core.merchant import Merchant
 from roony.core.purchase import HOUR, RECURRING, Purchase, RecentPurchase, Velocity, fingerprint
-from roony.flows.approval import too_late
+from roony.flows.approval import (
+    Approver,
+    decide_again,
+    second_threshold,
+    write_first_yes,
+    write_last_yes,
+    write_refused_yes,
+)
 from roony.flows.card import dead, done
 from roony.flows.ending import end_card
-from roony.flows.movement import ROONY, audit, card_of, follow, periods_of, place_hold, void_hold
-from roony.flows.purchase import FIRST_LEASE, facts_of, snapshot
+from roony.flows.movement import ROONY, audit, card_of, follow, place_hold, void_hold
+from roony.flows.purchase import FIRST_LEASE
 from roony.flows.rules import decision_json
+from roony.flows.snapshot import snapshot
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -80,7 +85,7 @@ class RaisePurchase(Command[Raised | Refusal]):
         if refusal is not None or card is None:
             return refusal or _not_now(purchase)
         waiting = book.need(Approval, purchase.organization_id, purchase.approval_id) if purchase.approval_id else None
-        if waiting is not None and current_status(waiting, now) == "pending":
+        if waiting is not None and is_waiting(waiting, now):
             if waiting.amount == self.amount:
                 return Raised(purchase, None)
             message = "A person is asked about another amount for this purchase; wait for that decision."
@@ -97,14 +102,14 @@ class RaisePurchase(Command[Raised | Refusal]):
         self, book: Book, purchase: Purchase, ask: Ask, facts: Facts, decision: Decision, now: int
     ) -> Purchase:
         """An approval for the new amount; until it is given nothing changes."""
-        shown = purchase._replace(
-            amount=self.amount,
-            hold_amount=decision.hold_amount,
-            decision=decision_json(book, purchase.chain, ask, decision, facts, now),
-        )
+        rules = strictest([scoped for _, scoped in facts.controls])
+        shown = snapshot(
+            book, purchase._replace(amount=self.amount, hold_amount=decision.hold_amount), decision.reasons,
+            facts.budgets, rules.second_approval_threshold, purchase.amount,
+        )  # fmt: skip
         approval = Approval(
-            purchase.organization_id, self.ids.approval, purchase.id, "pending", snapshot(shown, facts),
-            now + DEFAULT_LIFETIME, None, None, "", now, "raise", self.amount,
+            purchase.organization_id, self.ids.approval, purchase.id, "pending", shown,
+            now + approval_lifetime("raise", rules.approval_expiry_seconds), None, None, "", now, "raise", self.amount,
         )  # fmt: skip
         book.put(approval)
         purchase = purchase._replace(approval_id=approval.id, updated_at=now)
@@ -123,7 +128,7 @@ class ApproveRaise(Command[Raised | Refusal]):
     organization_id: str
     approval: Approval
     purchase: Purchase
-    actor: str
+    approver: Approver
     note: str
     ids: RaiseIds
     amount: int | None = None
@@ -151,15 +156,20 @@ class ApproveRaise(Command[Raised | Refusal]):
         if refusal is not None or card is None:
             return refusal or _not_now(purchase)
         ask, facts, decision = _decide(book, purchase, self._amount, now, by_person=True)
-        decided = approval._replace(status="approved", decided_by=self.actor, decided_at=now, note=self.note)
+        last = is_last_yes(approval, self.approver.user_id, self._amount, purchase.currency, second_threshold(facts))
+        if isinstance(last, Refusal):
+            return last
         if decision.verdict == "declined":
-            note = self.note or "The rules no longer allow it."
-            book.put(decided._replace(status="denied", note=note))
-            _declined(book, purchase, self.actor, self._amount, decision, now)
+            codes = [reason.code for reason in decision.reasons]
+            write_refused_yes(book, approval, purchase, self.approver, self._amount, self.note, codes, now)
             return Raised(purchase, None)
         # From here it must succeed: only writes below.
-        book.put(decided)
-        return _lift(book, purchase, card, ask, facts, decision, self.ids, self.actor, now)
+        if not last:
+            write_first_yes(book, approval, purchase, self.approver, self._amount, self.note, now)
+            return Raised(purchase, None)
+        raised = _lift(book, purchase, card, ask, facts, decision, self.ids, self.approver.actor, now)
+        write_last_yes(book, approval, raised.purchase, self.approver, self._amount, self.note, decision, now)
+        return raised
 
 
 def _needs(purchase: Purchase, amount: int, now: int) -> Needs:
@@ -205,27 +215,14 @@ def _not_raisable(book: Book, purchase: Purchase, card: Card | None, amount: int
 
 
 def _decide(book: Book, purchase: Purchase, amount: int, now: int, *, by_person: bool) -> tuple[Ask, Facts, Decision]:
-    """Decides the purchase at `amount` as if it were asked now; what it holds and counts itself is left out."""
-    merchant = Merchant.from_json(purchase.merchant)
-    ask = Ask(amount, purchase.currency, merchant, purchase.task_id, allow_duplicate=by_person)
-    facts = facts_of(book, purchase.chain, ask, now, purchase)
-    hold = book.get(Hold, purchase.organization_id, purchase.hold_id) if purchase.hold_id else None
-    own = set(periods_of(hold)) if hold is not None else set()
-    budgets = tuple(
-        (budget, held - (purchase.held if _in(own, budget, now) else 0), spent) for budget, held, spent in facts.budgets
-    )
-    facts = replace(facts, budgets=budgets)
-    decision = decide(ask, facts, now)
+    """Decides the purchase at `amount`, and never lets an agent have more than a person said yes to."""
+    ask, facts, decision = decide_again(book, purchase, amount, now, by_person=by_person)
     if decision.verdict == "approved" and purchase.approval_id is not None:
         # A person may have said yes to less than was asked: no rule of now gives the agent more than that (P7).
         message = "A person was asked about this purchase: a person decides about a higher price too."
         reasons = (Reason("APPROVAL_OVER_THRESHOLD", message),)
         decision = decision._replace(verdict="needs_approval", reasons=reasons)
     return ask, facts, decision
-
-
-def _in(periods: set[tuple[str, int]], budget: Any, now: int) -> bool:
-    return (budget.id, period_start(budget.period, budget.time_zone, now)) in periods
 
 
 def _declined(book: Book, purchase: Purchase, actor: str, amount: int, decision: Decision, now: int) -> Refusal:

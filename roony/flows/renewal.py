@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from roony.core.approval import Approval, current_status
+from roony.core.approval import Approval, is_last_yes, too_late
 from roony.core.card import Card, compile_card, is_raised, raised_controls, spending_limits
 from roony.core.control import strictest
 from roony.core.decision import Ask, Decision, Facts, decide
@@ -19,6 +19,7 @@ from roony.core.errors import Refusal, not_found
 from roony.core.merchant import Merchant
 from roony.core.purchase import HOUR, RECURRING, Purchase, RecentPurchase, Velocity, fingerprint
 from roony.flows.alert import alert_row, raise_alert
+from roony.flows.approval import Approver, second_threshold, write_first_yes, write_last_yes, write_refused_yes
 from roony.flows.card import FinishPromise, dead
 from roony.flows.connection import ask_stripe
 from roony.flows.context import FlowContext
@@ -47,7 +48,7 @@ class ApproveRenewal(Command[Purchase | Refusal]):
     organization_id: str
     approval: Approval
     purchase: Purchase
-    actor: str
+    approver: Approver
     note: str
     promise_id: str
     amount: int | None = None
@@ -77,26 +78,26 @@ class ApproveRenewal(Command[Purchase | Refusal]):
         approval, purchase = book.get(Approval, org, self.approval.id), book.get(Purchase, org, self.purchase.id)
         if approval is None or purchase is None or approval.purchase_id != purchase.id:
             return not_found("approval", self.approval.id)
-        status = current_status(approval, now)
-        if status == "pending" and (purchase.kind != RECURRING or purchase.ended_at is not None):
-            status = "of no use, since its purchase is over"
-        if status != "pending":
-            message = f"This approval is already {status}; nothing was changed."
-            return Refusal("approval_closed", message, 409, id=approval.id)
+        late = too_late(approval, now)
+        if late is None and (purchase.kind != RECURRING or purchase.ended_at is not None):
+            message = "This approval is of no use, since its purchase is over; nothing was changed."
+            late = Refusal("approval_closed", message, 409, id=approval.id)
+        if late is not None:
+            return late
         facts, decision = self._decide(book, purchase, now)
-        codes = [reason.code for reason in decision.reasons]
+        last = is_last_yes(approval, self.approver.user_id, self._amount, purchase.currency, second_threshold(facts))
+        if isinstance(last, Refusal):
+            return last
         # From here the yes must be recorded: only writes below.
-        decided = approval._replace(status="approved", decided_by=self.actor, decided_at=now, note=self.note)
         if decision.verdict == "declined":
-            book.put(decided._replace(status="denied", note=self.note or "The rules no longer allow it."))
-            audit(book, purchase, self.actor, "approval.refused_by_rules", now, approval=approval.id, reasons=codes)
+            codes = [reason.code for reason in decision.reasons]
+            write_refused_yes(book, approval, purchase, self.approver, self._amount, self.note, codes, now)
             return purchase
-        book.put(decided)
+        if not last:
+            write_first_yes(book, approval, purchase, self.approver, self._amount, self.note, now)
+            return purchase
         purchase = self._change(book, purchase, facts, decision, now)
-        audit(
-            book, purchase, self.actor, "approval.approved", now, approval=approval.id, amount=purchase.amount,
-            hold=purchase.hold_amount, note=self.note, reasons=codes,
-        )  # fmt: skip
+        write_last_yes(book, approval, purchase, self.approver, self._amount, self.note, decision, now)
         return purchase
 
     def _decide(self, book: Book, purchase: Purchase, now: int) -> tuple[Facts, Decision]:

@@ -51,7 +51,10 @@ OPEN_AUTHORIZATION = "status = 'pending' OR (status = 'closed' AND captured = 0)
 
 
 class KnownMerchant(NamedTuple):
-    """A merchant an organization has bought from; `network_ids` and `aliases` are JSON lists learned from purchases."""
+    """A merchant an organization has bought from; `network_ids` and `aliases` are JSON lists learned from purchases.
+
+    The `last_*` columns say when the newest purchase was approved, and at what price; None if before they were kept.
+    """
 
     organization_id: str
     merchant_key: str
@@ -60,6 +63,9 @@ class KnownMerchant(NamedTuple):
     network_ids: str
     purchases: int
     first_at: int
+    last_at: int | None = None
+    last_amount: int | None = None
+    last_currency: str | None = None
 
 
 class InboxEvent(NamedTuple):

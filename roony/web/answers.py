@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from roony.core.agent import Agent, Organization, Project
 from roony.core.alert import Alert
-from roony.core.approval import Approval, current_status
+from roony.core.approval import Approval, current_status, what_was_shown
 from roony.core.audit import AuditRecord
 from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.budget import available
@@ -188,11 +188,16 @@ def control_version(row: ControlVersion) -> Json:
 
 def approval(row: Approval, now: int) -> Json:
     """An approval with what its approver is shown; `now` in microseconds UTC."""
+    snapshot = what_was_shown(row)
+    if "history" in snapshot:
+        snapshot["history"] |= {name: time(snapshot["history"][name]) for name in ("first_at", "last_at")}
     return {
         "id": row.id, "purchase_id": row.purchase_id, "kind": row.kind, "amount": row.amount,
-        "status": current_status(row, now), "snapshot": json.loads(row.snapshot),
-        "expires_at": time(row.expires_at), "decided_by": row.decided_by, "decided_at": time(row.decided_at),
-        "note": row.note, "created_at": time(row.created_at),
+        "status": current_status(row, now), "snapshot": snapshot,
+        "expires_at": time(row.expires_at), "first_approved_by": row.first_approved_by,
+        "first_approved_at": time(row.first_approved_at), "approved_amount": row.approved_amount,
+        "decided_by": row.decided_by, "decided_at": time(row.decided_at), "note": row.note,
+        "created_at": time(row.created_at),
     }  # fmt: skip
 
 

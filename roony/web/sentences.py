@@ -65,6 +65,10 @@ def _hours(hours: ActiveHours) -> str:
 _SENTENCES: dict[str, Callable[[Any, str], str]] = {
     "purchase_limit": lambda value, currency: f"One purchase is {format_amount(value, currency)} at most.",
     "approval_threshold": lambda value, currency: f"A person decides over {format_amount(value, currency)}.",
+    "second_approval_threshold": lambda value, currency: (
+        f"Two different people decide over {format_amount(value, currency)}."
+    ),
+    "approval_expiry_seconds": lambda value, _: f"A person has {value} seconds to decide; then the answer is no.",
     "approve_new_merchants": lambda value, _: (
         "A person decides about a merchant nothing was bought from before."
         if value

@@ -40,7 +40,8 @@ WEEKDAYS = frozenset(range(5))
 
 
 INTERFACE = """
-purchase_limit approval_threshold approve_new_merchants approve_categories allowed_merchants blocked_merchants
+purchase_limit approval_threshold second_approval_threshold approval_expiry_seconds
+approve_new_merchants approve_categories allowed_merchants blocked_merchants
 allowed_categories blocked_categories allowed_countries blocked_countries velocity_count velocity_amount active_hours
 card_ttl_seconds tolerance_amount tolerance_percent merchant_lock foreign_currency delivery duplicate_window_seconds
 """
@@ -57,6 +58,10 @@ def test_fields_are_those_of_the_interface() -> None:
         ("purchase_limit", 0, 0),
         ("purchase_limit", MAX_AMOUNT, MAX_AMOUNT),
         ("approval_threshold", 10_000, 10_000),
+        ("second_approval_threshold", 0, 0),
+        ("second_approval_threshold", 100_000, 100_000),
+        ("approval_expiry_seconds", 60, 60),
+        ("approval_expiry_seconds", 7 * 86_400, 7 * 86_400),
         ("approve_new_merchants", True, True),
         ("approve_new_merchants", False, False),
         ("approve_categories", ["airlines_air_carriers", "7011"], frozenset({"4511", "7011"})),
@@ -98,6 +103,10 @@ def test_what_an_owner_may_set(field: str, value: Any, read: Any) -> None:
         ("purchase_limit", "100"),
         ("purchase_limit", True),
         ("approval_threshold", False),
+        ("second_approval_threshold", -1),
+        ("second_approval_threshold", "1000"),
+        ("approval_expiry_seconds", 59),
+        ("approval_expiry_seconds", 7 * 86_400 + 1),
         ("approve_new_merchants", 1),
         ("approve_new_merchants", "yes"),
         ("approve_categories", "software"),
@@ -170,6 +179,8 @@ CONTROLS = st.builds(
     Controls,
     purchase_limit=AMOUNTS,
     approval_threshold=AMOUNTS,
+    second_approval_threshold=AMOUNTS,
+    approval_expiry_seconds=st.none() | st.integers(60, 7 * 86_400),
     approve_new_merchants=st.none() | st.booleans(),
     approve_categories=lists_of(CODES),
     allowed_merchants=MERCHANTS,
@@ -190,8 +201,10 @@ CONTROLS = st.builds(
     duplicate_window_seconds=AMOUNTS,
 )
 SCOPED = st.lists(CONTROLS, max_size=3)
-LIMITS = {"purchase_limit", "approval_threshold", "velocity_count", "velocity_amount"}
-SMALLEST = LIMITS | {"card_ttl_seconds", "tolerance_amount", "tolerance_percent"}
+LIMITS = {
+    "purchase_limit", "approval_threshold", "second_approval_threshold", "velocity_count", "velocity_amount",
+}  # fmt: skip
+SMALLEST = LIMITS | {"approval_expiry_seconds", "card_ttl_seconds", "tolerance_amount", "tolerance_percent"}
 ORDERED = (("merchant_lock", MERCHANT_LOCKS), ("foreign_currency", FOREIGN_CURRENCIES), ("delivery", DELIVERIES))
 
 

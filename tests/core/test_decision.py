@@ -211,6 +211,17 @@ SCENARIOS: dict[str, tuple[Ask, Facts, list[str]]] = {
     # a person decides
     "at-the-threshold": (ASK, on("agent", approval_threshold=12_999, tolerance_amount=500), []),
     "over-the-threshold": (ASK, on("agent", approval_threshold=12_998), ["APPROVAL_OVER_THRESHOLD"]),
+    "at-the-second-threshold": (ASK, on("agent", second_approval_threshold=12_999, tolerance_amount=500), []),
+    "over-the-second-threshold-alone": (
+        ASK,
+        on("project", second_approval_threshold=12_998),
+        ["APPROVAL_OVER_THRESHOLD"],
+    ),
+    "over-both-thresholds": (
+        ASK,
+        on("agent", approval_threshold=1, second_approval_threshold=2),
+        ["APPROVAL_OVER_THRESHOLD", "APPROVAL_OVER_THRESHOLD"],
+    ),
     "threshold-zero-asks-always": (
         replace(ASK, amount=1),
         on("agent", approval_threshold=0),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from roony.core.agent import Organization
-from roony.core.approval import Approval
+from roony.core.approval import Approval, what_was_shown
 from roony.core.audit import AuditRecord
 from roony.core.budget import BudgetPeriod
 from roony.core.card import Card
@@ -18,13 +18,13 @@ from roony.core.connection import Connection
 from roony.core.errors import Refusal
 from roony.core.ledger import Entry, Hold
 from roony.core.purchase import Purchase
-from roony.flows.approval import Approve, ApproveIds, Deny, ExpireApproval, shown
+from roony.flows.approval import Approve, ApproveIds, Deny, ExpireApproval
 from roony.store.tables import OutboxPromise
 from tests.support.books import AGENT, CONNECTION, ORG, Books, open_books
 from tests.support.memory import MemoryBooks
 from tests.support.postgres import swept_books_database
 from tests.support.promises import all_is_well, money_rows
-from tests.support.story import Story, neat
+from tests.support.story import PERSON, Story, neat
 from tests.support.tills import DATABASES
 
 
@@ -45,7 +45,7 @@ def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
 
 def approve(books: Books, purchase: Purchase, amount: int | None = None, note: str = "") -> Any:
     ids = ApproveIds(*(books.new_id(prefix) for prefix in ("hold", "crd", "out")))
-    return books.run(Approve(ORG, purchase.approval_id or "", purchase, "usr_1", note, ids, amount))
+    return books.run(Approve(ORG, purchase.approval_id or "", purchase, PERSON, note, ids, amount))
 
 
 def deny(books: Books, purchase: Purchase) -> Any:
@@ -110,7 +110,7 @@ def test_life(name: str, books: Books) -> None:
 def test_the_snapshot_is_what_the_person_saw(books: Books) -> None:
     purchase = books.ask(10_000).purchase
     approval = books.row(Approval)
-    seen = shown(approval)
+    seen = what_was_shown(approval)
     assert (seen["amount"], seen["agent"], seen["project"]) == (10_000, "Buyer", "Research")
     assert [reason["code"] for reason in seen["reasons"]] == ["APPROVAL_OVER_THRESHOLD"]
     budgets = [(budget["scope"], budget["period"], budget["available_after"]) for budget in seen["budgets"]]

@@ -26,6 +26,7 @@ from tests.support.books import AGENT, ORG, Books, open_books
 from tests.support.memory import MemoryBooks
 from tests.support.postgres import swept_books_database
 from tests.support.promises import all_is_well, hold_fits, money_rows
+from tests.support.story import PERSON
 from tests.support.tills import DATABASES
 
 FROM, TO = 10_000, 15_000
@@ -56,7 +57,7 @@ def approve(books: Books, approval_id: str, amount: int | None = None) -> Any:
     approval = books.row(Approval, id=approval_id)
     purchase = books.row(Purchase, id=approval.purchase_id)
     ids = RaiseIds(books.new_id("hold"), books.new_id("apr"), books.new_id("out"))
-    return books.run(ApproveRaise(ORG, approval, purchase, "person", "fine", ids, amount))
+    return books.run(ApproveRaise(ORG, approval, purchase, PERSON, "fine", ids, amount))
 
 
 def confirm(books: Books, purchase: Purchase) -> None:
@@ -300,7 +301,7 @@ class TestApproval:
         books.controls(approve_new_merchants=True)
         asked = books.ask(TO).purchase
         ids = ApproveIds(books.new_id("hold"), "crd_low", books.new_id("out"))
-        books.run(Approve(ORG, asked.approval_id or "", asked, "person", "less will do", ids, FROM))
+        books.run(Approve(ORG, asked.approval_id or "", asked, PERSON, "less will do", ids, FROM))
         made = MadeCard("ic_low", "active", "4242", 12, 2030)
         books.run(RecordCard(ORG, "crd_low", made, books.new_id("out")))
         raised = lift(books, asked)

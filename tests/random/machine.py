@@ -40,6 +40,7 @@ from tests.random.network import MERCHANTS, Event, Network, NetworkAuthorization
 from tests.random.watch import Counts, Watch, plain
 from tests.support.books import CONNECTION, ORG
 from tests.support.promises import MONEY
+from tests.support.story import PERSON
 
 NUMBER = st.integers(0, 2**16)
 AMOUNTS = (900, 3_000, 7_000, 9_500, 20_000, 70_000, 50)
@@ -216,11 +217,11 @@ class CompanyMachine(RuleBasedStateMachine):
 
     def _yes(self, approval: Approval, purchase: Purchase, amount: int | None) -> Any:
         if approval.kind == "renewal":
-            return ApproveRenewal(ORG, approval, purchase, "usr_1", "", self.books.new_id("out"), amount)
+            return ApproveRenewal(ORG, approval, purchase, PERSON, "", self.books.new_id("out"), amount)
         if approval.kind == "raise":
-            return ApproveRaise(ORG, approval, purchase, "usr_1", "", self._raise_ids(), amount)
+            return ApproveRaise(ORG, approval, purchase, PERSON, "", self._raise_ids(), amount)
         ids = ApproveIds(*(self.books.new_id(prefix) for prefix in ("hold", "crd", "out")))
-        return Approve(ORG, approval.id, purchase, "usr_1", "", ids, amount)
+        return Approve(ORG, approval.id, purchase, PERSON, "", ids, amount)
 
     def _raise_ids(self) -> RaiseIds:
         return RaiseIds(*(self.books.new_id(prefix) for prefix in ("hold", "apr", "out")))

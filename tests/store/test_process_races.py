@@ -22,10 +22,11 @@ from roony.core.errors import Refusal
 from roony.core.ledger import Hold
 from roony.core.purchase import KeptKey, Purchase
 from roony.core.settlement import StripeTransaction
-from roony.flows.approval import Approve, ApproveIds, ExpireApproval
+from roony.flows.approval import Approve, ApproveIds, Approver, Deny, ExpireApproval
 from roony.flows.card import ExpireCard
 from roony.flows.ending import CancelPurchase
 from roony.flows.freeze import Freeze
+from roony.flows.limits import SetBudget
 from roony.flows.settlement import BookAuthorization, BookTransaction
 from roony.store import inbox, outbox
 from roony.store.command import Command
@@ -158,18 +159,124 @@ class Pair(NamedTuple):
     second_won: Callable[[Any, Any], None]
 
 
-def waiting(books: Books) -> Purchase:
+def waiting(books: Books, **controls: int) -> Purchase:
     """A purchase that waits for a person."""
-    books.controls(AGENT, "agent", approval_threshold=5_000)
+    books.controls(AGENT, "agent", approval_threshold=5_000, **controls)
     asked = books.ask()
     assert asked.purchase.status == "awaiting_approval"
     purchase: Purchase = asked.purchase
     return purchase
 
 
-def approve(books: Books, purchase: Purchase) -> Approve:
+def approve(books: Books, purchase: Purchase, person: str = "usr_1", amount: int | None = None) -> Approve:
     ids = ApproveIds(*(books.new_id(prefix) for prefix in ("hold", "crd", "out")))
-    return Approve(ORG, purchase.approval_id or "", purchase, "usr_1", "", ids, None)
+    return Approve(ORG, purchase.approval_id or "", purchase, Approver(person, person), "", ids, amount)
+
+
+def one_card(books: Books, held: int) -> None:
+    """One card was promised, once, and this is held for it."""
+    assert len(books.rows(Card)) == len(books.rows(OutboxPromise)) == 1
+    assert (books.row(Purchase).status, books.row(Purchase).held) == ("issuing", held)
+
+
+def approve_twice(books: Books) -> Pair:
+    """Two people click: one makes the card, the other is told who was first."""
+    purchase = waiting(books)
+
+    def won_by(winner: str) -> Callable[[Any, Any], None]:
+        def expect(yes: Any, late: Any) -> None:
+            assert yes.promise is not None
+            assert (late.code, f"approved by {winner}," in late.message) == ("approval_closed", True)
+            assert books.row(Approval).decided_by == winner
+            one_card(books, purchase.amount)
+
+        return expect
+
+    pair = (approve(books, purchase), approve(books, purchase, "usr_2"))
+    return Pair(*pair, (NOW, NOW), won_by("usr_1"), won_by("usr_2"))
+
+
+def approve_and_deny(books: Books) -> Pair:
+    """A yes and a no: what came first holds, the other one is told of it."""
+    purchase = waiting(books)
+
+    def first_won(yes: Any, no: Any) -> None:
+        assert yes.promise is not None
+        assert (no.code, "already approved by usr_1" in no.message) == ("approval_closed", True)
+        one_card(books, purchase.amount)
+
+    def second_won(no: Any, yes: Any) -> None:
+        assert (no.status, no.held) == ("declined", 0)
+        assert (yes.code, "already denied by usr_2" in yes.message) == ("approval_closed", True)
+        assert books.rows(Card) == books.rows(OutboxPromise) == []
+
+    deny = Deny(ORG, purchase.approval_id or "", "usr_2", "no", "out_deny")
+    return Pair(approve(books, purchase), deny, (NOW, NOW), first_won, second_won)
+
+
+def approve_and_spend(books: Books) -> Pair:
+    """A yes to more than was asked, and an ask that takes the same rest of the budget (P1)."""
+    purchase = waiting(books)
+    more, rest = purchase.amount + 4_000, 4_000
+    books.limit(AGENT, "day", more)
+
+    def first_won(yes: Any, asked: Any) -> None:
+        assert yes.promise is not None
+        assert asked.purchase.status == "declined"
+        assert sum(row.held for row in books.rows(BudgetPeriod, budget_id="bud_agent_day")) == more
+
+    def second_won(asked: Any, yes: Any) -> None:
+        assert asked.purchase.status == "issuing"
+        assert (yes.purchase.status, yes.purchase.held, yes.promise) == ("declined", 0, None)
+        assert sum(row.held for row in books.rows(BudgetPeriod, budget_id="bud_agent_day")) == rest
+
+    ask = books.ask_command(rest, "Notion")
+    return Pair(approve(books, purchase, amount=more), ask, (NOW, NOW), first_won, second_won)
+
+
+def approve_and_lower_the_budget(books: Books) -> Pair:
+    """A yes, and the owner who takes the budget away: a granted hold stays good, a later yes is refused."""
+    purchase = waiting(books)
+
+    def first_won(yes: Any, lowered: Any) -> None:
+        assert yes.promise is not None
+        one_card(books, purchase.amount)
+
+    def second_won(lowered: Any, yes: Any) -> None:
+        assert (yes.purchase.status, yes.purchase.held, yes.promise) == ("declined", 0, None)
+        assert books.row(Approval).status == "denied"
+        assert books.rows(Card) == []
+
+    lower = SetBudget(ORG, "agent", AGENT, "usd", "month", purchase.amount - 1, "usr_2")
+    return Pair(approve(books, purchase), lower, (NOW, NOW), first_won, second_won)
+
+
+def two_people_agree(books: Books) -> Pair:
+    """Above the second threshold, at once: whoever comes second decides, with the rules checked again."""
+    purchase = waiting(books, second_approval_threshold=6_000)
+
+    def both(first: Any, last: Any) -> None:
+        assert first.promise is None
+        assert last.promise is not None
+        row = books.row(Approval)
+        assert {row.first_approved_by, row.decided_by} == {"usr_1", "usr_2"}
+        one_card(books, purchase.amount)
+
+    pair = (approve(books, purchase), approve(books, purchase, "usr_2"))
+    return Pair(*pair, (NOW, NOW), both, both)
+
+
+def one_person_twice(books: Books) -> Pair:
+    """Above the second threshold the same person, from two windows at once, is one person."""
+    purchase = waiting(books, second_approval_threshold=6_000)
+
+    def either(first: Any, again: Any) -> None:
+        assert first.promise is None
+        assert again.code == "second_person_needed"
+        assert (books.row(Approval).status, books.row(Approval).first_approved_by) == ("pending", "usr_1")
+        assert (books.row(Purchase).status, books.rows(Card)) == ("awaiting_approval", [])
+
+    return Pair(approve(books, purchase), approve(books, purchase), (NOW, NOW), either, either)
 
 
 def approve_and_cancel(books: Books) -> Pair:
@@ -267,7 +374,11 @@ def pay_and_freeze(books: Books) -> Pair:
     return Pair(books.authorization_command(purchase), freeze, (NOW, NOW), first_won, second_won)
 
 
-PAIRS = [approve_and_cancel, approve_and_expire, pay_and_expire_card, capture_and_expiry, pay_and_freeze]
+PAIRS = [
+    approve_and_cancel, approve_and_expire, approve_twice, approve_and_deny, approve_and_spend,
+    approve_and_lower_the_budget, two_people_agree, one_person_twice, pay_and_expire_card, capture_and_expiry,
+    pay_and_freeze,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("swapped", [False, True], ids=["first first", "second first"])

@@ -25,6 +25,7 @@ from roony.store.writer import Writer
 from roony.wiring import DatabaseUnusable, open_database
 from tests.support.books import AGENT, ORG, Books
 from tests.support.promises import all_is_well
+from tests.support.story import PERSON
 
 NOBODY = 65_534
 
@@ -112,7 +113,7 @@ class TestClockJumpsBack:
         books.ask(100, "Notion")
         books.clock.advance(-3_600)
         ids = ApproveIds("hold_late", "crd_late", "out_late")
-        late = books.run(Approve(ORG, purchase.approval_id, purchase, "usr_1", "", ids, None))
+        late = books.run(Approve(ORG, purchase.approval_id, purchase, PERSON, "", ids, None))
         assert isinstance(late, Refusal)
         books.run(ExpireApproval(ORG, purchase.approval_id, "out_expire"))
         assert books.row(Purchase, id=purchase.id).status == "expired"

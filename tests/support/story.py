@@ -29,7 +29,7 @@ from roony.core.errors import Refusal
 from roony.core.merchant import Merchant
 from roony.core.purchase import Purchase, Recurring
 from roony.core.settlement import AuthorizationStatement, Discrepancy, HistoryEntry, TransactionStatement
-from roony.flows.approval import Approve, ApproveIds, Deny
+from roony.flows.approval import Approve, ApproveIds, Approver, Deny
 from roony.flows.authorization import Withdraw
 from roony.flows.card import ExpireCard, FailCard, MadeCard, RecordCard
 from roony.flows.card_event import BookCard
@@ -53,6 +53,8 @@ REASONS = {
     "newword": (False, "quantum_declined"),
     "controls": (False, "spending_controls"),
 }
+# Whoever says yes here: a user.
+PERSON = Approver("usr_1", "usr_1")
 FIGMA = Merchant("FIGMA", None, "5734", "US", "net_1")
 
 
@@ -272,7 +274,7 @@ class Story:
         ids = ApproveIds(*(self.books.new_id(prefix) for prefix in ("hold", "crd", "out")))
         purchase = self.purchase
         changed = int(amount) if amount else None
-        answer = self.books.run(Approve(ORG, purchase.approval_id or "", purchase, "usr_1", "", ids, changed))
+        answer = self.books.run(Approve(ORG, purchase.approval_id or "", purchase, PERSON, "", ids, changed))
         if isinstance(answer, Refusal):
             return answer.code
         self.promise = answer.promise
@@ -282,7 +284,7 @@ class Story:
         purchase = self.purchase
         approval = self.books.row(Approval, id=purchase.approval_id)
         changed = int(amount) if amount else None
-        answer = self.books.run(ApproveRenewal(ORG, approval, purchase, "usr_1", "", self.books.new_id("out"), changed))
+        answer = self.books.run(ApproveRenewal(ORG, approval, purchase, PERSON, "", self.books.new_id("out"), changed))
         return answer.code if isinstance(answer, Refusal) else None
 
     def _days(self, days: str) -> None:
@@ -303,4 +305,4 @@ def neat(table: str) -> str:
     return "\n".join(lines)
 
 
-__all__ = ["FIGMA", "Story", "history", "kept_event", "neat", "statement", "transaction"]
+__all__ = ["FIGMA", "PERSON", "Story", "history", "kept_event", "neat", "statement", "transaction"]

@@ -200,7 +200,8 @@ def test_budgets_are_those_of_the_whole_chain(company: Company) -> None:
 
 def test_rules_are_said_in_sentences(company: Company) -> None:
     controls: dict[str, Any] = {
-        "purchase_limit": 50_000, "approval_threshold": 20_000, "approve_new_merchants": True,
+        "purchase_limit": 50_000, "approval_threshold": 20_000,
+        "second_approval_threshold": 40_000, "approval_expiry_seconds": 600, "approve_new_merchants": True,
         "approve_categories": ["software"], "allowed_merchants": ["Figma"], "blocked_merchants": ["Evil"],
         "allowed_categories": ["software"], "blocked_categories": ["never"], "allowed_countries": ["US"],
         "blocked_countries": ["KP"], "velocity_count": 5, "velocity_amount": 100_000,
@@ -215,7 +216,7 @@ def test_rules_are_said_in_sentences(company: Company) -> None:
     levels = {row["scope"]: row for row in answer["data"]}
     assert set(levels) == {"agent", "organization"}
     assert levels["agent"]["controls"] == controls
-    assert len(levels["agent"]["sentences"]) == 20
+    assert len(levels["agent"]["sentences"]) == 22
     assert levels["agent"]["sentences"][0] == "One purchase is 500.00 USD at most."
     assert levels["organization"]["sentences"] == ["One purchase is 0.01 USD at most."]
 

@@ -17,10 +17,12 @@ def upgrade() -> None:
     _access_keys()
     _control_versions()
     _webhooks()
+    _approvals()
 
 
 def downgrade() -> None:
     """Forgets what is new."""
+    _approvals_back()
     _webhooks_back()
     _control_versions_back()
     _access_keys_back()
@@ -122,6 +124,29 @@ def _webhooks_back() -> None:
     op.drop_table("notice_deliveries")
     op.drop_table("notice_cursors")
     op.drop_table("webhook_endpoints")
+
+
+def _approvals() -> None:
+    """The first of two people who agree, and what was bought from a merchant last."""
+    with op.batch_alter_table("approvals") as table:
+        table.add_column(sa.Column("first_approved_by", sa.Text(), nullable=True))
+        table.add_column(sa.Column("first_approved_at", sa.BigInteger(), nullable=True))
+        table.add_column(sa.Column("approved_amount", sa.BigInteger(), nullable=True))
+    with op.batch_alter_table("known_merchants") as table:
+        table.add_column(sa.Column("last_at", sa.BigInteger(), nullable=True))
+        table.add_column(sa.Column("last_amount", sa.BigInteger(), nullable=True))
+        table.add_column(sa.Column("last_currency", sa.Text(), nullable=True))
+
+
+def _approvals_back() -> None:
+    with op.batch_alter_table("known_merchants") as table:
+        table.drop_column("last_currency")
+        table.drop_column("last_amount")
+        table.drop_column("last_at")
+    with op.batch_alter_table("approvals") as table:
+        table.drop_column("approved_amount")
+        table.drop_column("first_approved_at")
+        table.drop_column("first_approved_by")
 
 
 def _text(names: str) -> list[sa.Column[str]]:
