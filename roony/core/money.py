@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 # Card currencies that Stripe Issuing offers (facts section 1.2).
 CARD_CURRENCIES = frozenset({"usd", "gbp", "eur"})
 
@@ -44,6 +46,32 @@ def format_amount(amount: int, currency: str) -> str:
     whole, part = divmod(abs(amount), 10**places)
     digits = f"{whole:,}" + (f".{part:0{places}d}" if places else "")
     return f"{sign}{digits} {currency.upper()}"
+
+
+_WRITTEN = re.compile(r"([0-9]{1,12})(?:\.([0-9]+))?")
+
+
+def decimal_text(amount: int, currency: str) -> str:
+    """`4999, "usd"` → `"49.99"`; `5000, "jpy"` → `"5000"`: what `minor_units` reads. Works on negative amounts."""
+    places = exponent(currency)
+    whole, part = divmod(abs(amount), 10**places)
+    return ("-" if amount < 0 else "") + str(whole) + (f".{part:0{places}d}" if places else "")
+
+
+def minor_units(text: str, currency: str) -> int:
+    """`"49.99", "usd"` → 4999, exactly and never through a float; `currency` in lower case.
+
+    Raises ValueError with a sentence for what is no plain decimal number (a sign, an exponent, a separator, words, more
+    than 12 digits before the point), or has more decimal places than the currency.
+    """
+    match = _WRITTEN.fullmatch(text)
+    if match is None:
+        raise ValueError(f"It must be a plain decimal number such as {decimal_text(4999, currency)}.")
+    whole, fraction = match.group(1), match.group(2) or ""
+    places = exponent(currency)
+    if len(fraction) > places:
+        raise ValueError(f"It has more decimal places than {currency.upper()} has, which is {places}.")
+    return int(whole + fraction.ljust(places, "0"))
 
 
 def portion(amount: int, percent: int) -> int:

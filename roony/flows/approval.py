@@ -18,6 +18,8 @@ from roony.core.errors import Refusal, not_found
 from roony.core.ledger import Hold
 from roony.core.merchant import Merchant
 from roony.core.purchase import HOUR, Purchase, RecentPurchase, Velocity, fingerprint
+from roony.core.role import may
+from roony.core.user import User
 from roony.flows.ending import end_card
 from roony.flows.movement import ROONY, audit, periods_of, place_hold, void_hold
 from roony.flows.purchase import facts_of, promise_card
@@ -77,6 +79,7 @@ class Approve(Command[Approved | Refusal]):
                 (KnownMerchant, org, was.merchant_key),
             ),
             chains=(was.chain,),
+            groups=((User, org, org),),
         )
 
     @property
@@ -91,7 +94,7 @@ class Approve(Command[Approved | Refusal]):
         late = too_late(approval, now)
         if late is not None:
             return late
-        purchase = book.need(Purchase, self.organization_id, approval.purchase_id)
+        approval, purchase = counted(book, approval), book.need(Purchase, self.organization_id, approval.purchase_id)
         ask, facts, decision = decide_again(book, purchase, self._amount, now, by_person=True)
         last = is_last_yes(approval, self.approver.user_id, self._amount, purchase.currency, second_threshold(facts))
         if isinstance(last, Refusal):
@@ -159,6 +162,17 @@ def _in(periods: set[tuple[str, int]], budget: Budget, now: int) -> bool:
 def second_threshold(facts: Facts) -> int | None:
     """The amount above which two people must agree, by the strictest control of the chain."""
     return strictest([scoped for _, scoped in facts.controls]).second_approval_threshold
+
+
+def counted(book: Book, approval: Approval) -> Approval:
+    """The approval as it counts now: the first yes of somebody who may approve no more is none."""
+    if approval.first_approved_by is None:
+        return approval
+    org = approval.organization_id
+    people = {user.id for user in book.group(User, org, org) if user.disabled_at is None and may(user.role, "approve")}
+    if approval.first_approved_by in people:
+        return approval
+    return approval._replace(first_approved_by=None, first_approved_at=None, approved_amount=None)
 
 
 def write_first_yes(

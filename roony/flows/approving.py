@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import asyncio
 
+from sqlalchemy import select
+
 from roony.core.approval import Approval
 from roony.core.errors import Refusal, not_found
 from roony.core.purchase import Purchase
+from roony.core.role import may
+from roony.core.user import User
 from roony.flows.approval import Approve, ApproveIds, Approver, Deny
 from roony.flows.card_making import make_card
 from roony.flows.context import FlowContext
@@ -18,6 +22,7 @@ from roony.flows.raise_at_stripe import raise_card
 from roony.flows.raising import ApproveRaise, RaiseIds
 from roony.flows.renewal import ApproveRenewal
 from roony.store.queries.paging import find
+from roony.store.tables import users
 
 # How long an approver waits to see the card made, in seconds. The work goes on without them.
 CARD_SECONDS = 10.0
@@ -47,6 +52,16 @@ async def deny(
     if isinstance(denied, Refusal):
         return denied
     return await _as_it_is(context, organization_id, id)
+
+
+async def second_people(context: FlowContext, approval: Approval) -> list[User]:
+    """Who could be the second one to agree, when one did: everybody who may approve but that one."""
+    if approval.first_approved_by is None:
+        return []
+    statement = select(users).where(users.c.organization_id == approval.organization_id, users.c.disabled_at.is_(None))
+    rows = await asyncio.to_thread(context.database.read, statement.order_by(users.c.name, users.c.id))
+    people = [User(*values) for values in rows]
+    return [user for user in people if may(user.role, "approve") and user.id != approval.first_approved_by]
 
 
 async def _buy(

@@ -21,8 +21,10 @@ from roony.core.control import strictest
 from roony.core.decision import Ask, Decision, Facts, Reason
 from roony.core.errors import Refusal, not_found
 from roony.core.purchase import HOUR, RECURRING, Purchase, RecentPurchase, Velocity, fingerprint
+from roony.core.user import User
 from roony.flows.approval import (
     Approver,
+    counted,
     decide_again,
     second_threshold,
     write_first_yes,
@@ -136,7 +138,8 @@ class ApproveRaise(Command[Raised | Refusal]):
     def needs(self, now: int) -> Needs:
         """The approval with its purchase, and all that `decide` looks at."""
         needs = _needs(self.purchase, self._amount, now)
-        return needs._replace(rows=(*needs.rows, (Approval, self.organization_id, self.approval.id)))
+        org = self.organization_id
+        return needs._replace(rows=(*needs.rows, (Approval, org, self.approval.id)), groups=((User, org, org),))
 
     @property
     def _amount(self) -> int:
@@ -150,7 +153,7 @@ class ApproveRaise(Command[Raised | Refusal]):
         late = too_late(approval, now)
         if late is not None:
             return late
-        purchase = book.need(Purchase, self.organization_id, approval.purchase_id)
+        approval, purchase = counted(book, approval), book.need(Purchase, self.organization_id, approval.purchase_id)
         card = card_of(book, purchase)
         refusal = _not_raisable(book, purchase, card, self._amount, now)
         if refusal is not None or card is None:

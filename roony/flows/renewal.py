@@ -18,8 +18,9 @@ from roony.core.decision import Ask, Decision, Facts, decide
 from roony.core.errors import Refusal, not_found
 from roony.core.merchant import Merchant
 from roony.core.purchase import HOUR, RECURRING, Purchase, RecentPurchase, Velocity, fingerprint
+from roony.core.user import User
 from roony.flows.alert import alert_row, raise_alert
-from roony.flows.approval import Approver, second_threshold, write_first_yes, write_last_yes, write_refused_yes
+from roony.flows.approval import Approver, counted, second_threshold, write_first_yes, write_last_yes, write_refused_yes
 from roony.flows.card import FinishPromise, dead
 from roony.flows.connection import ask_stripe
 from roony.flows.context import FlowContext
@@ -66,6 +67,7 @@ class ApproveRenewal(Command[Purchase | Refusal]):
                 (KnownMerchant, org, was.merchant_key),
             ),
             chains=(was.chain,),
+            groups=((User, org, org),),
         )
 
     @property
@@ -84,6 +86,7 @@ class ApproveRenewal(Command[Purchase | Refusal]):
             late = Refusal("approval_closed", message, 409, id=approval.id)
         if late is not None:
             return late
+        approval = counted(book, approval)
         facts, decision = self._decide(book, purchase, now)
         last = is_last_yes(approval, self.approver.user_id, self._amount, purchase.currency, second_threshold(facts))
         if isinstance(last, Refusal):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from roony.core.agent import Agent, Organization, Project
 from roony.core.alert import Alert
-from roony.core.approval import Approval, current_status, what_was_shown
+from roony.core.approval import Approval, current_status, what_was_done, what_was_shown
 from roony.core.audit import AuditRecord
 from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.budget import available
@@ -198,6 +198,14 @@ def approval(row: Approval, now: int) -> Json:
         "first_approved_at": time(row.first_approved_at), "approved_amount": row.approved_amount,
         "decided_by": row.decided_by, "decided_at": time(row.decided_at), "note": row.note,
         "created_at": time(row.created_at),
+    }  # fmt: skip
+
+
+def outcome(row: Approval, now: int, others: Sequence[str]) -> Json:
+    """What a yes or no did; `others` are the names of those who could be the second one to agree."""
+    return {
+        "approval_id": row.id, "status": current_status(row, now), "approved_amount": row.approved_amount,
+        "message": what_was_done(row, now, others),
     }  # fmt: skip
 
 

@@ -53,7 +53,13 @@ async def authenticate(request: Request, kind: str, permission: str) -> Caller:
     1 the key is known and good, here and now · 2 it did not call too often · 3 its kind, and its role or scopes, fit.
     Raises Refused with 401, 403 or 429.
     """
-    text = _bearer(request)
+    return await caller_with(request, _bearer(request), kind, permission)
+
+
+async def caller_with(request: Request, text: str, kind: str, permission: str) -> Caller:
+    """The caller who sent this key, be it in a header or in a form of ours. Raises Refused as `authenticate` does."""
+    if not is_key(text):
+        raise _unauthorized("This is not a key of Roony.")
     context: FlowContext = request.app.state.context
     guard: KeyGuard = request.app.state.key_guard
     holder = await run_in_threadpool(holder_of, context.database, hash_key(text))
@@ -120,8 +126,6 @@ def _bearer(request: Request) -> str:
     text = text.strip()
     if scheme.lower() != "bearer" or not text:
         raise _unauthorized("Send your key as `Authorization: Bearer roony_…`.")
-    if not is_key(text):
-        raise _unauthorized("This is not a key of Roony.")
     return text
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
 
 HERE = Path(__file__).parent
 _POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action {target}; frame-ancestors 'none'"
@@ -19,6 +21,8 @@ HEADERS = {
 }
 # The same for a page with a form of ours.
 FORM_HEADERS = {**HEADERS, "Content-Security-Policy": _POLICY.format(target="'self'")}
+
+FORM_TYPE = "application/x-www-form-urlencoded"
 
 _templates = Environment(
     loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, auto_reload=False
@@ -38,3 +42,17 @@ def render_form(template: str, status: int, **values: Any) -> HTMLResponse:
 def style_sheet(name: str) -> Response:
     """A style sheet from `roony/web/static`. `name` is ours, never the caller's."""
     return Response((HERE / "static" / name).read_bytes(), 200, HEADERS, media_type="text/css")
+
+
+def only(path: str, endpoint: object, method: str) -> Route:
+    """A route for exactly this method: what is only looked at needs no answer to HEAD."""
+    route = Route(path, endpoint, methods=[method], include_in_schema=False)  # type: ignore[arg-type]
+    # Starlette adds HEAD by itself.
+    route.methods = {method}
+    return route
+
+
+def is_form(request: Request) -> bool:
+    """True if the request says that it carries a form as browsers send them."""
+    given = request.headers.getlist("content-type")
+    return len(given) == 1 and given[0].partition(";")[0].strip().lower() == FORM_TYPE

@@ -111,10 +111,11 @@ def is_clean(text: str, line_breaks: bool = False) -> bool:
     return _UNCLEAN.search(text.replace("\n", "") if line_breaks else text) is None
 
 
-def fields_of(raw: bytes, longest: Mapping[str, int]) -> dict[str, str] | None:
+def fields_of(raw: bytes, longest: Mapping[str, int], texts: frozenset[str] = frozenset()) -> dict[str, str] | None:
     """The fields of a query or a form, by name, with their `longest` values in characters; others are left out.
 
-    None for one that cannot be read, is empty, too long or not printable ASCII, or that comes twice.
+    None for one that cannot be read, is empty, too long or not printable ASCII, or that comes twice. `texts` are those
+    that people write: they may be empty, and in any language, on one line.
     """
     try:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=20)
@@ -124,7 +125,9 @@ def fields_of(raw: bytes, longest: Mapping[str, int]) -> dict[str, str] | None:
     for name, value in pairs:
         if name not in longest:
             continue
-        if name in found or not 0 < len(value) <= longest[name] or not (value.isascii() and value.isprintable()):
+        if name in found or len(value) > longest[name]:
+            return None
+        if not (is_clean(value) if name in texts else value and value.isascii() and value.isprintable()):
             return None
         found[name] = value
     return found

@@ -24,7 +24,7 @@ from roony.store.command import TillClosed
 from roony.store.writer import ConnectionLost
 from roony.web import answers
 from roony.web.auth import MAX_KEY_LENGTH, who_may_reveal
-from roony.web.pages import render, render_form, style_sheet
+from roony.web.pages import is_form, only, render, render_form, style_sheet
 from roony.web.requests import fields_of, read_body
 
 log = structlog.get_logger("roony.reveal")
@@ -32,7 +32,6 @@ log = structlog.get_logger("roony.reveal")
 # Longest fields taken, in characters; a ticket is 43 long. What is longer is no ticket and no key.
 LONGEST_TICKET = 128
 MAX_FORM = 1_024
-FORM_TYPE = "application/x-www-form-urlencoded"
 
 MALFORMED = Refusal("malformed", "This address was changed on its way, or is not complete.", 400)
 STOPPING = Refusal("busy", "Roony takes no changes at this moment. The link is still good.", 503)
@@ -68,7 +67,7 @@ def routes(context: FlowContext) -> list[Route]:
 
     async def show(request: Request) -> Response:
         body = await read_body(request, MAX_FORM)
-        form = fields_of(body, {"ticket": LONGEST_TICKET, "key": MAX_KEY_LENGTH}) if _is_form(request) else None
+        form = fields_of(body, {"ticket": LONGEST_TICKET, "key": MAX_KEY_LENGTH}) if is_form(request) else None
         if form is None or form.keys() != {"ticket", "key"}:
             return _failed(MALFORMED)
         link = await find_link(context, form["ticket"])
@@ -83,20 +82,8 @@ def routes(context: FlowContext) -> list[Route]:
         return style_sheet("reveal.css")
 
     return [
-        _only(LINK_PATH, look, "GET"), _only(LINK_PATH, show, "POST"), _only("/static/reveal.css", style, "GET"),
+        only(LINK_PATH, look, "GET"), only(LINK_PATH, show, "POST"), only("/static/reveal.css", style, "GET"),
     ]  # fmt: skip
-
-
-def _only(path: str, endpoint: object, method: str) -> Route:
-    route = Route(path, endpoint, methods=[method], include_in_schema=False)  # type: ignore[arg-type]
-    # Starlette adds HEAD by itself.
-    route.methods = {method}
-    return route
-
-
-def _is_form(request: Request) -> bool:
-    given = request.headers.getlist("content-type")
-    return len(given) == 1 and given[0].partition(";")[0].strip().lower() == FORM_TYPE
 
 
 async def _open(request: Request, context: FlowContext, link: RevealLink, ticket: str, key: str) -> Response:

@@ -13,17 +13,19 @@ from roony.core.audit import AuditRecord
 from roony.core.card import Card
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase, Recurring
+from roony.core.user import User
 from roony.flows.approval import Approve, ApproveIds, Approver, Deny
 from roony.flows.raising import ApproveRaise, RaiseIds, RaisePurchase
 from roony.flows.renewal import ApproveRenewal
 from roony.store.tables import OutboxPromise
-from tests.support.books import AGENT, ORG, PROJECT, Books, open_books
+from tests.support.books import AGENT, ORG, PROJECT, Books, open_books, user
 from tests.support.memory import MemoryBooks
 from tests.support.postgres import swept_books_database
 from tests.support.promises import all_is_well, money_rows
 from tests.support.tills import DATABASES
 
 ANNA, BERT, PROGRAM = Approver("usr_anna", "usr_anna"), Approver("usr_bert", "usr_bert"), Approver("key_1", None)
+PEOPLE = (user("usr_anna"), user("usr_bert", "owner"))
 TWO = 20_000
 PRICE = 30_000
 
@@ -33,11 +35,13 @@ def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
     """A person decides over 50.00, two over 200.00; on the real till, and without any database."""
     if request.param == "memory":
         books: Books = MemoryBooks()
+        books.put(*PEOPLE)
         books.controls(AGENT, "agent", approval_threshold=5_000, second_approval_threshold=TWO)
         yield books
         all_is_well(books)
         return
     with swept_books_database(request.param) as url, open_books(tmp_path, url) as books:
+        books.put(*PEOPLE)
         books.controls(AGENT, "agent", approval_threshold=5_000, second_approval_threshold=TWO)
         yield books
         all_is_well(books)
@@ -159,6 +163,16 @@ def test_the_first_yes_asks_the_rules_too(books: Books) -> None:
     books.ask(PRICE)
     books.limit(AGENT, "day", PRICE - 1)
     assert approve(books, ANNA).purchase.status == "declined"
+
+
+@pytest.mark.parametrize("change", [{"disabled_at": 1}, {"role": "viewer"}])
+def test_a_first_yes_of_somebody_who_may_no_longer_approve_is_none(books: Books, change: dict[str, Any]) -> None:
+    """Anna left, or has another job now, before Bert came: then his is the first yes."""
+    books.ask(PRICE)
+    approve(books, ANNA)
+    books.put(books.row(User, id="usr_anna")._replace(**change))
+    assert approve(books, BERT).promise is None
+    assert (books.row(Approval).first_approved_by, refused(books, BERT)) == ("usr_bert", "second_person_needed")
 
 
 def test_one_no_is_enough(books: Books) -> None:

@@ -31,7 +31,7 @@ from roony.flows.settlement import BookAuthorization, BookTransaction
 from roony.store import inbox, outbox
 from roony.store.command import Command
 from roony.store.tables import InboxEvent, OutboxPromise
-from tests.support.books import AGENT, CONNECTION, NOW, ORG, Books
+from tests.support.books import AGENT, CONNECTION, NOW, ORG, Books, user
 from tests.support.promises import all_is_well
 from tests.support.rivals import Rivals, rivals
 from tests.support.story import history, kept_event, statement, transaction
@@ -254,6 +254,7 @@ def approve_and_lower_the_budget(books: Books) -> Pair:
 def two_people_agree(books: Books) -> Pair:
     """Above the second threshold, at once: whoever comes second decides, with the rules checked again."""
     purchase = waiting(books, second_approval_threshold=6_000)
+    books.put(user("usr_1"), user("usr_2"))
 
     def both(first: Any, last: Any) -> None:
         assert first.promise is None
@@ -269,6 +270,7 @@ def two_people_agree(books: Books) -> Pair:
 def one_person_twice(books: Books) -> Pair:
     """Above the second threshold the same person, from two windows at once, is one person."""
     purchase = waiting(books, second_approval_threshold=6_000)
+    books.put(user("usr_1"), user("usr_2"))
 
     def either(first: Any, again: Any) -> None:
         assert first.promise is None

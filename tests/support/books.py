@@ -23,6 +23,7 @@ from roony.core.control import Control
 from roony.core.decision import Ask
 from roony.core.merchant import Merchant
 from roony.core.purchase import Purchase
+from roony.core.user import User
 from roony.flows.authorization import AnswerAuthorization, Answered
 from roony.flows.card import MadeCard, RecordCard
 from roony.flows.purchase import AskIds, AskPurchase
@@ -182,6 +183,11 @@ class Books:
         """Sets the limit of one budget."""
         self.put(self.row(Budget, scope_id=scope_id, period=period)._replace(limit_amount=amount))
         self.reconfigure()
+
+
+def user(id: str, role: str = "approver") -> User:
+    """One of the organization's people."""
+    return User(ORG, id, id, f"{id}@example.com", role, NOW, None)
 
 
 def holder(stripe_id: str | None, connection_id: str = CONNECTION, organization_id: str = ORG) -> Cardholder:

@@ -76,7 +76,8 @@ def _approver(caller: Caller) -> Approver:
 async def _answer(context: FlowContext, decided: Approval | Refusal) -> dict[str, Any]:
     row = accepted(decided)
     purchase = await show_purchase(context, row.organization_id, row.purchase_id)
-    return {**purchase, "outcome": await approving.outcome(context, row)}
+    others = [user.name for user in await approving.second_people(context, row)]
+    return {**purchase, "outcome": answers.outcome(row, context.clock(), others)}
 
 
 def _in_status(status: str | None, now: int) -> list[ColumnElement[bool]]:
