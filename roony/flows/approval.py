@@ -187,7 +187,7 @@ def write_first_yes(
     )  # fmt: skip
     audit(
         book, purchase, approver.actor, "approval.partly_approved", now, approval=approval.id, amount=amount, note=note,
-        before=approval.approved_amount,
+        before=approval.approved_amount, **_about(purchase),
     )  # fmt: skip
 
 
@@ -208,7 +208,7 @@ def write_last_yes(
     )  # fmt: skip
     audit(
         book, purchase, approver.actor, "approval.approved", now, approval=approval.id, amount=amount, note=note,
-        first=first, reasons=[reason.code for reason in decision.reasons],
+        first=first, reasons=[reason.code for reason in decision.reasons], **_about(purchase),
     )  # fmt: skip
 
 
@@ -222,7 +222,7 @@ def write_refused_yes(
     )
     audit(
         book, purchase, approver.actor, "approval.refused_by_rules", now, approval=approval.id, amount=amount,
-        reasons=reasons,
+        reasons=reasons, **_about(purchase),
     )  # fmt: skip
 
 
@@ -252,7 +252,9 @@ class Deny(Command[Purchase | Refusal]):
         purchase = book.need(Purchase, self.organization_id, approval.purchase_id)
         if approval.kind == "purchase":
             purchase = end_card(book, purchase, "declined", self.promise_id, now)
-        audit(book, purchase, self.actor, "approval.denied", now, approval=approval.id, note=self.note)
+        audit(
+            book, purchase, self.actor, "approval.denied", now, approval=approval.id, note=self.note, **_about(purchase)
+        )
         return purchase
 
 
@@ -277,5 +279,10 @@ class ExpireApproval(Command[Purchase | None]):
         purchase = book.need(Purchase, self.organization_id, approval.purchase_id)
         if approval.kind == "purchase":
             purchase = end_card(book, purchase, "expired", self.promise_id, now)
-        audit(book, purchase, ROONY, "approval.expired", now, approval=approval.id)
+        audit(book, purchase, ROONY, "approval.expired", now, approval=approval.id, **_about(purchase))
         return purchase
+
+
+def _about(purchase: Purchase) -> dict[str, str]:
+    """What a message about an approval names beside its amount."""
+    return {"currency": purchase.currency, "merchant": json.loads(purchase.merchant)["name"]}

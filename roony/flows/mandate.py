@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 from roony.core.agent import Organization
 from roony.core.approval import RENEWAL_LIFETIME, Approval, approval_lifetime, is_waiting
@@ -103,7 +104,10 @@ def ask_for_price(book: Book, purchase: Purchase, amount: int, decision_id: str,
     book.put(approval)
     purchase = purchase._replace(approval_id=id, updated_at=now)
     book.put(purchase)
-    audit(book, purchase, ROONY, "approval.asked", now, approval=id, amount=amount, before=purchase.amount)
+    audit(
+        book, purchase, ROONY, "approval.asked", now, approval=id, amount=amount, before=purchase.amount,
+        currency=purchase.currency, merchant=json.loads(purchase.merchant)["name"],
+    )  # fmt: skip
     return purchase
 
 

@@ -118,6 +118,7 @@ class RaisePurchase(Command[Raised | Refusal]):
         book.put(purchase)
         audit(
             book, purchase, self.agent_id, "purchase.raise_asked", now, approval=approval.id, amount=self.amount,
+            currency=purchase.currency, merchant=json.loads(purchase.merchant)["name"],
             reasons=[reason.code for reason in decision.reasons],
         )  # fmt: skip
         return purchase
