@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from tests.chaos.scenes import PRICE, Arm, controlled, scene, standing
@@ -37,15 +38,31 @@ def a_price_is_raised_and_paid(company: Crashable, arm: Arm) -> None:
 
 
 @scene("direct", "ApproveRaise")
-def a_person_says_yes_to_a_higher_price(company: Crashable, arm: Arm) -> None:
-    agent = controlled(company, approval_threshold=PRICE)
+def two_people_say_yes_to_a_higher_price(company: Crashable, arm: Arm) -> None:
+    """Killed at the first yes, which is written down or not; said again, it is still one of two."""
+    agent = controlled(company, approval_threshold=PRICE, second_approval_threshold=PRICE)
     bought = company.buy(agent)
     asked = lift(company, agent, bought["id"])
+    path = f"{ADMIN}/approvals/{asked['approval']['id']}"
+    people = [approver(company) for _ in range(2)]
     arm()
-    company.send(company.owner, "POST", f"{ADMIN}/approvals/{asked['approval']['id']}/approve", {"note": "fine"})
+    first = company.insist(lambda: people[0].call("POST", f"{path}/approve", {"note": "fine"}))
+    assert first.status_code == 200 or first.json()["error"]["code"] == "second_person_needed"
+    assert company.get(f"approvals/{asked['approval']['id']}")["status"] == "partly_approved"
+    last = company.insist(lambda: people[1].call("POST", f"{path}/approve", {"note": "fine"}))
+    assert last.status_code == 200 or last.json()["error"]["code"] == "approval_closed"
     company.until(lambda: limit_of(company, bought["stripe_card"]) == TO)
     company.settle()
     assert standing(company, agent) == (TO, 0)
+
+
+def approver(company: Crashable) -> Caller:
+    """A person who may decide, with a key of their own."""
+    body = {"name": "Ann", "email": f"{uuid.uuid4().hex}@example.com", "role": "approver"}
+    user = company.send(company.owner, "POST", f"{ADMIN}/users", body)
+    return company.caller(
+        company.send(company.owner, "POST", f"{ADMIN}/users/{user['id']}/keys", {"name": "phone"})["key"]
+    )
 
 
 @scene("direct", "GiveBackRaise")

@@ -42,6 +42,7 @@ TOLD = {
     "approval.asked": "approval.requested",
     "approval.denied": "approval.denied",
     "approval.expired": "approval.expired",
+    "approval.partly_approved": "approval.partly_approved",
     "approval.refused_by_rules": "approval.denied",
     "authorization.answered": "authorization.approved",
     "authorization.stated": "authorization.approved",
