@@ -98,7 +98,7 @@ def is_last_yes(
     if person is None:
         message = (
             f"Above {above} two different people must agree, and this key belongs to nobody. Decide with a user's own"
-            " key: `roony user new` makes a user, `roony user key` a key."
+            " key: `roony user new` makes a user, `roony user key new` a key."
         )
         return Refusal("user_key_needed", message, 403, id=approval.id)
     if approval.first_approved_by is None or approval.approved_amount != amount:

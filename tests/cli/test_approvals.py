@@ -38,8 +38,8 @@ def ask(roony: Run, roony_json: RunJson) -> Callable[..., dict[str, Any]]:
 def key_of(roony_json: RunJson, name: str) -> dict[str, str]:
     """The environment of a new approver."""
     email = f"{uuid.uuid4().hex}@example.com"
-    user = roony_json("user", "new", name, "--email", email, "--role", "approver")
-    return {"ROONY_ADMIN_KEY": roony_json("user", "key", user["id"])["key"], "user": user["id"]}
+    user = roony_json("user", "new", name, email, "--role", "approver")
+    return {"ROONY_ADMIN_KEY": roony_json("user", "key", "new", user["id"])["key"], "user": user["id"]}
 
 
 def test_what_an_approver_sees(roony: Run, ask: Callable[..., dict[str, Any]]) -> None:
