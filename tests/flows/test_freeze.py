@@ -17,11 +17,9 @@ from roony.flows import freeze as flow
 from roony.flows.context import FlowContext
 from roony.flows.ending import CancelPurchase
 from roony.flows.freeze import Freeze, Frozen, Unfreeze, keep_freeze_cards
-from roony.gateway.pool import GatewayPool
 from roony.store.tables import OutboxPromise
-from roony.store.vault import Vault
 from tests.support.books import AGENT, ORG, PROJECT, Books, open_books
-from tests.support.connecting import VAULT_KEY, stripe_gateway
+from tests.support.offline import offline_context
 from tests.support.story import Story
 
 SCOPES = [("organization", ORG), ("project", PROJECT), ("agent", AGENT)]
@@ -35,12 +33,8 @@ def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
 
 @pytest.fixture
 def context(books: Books) -> Iterator[FlowContext]:
-    gateway, pool = stripe_gateway("http://127.0.0.1:9"), GatewayPool(threads=1)
-    yield FlowContext(
-        books.till, books.database, gateway, pool, Vault([VAULT_KEY]), books.clock, books.new_id, lambda: "http://x"
-    )
-    pool.close()
-    gateway.close()
+    with offline_context(books) as made:
+        yield made
 
 
 def freeze(books: Books, scope: str = "agent", scope_id: str = AGENT) -> Any:

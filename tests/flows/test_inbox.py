@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -15,12 +15,12 @@ from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.connection import Connection
 from roony.core.dispute import Dispute
 from roony.core.settlement import StripeTransaction
-from roony.flows.context import FlowContext
 from roony.store.inbox import keep, new_event
 from roony.store.tables import AccountRoute, InboxEvent
 from roony.worker import Worker
 from tests.core.test_settlement import AUTHORIZATION, TRANSACTION
 from tests.support.books import ACCOUNT, CONNECTION, ORG, Books, open_books
+from tests.support.offline import offline_context
 from tests.support.promises import money_rows
 
 OTHER = "org_2"
@@ -41,11 +41,8 @@ def arrive(books: Books, id: str, kind: str, item: dict[str, Any], livemode: boo
 
 
 def work(books: Books) -> None:
-    nothing = cast("Any", None)
-    context = FlowContext(
-        books.till, books.database, nothing, nothing, nothing, books.clock, books.new_id, lambda: "http://localhost"
-    )
-    asyncio.run(Worker(context).round())
+    with offline_context(books) as context:
+        asyncio.run(Worker(context).round())
 
 
 def outcome(books: Books, id: str) -> tuple[str, str | None, str | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -13,7 +13,6 @@ from roony.core.card import Card
 from roony.core.connection import Connection
 from roony.core.settlement import Discrepancy
 from roony.flows.card import MadeCard, RecordCard
-from roony.flows.context import FlowContext
 from roony.flows.promise import LOOK_UP, UNSURE, is_unsure
 from roony.store import filling
 from roony.store.filling import let_it_fill
@@ -21,6 +20,7 @@ from roony.store.outbox import new_promise
 from roony.store.tables import OutboxPromise
 from roony.worker import Worker
 from tests.support.books import ORG, Books, open_books
+from tests.support.offline import offline_context
 
 
 def promise(**changed: Any) -> OutboxPromise:
@@ -67,11 +67,8 @@ def test_a_kind_nobody_knows_leaves_a_word_and_waits(tmp_path: Path, database_ur
 
 
 async def _round(books: Books) -> int:
-    nothing = cast("Any", None)
-    context = FlowContext(
-        books.till, books.database, nothing, nothing, nothing, books.clock, books.new_id, lambda: "http://localhost"
-    )
-    return await Worker(context).round()
+    with offline_context(books) as context:
+        return await Worker(context).round()
 
 
 @pytest.mark.parametrize(
