@@ -484,7 +484,10 @@ class TestReveal:
 
         def send(person: Person) -> httpx2.Response:
             together.wait(20)
-            return person.send({"ticket": link.partition("=")[2], "key": key})
+            fields = {"ticket": link.partition("=")[2], "key": key}
+            answer = person.send(fields)
+            # A till that is busy says so. Whoever spent the link and got nothing for it would get nothing now either.
+            return person.send(fields) if answer.status_code == 503 else answer
 
         with ThreadPoolExecutor(len(people)) as threads:
             answers = list(threads.map(send, people))
