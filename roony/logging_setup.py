@@ -72,8 +72,8 @@ def configure_logging(log_format: str = "text", stream: TextIO | None = None, le
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # Each request of our own client would be a line, with its address and what that address carries.
-    for name in ("httpx2", "httpcore2", "alembic.runtime.migration"):
+    # Each request of our own client would be a line, with its address and what that address carries; so each of MCP.
+    for name in ("httpx2", "httpcore2", "alembic.runtime.migration", "mcp"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

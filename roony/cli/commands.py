@@ -30,6 +30,7 @@ from roony.cli.database import init, migrate
 from roony.cli.demo import demo
 from roony.cli.doctor import doctor
 from roony.cli.freeze import freeze, unfreeze
+from roony.cli.mcp import mcp
 from roony.cli.reconcile import reconcile
 from roony.cli.serve import serve
 from roony.cli.simulator import simulator
@@ -43,7 +44,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
-for command in (demo, serve, worker, simulator, init, migrate, freeze, unfreeze, reconcile, doctor, bench):
+for command in (demo, serve, worker, simulator, init, migrate, freeze, unfreeze, reconcile, doctor, mcp, bench):
     app.command()(command)
 for name, group in (
     ("purchase", purchase.app),

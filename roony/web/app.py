@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from roony import __version__
 from roony.core.address import Network
 from roony.flows.context import FlowContext
-from roony.web import agent_api, approval_page, docs, health, oauth, reveal, rules
+from roony.web import agent_api, approval_page, docs, health, mcp_server, oauth, reveal, rules
 from roony.web.admin_api import routes as admin_routes
 from roony.web.errors import HANDLERS
 from roony.web.frame import App, RequestCounts, RequestFrame
@@ -61,7 +61,7 @@ def create_app(context: FlowContext, options: AppOptions, worker: Wakeable | Non
     # Taken as they are: `include_router` would build each of them again, for every app and once more when first asked.
     app.router.routes.extend([*agent_api.router.routes, *rules.router.routes, *admin_routes])
     app.router.routes.extend([*docs.routes(), *health.routes(), *oauth.routes(context), *reveal.routes(context)])
-    app.router.routes.extend(approval_page.routes())
+    app.router.routes.extend([*approval_page.routes(), *mcp_server.routes()])
     app.add_middleware(RequestFrame, new_id=context.new_id, counts=counts)
     wake = worker.wake if worker is not None else lambda: None
     door = WebhookDoor(context, options.webhook_secrets, app, wake)

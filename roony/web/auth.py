@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from roony.core.agent import Agent
 from roony.core.errors import BrokenCaller
-from roony.core.role import NEEDED, may
+from roony.core.role import NEEDED, OWNER_ONLY, may
 from roony.flows.access_key import hash_key
 from roony.flows.context import FlowContext
 from roony.store.queries.keys import Holder, holder_of
@@ -19,6 +19,8 @@ from roony.web.errors import Refused, refuse
 from roony.web.key_guard import KeyGuard
 
 MAX_KEY_LENGTH = 200
+# In the scope of a request that a part of this very process makes for a caller whose own request was counted already.
+INSIDE = "roony.inside"
 
 # Only for the documentation: the route checks the key before anything is parsed (see requests.py).
 AGENT_KEY = Security(HTTPBearer(scheme_name="AgentKey", description="`roony_agent_…`", auto_error=False))
@@ -47,16 +49,16 @@ class Caller:
         return not self.scopes or scope in self.scopes
 
 
-async def authenticate(request: Request, kind: str, permission: str) -> Caller:
+async def authenticate(request: Request, kind: str, permission: str | None) -> Caller:
     """The caller of a route for `kind` ("agent" or "admin") that needs this permission or scope (`permissions.py`).
 
     1 the key is known and good, here and now · 2 it did not call too often · 3 its kind, and its role or scopes, fit.
-    Raises Refused with 401, 403 or 429.
+    Without a permission any of an agent's keys will do. Raises Refused with 401, 403 or 429.
     """
-    return await caller_with(request, _bearer(request), kind, permission)
+    return await caller_with(request, bearer(request), kind, permission)
 
 
-async def caller_with(request: Request, text: str, kind: str, permission: str) -> Caller:
+async def caller_with(request: Request, text: str, kind: str, permission: str | None) -> Caller:
     """The caller who sent this key, be it in a header or in a form of ours. Raises Refused as `authenticate` does."""
     if not is_key(text):
         raise _unauthorized("This is not a key of Roony.")
@@ -69,20 +71,21 @@ async def caller_with(request: Request, text: str, kind: str, permission: str) -
     problem = guard.problem(request, key, now)
     if problem is not None:
         raise problem
-    guard.count(key)
+    if INSIDE not in request.scope:
+        guard.count(key)
     guard.note_use(context, key, now)
     if key.kind != kind:
         whose = "an agent's key" if kind == "agent" else "an admin key"
         raise refuse(403, f"This address wants {whose}.", "wrong_kind_of_key")
-    return _agent(holder, permission) if kind == "agent" else _person(holder, permission)
+    return _agent(holder, permission) if kind == "agent" else _person(holder, permission or OWNER_ONLY)
 
 
-def _agent(holder: Holder, scope: str) -> Caller:
+def _agent(holder: Holder, scope: str | None) -> Caller:
     if holder.agent is None:
         raise _unauthorized("The agent of this key is gone.")
     key = holder.key
     caller = Caller(key.organization_id, holder.agent.id, key.id, holder.agent, tuple(key.scopes.split()))
-    if not caller.has(scope):
+    if scope is not None and not caller.has(scope):
         message = f"This needs a key with the scope {scope}; this one has: {', '.join(caller.scopes)}."
         raise refuse(403, message, "scope_missing")
     return caller
@@ -120,7 +123,8 @@ def is_key(text: str) -> bool:
     return len(text) <= MAX_KEY_LENGTH and text.isascii() and text.startswith("roony_")
 
 
-def _bearer(request: Request) -> str:
+def bearer(request: Request) -> str:
+    """The key that was sent. Raises Refused (401) when there is none that could be one."""
     given = request.headers.getlist("authorization")
     scheme, _, text = (given[0] if len(given) == 1 else "").partition(" ")
     text = text.strip()

@@ -58,7 +58,7 @@ class RequestFrame:
         async def framed(message: MutableMapping[str, Any]) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])
                 present = {name.lower() for name, _ in message["headers"]}
                 message["headers"] = [
                     *message["headers"], (b"request-id", request_id.encode()),

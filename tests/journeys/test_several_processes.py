@@ -18,6 +18,7 @@ from roony.client.sealed import new_private_key, open_sealed
 from tests.support.postgres import PostgresServer, own_server
 from tests.support.served import BUDGETS, SOFTWARE, Child, Installation, clean_environment, until
 from tests.support.serving import Caller
+from tests.support.tools import use
 
 pytestmark = pytest.mark.postgres
 ASK = "/api/v1/purchase_intents"
@@ -113,6 +114,24 @@ def test_a_freeze_by_one_counts_at_once_in_the_other(several: Several) -> None:
             assert several.charge(several.stripe_card(bought), 1_000, name)[0] is False
             freezes.send("POST", FREEZE.format("un"), scope)
             assert asks.send("POST", ASK, wish(1_200, name), 201)["decision"]["verdict"] == "approved"
+
+
+def test_mcp_needs_no_server_in_particular(several: Several) -> None:
+    """What one was asked for, the other looks at, knows by its name, and cancels."""
+    _, both = several.agent()
+    urls = (several.url, several.second.ready["url"])
+    key = both[0].key
+    assert key is not None
+    asked = {
+        "merchant": "Tools", "amount": "12.00", "currency": "usd", "description": "a thing", "request_id": "tools",
+        "merchant_category": SOFTWARE["category"], "merchant_country": "US",
+    }  # fmt: skip
+    made = use(urls[0], key, "request_purchase", **asked)
+    assert (made["status"], made["replayed"]) == ("ready", False)
+    again = use(urls[1], key, "request_purchase", **asked)
+    assert (again["id"], again["replayed"]) == (made["id"], True)
+    assert use(urls[1], key, "cancel_purchase", purchase_id=made["id"])["status"] == "canceled"
+    assert use(urls[0], key, "get_purchase", purchase_id=made["id"])["status"] == "canceled"
 
 
 def test_two_servers_share_one_budget_and_one_key(several: Several) -> None:

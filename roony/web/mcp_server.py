@@ -1,0 +1,129 @@
+"""MCP over HTTP at `/api/mcp`: who may come in, and the way from the protocol to the REST API of this very process.
+
+Nothing is kept between two requests, so that any worker process answers any of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import ipaddress
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from roony.flows.context import FlowContext
+from roony.web.auth import INSIDE, authenticate, bearer
+from roony.web.errors import Refused, refuse
+from roony.web.requests import MAX_BODY, check_content_type, decode, read_body
+
+PATH = "/api/mcp"
+
+
+def routes() -> list[Route]:
+    """The one address of the protocol."""
+    return [Route(PATH, McpDoor(), include_in_schema=False)]
+
+
+class McpDoor:
+    """An ASGI application for one agent's request at a time."""
+
+    def __init__(self) -> None:
+        """Nothing of the protocol is loaded yet: most processes never need it, and it takes a while."""
+        self._loading: asyncio.Task[Any] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """1 method, host and origin · 2 whose key · 3 the body, small and JSON · 4 the protocol."""
+        request = Request(scope, receive)
+        if request.method != "POST":
+            # There is no stream to open and no session to end.
+            raise refuse(405, "Send MCP messages with POST.", allow="POST")
+        _check_sender(request)
+        # What a tool may do is asked of the key again, where the REST API does it.
+        await authenticate(request, "agent", None)
+        check_content_type(request.headers.getlist("content-type"))
+        body = await read_body(request, MAX_BODY)
+        message = decode(body)
+        exchange = await self._loaded()
+        inside = _inside(scope)
+        await exchange.serve(inside, bearer(request), _wants_progress(message), scope, _replay(body, receive), send)
+
+    async def _loaded(self) -> Any:
+        """The part that speaks the protocol: loaded once, in a thread, while everything else goes on."""
+        if self._loading is None or (self._loading.done() and self._loading.exception() is not None):
+            self._loading = asyncio.ensure_future(asyncio.to_thread(importlib.import_module, "roony.mcp_server.http"))
+        return await asyncio.shield(self._loading)
+
+
+def _check_sender(request: Request) -> None:
+    """No web page that somebody looks at may speak to this Roony, not even under a name that was made to lead here.
+
+    MCP's own demand on servers. Raises Refused (403).
+    """
+    context: FlowContext = request.app.state.context
+    public = urlsplit(context.public_url())
+    host = _name_of(f"//{request.headers.get('host', '')}")
+    if not (host == public.hostname or _is_local_name(host)):
+        raise _stranger("Host", "host_not_allowed")
+    for origin in request.headers.getlist("origin"):
+        if not (_is_loopback(_name_of(origin)) or origin == f"{public.scheme}://{public.netloc}"):
+            raise _stranger("Origin", "origin_not_allowed")
+
+
+def _stranger(header: str, code: str) -> Refused:
+    return refuse(403, f"MCP is not served for this {header}; ROONY_PUBLIC_URL says where Roony is.", code, header)
+
+
+def _name_of(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
+
+
+def _is_local_name(host: str | None) -> bool:
+    """An address in digits, or a name without a dot: nobody outside can make either of them lead to this machine."""
+    return host is not None and ("." not in host or _address(host) is not None)
+
+
+def _is_loopback(host: str | None) -> bool:
+    address = _address(host or "")
+    return host == "localhost" or (address is not None and address.is_loopback)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _inside(outer: Scope) -> ASGIApp:
+    """The application of this process for one caller: from the same address, and counted as the one call that it is."""
+    forwarded = [header for header in outer["headers"] if header[0] == b"x-forwarded-for"]
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [*scope["headers"], *forwarded]
+        await outer["app"]({**scope, "headers": headers, "client": outer.get("client"), INSIDE: True}, receive, send)
+
+    return app
+
+
+def _wants_progress(message: Any) -> bool:
+    """True when the caller wants to hear of it while a tool waits: only then is the answer a stream."""
+    for name in ("params", "_meta", "progressToken"):
+        message = message.get(name) if isinstance(message, dict) else None
+    return message is not None
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """The body once more, then whatever else comes."""
+    left = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Any:
+        return left.pop() if left else await receive()
+
+    return again
