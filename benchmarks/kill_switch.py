@@ -142,7 +142,7 @@ def main() -> int:
         task = progress.add_task("kill switch", total=len(cases) * (ROUNDS + 1))
         for name, (address, processes) in cases.items():
             progress.update(task, description=f"{name}: starting")
-            with tempfile.TemporaryDirectory() as folder, _database(address) as url:
+            with tempfile.TemporaryDirectory() as folder, database(address) as url:
                 company = Company(Path(folder), url, processes)
                 with company.stack:
                     results[name] = []
@@ -223,7 +223,7 @@ def _table(results: dict[str, list[dict[str, float]]]) -> Table:
 
 
 @contextmanager
-def _database(server: str | None) -> Iterator[str | None]:
+def database(server: str | None) -> Iterator[str | None]:
     """A migrated database of its own on the server, dropped again; None: a file."""
     if server is None:
         yield None

@@ -20,6 +20,7 @@ from roony import stop_points
 from roony.clock import Clock, FollowedClock
 from roony.config import Settings, plain
 from roony.core.errors import BrokenCaller
+from roony.flows.change_feed import ChangeFeed
 from roony.flows.connection.app_access import finish_renewals
 from roony.flows.context import FlowContext
 from roony.flows.key_rotation import warn_of_missing_keys
@@ -63,6 +64,7 @@ class Roony:
     database: Database
     context: FlowContext
     worker: Worker
+    feed: ChangeFeed
     app: Callable[..., Any]
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _working: asyncio.Task[None] | None = None
@@ -133,12 +135,13 @@ def build(settings: Settings, public_url: str, clock: Clock | None = None) -> Ro
         poster=Poster(Guard(settings.roony_outbound_networks)),
     )
     worker = Worker(context, clock, context.gateway.pace)
+    feed = ChangeFeed(database)
     options = AppOptions(
         settings.webhook_secrets, isinstance(clock, FollowedClock), settings.trusted_proxies,
         settings.requests_per_minute,
     )  # fmt: skip
-    app = create_app(context, options, worker)
-    return Roony(settings, clock, database, context, worker, app)
+    app = create_app(context, options, worker, feed)
+    return Roony(settings, clock, database, context, worker, feed, app)
 
 
 def _free_leases(writer: Writer) -> int:

@@ -144,6 +144,8 @@ async def _run(
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         return 0 if stop.is_set() else _ended_by_itself(ends)
     finally:
+        # First, so that the server need not wait for those who wait for something to happen.
+        roony.feed.close()
         server.stop()
         await asyncio.wait({serving})
         await roony.stop()

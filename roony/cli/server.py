@@ -12,7 +12,7 @@ from typing import Any
 
 import uvicorn
 
-# How long a stop waits for requests that are being answered; the longest is an agent's `wait` of 55 s, which is let go.
+# How long a stop waits for requests that are being answered; those that wait for something to happen are let go first.
 GRACEFUL_SECONDS = 5
 BACKLOG = 2048
 

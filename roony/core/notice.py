@@ -109,17 +109,16 @@ def _kind_of(action: str, body: dict[str, Any]) -> _Kind | None:
     if action == "connection.activated":
         return _RESUMED if body.get("resumed") else None
     if action == "authorization.answered":
-        return _APPROVED if body["approved"] else _DECLINED
+        return _APPROVED if body.get("approved") else _DECLINED
     if action == "authorization.stated":
         # What Roony answered was told with the answer; this is one it was not asked about.
-        return None if not body.get("first") else (_APPROVED if body["approved"] else _DECLINED)
+        return None if not body.get("first") else (_APPROVED if body.get("approved") else _DECLINED)
     return _KINDS.get(action)
 
 
 def _told(record: AuditRecord, kind: _Kind, body: dict[str, Any]) -> Notice:
-    subject = record.subject if kind.subject is None else str(body[kind.subject])
-    if record.action == "authorization.stated":
-        subject = str(body["authorization"])
+    field = "authorization" if record.action == "authorization.stated" else kind.subject
+    subject = str(body.get(field or "") or record.subject)
     purchase = body.get("purchase") or (record.subject if record.subject.startswith("pur_") else None)
     data = {name: body[name] for name in kind.fields if body.get(name) is not None}
     return Notice(

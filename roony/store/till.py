@@ -54,6 +54,7 @@ class Till:
         self._open_writer = open_writer
         self._clock = clock
         self._new_version = new_version
+        self._on_commit: Callable[[set[str]], None] = lambda _organization_ids: None
         self._on_dead = on_dead or (lambda _error: os._exit(70))
         self._lanes = Lanes()
         self._cache = ConfigCache()
@@ -79,6 +80,10 @@ class Till:
             self._thread.join(timeout)
         if self._writer is not None and not self._thread.is_alive():
             self._writer.close()
+
+    def listen(self, on_commit: Callable[[set[str]], None]) -> None:
+        """`on_commit` is called on the writer's thread with the organizations of each batch, after its answers."""
+        self._on_commit = on_commit
 
     def counters(self) -> Counters:
         """A copy of the counters."""
@@ -179,6 +184,7 @@ class Till:
         late = [ticket for ticket in unlocked if self._is_late(ticket)]
         self._lanes.put_back([ticket for ticket in unlocked if ticket not in late])
         self._answer([*answered, *late])
+        self._on_commit({ticket.command.organization_id for ticket in answered if ticket.command is not None})
 
     def _commit(self, commands: list[Ticket], work: list[Ticket]) -> tuple[list[Ticket], list[Ticket]]:
         """One transaction. Returns the tickets that have their answer, and those whose organization was not free."""
@@ -293,6 +299,7 @@ class Till:
                 continue
             self._lanes.put_back(unlocked)
             self._answer(answered)
+            self._on_commit({ticket.command.organization_id for ticket in answered if ticket.command is not None})
 
     def _refuse(self, tickets: list[Ticket], error: Exception) -> None:
         """Says of each that it changed nothing. Where not even a begin was possible, none of them is to blame."""

@@ -5,7 +5,6 @@ A key sees and acts on its own agent's things only; every other id is 404, the s
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import time
@@ -23,6 +22,7 @@ from roony.core.errors import Refusal
 from roony.core.merchant import Merchant, category_code
 from roony.core.purchase import Purchase, Recurring
 from roony.flows.card_making import make_card, make_card_now
+from roony.flows.change_feed import TooMany
 from roony.flows.context import FlowContext
 from roony.flows.delivery import deliver
 from roony.flows.ending import CancelPurchase
@@ -35,7 +35,7 @@ from roony.store.queries.organizations import find_organization
 from roony.store.queries.paging import Page, Slice, equal
 from roony.store.queries.purchases import PurchaseView
 from roony.web import answers, shapes
-from roony.web.auth import AGENT_KEY, AgentOf, CallerOf, ContextOf
+from roony.web.auth import AGENT_KEY, AgentOf, CallerOf, ContextOf, FeedOf
 from roony.web.errors import Refused, accepted, found, refuse
 from roony.web.requests import AgentRoute
 from roony.web.schemas import AskBody, CardBody, ListQuery, RaiseBody, TaskQuery, WaitQuery
@@ -47,8 +47,6 @@ router = APIRouter(
 # How long an ask waits for its place at the till, and then for its card, in seconds.
 ASK_SECONDS = 5.0
 CARD_SECONDS = 10.0
-# How often a waiting GET looks.
-POLL_SECONDS = 0.2
 MAX_KEY = 255
 _WAITING = frozenset({"awaiting_approval", "issuing"})
 
@@ -140,14 +138,20 @@ async def list_purchases(
 
 @router.get("/purchase_intents/{id}", response_model=None, responses={200: {"model": shapes.PurchaseAnswer}})
 async def get_purchase(
-    id: str, agent: AgentOf, context: ContextOf, query: Annotated[WaitQuery, Query()]
+    id: str, agent: AgentOf, context: ContextOf, feed: FeedOf, query: Annotated[WaitQuery, Query()]
 ) -> dict[str, Any]:
     """One purchase; with `wait`, once it waits neither for a person nor for its card, or when the time is over."""
     until = time.monotonic() + query.wait
     view = await _own(context, agent, id)
-    while view.purchase.status in _WAITING and (left := until - time.monotonic()) > 0:
-        await asyncio.sleep(min(POLL_SECONDS, left))
-        view = await _own(context, agent, id)
+    if query.wait == 0 or view.purchase.status not in _WAITING:
+        return answers.purchase(view)
+    try:
+        async with feed.watch(agent.organization_id, id) as watch:
+            view = await _own(context, agent, id)
+            while view.purchase.status in _WAITING and await watch.changed(until - time.monotonic()):
+                view = await _own(context, agent, id)
+    except TooMany:
+        raise refuse(429, "Too many requests wait now. Ask again in a moment.", retry_after="1") from None
     return answers.purchase(view)
 
 

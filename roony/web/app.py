@@ -9,8 +9,9 @@ from fastapi import FastAPI
 
 from roony import __version__
 from roony.core.address import Network
+from roony.flows.change_feed import ChangeFeed
 from roony.flows.context import FlowContext
-from roony.web import agent_api, approval_page, docs, health, mcp_server, oauth, reveal, rules
+from roony.web import agent_api, approval_page, docs, health, mcp_server, oauth, reveal, rules, stream
 from roony.web.admin_api import routes as admin_routes
 from roony.web.errors import HANDLERS
 from roony.web.frame import App, RequestCounts, RequestFrame
@@ -44,7 +45,9 @@ class Wakeable(Protocol):
         """There is something to do now."""
 
 
-def create_app(context: FlowContext, options: AppOptions, worker: Wakeable | None = None) -> App:
+def create_app(
+    context: FlowContext, options: AppOptions, worker: Wakeable | None = None, feed: ChangeFeed | None = None
+) -> App:
     """The ASGI application of one process; till and worker are started and stopped by the wiring."""
     counts = RequestCounts()
     app = FastAPI(
@@ -56,10 +59,12 @@ def create_app(context: FlowContext, options: AppOptions, worker: Wakeable | Non
     app.state.context = context
     app.state.options = options
     app.state.counts = counts
+    app.state.feed = feed or ChangeFeed(context.database)
+    context.till.listen(app.state.feed.committed)
     app.state.key_guard = KeyGuard(options.trusted_proxies, options.requests_per_minute)
     app.state.wake_worker = worker.wake if worker is not None else lambda: None
     # Taken as they are: `include_router` would build each of them again, for every app and once more when first asked.
-    app.router.routes.extend([*agent_api.router.routes, *rules.router.routes, *admin_routes])
+    app.router.routes.extend([*agent_api.router.routes, *rules.router.routes, *stream.router.routes, *admin_routes])
     app.router.routes.extend([*docs.routes(), *health.routes(), *oauth.routes(context), *reveal.routes(context)])
     app.router.routes.extend([*approval_page.routes(), *mcp_server.routes()])
     app.add_middleware(RequestFrame, new_id=context.new_id, counts=counts)

@@ -13,6 +13,7 @@ from roony.core.agent import Agent
 from roony.core.errors import BrokenCaller
 from roony.core.role import NEEDED, OWNER_ONLY, may
 from roony.flows.access_key import hash_key
+from roony.flows.change_feed import ChangeFeed
 from roony.flows.context import FlowContext
 from roony.store.queries.keys import Holder, holder_of
 from roony.web.errors import Refused, refuse
@@ -149,6 +150,13 @@ def context_of(request: Request) -> FlowContext:
     return context
 
 
+def feed_of(request: Request) -> ChangeFeed:
+    """Where a request waits for something to happen."""
+    feed: ChangeFeed = request.app.state.feed
+    return feed
+
+
+FeedOf = Annotated[ChangeFeed, Depends(feed_of)]
 CallerOf = Annotated[Caller, Depends(caller_of)]
 ContextOf = Annotated[FlowContext, Depends(context_of)]
 

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from roony.flows.change_feed import ChangeFeed
 from roony.flows.context import FlowContext
 from roony.flows.key_rotation import missing_keys
 from roony.store.queries.history import ownerless_events
@@ -102,6 +103,8 @@ async def _metrics(request: Request) -> Response:
         f'roony_http_requests_total{{method="{method}",status="{status}"}} {count}'
         for (method, status), count in sorted(counts.answered.items())
     ]
+    feed: ChangeFeed = request.app.state.feed
+    lines += ["# TYPE roony_waiting gauge", f"roony_waiting {feed.waiting}"]
     latency: LatencyCounter = request.app.state.latency
     lines += await _ownerless(context)
     lines.append(latency.prometheus("roony_authorization_seconds"))

@@ -155,14 +155,16 @@ class ServedRoony:
 
 @contextmanager
 def serve(
-    folder: Path, stripe_url: str = NO_STRIPE, database_url: str | None = None, **gateway: Any
+    folder: Path, stripe_url: str = NO_STRIPE, database_url: str | None = None, build: bool = True, **gateway: Any
 ) -> Iterator[ServedRoony]:
     """Roony without any organization and without a worker.
 
-    On a fresh SQLite file in `folder`, or on the fresh database at `database_url`.
+    On a fresh SQLite file in `folder`, or on the fresh database at `database_url`; what was served before goes on
+    without `build`.
     """
     database, clock = Database(database_url or f"sqlite:///{folder / 'roony.db'}", own_clock=True), Clock()
-    build_tables(database)
+    if build:
+        build_tables(database)
     died: list[BaseException] = []
     till = Till(database.open_writer, clock, lambda: uuid.uuid4().hex, died.append)
     till.start()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 
 from roony.core.audit import AuditRecord
 from roony.store.database import Database
 from roony.store.queries.paging import Page, Slice, cut, keyset
-from roony.store.tables import InboxEvent, audit_records, connections, inbox
+from roony.store.tables import InboxEvent, audit_records, connections, inbox, organizations
 
 # Whoever wants to know more exactly than "many" looks into the database.
 MAX_COUNTED = 10_000
+# Ids in one statement.
+IDS_AT_ONCE = 500
 
 
 def audit_page(
@@ -35,6 +39,18 @@ def audit_from(database: Database, organization_id: str, after: int, limit: int)
         .limit(limit)
     )
     return [AuditRecord(*values) for values in database.read(statement)]
+
+
+def audit_heads(database: Database, organization_ids: Sequence[str]) -> dict[str, int]:
+    """The number of the last record of each of these chains; an unknown organization is left out."""
+    columns = (organizations.c.id, organizations.c.audit_sequence)
+    heads: dict[str, int] = {}
+    for start in range(0, len(organization_ids), IDS_AT_ONCE):
+        some = organization_ids[start : start + IDS_AT_ONCE]
+        heads |= {
+            str(id): int(head) for id, head in database.read(select(*columns).where(organizations.c.id.in_(some)))
+        }
+    return heads
 
 
 def event_page(

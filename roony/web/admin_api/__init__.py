@@ -21,13 +21,14 @@ from roony.web.admin_api import (
     organization,
     purchases,
     reconciliations,
+    stream,
     users,
     webhook_endpoints,
 )
 
 PARTS = (
     organization, agents, limits, approvals, connections, cardholders, purchases, merchants, discrepancies, disputes,
-    events, reconciliations, audit, alerts, doctor, freezes, keys, access_keys, users,
+    events, reconciliations, audit, alerts, doctor, freezes, keys, access_keys, stream, users,
     webhook_endpoints,
 )  # fmt: skip
 routes = [route for part in PARTS for route in part.router.routes]

@@ -1,0 +1,290 @@
+"""Whoever waits is told: nothing is lost between reading and waiting, whichever process commits."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import uuid
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from roony.core.audit import AuditRecord
+from roony.core.notice import notices_of
+from roony.core.purchase import Purchase
+from roony.flows import change_feed
+from roony.flows.change_feed import ChangeFeed, Stream, Told, TooMany, UnknownId
+from roony.flows.ending import CancelPurchase
+from roony.store.till import Till
+from tests.support.books import AGENT, ORG, Books
+from tests.support.tills import PATIENCE
+
+ROUNDS = 20
+
+
+@pytest.fixture
+def feed(books: Books) -> ChangeFeed:
+    """The feed of this process, told by its till."""
+    made = ChangeFeed(books.database)
+    books.till.listen(made.committed)
+    return made
+
+
+def waiting(books: Books, amount: int) -> Purchase:
+    """A purchase that waits for a person."""
+    purchase: Purchase = books.ask(amount, f"Shop {amount}").purchase
+    assert purchase.status == "awaiting_approval"
+    return purchase
+
+
+def cancel(purchase: Purchase) -> CancelPurchase:
+    return CancelPurchase(ORG, purchase.id, AGENT, f"out_{purchase.id}")
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """Runs it, and fails where it hangs."""
+
+    async def bounded() -> Any:
+        async with asyncio.timeout(PATIENCE):
+            return await work
+
+    return asyncio.run(bounded())
+
+
+async def status_after_waiting(feed: ChangeFeed, books: Books, purchase: Purchase) -> str:
+    """As a waiting GET does it: watch, read, wait, read."""
+    async with feed.watch(ORG, purchase.id) as watch:
+        while True:
+            [row] = await asyncio.to_thread(books.rows, Purchase, id=purchase.id)
+            if row.status != "awaiting_approval":
+                return str(row.status)
+            assert await watch.changed(PATIENCE)
+
+
+def race(books: Books, feed: ChangeFeed, till: Till) -> None:
+    """A commit at the moment somebody begins to wait, again and again: it is seen by the reading or by the waiting."""
+    books.controls(AGENT, "agent", approval_threshold=1)
+    asks = [books.ask_command(number, f"Shop {number}") for number in range(2, ROUNDS + 2)]
+    purchases = [till.submit_and_wait(ask).purchase for ask in asks]
+    barrier = threading.Barrier(2)
+
+    def decide() -> None:
+        for purchase in purchases:
+            barrier.wait(PATIENCE)
+            till.submit_and_wait(cancel(purchase))
+
+    async def all_of_them() -> list[str]:
+        found = []
+        for purchase in purchases:
+            await asyncio.to_thread(barrier.wait, PATIENCE)
+            found.append(await status_after_waiting(feed, books, purchase))
+        return found
+
+    decider = threading.Thread(target=decide)
+    decider.start()
+    try:
+        assert run(all_of_them()) == ["canceled"] * ROUNDS
+    finally:
+        barrier.abort()
+        decider.join(PATIENCE)
+    assert feed.waiting == 0
+
+
+def test_no_wake_up_is_lost_in_this_process(books: Books, feed: ChangeFeed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the till's word alone: nobody looks at the heads here."""
+    monkeypatch.setattr(change_feed, "LOOK_SECONDS", PATIENCE * 2)
+    race(books, feed, books.till)
+
+
+def test_no_wake_up_is_lost_from_another_process(books: Books, feed: ChangeFeed) -> None:
+    other = Till(books.database.open_writer, books.clock, lambda: uuid.uuid4().hex)
+    if books.database.is_sqlite:
+        # One file has one writer: the other process takes over from this one.
+        books.till.stop()
+        books.till = other
+    other.start()
+    try:
+        race(books, feed, other)
+    finally:
+        other.stop()
+
+
+def test_a_commit_between_reading_and_waiting_is_seen(books: Books, feed: ChangeFeed) -> None:
+    books.controls(AGENT, "agent", approval_threshold=1)
+    purchase = waiting(books, 500)
+
+    async def late() -> bool:
+        async with feed.watch(ORG, purchase.id) as watch:
+            assert books.row(Purchase, id=purchase.id).status == "awaiting_approval"
+            await asyncio.to_thread(books.run, cancel(purchase))
+            assert books.row(Purchase, id=purchase.id).status == "canceled"
+            return await watch.changed(PATIENCE)
+
+    assert run(late()) is True
+
+
+def test_others_purchases_wake_nobody(books: Books, feed: ChangeFeed) -> None:
+    books.controls(AGENT, "agent", approval_threshold=1)
+    mine, other = waiting(books, 500), waiting(books, 600)
+
+    async def both() -> None:
+        async with feed.watch(ORG, mine.id) as watch, feed.watch(ORG, other.id) as beside:
+            await asyncio.to_thread(books.run, cancel(other))
+            assert await beside.changed(PATIENCE)
+            assert not watch._happened.is_set()
+
+    run(both())
+
+
+async def read(stream: Stream, last: int) -> list[Told]:
+    """Everything a stream gives up to a record."""
+    found = [told async for told in stream.missed() if told.notices]
+    while stream.position < last:
+        told = await stream.next(PATIENCE)
+        if told is None:
+            break
+        found.append(told)
+    return found
+
+
+def expected(books: Books, after: int = 0) -> list[tuple[int, list[str]]]:
+    """What the chain tells behind a record."""
+    records = [row for row in books.rows(AuditRecord, organization_id=ORG) if row.sequence > after]
+    told = [(row.sequence, [notice.type for notice in notices_of(row)]) for row in records]
+    return [line for line in told if line[1]]
+
+
+def types(told: list[Told]) -> list[tuple[int, list[str]]]:
+    return [(one.sequence, [notice.type for notice in one.notices]) for one in told]
+
+
+def test_a_stream_goes_on_where_it_was_left(books: Books, feed: ChangeFeed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From every record of the chain, over pages of two, with more happening meanwhile: each once and in order."""
+    monkeypatch.setattr(change_feed, "PAGE", 2)
+    for amount in range(1, 6):
+        books.ready(amount, f"Shop {amount}")
+    before = len(books.rows(AuditRecord, organization_id=ORG))
+
+    async def from_each() -> None:
+        for after in range(before + 1):
+            stream = await feed.stream(ORG, None, "key_1", after)
+            await asyncio.to_thread(books.ask, 700 + after, f"New {after}")
+            head = len(books.rows(AuditRecord, organization_id=ORG))
+            assert types(await read(stream, head)) == expected(books, after)
+            stream.close()
+
+    run(from_each())
+    assert feed.waiting == 0
+
+
+def test_a_stream_without_an_id_begins_with_now(books: Books, feed: ChangeFeed) -> None:
+    books.ask(500)
+    head = len(books.rows(AuditRecord, organization_id=ORG))
+
+    async def now() -> list[Told]:
+        stream = await feed.stream(ORG, AGENT, AGENT, None)
+        await asyncio.to_thread(books.ask, 600, "Linear")
+        return await read(stream, head + 1)
+
+    assert types(run(now())) == [(head + 1, ["purchase.issuing"])]
+
+
+def test_an_agent_hears_of_itself_alone(books: Books, feed: ChangeFeed) -> None:
+    """P7: also behind an id, where the chain is full of others."""
+    books.ask(500)
+    head = len(books.rows(AuditRecord, organization_id=ORG))
+
+    async def other() -> None:
+        stream = await feed.stream(ORG, "agt_other", "agt_other", 0)
+        await asyncio.to_thread(books.ask, 600, "Linear")
+        assert [told async for told in stream.missed() if told.notices] == []
+        while stream.position <= head:
+            told = await stream.next(0.01)
+            assert told is not None
+            assert told.notices == ()
+
+    run(other())
+
+
+def test_a_slow_reader_is_ended_and_comes_back(books: Books, feed: ChangeFeed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is kept for it without bound; with the id it has it misses nothing."""
+    monkeypatch.setattr(change_feed, "MAX_QUEUED", 3)
+    begin = len(books.rows(AuditRecord, organization_id=ORG))
+
+    async def slow() -> list[Told]:
+        stream = await feed.stream(ORG, None, "key_1", None)
+        for amount in range(1, 9):
+            await asyncio.to_thread(books.ask, amount, f"Shop {amount}")
+        head = len(books.rows(AuditRecord, organization_id=ORG))
+        while not stream.over:  # noqa: ASYNC110 - nothing tells of its end but reading, which would make room
+            await asyncio.sleep(0)
+        first = await read(stream, head)
+        assert len(first) == 3
+        stream.close()
+        again = await feed.stream(ORG, None, "key_1", stream.position)
+        return first + await read(again, head)
+
+    assert types(run(slow())) == expected(books, begin)
+
+
+def test_limits_are_kept(books: Books, feed: ChangeFeed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(change_feed, "MAX_STREAMS", 3)
+    monkeypatch.setattr(change_feed, "MAX_STREAMS_EACH", 2)
+    monkeypatch.setattr(change_feed, "MAX_WATCHES", 1)
+
+    async def many() -> None:
+        streams = [await feed.stream(ORG, None, who, None) for who in ("key_1", "key_1", "key_2")]
+        for who in ("key_1", "key_3"):
+            with pytest.raises(TooMany):
+                await feed.stream(ORG, None, who, None)
+        for stream in streams:
+            stream.close()
+            stream.close()
+        with pytest.raises(UnknownId) as unknown:
+            await feed.stream(ORG, None, "key_1", 10_000)
+        assert unknown.value.head == len(books.rows(AuditRecord, organization_id=ORG))
+        async with feed.watch(ORG, "pur_1"):
+            with pytest.raises(TooMany):
+                async with feed.watch(ORG, "pur_2"):
+                    raise AssertionError
+        assert feed.waiting == 0
+
+    run(many())
+
+
+def test_everybody_is_let_go_at_the_end(books: Books, feed: ChangeFeed) -> None:
+    async def end() -> None:
+        async with feed.watch(ORG, "pur_1") as watch:
+            stream = await feed.stream(ORG, None, "key_1", None)
+            waits = asyncio.gather(watch.changed(PATIENCE), stream.next(PATIENCE))
+            await asyncio.sleep(0)
+            feed.close()
+            assert await waits == [False, None]
+        async with feed.watch(ORG, "pur_1") as late:
+            assert not await late.changed(PATIENCE)
+        assert await (await feed.stream(ORG, None, "key_2", None)).next(PATIENCE) is None
+
+    run(end())
+
+
+def test_a_database_that_is_away_ends_no_wait(books: Books, feed: ChangeFeed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next look reads what was not read."""
+    books.controls(AGENT, "agent", approval_threshold=1)
+    purchase, reads = waiting(books, 500), []
+    audit_from = change_feed.audit_from
+
+    def failing(*about: Any) -> Any:
+        reads.append(about)
+        if len(reads) == 1:
+            raise OSError("away")
+        return audit_from(*about)
+
+    monkeypatch.setattr(change_feed, "audit_from", failing)
+
+    async def wait() -> str:
+        asked = asyncio.create_task(status_after_waiting(feed, books, purchase))
+        await asyncio.to_thread(books.run, cancel(purchase))
+        return await asked
+
+    assert run(wait()) == "canceled"
