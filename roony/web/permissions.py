@@ -94,6 +94,7 @@ change  POST   /purchases/{id}/cancel
 read    GET    /reconciliations
 change  POST   /reconciliations
 read    GET    /reconciliations/{id}
+read    GET    /stream
 read    GET    /stripe_transactions
 change  POST   /unfreeze
 read    GET    /users
