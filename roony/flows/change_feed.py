@@ -27,7 +27,7 @@ LOOK_SECONDS = 0.25
 PAGE = 500
 # What a slow reader of a stream may leave lying before its stream is ended; it goes on with the id it has.
 MAX_QUEUED = 1_000
-# Streams of one process, and of one agent or admin key; waiting requests of one process.
+# Streams of one process, and of one key; waiting requests of one process.
 MAX_STREAMS, MAX_STREAMS_EACH, MAX_WATCHES = 1_000, 10, 10_000
 
 

@@ -18,6 +18,7 @@ read     GET  /purchase_intents/{id}
 purchase POST /purchase_intents/{id}/cancel
 card     POST /purchase_intents/{id}/card
 purchase POST /purchase_intents/{id}/raise
+read     GET  /stream
 read     GET  /transactions
 """
 _ADMIN = """

@@ -17,7 +17,7 @@ from roony.core.notice import Notice
 from roony.flows.change_feed import ChangeFeed, Stream, Told, TooMany, UnknownId
 from roony.web import shapes
 from roony.web.answers import time as shown_time
-from roony.web.auth import AGENT_KEY, AgentOf, FeedOf
+from roony.web.auth import AGENT_KEY, AgentOf, CallerOf, FeedOf
 from roony.web.errors import Refused, refuse
 from roony.web.requests import AgentRoute
 
@@ -68,7 +68,7 @@ class EventStream(StreamingResponse):
 
     def __init__(self, stream: Stream, check: Callable[[], Awaitable[object]]) -> None:
         # Proxies that collect answers before they pass them on are asked not to.
-        super().__init__(lines(stream, check), headers={"x-accel-buffering": "no"})
+        super().__init__(lines(stream, check, HEARTBEAT_SECONDS), headers={"x-accel-buffering": "no"})
         self._stream = stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,9 +89,7 @@ class EventStream(StreamingResponse):
             await super().stream_response(in_time)
 
 
-async def lines(
-    stream: Stream, check: Callable[[], Awaitable[object]], pause: float = HEARTBEAT_SECONDS
-) -> AsyncIterator[str]:
+async def lines(stream: Stream, check: Callable[[], Awaitable[object]], pause: float) -> AsyncIterator[str]:
     """The text of a stream: where it begins, what was missed, what happens, and a comment where nothing does.
 
     A comment carries the id too, so that a reader of little news need not read all of the chain again. `check` raises
@@ -105,8 +103,10 @@ async def lines(
         if time.monotonic() - checked >= pause:
             try:
                 await check()
-            except Refused:
-                return
+            except Refused as refused:
+                # A key that was used too often elsewhere is still good.
+                if refused.refusal.status != 429:
+                    return
             checked = time.monotonic()
         yield _block(next_one)
 
@@ -144,13 +144,15 @@ AfterOf = Annotated[int | None, Depends(last_event_id)]
 
 
 @router.get("/stream", response_class=EventStream, response_model=None, **OPENAPI)
-async def stream_of_agent(request: Request, feed: FeedOf, agent: AgentOf, after: AfterOf) -> EventStream:
+async def stream_of_agent(
+    request: Request, feed: FeedOf, caller: CallerOf, agent: AgentOf, after: AfterOf
+) -> EventStream:
     """What happens to the agent's own purchases, as Server-Sent Events.
 
     It begins with now, or behind `Last-Event-ID`, also after Roony was restarted. Each event comes at least once, in
     order; `event` is its type, `data` JSON.
     """
-    return await open_stream(request, feed, agent.organization_id, agent.id, agent.id, after)
+    return await open_stream(request, feed, agent.organization_id, agent.id, caller.key_id, after)
 
 
 async def open_stream(

@@ -176,6 +176,8 @@ def test_a_key_that_is_no_longer_good_ends_its_stream(roony: ServedRoony, compan
 
     async def revoked_later() -> None:
         checks.append(len(checks))
+        if len(checks) == 2:
+            raise refuse(429, "This key was used too often elsewhere.")
         if len(checks) == 3:
             raise refuse(401, "This key was revoked.")
 
@@ -184,6 +186,22 @@ def test_a_key_that_is_no_longer_good_ends_its_stream(roony: ServedRoony, compan
 
     assert one_stream(roony, company, to_the_end) == 3
     assert checks == [0, 1, 2]
+
+
+def test_a_revoked_key_ends_its_stream(roony: ServedRoony, company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the server does it, with the key looked up again; the owner's own stream goes on."""
+    monkeypatch.setattr(web_stream, "HEARTBEAT_SECONDS", 0.02)
+    made, agent = company.agent()
+    keys = f"/api/v1/admin/agents/{made['id']}/keys"
+    [key] = company.owner.get(keys)["data"]
+    with (
+        listening(roony.url, key_of(agent), STREAM) as own,
+        listening(roony.url, key_of(company.owner), ADMIN_STREAM) as owners,
+    ):
+        next(own)
+        assert company.owner.call("DELETE", f"{keys}/{key['id']}").status_code < 300
+        assert told(own, 1) == []
+        assert next(owners).type is None
 
 
 def test_a_reader_that_takes_nothing_is_given_up(

@@ -17,4 +17,4 @@ async def stream_of_organization(request: Request, feed: FeedOf, caller: CallerO
 
     It begins with now, or behind `Last-Event-ID`. Each event comes at least once, in order.
     """
-    return await open_stream(request, feed, caller.organization_id, None, caller.actor, after)
+    return await open_stream(request, feed, caller.organization_id, None, caller.key_id, after)
