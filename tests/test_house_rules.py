@@ -171,7 +171,9 @@ def test_every_path_of_the_owner_asks_for_the_owners_key() -> None:
 
 def test_every_route_behind_a_key_says_what_it_needs() -> None:
     """A route without a line in web/permissions.py would be for owners, or for agents' keys with all scopes, alone."""
-    app = create_app(SimpleNamespace(new_id=str), AppOptions())._app  # type: ignore[arg-type, attr-defined]
+    till = SimpleNamespace(listen=lambda _listener: None)
+    context = SimpleNamespace(new_id=str, database=None, till=till)
+    app = create_app(context, AppOptions())._app  # type: ignore[arg-type, attr-defined]
     keyed = [route for route in app.router.routes if isinstance(route, KeyedRoute)]
     kinds = {(method, route.path): route.kind for route in keyed for method in route.methods}
     expect_none(
