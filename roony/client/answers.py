@@ -239,6 +239,22 @@ class Transaction(TypedDict):
     booked_at: str
 
 
+class Notice(TypedDict):
+    """Something that happened, as the stream tells it. `id` is where to go on behind it, for `last_event_id`.
+
+    Several notices may come of one change; those but the last have the `id` from before it, so that none is missed.
+    """
+
+    id: str
+    type: str
+    sequence: int
+    created_at: str
+    subject: str
+    purchase_id: str | None
+    agent_id: str | None
+    data: dict[str, Any]
+
+
 class Page(TypedDict, Generic[Item]):
     """One page of a list; `next_cursor` asks for the next one and is null on the last."""
 

@@ -9,7 +9,7 @@ import asyncio
 import functools
 import os
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -17,7 +17,9 @@ import httpx2
 
 from roony import __version__
 from roony.client import operations
+from roony.client.answers import Notice
 from roony.client.exchange import Lost, Pause, Reply, Request, Talk
+from roony.client.following import Following
 
 DEFAULT_URL = "http://localhost:8000"
 CONNECT_SECONDS = 5.0
@@ -90,6 +92,29 @@ class Roony:
                 except (httpx2.HTTPError, httpx2.InvalidURL) as error:
                     came = _lost(error, self._http.base_url)
 
+    def stream(self, *, last_event_id: str | None = None) -> Iterator[Notice]:
+        """What happens to the agent's purchases, as it happens, without an end; at least once and in order.
+
+        It begins with now, or behind the notice with this `id`, and goes on through a restart of Roony. Raises
+        RoonyError for a refusal, Unreachable when Roony stays away.
+        """
+        following = Following(last_event_id)
+        while True:
+            came: Reply | Lost | None = None
+            try:
+                with self._http.stream(**_arguments(following.request())) as response:
+                    if response.is_success:
+                        for event in httpx2.EventSource(response):
+                            notice = following.take(event.id, event.data)
+                            if notice is not None:
+                                yield notice
+                    else:
+                        response.read()
+                        came = _reply(response)
+            except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+                came = _lost(error, self._http.base_url)
+            time.sleep(following.pause(came))
+
     def close(self) -> None:
         """Gives the connections back."""
         self._http.close()
@@ -141,6 +166,25 @@ class AsyncRoony:
                     came = _reply(await self._http.request(**_arguments(step)))
                 except (httpx2.HTTPError, httpx2.InvalidURL) as error:
                     came = _lost(error, self._http.base_url)
+
+    async def stream(self, *, last_event_id: str | None = None) -> AsyncIterator[Notice]:
+        """As `Roony.stream`, for `async for`."""
+        following = Following(last_event_id)
+        while True:
+            came: Reply | Lost | None = None
+            try:
+                async with self._http.stream(**_arguments(following.request())) as response:
+                    if response.is_success:
+                        async for event in httpx2.EventSource(response):
+                            notice = following.take(event.id, event.data)
+                            if notice is not None:
+                                yield notice
+                    else:
+                        await response.aread()
+                        came = _reply(response)
+            except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+                came = _lost(error, self._http.base_url)
+            await asyncio.sleep(following.pause(came))
 
     async def aclose(self) -> None:
         """Gives the connections back."""

@@ -72,8 +72,8 @@ def exchange(request: Request, most: int = MAX_TRIES) -> Talk[Reply]:
         came = yield request
         if isinstance(came, Reply) and 200 <= came.status < 300:
             return came
-        error = _error_of(came) if isinstance(came, Reply) else _unreachable(came)
-        pause = max(_backoff(tries), error.retry_after or 0.0)
+        error = error_of(came) if isinstance(came, Reply) else unreachable(came)
+        pause = max(backoff(tries), error.retry_after or 0.0)
         if tries == most or pause > LONGEST_PAUSE_SECONDS or not _may_repeat(request, came):
             raise error
         yield Pause(pause)
@@ -103,17 +103,18 @@ def _may_repeat(request: Request, came: Reply | Lost | None) -> bool:
     return came is not None and (came.kind == "unsent" or (came.kind == "unanswered" and request.repeatable))
 
 
-def _backoff(tries: int) -> float:
+def backoff(tries: int) -> float:
     """Seconds before the next try: half of the doubled pause for sure, the other half by chance."""
-    longest = min(FIRST_PAUSE_SECONDS * (1 << (tries - 1)), LONGEST_PAUSE_SECONDS)
+    longest = min(FIRST_PAUSE_SECONDS * (1 << min(tries - 1, 10)), LONGEST_PAUSE_SECONDS)
     return longest * (0.5 + secrets.randbelow(1_000) / 2_000)
 
 
-def _unreachable(lost: Lost | None) -> Unreachable:
+def unreachable(lost: Lost | None) -> Unreachable:
+    """The error for no answer."""
     return Unreachable("unreachable", lost.message if lost is not None else "No answer came.")
 
 
-def _error_of(reply: Reply) -> RoonyError:
+def error_of(reply: Reply) -> RoonyError:
     """The error in a refusing answer; what a gateway or another server says is not passed on as Roony's words."""
     try:
         error = json.loads(reply.body)["error"]

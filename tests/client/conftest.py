@@ -75,6 +75,15 @@ class Waited:
     def __init__(self, portal: Any, client: AsyncRoony) -> None:
         self._portal, self._client = portal, client
 
+    def stream(self, **more: Any) -> Iterator[Any]:
+        """The notices of the stream, one after the other."""
+        notices = self._client.stream(**more)
+        try:
+            while True:
+                yield self._portal.call(notices.__anext__)
+        finally:
+            self._portal.call(notices.aclose)
+
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._client, name)
         return lambda *args, **more: self._portal.call(partial(method, *args, **more))

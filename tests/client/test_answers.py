@@ -32,7 +32,7 @@ PAIRS: list[tuple[Any, type[BaseModel]]] = [
     (answers.Recurring, schemas.RecurringBody),
 ]
 # Made by the client, not sent as such.
-OWN = {"RequestedPurchase", "OpenedCard", "Page"}
+OWN = {"RequestedPurchase", "OpenedCard", "Notice", "Page"}
 
 
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=[ours.__name__ for ours, _ in PAIRS])

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from typing import Any
 
 import httpx2
@@ -129,6 +130,26 @@ def test_a_waiting_agent_is_answered_when_a_person_decides(company: Company, cli
     company.owner.send("POST", f"{ADMIN}/approvals/{made['approval']['id']}/approve", {})
     waiter.join(30)
     assert [answer["status"] for answer in answers] == ["ready"]
+
+
+def test_the_stream_tells_what_happens_and_goes_on_where_it_was_left(client: Any) -> None:
+    """Over HTTP: begun anew behind a notice it brings what came after it, each of them once."""
+    made = client.request_purchase(**ask())
+    with closing(client.stream(last_event_id="0")) as notices:
+        first = next(notices)
+        assert (first["purchase_id"], first["agent_id"]) == (made["id"], made["agent_id"])
+        told = [first["type"]]
+        while told[-1] != "purchase.ready":
+            told.append(next(notices)["type"])
+    assert len(told) == len(set(told))
+    client.cancel_purchase(made["id"])
+    with closing(client.stream(last_event_id=first["id"])) as notices:
+        again = [next(notices)["type"] for _ in range(len(told))]
+    assert again[-1] == "purchase.canceled"
+    assert again[:-1] == told[1:]
+    with closing(client.stream(last_event_id="nonsense")) as notices, pytest.raises(RoonyError) as refused:
+        next(notices)
+    assert (refused.value.status, refused.value.field) == (422, "Last-Event-ID")
 
 
 def test_nobody_there(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from roony.client.errors import RoonyError, Unreachable
 from roony.client.exchange import LONGEST_PAUSE_SECONDS, MAX_TRIES, Lost, Pause, Reply, Request, Talk, exchange
+from roony.client.following import MAX_FRUITLESS, Following
 from roony.client.operations import cancel_purchase, get_card, request_purchase, wait_until_ready
 
 ASK: dict[str, Any] = {"amount": 500, "currency": "usd", "merchant": "Figma", "description": "1 month"}
@@ -188,3 +189,34 @@ def test_waiting_ends_with_an_error_when_time_does_not_cure_it() -> None:
 def test_one_request_can_be_sent_once_only() -> None:
     error, sent, _ = play(exchange(Request("GET", "/"), 1), NEVER_LEFT)
     assert (type(error), len(sent)) == (Unreachable, 1)
+
+
+# Following the stream
+
+
+def test_a_stream_goes_on_where_it_broke() -> None:
+    following = Following(None)
+    assert "Last-Event-ID" not in following.request().headers
+    assert following.take("7", "") is None
+    assert following.take("7", '{"type": "purchase.issuing"}') == {"id": "7", "type": "purchase.issuing"}
+    assert following.take("9", '{"type": "purchase.ready"}') == {"id": "9", "type": "purchase.ready"}
+    for came in (None, NO_ANSWER, NEVER_LEFT, refusal(503), refusal(429)):
+        assert 0 < following.pause(came) <= LONGEST_PAUSE_SECONDS
+        assert following.request().headers["Last-Event-ID"] == "9"
+
+
+def test_a_stream_is_not_followed_for_ever_where_nothing_comes() -> None:
+    following = Following("7")
+    for _ in range(MAX_FRUITLESS - 1):
+        following.pause(NO_ANSWER)
+    following.take("7", "")
+    for _ in range(MAX_FRUITLESS - 1):
+        following.pause(None)
+    with pytest.raises(Unreachable):
+        following.pause(None)
+
+
+@pytest.mark.parametrize("came", [refusal(401), refusal(403), refusal(422), IMPOSSIBLE], ids=repr)
+def test_a_stream_ends_where_time_cures_nothing(came: Reply | Lost) -> None:
+    with pytest.raises(RoonyError):
+        Following("7").pause(came)
