@@ -45,7 +45,7 @@ serve: $(RUN_READY) ## run Roony with the simulator and a demo organization
 
 test: $(RUN_READY) $(TEST_READY) ## the whole test suite
 	@echo "==> Running the tests"
-	@$(PYTEST) -n auto --maxprocesses 8
+	@$(PYTEST) -n $$($(BIN)/python -c 'import os; print(min(8, os.cpu_count() + 1))')
 
 soak: $(RUN_READY) $(TEST_READY) ## long random runs (ROONY_SOAK_SECONDS, ROONY_TEST_SEED)
 	@$(call run_marked,soak)

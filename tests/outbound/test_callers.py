@@ -15,6 +15,8 @@ PACKAGE = Path(roony.__file__).parent
 NETWORK = {"aiohttp", "apprise", "ftplib", "http", "httpcore2", "httpx2", "requests", "smtplib", "socket", "urllib3"}
 # The commands and the client speak to Roony, the gateway to Stripe, the simulator to Roony's own webhook door.
 SPEAKERS = {"cli", "client", "gateway", "outbound", "simulator"}
+# It imports the package for a transport that calls the own application in this process.
+INSIDE = "mcp_server/http.py"
 
 
 def imports() -> Iterator[tuple[str, str]]:
@@ -34,7 +36,13 @@ def test_only_these_rings_open_connections() -> None:
     }
     allowed = {name for name in speaking if name.partition("/")[0] in SPEAKERS}
     # What an HTTP status is called opens nothing; PostgreSQL's and SQLite's drivers are not addresses of callers.
-    assert speaking - allowed == set()
+    assert speaking - allowed == {INSIDE}
+
+
+def test_what_calls_the_own_application_opens_no_connection() -> None:
+    tree = ast.parse((PACKAGE / INSIDE).read_text(encoding="utf-8"))
+    used = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert {name for name in used if name.startswith("httpx2.")} == {"httpx2.ASGITransport"}
 
 
 @pytest.mark.parametrize(("called", "callers"), [("poster.post", {"flows/notification/sending.py"})])
