@@ -22,7 +22,7 @@ from roony.flows.card import (
     RecordCard,
     card_facts,
 )
-from roony.flows.connection import CardholderRefused, ask_stripe, ensure_cardholder, look_at_account
+from roony.flows.connection import CardholderRefused, KeyOfAnother, ask_stripe, ensure_cardholder, look_at_account
 from roony.flows.context import FlowContext
 from roony.flows.delivery import deliver
 from roony.flows.inline import finish_in_time
@@ -208,18 +208,25 @@ async def _fail(
     failure = refused.failure
     log.error("card.refused", card=promise.subject, error=str(refused))
     why = told_refused(failure)
-    if await _issuing_is_off(context, connection):
-        why = ISSUING_NOT_ACTIVE
+    try:
+        if await _issuing_is_off(context, connection):
+            why = ISSUING_NOT_ACTIVE
+    except KeyOfAnother as other:
+        # Another account refused it. In the connection's own an earlier try may have made the card: the hold stays.
+        return await _not_now(context, connection, promise, other, None, creating=True)
     return await _end(context, promise, _ending(why), seen=seen_at_stripe(failure))
 
 
 async def _issuing_is_off(context: FlowContext, connection: Connection) -> bool:
     """Whether the account has lost the capability that cards need: Stripe's refusal has no code for it (facts 6.1).
 
-    What the look finds restricts the connection at once: the event about it may be late, or lost.
+    What the look finds restricts the connection at once: the event about it may be late, or lost. Raises KeyOfAnother
+    where our key is of another account by now.
     """
     try:
         seen = await look_at_account(context, connection)
+    except KeyOfAnother:
+        raise
     except (StripeCallFailed, GatewayBusy):
         return False
     # A later look was faster: what it found is in the books.

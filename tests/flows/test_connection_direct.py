@@ -16,13 +16,14 @@ from roony.core.preflight import Preflight
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
 from roony.flows import connection as flow
+from roony.flows.card_making import keep_make_card
 from roony.flows.connection import AccountDuty, KeyOfAnother
 from roony.flows.context import FlowContext
 from roony.flows.preflight import keep_check_balance, run_preflight
 from roony.store import outbox
 from roony.store.tables import OutboxPromise
 from tests.gateway.loopback import Answer, LoopbackStripe
-from tests.support.books import ORG, Books, open_books
+from tests.support.books import ORG, Books, holder, open_books
 from tests.support.connecting import OTHER_ORG, open_context, stripe_gateway
 
 pytestmark = pytest.mark.anyio
@@ -210,6 +211,27 @@ class TestKeyOfAnotherCompany:
         row = books.row(Connection, id=first.id)
         assert row.status_reason == "key_refused: Roony's Stripe key is of acct_b, not of acct_a."
         assert [sent.path for sent in wire.received] == ["/v1/account"]
+
+    async def test_its_refusal_of_a_card_is_no_word_of_the_own_account(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe, key_of: Any
+    ) -> None:
+        """P2: an earlier try may have made the card there, so the hold stays until somebody can look."""
+        key_of("acct_a")
+        first = await direct(context)
+        books.put(holder("ich_a", first.id))
+        asked = books.ask(1_000)
+        missing = {"type": "invalid_request_error", "code": "resource_missing", "param": "cardholder", "message": "No."}
+        wire.script(Answer({"error": missing}, 400), Answer({"id": "acct_b", "object": "account"}))
+        wire.received.clear()
+
+        assert await keep_make_card(context, asked.promise) is None
+
+        assert [sent.path for sent in wire.received] == ["/v1/issuing/cards", "/v1/account"]
+        purchase = books.row(Purchase, id=asked.purchase.id)
+        assert (purchase.status, purchase.held) == ("issuing", purchase.hold_amount)
+        assert books.row(Connection, id=first.id).status == "restricted"
+        promise = books.row(OutboxPromise, id=asked.promise.id)
+        assert (promise.status, promise.key, promise.tries) == ("promised", asked.promise.key, 1)
 
     async def test_a_restricted_connection_holds_the_key_too(
         self, context: FlowContext, books: Books, key_of: Any

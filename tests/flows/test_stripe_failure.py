@@ -13,11 +13,12 @@ import pytest
 
 from roony.config import Settings
 from roony.core.card import Card
+from roony.core.cardholder import WANTED, Cardholder
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
 from roony.flows.card_making import LOOK_TRIES
 from roony.flows.card_status import STATUS_TRIES
-from roony.flows.connection.cardholder import put_off_cardholder
+from roony.flows.connection.cardholder import MAKE_TRIES, put_off_cardholder
 from roony.flows.ending import CancelPurchase
 from roony.flows.promise import LOOK_UP, MAX_DELAY, SECOND, put_off, wait_before
 from roony.flows.stripe_failure import seen_at_stripe, told, told_refused
@@ -35,7 +36,7 @@ from roony.gateway.pool import GatewayBusy
 from roony.store.outbox import new_promise
 from roony.store.tables import OutboxPromise
 from roony.wiring import build
-from tests.support.books import ORG
+from tests.support.books import CONNECTION, ORG
 from tests.support.connecting import VAULT_KEY
 from tests.support.reconciling import Lossy
 
@@ -185,6 +186,21 @@ class TestEnd:
         found = roony.books.row(Discrepancy, kind="card_left_open")
         assert (found.status, found.card_id) == ("open", purchase.card_id)
         assert roony.books.row(Card, id=purchase.card_id).status == "canceled"
+
+    def test_a_cardholder_stripe_does_not_make_for_a_day_is_left_to_the_first_card(self, roony: Lossy) -> None:
+        roony.books.put(roony.books.row(Cardholder)._replace(stripe_cardholder_id=None, status=WANTED))
+        promise = new_promise(ORG, "out_h", "make_cardholder", CONNECTION, {}, 0)._replace(tries=MAKE_TRIES - 2)
+        roony.books.put(promise)
+        roony.simulator.control(
+            "faults", [{"endpoint": "POST /v1/issuing/cardholders", "kind": "rate_limit", "count": 2}]
+        )
+        roony.work()
+        assert roony.books.row(OutboxPromise, id="out_h").status == "promised"
+        roony.advance(301)
+        roony.work()
+        promise = roony.books.row(OutboxPromise, id="out_h")
+        assert (promise.status, promise.last_error) == ("dead", "given_up")
+        assert roony.books.row(Cardholder).status == WANTED
 
     def test_an_account_without_issuing_is_restricted_though_no_event_says_so(self, roony: Lossy) -> None:
         """Stripe refused a card; the look at the account that says why is recorded."""

@@ -25,12 +25,15 @@ from roony.flows.context import FlowContext
 from roony.flows.promise import wait_before
 from roony.gateway import issuing
 from roony.gateway.errors import FailureKind, StripeCallFailed, StripeRefused, StripeUncertain
+from roony.gateway.paging import PageLimitReached
 from roony.gateway.pool import GatewayBusy
 from roony.store.tables import OutboxPromise, cardholders
 
 log = structlog.get_logger("roony.connections")
 
 SECOND = 1_000_000
+# Tries of a promise, about a day of them, the later ones five minutes apart. Then the first card makes the cardholder.
+MAKE_TRIES = 300
 
 _ROW = select(cardholders).where(
     cardholders.c.organization_id == bindparam("org"),
@@ -86,7 +89,9 @@ async def ensure_cardholder(context: FlowContext, connection: Connection, scope_
 
 
 async def keep_make_cardholder(context: FlowContext, promise: OutboxPromise) -> None:
-    """Keeps a promise to make one. A card maker may have been faster; then there is nothing left to do."""
+    """Keeps a promise to make one, `MAKE_TRIES` times at most. A card maker may have been faster; then nothing is left
+    to do.
+    """
     row = await cardholder_of(context, promise)
     connection = await read_connection(context, promise.organization_id, promise.subject.partition(":")[0])
     if row is None or connection is None or connection.status in ("revoked", "expired"):
@@ -101,7 +106,10 @@ async def keep_make_cardholder(context: FlowContext, promise: OutboxPromise) -> 
         await _make(context, connection, row, promise)
     except CardholderRefused:
         return
-    except (StripeCallFailed, GatewayBusy) as error:
+    except (StripeCallFailed, GatewayBusy, PageLimitReached) as error:
+        if promise.tries + 1 >= MAKE_TRIES:
+            await context.till.submit(FinishPromise(promise.organization_id, promise, "given_up"))
+            return
         await put_off_cardholder(context, promise, error)
 
 
