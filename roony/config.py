@@ -177,9 +177,7 @@ def _wrong_texts(settings: Settings) -> list[str]:
     try:
         _ = settings.trusted_proxies
     except ValueError:
-        problems.append(
-            "ROONY_TRUSTED_PROXIES must be addresses or networks with commas, such as 10.0.0.0/8,192.0.2.7."
-        )
+        problems.append("ROONY_TRUSTED_PROXIES must be addresses or networks with commas, such as 10.0.0.5,192.0.2.7.")
     limit = settings.roony_requests_per_minute
     if not (limit.isascii() and limit.isdigit() and len(limit) <= 6):
         problems.append("ROONY_REQUESTS_PER_MINUTE must be a whole number of at most 6 digits; 0 is no limit.")

@@ -8,10 +8,26 @@ from collections.abc import Iterable
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+# Steps of `X-Forwarded-For` that are looked at, from its end: a caller may write thousands in front of them.
+MAX_STEPS = 32
+# Bits before an IPv4 address that is written as an IPv6 one, as in `::ffff:192.0.2.1` (RFC 4291, 2.5.5.2).
+_MAPPED_BITS = 96
+
 
 def parse_network(text: str) -> Network:
-    """A network as `10.0.0.0/8`, or one address. Raises ValueError, also for a network with bits behind its prefix."""
-    return ipaddress.ip_network(text.strip())
+    """A network as `10.0.0.0/8`, or one address. Raises ValueError, also for a network with bits behind its prefix.
+
+    One of IPv4 that is written as IPv6 is the one of IPv4, since callers are compared as such. A zone, as in
+    `fe80::1%eth0`, is refused: it may hold anything, spaces too, and says nothing about where a caller is.
+    """
+    if "%" in text:
+        raise ValueError(f"{text!r} does not appear to be a network: it has a zone")
+    network = ipaddress.ip_network(text.strip())
+    if isinstance(network, ipaddress.IPv6Network) and network.prefixlen >= _MAPPED_BITS:
+        mapped = network.network_address.ipv4_mapped
+        if mapped is not None:
+            return ipaddress.IPv4Network((int(mapped), network.prefixlen - _MAPPED_BITS))
+    return network
 
 
 def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
@@ -29,12 +45,13 @@ def caller_address(peer: str | None, forwarded: str | None, proxies: Iterable[Ne
     """The address a request comes from; None where it cannot be known.
 
     That of the connection, unless a proxy of ours made it: then the last one in `X-Forwarded-For` that is no proxy of
-    ours. What stands before it was written by the caller, and may be made up.
+    ours. What stands before it was written by the caller, and may be made up. More than `MAX_STEPS` proxies of ours in
+    a row are not followed.
     """
     proxies = tuple(proxies)
     if not is_within(peer, proxies):
         return peer
-    for one in reversed((forwarded or "").split(",")):
+    for one in reversed((forwarded or "").rsplit(",", MAX_STEPS)):
         address = _address(one.strip())
         if address is None:
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from roony.core.address import caller_address, is_within, parse_networks
+from roony.core.address import MAX_STEPS, caller_address, is_within, parse_network, parse_networks
 
 PROXIES = parse_networks(["10.0.0.0/8", "fd00::/8"])
 
@@ -44,7 +44,28 @@ def test_an_address_lies_in_a_network_or_not(address: str | None, inside: bool) 
     assert is_within(address, parse_networks(["203.0.113.0/24", "2001:db8::/32"])) is inside
 
 
-@pytest.mark.parametrize("text", ["", "203.0.113.0/33", "203.0.113.5/24", "example.com", "10/8", "::/129"])
+def test_only_the_last_steps_are_looked_at() -> None:
+    """A caller may put thousands of our own addresses in front: each would be read, in the thread of all requests."""
+    proxies = ["10.0.0.1"] * (MAX_STEPS - 1)
+    assert caller_address("10.0.0.1", ",".join(["198.51.100.1", *proxies]), PROXIES) == "198.51.100.1"
+    assert caller_address("10.0.0.1", ",".join(["198.51.100.1", *proxies, *proxies]), PROXIES) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "network"),
+    [
+        ("::ffff:203.0.113.0/120", "203.0.113.0/24"), ("::ffff:203.0.113.5", "203.0.113.5/32"), ("::/0", "::/0"),
+        (" 10.0.0.0/8 ", "10.0.0.0/8"),
+    ],
+)  # fmt: skip
+def test_a_network_of_ipv4_is_one_however_it_is_written(text: str, network: str) -> None:
+    assert str(parse_network(text)) == network
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "203.0.113.0/33", "203.0.113.5/24", "example.com", "10/8", "::/129", "fe80::1%eth0", "::%a 0.0.0.0/0"],
+)
 def test_what_is_no_network(text: str) -> None:
     with pytest.raises(ValueError, match=r"does not appear|has host bits"):
         parse_networks([text])

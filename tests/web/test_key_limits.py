@@ -205,7 +205,8 @@ def test_the_last_use_is_kept_to_the_minute(roony: ServedRoony, company: Company
 @pytest.mark.parametrize(
     ("field", "value"),
     [("expires_in_seconds", 59), ("expires_in_seconds", 10**12), ("allowed_addresses", "127.0.0.1"),
-     ("allowed_addresses", ["127.0.0.1/8"]), ("allowed_addresses", ["localhost"]), ("requests_per_minute", 0),
+     ("allowed_addresses", ["127.0.0.1/8"]), ("allowed_addresses", ["localhost"]),
+     ("allowed_addresses", ["::1%a b"]), ("requests_per_minute", 0),
      ("requests_per_minute", 60_001), ("scopes", ["approve"]), ("scopes", "read"), ("role", "owner")],
 )  # fmt: skip
 def test_wrong_limits_are_refused_by_their_field(company: Company, field: str, value: Any) -> None:
