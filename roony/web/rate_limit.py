@@ -21,7 +21,8 @@ class Windows(MemoryStorage):
     """The times of the calls of the last minute.
 
     In place of the windows that `limits` brings: those are swept by a thread that is started up to a hundred times a
-    second and looks at every key. Here a window is swept by the next call of its key. For one thread only.
+    second and looks at every key. Here a window is swept by the next call of its key, and forgotten by a call of any
+    key once all of it is over: what is kept are calls of the last minute. For one thread only.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -37,14 +38,21 @@ class Windows(MemoryStorage):
             return False
         calls.extend([self._clock()] * amount)
         self._calls.move_to_end(key)
-        while len(self._calls) > MAX_KEYS:
-            self._calls.popitem(last=False)
+        self._forget(self._clock() - expiry)
         return True
 
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:  # noqa: ARG002
         """The time of the oldest call that counts, or now, and how many count."""
         calls = self._swept(key, expiry)
         return (calls[0] if calls else self._clock()), len(calls)
+
+    def _forget(self, since: float) -> None:
+        """Drops the windows in front, which called longest ago, where no call counts any more or there are too many."""
+        while True:
+            key, calls = next(iter(self._calls.items()))
+            if len(self._calls) <= MAX_KEYS and calls and calls[-1] > since:
+                return
+            del self._calls[key]
 
     def _swept(self, key: str, expiry: int) -> deque[float]:
         calls = self._calls.setdefault(key, deque())

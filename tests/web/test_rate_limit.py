@@ -43,3 +43,17 @@ def test_memory_is_bounded_and_no_thread_sweeps_it() -> None:
     assert windows.get_moving_window("key 9", 5, 60)[1] == 0
     assert windows.get_moving_window(f"key {MAX_KEYS}", 5, 60)[1] == 1
     assert threading.active_count() <= before
+
+
+def test_windows_that_are_over_are_forgotten_by_the_next_call_of_anybody() -> None:
+    """Keys that are used much and then rotated would each leave all their last calls behind."""
+    clock = Seconds()
+    windows = Windows(clock)
+    for number in range(10):
+        assert windows.acquire_entry(f"key {number}", 5, 60)
+    clock.now += 30
+    assert windows.acquire_entry("key 0", 5, 60)
+    clock.now += 30
+    assert windows.acquire_entry("another", 5, 60)
+    assert list(windows._calls) == ["key 0", "another"]
+    assert windows.get_moving_window("key 0", 5, 60) == (clock.now - 30, 1)
