@@ -116,6 +116,7 @@ async def who_may_reveal(request: Request, organization_id: str, key: str) -> st
         return None
     if holder.key.organization_id != organization_id or holder.role is None or not may(holder.role, "reveal"):
         return None
+    guard.note_use(context, holder.key, context.clock())
     return holder.key.user_id or holder.key.id
 
 

@@ -21,6 +21,7 @@ from roony.client.sealed import new_private_key, open_sealed
 from roony.core.delivery import RevealLink
 from roony.core.user import User
 from roony.flows.access_key import CreateAccessKey, RevokeAccessKey, hash_key, new_key
+from roony.store.tables import AccessKey
 from roony.web import shapes
 from roony.web.answers import time
 from tests.support.books import everything_in
@@ -449,7 +450,12 @@ class TestReveal:
         assert [row["wrong_keys"] for row in refused] == [1, 2, 3, 4]
         assert not any(key in json.dumps(refused) for key in wrong)
         # One try is left, and the right key needs no more: an approver's, under that user's name.
-        assert shown_number(person.open(link, buying.key_of_user("approver"))) == buying.number()
+        approver = buying.key_of_user("approver")
+        assert shown_number(person.open(link, approver)) == buying.number()
+        # Whoever looks which keys are in use sees it. What waits at the till before this is written with it.
+        connected.books.till.write_and_wait(lambda _writer: None)
+        used = [connected.books.row(AccessKey, hash=hash_key(key)).last_used_at for key in (approver, viewer)]
+        assert used == [connected.context.clock(), None]
         assert connected.books.row(User, role="approver").id == connected.books.row(RevealLink).used_by
 
     def test_after_five_wrong_keys_it_is_dead(self, buy: Buy, person: Person) -> None:
