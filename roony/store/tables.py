@@ -331,7 +331,14 @@ outbox = _table(
         "outbox_due", "due_at", sqlite_where=text("status = 'promised'"), postgresql_where=text("status = 'promised'")
     ),
 )
-access_keys = _table("access_keys", AccessKey, "hash", Index("access_keys_by_id", "organization_id", "id"))
+access_keys = _table(
+    "access_keys",
+    AccessKey,
+    "hash",
+    Index("access_keys_by_id", "organization_id", "id"),
+    # Read under the lock: an organization keeps all keys its agents ever had, a user has few.
+    Index("access_keys_by_user", "organization_id", "user_id"),
+)
 users = _table("users", User, "organization_id id", Index("users_by_email", "organization_id", "email", unique=True))
 account_routes = _table("account_routes", AccountRoute, "stripe_account livemode")
 connection_secrets = _table("connection_secrets", ConnectionSecret, "organization_id connection_id name")

@@ -18,10 +18,11 @@ from alembic.script import ScriptDirectory
 from typer.testing import CliRunner
 
 from roony.cli.commands import app
+from roony.flows.access_key import NewKey, key_row
 from roony.store import migrations
 from roony.store.database import Database
 from roony.store.migrations import SchemaBusy, SchemaTooNew, config_for, migrate, pending_revisions, revisions
-from roony.store.tables import metadata
+from roony.store.tables import access_keys, metadata
 from tests.support.migrating import build, execute, stepped, structure
 from tests.support.tills import DATABASES
 
@@ -105,6 +106,25 @@ def test_every_step_can_be_taken_back_and_again(database: Database) -> None:
     assert structure(database) == {}
     migrate(database)
     assert structure(database) == newest
+
+
+def test_a_step_back_lets_no_key_do_more(database: Database) -> None:
+    """The release before knows no roles, scopes, addresses or ends: such a key would be an owner's, for ever."""
+    migrate(database)
+    limits = {
+        "plain": {}, "rotated": {"expires_at": 5}, "users": {"user_id": "usr_1"}, "scoped": {"scopes": "read"},
+        "bound": {"allowed_addresses": "192.0.2.0/24"}, "revoked": {"user_id": "usr_1", "revoked_at": 7},
+    }  # fmt: skip
+    with migrations.connection(database.url) as connection:
+        for id, given in limits.items():
+            row = key_row(NewKey(id, "admin", id, ""), "org_1", None, 1)._replace(**given)
+            connection.execute(access_keys.insert().values(row._asdict()))
+    stepped(database, lambda config: command.downgrade(config, "0004"))
+    rows = database.read(sqlalchemy.select(access_keys.c.id, access_keys.c.revoked_at))
+    ends = {row[0]: row[1] for row in rows}
+    assert (ends.pop("plain"), ends.pop("revoked")) == (None, 7)
+    assert ends.keys() == limits.keys() - {"plain", "revoked"}
+    assert all(ends.values())
 
 
 @pytest.mark.postgres

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -55,9 +57,18 @@ def _access_keys() -> None:
     with op.batch_alter_table("access_keys") as table:
         for name in ("scopes", "allowed_addresses"):
             table.alter_column(name, server_default=None)
+    op.create_index("access_keys_by_user", "access_keys", ["organization_id", "user_id"])
 
 
 def _access_keys_back() -> None:
+    """A user's key is revoked, and one with scopes, addresses or an end: before, it could do everything, for ever."""
+    op.execute(
+        sa.text(
+            "UPDATE access_keys SET revoked_at = :now WHERE revoked_at IS NULL AND (user_id IS NOT NULL"
+            " OR expires_at IS NOT NULL OR scopes <> '' OR allowed_addresses <> '')"
+        ).bindparams(now=time.time_ns() // 1_000)
+    )
+    op.drop_index("access_keys_by_user", "access_keys")
     with op.batch_alter_table("access_keys") as table:
         for name in (
             "replaced_by", "last_used_at", "expires_at", "requests_per_minute", "allowed_addresses", "scopes",
