@@ -111,7 +111,7 @@ def test_every_step_can_be_taken_back_and_again(database: Database) -> None:
 def test_a_step_back_lets_no_key_do_more(database: Database) -> None:
     """The release before knows no roles, scopes, addresses or ends: such a key would be an owner's, for ever."""
     migrate(database)
-    limits = {
+    limits: dict[str, dict[str, Any]] = {
         "plain": {}, "rotated": {"expires_at": 5}, "users": {"user_id": "usr_1"}, "scoped": {"scopes": "read"},
         "bound": {"allowed_addresses": "192.0.2.0/24"}, "revoked": {"user_id": "usr_1", "revoked_at": 7},
     }  # fmt: skip
