@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from roony.core.money import format_amount
 
@@ -63,7 +64,8 @@ def print_list(answer: Mapping[str, Any], columns: Sequence[str], as_json: bool,
     for column in columns:
         table.add_column(column, no_wrap=column.endswith("id"), overflow="fold")
     for row in rows:
-        table.add_row(*(_text(column, row.get(column), row) for column in columns))
+        # As text, not as markup: a merchant named `[link=…]` or `[/x]` by an agent is shown as it is written.
+        table.add_row(*(Text(_text(column, row.get(column), row)) for column in columns))
     console().print(table)
     if answer.get("next_cursor"):
         typer.echo(f"There are more: add --cursor {answer['next_cursor']}")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from roony.cli.output import print_list
 from tests.cli.test_commands import SHOP, Run, RunJson, a_shop
 
 DESCRIPTION = 'seats"\nstatus  approved'
@@ -60,6 +61,16 @@ def test_what_an_approver_sees(roony: Run, ask: Callable[..., dict[str, Any]]) -
     assert "seats" not in ours
     assert words.splitlines()[0] == f"  description: {json.dumps(DESCRIPTION)}"
     assert words.splitlines()[-1].startswith("Next: roony approval approve")
+
+
+MARKUP = ("Figma [/x]", "Figma [link=https://evil.example]Notion[/link]", "Figma [conceal]x[/conceal] :smile:")
+
+
+@pytest.mark.parametrize("name", MARKUP)
+def test_a_list_shows_a_merchant_as_it_is_written(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """An agent chooses it: what reads like markup of the terminal's must neither hide anything nor end the list."""
+    print_list({"data": [{"id": "apr_1", "merchant": name}], "next_cursor": None}, ("id", "merchant"), False, "")
+    assert capsys.readouterr().out.splitlines()[-1] == f"apr_1  {name}"
 
 
 def test_two_people_one_after_the_other(roony: Run, roony_json: RunJson, ask: Callable[..., dict[str, Any]]) -> None:
