@@ -22,7 +22,7 @@ from roony.core.role import may
 from roony.core.user import User
 from roony.flows.ending import end_card
 from roony.flows.movement import ROONY, audit, periods_of, place_hold, void_hold
-from roony.flows.purchase import facts_of, promise_card
+from roony.flows.purchase import count_change, facts_of, promise_card
 from roony.flows.rules import decision_json
 from roony.store.book import Book
 from roony.store.command import Command
@@ -111,6 +111,7 @@ class Approve(Command[Approved | Refusal]):
     def _approved(
         self, book: Book, approval: Approval, purchase: Purchase, facts: Facts, decision: Decision, now: int
     ) -> Approved:
+        count_change(book, purchase, self._amount, now)
         purchase = void_hold(book, purchase, now)._replace(
             # The account may be another one than at the ask; decide() looked at the one of now.
             connection_id=facts.connection.id if facts.connection else purchase.connection_id,

@@ -300,7 +300,21 @@ def _remember_merchant(book: Book, purchase: Purchase, now: int) -> None:
 
 def count_velocity(book: Book, purchase: Purchase, now: int) -> None:
     """Counts one more purchase of the agent in this hour."""
+    _count(book, purchase, 1, purchase.amount, now)
+
+
+def count_change(book: Book, purchase: Purchase, amount: int, now: int) -> None:
+    """Counts another `amount` of a purchase in this hour; it stays one purchase.
+
+    Less than before is given back only in the hour in which it was asked for: another one never counted it.
+    """
+    more = amount - purchase.amount
+    if more > 0 or purchase.created_at // HOUR == now // HOUR:
+        _count(book, purchase, 0, more, now)
+
+
+def _count(book: Book, purchase: Purchase, purchases: int, amount: int, now: int) -> None:
     hour = now // HOUR
     before = book.get(Velocity, purchase.organization_id, purchase.agent_id, hour)
-    purchases, amount = (before.purchases, before.amount) if before else (0, 0)
-    book.put(Velocity(purchase.organization_id, purchase.agent_id, hour, purchases + 1, amount + purchase.amount))
+    counted, sum_of = (before.purchases, before.amount) if before else (0, 0)
+    book.put(Velocity(purchase.organization_id, purchase.agent_id, hour, counted + purchases, sum_of + amount))

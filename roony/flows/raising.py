@@ -34,7 +34,7 @@ from roony.flows.approval import (
 from roony.flows.card import dead, done
 from roony.flows.ending import end_card
 from roony.flows.movement import ROONY, audit, card_of, follow, place_hold, void_hold
-from roony.flows.purchase import FIRST_LEASE
+from roony.flows.purchase import FIRST_LEASE, count_change
 from roony.flows.rules import decision_json
 from roony.flows.snapshot import snapshot
 from roony.store.book import Book
@@ -244,7 +244,7 @@ def _lift(
     """Voids the old hold, places the new one in the periods of now, and promises Stripe's new limit."""
     before = {name: getattr(purchase, name) for name in ("amount", "hold_amount", "fingerprint", "decision")}
     org, amount = purchase.organization_id, ask.amount
-    _count_more(book, purchase, amount - purchase.amount, now)
+    count_change(book, purchase, amount, now)
     purchase = void_hold(book, purchase, now)._replace(
         amount=amount,
         hold_amount=decision.hold_amount,
@@ -266,14 +266,6 @@ def _lift(
         hold=purchase.hold_amount, reasons=[reason.code for reason in decision.reasons],
     )  # fmt: skip
     return Raised(purchase, promise)
-
-
-def _count_more(book: Book, purchase: Purchase, more: int, now: int) -> None:
-    """The agent asked for so much more in this hour; it stays one purchase."""
-    hour = now // HOUR
-    before = book.get(Velocity, purchase.organization_id, purchase.agent_id, hour)
-    count, amount = (before.purchases, before.amount) if before else (0, 0)
-    book.put(Velocity(purchase.organization_id, purchase.agent_id, hour, count, amount + more))
 
 
 def _is_under_way(card: Card, promise: OutboxPromise) -> bool:

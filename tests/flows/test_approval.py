@@ -17,7 +17,7 @@ from roony.core.card import Card
 from roony.core.connection import Connection
 from roony.core.errors import Refusal
 from roony.core.ledger import Entry, Hold
-from roony.core.purchase import Purchase
+from roony.core.purchase import Purchase, Velocity
 from roony.flows.approval import Approve, ApproveIds, Deny, ExpireApproval
 from roony.store.tables import OutboxPromise
 from tests.support.books import AGENT, CONNECTION, ORG, Books, open_books
@@ -155,6 +155,31 @@ def test_its_own_hold_count_and_fingerprint_are_left_out(books: Books) -> None:
     books.limit(AGENT, "day", 10_000)
     purchase = books.ask(10_000).purchase
     assert approve(books, purchase).purchase.status == "issuing"
+
+
+HOURS = [
+    ("more, in its hour", 0, 15_000, [(1, 15_000)]),
+    ("less, in its hour", 0, 6_000, [(1, 6_000)]),
+    ("more, an hour later", 3_600, 15_000, [(1, 10_000), (0, 5_000)]),
+    ("less, an hour later", 3_600, 6_000, [(1, 10_000)]),
+]
+
+
+@pytest.mark.parametrize("line", HOURS, ids=[line[0] for line in HOURS])
+def test_another_amount_counts_in_what_the_agent_may_buy_in_an_hour(
+    line: tuple[str, int, int, list[tuple[int, int]]], books: Books
+) -> None:
+    """Else it could ask for little, be given much, and ask for as much again."""
+    _, later, amount, counted = line
+    books.controls(AGENT, "agent", approval_threshold=5_000, approval_expiry_seconds=7_200, velocity_amount=15_000)
+    purchase = books.ask(10_000).purchase
+    books.clock.advance(later)
+    assert approve(books, purchase, amount).purchase.status == "issuing"
+    found = sorted(books.rows(Velocity), key=lambda row: row.hour)
+    assert [(row.purchases, row.amount) for row in found] == counted
+    left = 15_000 - (counted[-1][1] if len(counted) == 2 or not later else 0)
+    asked = books.ask(left + 1, "Notion").purchase
+    assert (asked.status, json.loads(asked.decision)["reasons"][0]["code"]) == ("declined", "VELOCITY_EXCEEDED")
 
 
 def test_the_rules_of_now_count(books: Books) -> None:
