@@ -122,18 +122,27 @@ def is_short(budget: Budget, held: int, spent: int, amount: int) -> bool:
     return limit is not None and (limit == 0 or amount > limit - spent - held)
 
 
+def is_budgeted(limited: Iterable[tuple[Budget, int, int]]) -> bool:
+    """True if one of these limits, given as (budget, held, spent), is no task's.
+
+    An agent names its tasks itself: a limit for each of them alone would be none for all of them together.
+    """
+    return any(budget.scope != "task" for budget, _, _ in limited)
+
+
 def have_room(
     budgets: Iterable[tuple[Budget, int, int]], currency: str, amount: int, *, unbudgeted: bool = False
 ) -> bool:
     """True if `amount` fits into every budget of a chain, given as (budget, held, spent).
 
-    A scope with limits but none in this currency refuses, and so does a chain without any, unless `unbudgeted`.
+    A scope with limits but none in this currency refuses, and so does a chain without any above its task, unless
+    `unbudgeted`.
     """
     limited = [row for row in budgets if row[0].limit_amount is not None]
     usable = [row for row in limited if row[0].currency == currency]
     if {row[0].scope for row in limited} != {row[0].scope for row in usable}:
         return False
-    return (bool(limited) or unbudgeted) and not any(is_short(*row, amount) for row in usable)
+    return (is_budgeted(limited) or unbudgeted) and not any(is_short(*row, amount) for row in usable)
 
 
 def is_time_zone(name: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from roony.core.agent import Agent, Organization, Project
-from roony.core.budget import PERIODS, SCOPES, Budget, is_short
+from roony.core.budget import PERIODS, SCOPES, Budget, is_budgeted, is_short
 from roony.core.connection import Connection
 from roony.core.control import (
     DAY_NAMES,
@@ -273,7 +273,7 @@ def _active_hours(case: _Case) -> Iterator[Reason]:
 def _budgets(case: _Case) -> Iterator[Reason]:
     """All limited budgets of the chain must have room; a scope with none in this currency refuses."""
     limited = [row for row in case.facts.budgets if row[0].limit_amount is not None]
-    if not limited and not case.facts.organization.unbudgeted:
+    if not is_budgeted(limited) and not case.facts.organization.unbudgeted:
         message = "No budget is set for this agent, its project or the organization, so nothing may be spent."
         yield Reason("BUDGET_EXCEEDED", f"{message} Ask the owner for one.")
     for scope in SCOPES:

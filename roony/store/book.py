@@ -174,9 +174,13 @@ class Book:
             self._set(self._moves, key, (before[0] + held, before[1] + spent))
 
     def period(self, organization_id: str, budget_id: str, start: int) -> BudgetPeriod:
-        """A budget period with what this batch already moved. Raises BrokenCaller when it was not named."""
+        """A budget period with what this batch already moved. Raises BrokenCaller when it was not named.
+
+        That of a budget which had no row before this batch need not be: nothing was held or spent of it yet.
+        """
         key = (organization_id, budget_id, start)
-        row = self.get(BudgetPeriod, *key) or BudgetPeriod(organization_id, budget_id, start, 0, 0)
+        there = self.get(BudgetPeriod, *key) if (organization_id, budget_id) in self._there[Budget] else None
+        row = there or BudgetPeriod(organization_id, budget_id, start, 0, 0)
         held, spent = self._moves.get(key, (0, 0))
         return row._replace(held=row.held + held, spent=row.spent + spent)
 

@@ -311,6 +311,8 @@ def test_budgets_look_at_the_hold_and_not_at_the_amount() -> None:
         pytest.param([budget(None)], 1, [], id="tracked-and-allowed"),
         pytest.param([budget(1)], 1, ["agent"], id="a-budget-counts-though-none-is-needed"),
         pytest.param([budget(), budget(None, "project")], 0, [], id="one-scope-limited-is-enough"),
+        pytest.param([budget(scope="task"), budget(None)], 0, [None], id="a-task-alone-is-not-one-of-them"),
+        pytest.param([budget(scope="task")], 1, [], id="a-task-alone-where-the-organization-allows-it"),
         pytest.param([budget(), budget(1, "project")], 0, ["project"], id="every-scope-must-have-room"),
         pytest.param(
             [budget(1, "organization"), budget(1, "project"), budget(1, "agent"), budget(1, "task")],
@@ -503,7 +505,7 @@ def test_no_hold_is_placed_beyond_a_limit(ask: Ask, facts: Facts) -> None:
     hold = decide(ask, facts, NOW).hold_amount
     limited = [(b, b.limit_amount - held - spent) for b, held, spent in facts.budgets if b.limit_amount is not None]
     assert all(hold <= left for b, left in limited if b.currency == ask.currency)
-    assert limited or facts.organization.unbudgeted
+    assert any(b.scope != "task" for b, _ in limited) or facts.organization.unbudgeted
 
 
 @given(ask=ASKS, facts=ALL_FACTS | EASY_FACTS, controls=CONTROLS)

@@ -182,7 +182,7 @@ def test_a_mandate_is_another_wish() -> None:
 
 budget_rows = st.lists(
     st.tuples(
-        st.sampled_from(["agent", "project", "organization"]), st.sampled_from(["usd", "eur"]),
+        st.sampled_from(["task", "agent", "project", "organization"]), st.sampled_from(["usd", "eur"]),
         st.one_of(st.none(), st.integers(0, 300)), st.integers(0, 200), st.integers(0, 200),
     ),
     max_size=6,

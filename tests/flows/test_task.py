@@ -14,7 +14,7 @@ from roony.core.audit import AuditRecord
 from roony.core.budget import Budget, BudgetPeriod
 from roony.core.control import Control, ControlVersion
 from roony.core.errors import Refusal
-from roony.core.purchase import Purchase
+from roony.core.purchase import Purchase, Recurring
 from roony.flows.limits import SetBudget, SetControls
 from roony.flows.raising import RaiseIds, RaisePurchase
 from roony.store.queries.limits import standings_above
@@ -71,6 +71,16 @@ def test_an_ask_without_a_task_is_no_way_around_the_limit(books: Books) -> None:
     # What named none takes nothing from one that is named.
     assert verdict(books.ask(10_000, "D", task="trip")) == ["approved"]
     all_is_well(books)
+
+
+def test_tasks_alone_are_no_budget(books: Books) -> None:
+    """An agent names its tasks itself: what limits each of them limits nothing where no level above does."""
+    limit(books, AGENT, None, "month", "agent")
+    before = verdict(books.ask(1_000, "A", task="trip"))
+    limit(books, EVERY, 10_000)
+    limit(books, ONE, 10_000)
+    for task in ("trip", "other", None):
+        assert verdict(books.ask(1_000, "A", task=task)) == before == ["declined", "BUDGET_EXCEEDED None"]
 
 
 def test_a_task_under_way_follows_the_limit_for_every_task(books: Books) -> None:
@@ -132,6 +142,26 @@ def test_a_higher_price_must_fit_into_the_task_as_well(books: Books) -> None:
     assert dear.code == "raise_declined"
     raised = books.run(RaisePurchase(ORG, purchase, AGENT, 10_000, RaiseIds("hold_8", "apr_8", "out_8")))
     assert raised.purchase.held == 10_000
+    all_is_well(books)
+
+
+def test_each_payment_of_a_mandate_must_fit_into_its_task(books: Books) -> None:
+    """Also into a limit that was set after the ask, which the next payment is the first to draw on."""
+    limit(books, EVERY, 15_000)
+    purchase = books.ready(10_000, task="trip", recurring=Recurring("month", 3))
+    assert books.authorize(purchase, 10_000).approved
+    books.clock.advance(30 * 86_400)
+    short = books.authorize(purchase, 10_000, authorization_id="iauth_2")
+    assert (short.approved, short.code) == (False, "OVER_BUDGET")
+    limit(books, EVERY, 20_000)
+    limit(books, EVERY, 10_000, "day")
+    assert books.authorize(purchase, 10_000, authorization_id="iauth_3").approved
+    used = {
+        budget.period: sum(row.held + row.spent for row in books.rows(BudgetPeriod, budget_id=budget.id))
+        for budget in books.rows(Budget, scope_id=ONE)
+    }
+    assert used == {"lifetime": 20_000, "day": 10_000}
+    assert verdict(books.ask(1, "B", task="trip"))[1:] == ["BUDGET_EXCEEDED task"] * 2
     all_is_well(books)
 
 
@@ -276,6 +306,21 @@ def test_the_same_in_one_batch_with_a_new_limit_between(tmp_path: Path, database
         states = [ticket.future.result().purchase.status for ticket in (*first, *rest)]
         assert change.future.result().limit_amount == 30_000
         assert states == ["issuing"] * 4 + ["declined"] * 4
+        all_is_well(books)
+
+
+def test_the_first_limit_of_every_task_comes_with_the_asks_it_limits(tmp_path: Path, database_url: str | None) -> None:
+    """None of its budgets had a row when the facts of the batch were loaded."""
+    with open_books(tmp_path, database_url) as books:
+        asks = [books.ask_command(10_000, f"Shop {n}", task="trip") for n in range(3)]
+        with held(books.till):
+            first = books.till.enqueue(asks[0], None, None)
+            change = books.till.enqueue(SetBudget(ORG, "task", EVERY, "usd", "day", 15_000, "owner"), None, None)
+            rest = [books.till.enqueue(ask, None, None) for ask in asks[1:]]
+        assert change.future.result().limit_amount == 15_000
+        states = [ticket.future.result().purchase.status for ticket in (first, *rest)]
+        assert states == ["issuing", "issuing", "declined"]
+        assert verdict(books.ask(5_001, "Shop", task="trip")) == OVER
         all_is_well(books)
 
 
