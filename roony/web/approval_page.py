@@ -151,7 +151,7 @@ def _facts(row: Approval, seen: dict[str, Any]) -> list[tuple[str, str]]:
         facts.append(("Held, with tolerance", format_amount(seen["hold_amount"], currency)))
     facts += [("Agent", seen["agent"] or seen.get("agent_id", "")), ("Project", seen["project"] or "")]
     if seen.get("task_id"):
-        facts.append(("Task", seen["task_id"]))
+        facts.append(("Task, as the agent named it", seen["task_id"]))
     return [*facts, ("Purchase", row.purchase_id), ("Decide until", _clock(row.expires_at))]
 
 
