@@ -20,6 +20,8 @@ MAX_TRIES = 4
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 8.0
 # Roony or a gateway before it is busy: nothing was done, or it is done once however often it is asked.
 PASSING = frozenset({429, 502, 503, 504})
+# Of 503: what was asked may have been done in part.
+_HALF_DONE = frozenset({"stripe_unavailable", "unknown_outcome"})
 # Longer than Roony waits before it answers an ask: 5 s for its place and 10 s for the card.
 ANSWER_SECONDS = 30.0
 
@@ -74,7 +76,7 @@ def exchange(request: Request, most: int = MAX_TRIES) -> Talk[Reply]:
             return came
         error = error_of(came) if isinstance(came, Reply) else unreachable(came)
         pause = max(backoff(tries), error.retry_after or 0.0)
-        if tries == most or pause > LONGEST_PAUSE_SECONDS or not _may_repeat(request, came):
+        if tries == most or pause > LONGEST_PAUSE_SECONDS or not _may_repeat(request, came, error):
             raise error
         yield Pause(pause)
         tries += 1
@@ -96,10 +98,11 @@ def is_passing(error: RoonyError) -> bool:
     return isinstance(error, Unreachable) or error.status in PASSING
 
 
-def _may_repeat(request: Request, came: Reply | Lost | None) -> bool:
+def _may_repeat(request: Request, came: Reply | Lost | None, error: RoonyError) -> bool:
     if isinstance(came, Reply):
         # 502 and 504 are a gateway's: behind it the request may have been carried out.
-        return came.status in (PASSING if request.repeatable else {429, 503})
+        nothing_done = came.status in (429, 503) and error.code not in _HALF_DONE
+        return came.status in PASSING if request.repeatable else nothing_done
     return came is not None and (came.kind == "unsent" or (came.kind == "unanswered" and request.repeatable))
 
 

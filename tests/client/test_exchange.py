@@ -113,8 +113,12 @@ def test_what_cannot_be_sent_is_not_tried_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("came", "tries"), [(NO_ANSWER, 1), (refusal(502), 1), (refusal(504), 1), (NEVER_LEFT, 2), (refusal(503), 2)]
-)
+    ("came", "tries"),
+    [
+        (NO_ANSWER, 1), (refusal(502), 1), (refusal(504), 1), (NEVER_LEFT, 2), (refusal(503), 2),
+        (refusal(503, "stripe_unavailable"), 1), (refusal(503, "unknown_outcome"), 1),
+    ],
+)  # fmt: skip
 def test_a_card_is_asked_for_again_only_where_the_first_call_did_nothing(came: Reply | Lost, tries: int) -> None:
     """Each call that arrives counts as one of five deliveries."""
     _, sent, _ = play(get_card("pur_1"), came, good({"delivery": "raw"}))
