@@ -21,8 +21,8 @@ MAX_URL = 2_000
 # Of one name; the next is tried where one does not take the connection.
 MAX_ADDRESSES = 4
 RESOLVE_SECONDS = 5.0
-# A name server that hangs holds these threads and no others.
-RESOLVE_THREADS = 4
+# A name server that hangs holds these threads and no others: one for each receiver that is sent to at the same time.
+RESOLVE_THREADS = 32
 HTTPS = 443
 # Below it, other protocols than ours listen.
 FIRST_FREE_PORT = 1_024

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from typing import Any
 
 import pytest
 
+from roony.flows.notification.sending import MAX_RECEIVERS
 from roony.outbound.guard import MAX_ADDRESSES, MAX_URL, Blocked, Guard, networks_of
 
 PUBLIC, PUBLIC_6 = "93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"
@@ -144,3 +146,28 @@ def test_networks_are_a_list() -> None:
         "10.0.0.0/8", "127.0.0.1/32", "::1/128",
     ]  # fmt: skip
     assert networks_of("") == ()
+
+
+def test_names_that_nobody_answers_for_do_not_keep_others_from_being_found() -> None:
+    """One owner's dead name servers are no reason why another's webhooks fail."""
+    over, public = threading.Event(), names(PUBLIC)
+
+    def resolve(host: str, port: int, **more: Any) -> list[Any]:
+        if host.startswith("dead"):
+            over.wait(30)
+        return list(public(host, port, **more))
+
+    async def all_at_once() -> list[str]:
+        guard = Guard(resolve=resolve)
+        dead = [
+            asyncio.create_task(guard.addresses_of(guard.check_url(f"https://dead{number}.example/")))
+            for number in range(MAX_RECEIVERS - 1)
+        ]
+        await asyncio.sleep(0)
+        try:
+            return await guard.addresses_of(guard.check_url("https://receiver.example/"))
+        finally:
+            over.set()
+            await asyncio.gather(*dead)
+
+    assert asyncio.run(all_at_once()) == [PUBLIC]
