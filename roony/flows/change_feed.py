@@ -27,6 +27,8 @@ LOOK_SECONDS = 0.25
 PAGE = 500
 # What a slow reader of a stream may leave lying before its stream is ended; it goes on with the id it has.
 MAX_QUEUED = 1_000
+# Pages of what streams missed that are read at the same time: the worker reads in the same threads.
+MAX_CATCHING_UP = 2
 # Streams of one process, and of one key; waiting requests of one process.
 MAX_STREAMS, MAX_STREAMS_EACH, MAX_WATCHES = 1_000, 10, 10_000
 
@@ -107,7 +109,7 @@ class Stream:
     async def missed(self) -> AsyncIterator[Told]:
         """What happened between the id the reader had and now; to be read to its end before `next`."""
         while self.position < self._live_from and not self.over:
-            page = await self._feed.page(self.tail.organization_id, self.position)
+            page = await self._feed.missed_page(self.tail.organization_id, self.position)
             for told in page:
                 if told.sequence > self._live_from:
                     break
@@ -124,6 +126,9 @@ class Stream:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._came.wait()
+        if self.over and self.position < self._live_from:
+            # It was ended before all it had missed was read: what lies there comes after that, and so after a gap.
+            return None
         if self._queue:
             told = self._queue.popleft()
             if not self._queue and not self.over:
@@ -170,6 +175,7 @@ class ChangeFeed:
         self._watches = 0
         self._looking: asyncio.Task[None] | None = None
         self._closed = False
+        self._catching_up = asyncio.Semaphore(MAX_CATCHING_UP)
 
     def committed(self, organization_ids: Iterable[str]) -> None:
         """The till committed something of these organizations. For any thread; cheap where nobody waits."""
@@ -249,6 +255,11 @@ class ChangeFeed:
     async def page(self, organization_id: str, after: int) -> list[Told]:
         """The next records of a chain and what they tell."""
         return await asyncio.to_thread(self._read_page, organization_id, after)
+
+    async def missed_page(self, organization_id: str, after: int) -> list[Told]:
+        """The same for a stream that catches up, in its turn."""
+        async with self._catching_up:
+            return await self.page(organization_id, after)
 
     def _read_page(self, organization_id: str, after: int) -> list[Told]:
         records = audit_from(self._database, organization_id, after, PAGE)

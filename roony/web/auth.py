@@ -20,7 +20,7 @@ from roony.web.errors import Refused, refuse
 from roony.web.key_guard import KeyGuard
 
 MAX_KEY_LENGTH = 200
-# In the scope of a request that a part of this very process makes for a caller whose own request was counted already.
+# In the scope of a request that was counted already, or that a part of this very process makes for one that was.
 INSIDE = "roony.inside"
 
 # Only for the documentation: the route checks the key before anything is parsed (see requests.py).

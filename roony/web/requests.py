@@ -13,7 +13,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
-from roony.web.auth import authenticate
+from roony.web.auth import INSIDE, authenticate
 from roony.web.errors import Refused, refuse
 from roony.web.permissions import permission_of
 
@@ -174,6 +174,9 @@ class KeyedRoute(APIRoute):
             # Kept for answers that go on: their key is looked at again.
             request.state.check = lambda: authenticate(request, self.kind, permission)
             request.state.caller = await request.state.check()
+            # Looked at again it is the same call: a key that calls too often elsewhere neither loses its answer nor
+            # keeps the look from seeing that its holder may no longer have one.
+            request.scope[INSIDE] = True
             _check_length(request)
             for id in request.path_params.values():
                 if not _ID.fullmatch(str(id)):

@@ -93,22 +93,26 @@ async def lines(stream: Stream, check: Callable[[], Awaitable[object]], pause: f
     """The text of a stream: where it begins, what was missed, what happens, and a comment where nothing does.
 
     A comment carries the id too, so that a reader of little news need not read all of the chain again. `check` raises
-    Refused when the key is no longer good: the stream ends.
+    Refused when the key is no longer good: the stream ends, also while it still tells what was missed.
     """
     yield f": Roony\nretry: {RETRY_MILLISECONDS}\nid: {stream.position}\n\n"
     checked = time.monotonic()
-    async for told in stream.missed():
-        yield _block(told)
-    while (next_one := await stream.next(pause)) is not None:
+    async for told in _all(stream, pause):
         if time.monotonic() - checked >= pause:
             try:
                 await check()
-            except Refused as refused:
-                # A key that was used too often elsewhere is still good.
-                if refused.refusal.status != 429:
-                    return
+            except Refused:
+                return
             checked = time.monotonic()
-        yield _block(next_one)
+        yield _block(told)
+
+
+async def _all(stream: Stream, pause: float) -> AsyncIterator[Told]:
+    """What was missed, then what happens; something at least every `pause` seconds."""
+    async for told in stream.missed():
+        yield told
+    while (next_one := await stream.next(pause)) is not None:
+        yield next_one
 
 
 def _block(told: Told) -> str:

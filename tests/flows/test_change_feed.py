@@ -228,6 +228,67 @@ def test_a_slow_reader_is_ended_and_comes_back(books: Books, feed: ChangeFeed, m
     assert types(run(slow())) == expected(books, begin)
 
 
+@pytest.mark.parametrize("shutdown", [False, True])
+def test_a_reader_that_is_ended_while_it_catches_up_misses_nothing(
+    books: Books, feed: ChangeFeed, monkeypatch: pytest.MonkeyPatch, shutdown: bool
+) -> None:
+    """It is given nothing of what lies there for it: its id would be beyond what it has not read yet."""
+    monkeypatch.setattr(change_feed, "PAGE", 2)
+    monkeypatch.setattr(change_feed, "MAX_QUEUED", 1_000 if shutdown else 1)
+    for amount in range(1, 9):
+        books.ask(amount, f"Shop {amount}")
+    begin = len(books.rows(AuditRecord, organization_id=ORG)) - 8
+
+    async def catch_up() -> list[Told]:
+        stream = await feed.stream(ORG, None, "key_1", begin)
+        missed = stream.missed()
+        first = [await anext(missed)]
+        for amount in (701, 702):
+            await asyncio.to_thread(books.ask, amount, f"Shop {amount}")
+        head = len(books.rows(AuditRecord, organization_id=ORG))
+        while stream.tail.position < head:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0)
+        if shutdown:
+            feed.close()
+        first += [told async for told in missed if told.notices]
+        assert await stream.next(PATIENCE) is None
+        stream.close()
+        again = ChangeFeed(books.database)
+        return first + await read(await again.stream(ORG, None, "key_1", stream.position), head)
+
+    assert types(run(catch_up())) == expected(books, begin)
+
+
+def test_streams_that_catch_up_do_not_take_every_thread(
+    books: Books, feed: ChangeFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a restart all of them come back at once; the worker reads in the same threads."""
+    books.ask(500)
+    audit_from, lock, reading, most = change_feed.audit_from, threading.Lock(), [], []
+
+    def counted(*about: Any) -> Any:
+        with lock:
+            reading.append(1)
+            most.append(len(reading))
+        found = audit_from(*about)
+        with lock:
+            reading.pop()
+        return found
+
+    async def many() -> None:
+        streams = [await feed.stream(ORG, None, f"key_{number}", 0) for number in range(20)]
+        monkeypatch.setattr(change_feed, "audit_from", counted)
+
+        async def catch_up(stream: Stream) -> int:
+            return len([told async for told in stream.missed()])
+
+        assert all(await asyncio.gather(*map(catch_up, streams)))
+
+    run(many())
+    assert len(most) == 20
+    assert max(most) <= change_feed.MAX_CATCHING_UP
+
+
 def test_limits_are_kept(books: Books, feed: ChangeFeed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(change_feed, "MAX_STREAMS", 3)
     monkeypatch.setattr(change_feed, "MAX_STREAMS_EACH", 2)

@@ -176,8 +176,6 @@ def test_a_key_that_is_no_longer_good_ends_its_stream(roony: ServedRoony, compan
 
     async def revoked_later() -> None:
         checks.append(len(checks))
-        if len(checks) == 2:
-            raise refuse(429, "This key was used too often elsewhere.")
         if len(checks) == 3:
             raise refuse(401, "This key was revoked.")
 
@@ -186,6 +184,40 @@ def test_a_key_that_is_no_longer_good_ends_its_stream(roony: ServedRoony, compan
 
     assert one_stream(roony, company, to_the_end) == 3
     assert checks == [0, 1, 2]
+
+
+def test_a_key_that_is_no_longer_good_ends_what_it_had_missed(roony: ServedRoony, company: Company) -> None:
+    async def revoked() -> None:
+        raise refuse(401, "This key was revoked.")
+
+    async def from_the_beginning(feed: ChangeFeed, _stream: Any) -> int:
+        stream = await feed.stream(company.id, None, "key_2", 0)
+        assert stream.position < stream.tail.position
+        return len([block async for block in lines(stream, revoked, 0.0)])
+
+    assert one_stream(roony, company, from_the_beginning) == 1
+
+
+def test_a_user_who_is_disabled_hears_no_more_however_often_their_key_calls(
+    roony: ServedRoony, company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look at the key is no call of its own: it neither uses the limit up nor is stopped by it."""
+    monkeypatch.setattr(web_stream, "HEARTBEAT_SECONDS", 0.02)
+    users = "/api/v1/admin/users"
+    user = company.owner.send(
+        "POST", users, {"name": "Ann", "email": "ann@example.com", "role": "viewer"}, 201
+    )  # fmt: skip
+    key = company.owner.send("POST", f"{users}/{user['id']}/keys", {"requests_per_minute": 3}, 201)["key"]
+    ann = roony.caller(key)
+    with listening(roony.url, key, ADMIN_STREAM) as events:
+        for _ in range(5):
+            assert next(events).type is None
+        for _ in range(2):
+            ann.get("/api/v1/admin/organization")
+        assert ann.refused(429, "GET", "/api/v1/admin/organization")["code"] == "rate_limited"
+        next(events)
+        company.owner.send("PATCH", f"{users}/{user['id']}", {"disabled": True})
+        assert told(events, 1) == []
 
 
 def test_a_revoked_key_ends_its_stream(roony: ServedRoony, company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
