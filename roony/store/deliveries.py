@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, exists, func, literal_column, select, update
 
 from roony.core.audit import AuditRecord
 from roony.core.notification import NoticeDelivery
 from roony.store.database import Database
-from roony.store.tables import audit_records, notice_cursors, notice_deliveries, organizations
+from roony.store.tables import audit_records, notice_cursors, notice_deliveries, organizations, webhook_endpoints
 from roony.store.writer import Writer
 
 # A claimed delivery is ours for this long, in microseconds: longer than a claim of one receiver is worked on.
 LEASE = 90_000_000
 CLAIM_LIMIT = 32
+# Receivers with something to send, at one look.
+TARGET_LIMIT = 32
 # Organizations whose chain has grown, at one look.
 BEHIND_LIMIT = 20
 # Rows of one write that begins deliveries again.
@@ -24,6 +26,8 @@ _BEHIND = (
     select(notice_cursors.c.organization_id, notice_cursors.c.sequence, organizations.c.audit_sequence)
     .join(organizations, organizations.c.id == notice_cursors.c.organization_id)
     .where(organizations.c.audit_sequence > notice_cursors.c.sequence)
+    # By chance, so that those that stay behind do not keep the others out.
+    .order_by(func.random())
     .limit(BEHIND_LIMIT)
 )
 _MOVE = (
@@ -31,17 +35,35 @@ _MOVE = (
     .where(notice_cursors.c.organization_id == bindparam("org"), notice_cursors.c.sequence == bindparam("seen"))
     .values(sequence=bindparam("reached"))
 )
+# The status is written out, as in the index `notice_deliveries_due`: with it a look at one receiver touches the rows
+# it takes and no others, however many millions wait for it or for others.
 _IS_DUE = (
-    notice_deliveries.c.status == "pending",
+    notice_deliveries.c.status == literal_column("'pending'"),
     notice_deliveries.c.due_at <= bindparam("now"),
     notice_deliveries.c.lease_until <= bindparam("now"),
-    notice_deliveries.c.target_id.not_in(bindparam("busy", expanding=True)),
 )
-_ANY_DUE = select(notice_deliveries.c.id).where(*_IS_DUE).limit(1)
+# Those that are disabled or removed too: what waits for them is ended. By chance, so that everyone gets a turn.
+_TARGETS = (
+    select(webhook_endpoints.c.organization_id, webhook_endpoints.c.id)
+    .where(
+        webhook_endpoints.c.id.not_in(bindparam("busy", expanding=True)),
+        exists().where(
+            notice_deliveries.c.organization_id == webhook_endpoints.c.organization_id,
+            notice_deliveries.c.target_id == webhook_endpoints.c.id,
+            *_IS_DUE,
+        ),
+    )
+    .order_by(func.random())
+    .limit(TARGET_LIMIT)
+)
 # One statement however many rows, since money waits behind it; a row another process holds is left to it.
 _DUE = (
     select(notice_deliveries.c.organization_id, notice_deliveries.c.id)
-    .where(*_IS_DUE)
+    .where(
+        notice_deliveries.c.organization_id == bindparam("org"),
+        notice_deliveries.c.target_id == bindparam("target"),
+        *_IS_DUE,
+    )
     .order_by(notice_deliveries.c.due_at, notice_deliveries.c.sequence, notice_deliveries.c.place)
     .limit(CLAIM_LIMIT)
     .with_for_update(skip_locked=True)
@@ -113,16 +135,17 @@ def hand_out(organization_id: str, seen: int, reached: int, rows: Sequence[Notic
     return move_and_add
 
 
-def any_due(database: Database, now: int, busy: Collection[str]) -> bool:
-    """True if there is a delivery to claim. Blocks."""
-    return bool(database.read(_ANY_DUE, {"now": now, "busy": list(busy)}))
+def due_targets(database: Database, now: int, busy: Collection[str]) -> list[tuple[str, str]]:
+    """Receivers with a delivery to claim, by organization and id; none of the `busy` ones. Blocks."""
+    return [(str(org), str(id)) for org, id in database.read(_TARGETS, {"now": now, "busy": list(busy)})]
 
 
-def claim(now: int, busy: Collection[str]) -> Callable[[Writer], list[NoticeDelivery]]:
-    """A write that takes up to `CLAIM_LIMIT` deliveries that are due, in order; none of the `busy` receivers."""
+def claim(now: int, organization_id: str, target_id: str) -> Callable[[Writer], list[NoticeDelivery]]:
+    """A write that takes up to `CLAIM_LIMIT` deliveries of one receiver that are due, in order."""
 
     def work(writer: Writer) -> list[NoticeDelivery]:
-        rows = writer.execute(_CLAIM, now=now, until=now + LEASE, busy=list(busy)).fetchall()
+        about = {"org": organization_id, "target": target_id, "now": now, "until": now + LEASE}
+        rows = writer.execute(_CLAIM, **about).fetchall()
         return sorted((NoticeDelivery(*row) for row in rows), key=lambda row: (row.due_at, row.sequence, row.place))
 
     return work

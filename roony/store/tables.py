@@ -305,7 +305,11 @@ notice_deliveries = _table(
     Index("notice_deliveries_by_time", "organization_id", "created_at"),
     Index(
         "notice_deliveries_due",
+        "organization_id",
+        "target_id",
         "due_at",
+        "sequence",
+        "place",
         sqlite_where=text("status = 'pending'"),
         postgresql_where=text("status = 'pending'"),
     ),

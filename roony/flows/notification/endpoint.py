@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from roony.core.agent import Organization
 from roony.core.errors import Refusal, not_found
@@ -266,13 +267,15 @@ class GiveUpDelivery(Command[NoticeDelivery | None]):
         return row
 
     def _words(self, endpoint: WebhookEndpoint) -> str:
+        # Without the path: many services put their secret there, and an alert is told to everybody who listens.
+        host = urlsplit(endpoint.url).netloc
         if self.gone:
             return (
-                f"{endpoint.url} answered 410 Gone: the endpoint is disabled. Change its address, then `roony webhook"
+                f"{host} answered 410 Gone: the endpoint is disabled. Change its address, then `roony webhook"
                 f" enable {endpoint.id}`."
             )
         return (
-            f"{endpoint.url} has not taken a webhook for three days. See `roony webhook deliveries {endpoint.id}"
+            f"{host} has not taken a webhook for three days. See `roony webhook deliveries {endpoint.id}"
             f" --status dead`; when it answers again: `roony webhook replay {endpoint.id} --since TIME`."
         )
 

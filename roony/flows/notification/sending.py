@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
-from itertools import groupby
-from operator import attrgetter
 from typing import Any
 
 import structlog
@@ -42,21 +40,15 @@ class Notifier:
     async def step(self, now: int) -> tuple[int, list[Coroutine[Any, Any, None]]]:
         """Hands out what is new; returns how much was done, and one piece of sending for each receiver to run."""
         done = await hand_out_all(self._context)
-        if len(self._busy) >= MAX_RECEIVERS:
+        free = MAX_RECEIVERS - len(self._busy)
+        if free <= 0:
             return done, []
-        busy = sorted(self._busy)
-        if not await asyncio.to_thread(deliveries.any_due, self._context.database, now, busy):
-            return done, []
-        claimed = await self._context.till.write(deliveries.claim(now, busy))
-        return done + len(claimed), self._pieces(claimed)
-
-    def _pieces(self, claimed: list[NoticeDelivery]) -> list[Coroutine[Any, Any, None]]:
-        by_target = attrgetter("organization_id", "target_id")
-        # Sorting keeps the order within each receiver.
-        groups = [list(group) for _, group in groupby(sorted(claimed, key=by_target), by_target)]
+        targets = await asyncio.to_thread(deliveries.due_targets, self._context.database, now, sorted(self._busy))
+        claims = (self._context.till.write(deliveries.claim(now, *target)) for target in targets[:free])
+        groups = [group for group in await asyncio.gather(*claims) if group]
         # Marked at once, so that the next claim leaves these receivers alone.
         self._busy |= {group[0].target_id for group in groups}
-        return [self._send_to_one(group) for group in groups]
+        return done + sum(map(len, groups)), [self._send_to_one(group) for group in groups]
 
     async def _send_to_one(self, group: list[NoticeDelivery]) -> None:
         try:

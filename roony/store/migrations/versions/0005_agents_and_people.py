@@ -126,8 +126,9 @@ def _webhooks() -> None:
     op.create_index("notice_deliveries_by_target", "notice_deliveries", by_target)
     op.create_index("notice_deliveries_by_time", "notice_deliveries", ["organization_id", "created_at"])
     pending = sa.text("status = 'pending'")
+    in_order = ["organization_id", "target_id", "due_at", "sequence", "place"]
     op.create_index(
-        "notice_deliveries_due", "notice_deliveries", ["due_at"], sqlite_where=pending, postgresql_where=pending
+        "notice_deliveries_due", "notice_deliveries", in_order, sqlite_where=pending, postgresql_where=pending
     )
 
 
