@@ -336,6 +336,8 @@ def _plain(purchase: Purchase) -> dict[str, Any]:
             shown["next payment"] = f"from {mandate['next_payment_from']}"
     if purchase["approval"] is not None:
         shown["approval"] = f"{purchase['approval']['id']}, until {purchase['approval']['expires_at']}"
+    if purchase["action_required"] is not None:
+        shown["refused"] = "{message} {next}".format(**purchase["action_required"])
     if purchase["captured_amount"]:
         shown["captured"] = money(purchase["captured_amount"], currency)
     if purchase["refunded_amount"]:

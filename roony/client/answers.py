@@ -76,6 +76,14 @@ class PurchaseApproval(TypedDict):
     expires_at: str
 
 
+class ActionRequired(TypedDict):
+    """Why the newest payment with the card was refused, and what to do about it."""
+
+    code: str
+    message: str
+    next: str
+
+
 class Purchase(TypedDict):
     """A purchase; of a recurring one the amounts are those of each payment, and `mandate` is there."""
 
@@ -95,6 +103,7 @@ class Purchase(TypedDict):
     card: PurchaseCard | None
     approval: PurchaseApproval | None
     failure: dict[str, Any] | None
+    action_required: ActionRequired | None
     hold_amount: int
     held_amount: int
     captured_amount: int

@@ -59,7 +59,7 @@ class Authorization(NamedTuple):
     request_history as Stripe last told it, JSON `[[approved, reason, amount], …]`; `finals` JSON `{status: [ids]}`, the
     transactions that every final statement of that status listed; `seen_at` when Stripe last told us of it. `began_at`
     is when it began at Stripe, 0 while that is not told; `payment` the payment of a mandate that our answer put it on,
-    below 0 the one that it has because Stripe approved it alone.
+    below 0 the one that it has because Stripe approved it alone. `three_d_secure` is Stripe's word of its outcome.
     """
 
     organization_id: str
@@ -90,6 +90,7 @@ class Authorization(NamedTuple):
     seen_at: int = 0
     began_at: int = 0
     payment: int = 0
+    three_d_secure: str = ""
 
     @property
     def is_check(self) -> bool:

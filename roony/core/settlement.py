@@ -129,6 +129,7 @@ class AuthorizationStatement(NamedTuple):
     evidence: tuple[Evidence, ...] = ()
     probe: str | None = None
     began: int = 0
+    three_d_secure: str = ""
 
     @property
     def approved(self) -> bool:
@@ -199,6 +200,7 @@ def merge(known: Authorization, statement: AuthorizationStatement, now: int) -> 
         updated_at=now,
         history=_history(statement),
         began_at=statement.began * 1_000_000 or known.began_at,
+        three_d_secure=statement.three_d_secure or known.three_d_secure,
     )
 
 
@@ -211,6 +213,7 @@ def with_history(known: Authorization, older: AuthorizationStatement) -> Authori
     known = known._replace(
         network_transaction_id=known.network_transaction_id or older.network_transaction_id,
         began_at=known.began_at or older.began * 1_000_000,
+        three_d_secure=known.three_d_secure or older.three_d_secure,
     )
     if len(older.history) > len(json.loads(known.history)):
         known = known._replace(history=_history(older))
@@ -323,6 +326,7 @@ def read_authorization(item: dict[str, Any], created: int) -> AuthorizationState
         evidence=evidence_in(item["request_history"]),
         probe=metadata.get("roony_probe"),
         began=item.get("created") or 0,
+        three_d_secure=((item.get("verification_data") or {}).get("three_d_secure") or {}).get("result") or "",
     )
 
 

@@ -66,6 +66,14 @@ class Approval(Answer):
     expires_at: str
 
 
+class ActionRequired(Answer):
+    """Why the newest payment with the card was refused, and what to do about it."""
+
+    code: str
+    message: str
+    next: str
+
+
 class Mandate(Answer):
     """How far a recurring purchase is."""
 
@@ -97,6 +105,7 @@ class Purchase(Answer):
     approval: Approval | None
     mandate: Mandate | None
     failure: dict[str, Any] | None
+    action_required: ActionRequired | None
     hold_amount: str
     captured_amount: str
     refunded_amount: str
@@ -221,6 +230,7 @@ def _parts(row: Json) -> dict[str, Any]:
         "decision": _decision(row["decision"]), "card": shown, "credentials": None,
         "approval": _picked(Approval, row["approval"]) if row["approval"] else None,
         "mandate": _picked(Mandate, mandate) if mandate else None,
+        "action_required": _picked(ActionRequired, row["action_required"]) if row["action_required"] else None,
         **_money(row, "amount", "hold_amount", "captured_amount", "refunded_amount"),
     }  # fmt: skip
 
@@ -312,7 +322,14 @@ _READY = {
 
 
 def next_step(row: Json, given: Credentials | None) -> str:
-    """What the agent does now, in a sentence or two."""
+    """What the agent does now, in a few sentences; first about a payment that was refused."""
+    refused = row["action_required"]
+    if refused:
+        return f"The last payment was refused. {refused['message']} {refused['next']} " + _step(row, given)
+    return _step(row, given)
+
+
+def _step(row: Json, given: Credentials | None) -> str:
     if row["status"] != "ready":
         until = (row["approval"] or {}).get("expires_at")
         return _STEPS[row["status"]].format(id=row["id"], until=until)

@@ -59,6 +59,7 @@ def purchase(view: PurchaseView, numbers: CardDetails | None = None) -> Json:
         "card": _card_of(view.card, numbers),
         "approval": {"id": view.approval.id, "expires_at": time(view.approval.expires_at)} if view.approval else None,
         "failure": json.loads(row.failure) if row.failure else None,
+        "action_required": view.action._asdict() if view.action else None,
         "hold_amount": row.hold_amount, "held_amount": row.held, "captured_amount": row.captured,
         "refunded_amount": row.refunded, "ended_reason": row.ended_reason,
         "created_at": time(row.created_at), "updated_at": time(row.updated_at),

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, RootModel
 
+from roony.core.action_required import ACTIONS
+
 
 class Shape(BaseModel):
     """An answer or a part of one."""
@@ -73,6 +75,14 @@ class PurchaseApproval(Shape):
     expires_at: str
 
 
+class ActionRequiredShape(Shape):
+    """Why the newest payment with the card was refused, and what to do: from a closed table, in Roony's own words."""
+
+    code: Literal[tuple(ACTIONS)]  # type: ignore[valid-type] # the codes of the table
+    message: str
+    next: str
+
+
 class MandateShape(Shape):
     """How a recurring purchase is paid, and how far it is."""
 
@@ -103,6 +113,7 @@ class PurchaseAnswer(Shape):
     card: PurchaseCard | None
     approval: PurchaseApproval | None
     failure: dict[str, Any] | None
+    action_required: ActionRequiredShape | None
     hold_amount: int
     held_amount: int
     captured_amount: int

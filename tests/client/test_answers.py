@@ -14,6 +14,7 @@ PAIRS: list[tuple[Any, type[BaseModel]]] = [
     (answers.Purchase, shapes.PurchaseAnswer),
     (answers.PurchaseCard, shapes.PurchaseCard),
     (answers.PurchaseApproval, shapes.PurchaseApproval),
+    (answers.ActionRequired, shapes.ActionRequiredShape),
     (answers.Mandate, shapes.MandateShape),
     (answers.Decision, shapes.DecisionShape),
     (answers.Reason, shapes.ReasonShape),

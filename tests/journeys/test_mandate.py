@@ -100,6 +100,7 @@ def test_a_new_price_waits_for_a_person(roony: Simulation, subscriber: Buyer) ->
     pay(roony, bought, merchant)
     next_month(roony)
     assert declined(roony, bought, merchant, 6_000) == "spending_controls"
+    assert subscriber.purchase(bought.id)["action_required"]["code"] == "price_changed"
     approval = subscriber.purchase(bought.id)["approval"]["id"]
     shown = roony.owner.get(f"/api/v1/admin/approvals/{approval}")
     assert (shown["kind"], shown["amount"], shown["status"]) == ("renewal", 6_000, "pending")

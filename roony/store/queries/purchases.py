@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, select
+from sqlalchemy import ColumnElement, Select, and_, func, select
 
+from roony.core.action_required import ActionRequired, action_required, may_need_action
 from roony.core.approval import Approval
+from roony.core.authorization import Authorization
 from roony.core.card import Card
 from roony.core.purchase import Purchase
 from roony.core.settlement import StripeTransaction
 from roony.store.database import Database
 from roony.store.queries.paging import Page, Slice, cut, keyset
-from roony.store.tables import approvals, cards, purchases, stripe_transactions
+from roony.store.tables import (
+    approvals,
+    authorization_decisions,
+    authorizations,
+    cards,
+    purchases,
+    stripe_transactions,
+)
 
 
 class PurchaseView(NamedTuple):
-    """A purchase with the card and the approval it has, as of one moment."""
+    """A purchase with the card and the approval it has, as of one moment.
+
+    `action` is what the newest payment with its card was refused for, read a moment later.
+    """
 
     purchase: Purchase
     card: Card | None
     approval: Approval | None
+    action: ActionRequired | None = None
 
 
 def _statement(organization_id: str) -> Select[Any]:
@@ -48,7 +62,7 @@ def find_purchase(
     if agent_id is not None:
         statement = statement.where(purchases.c.agent_id == agent_id)
     rows = database.read(statement)
-    return _view(rows[0]) if rows else None
+    return _with_actions(database, organization_id, [_view(rows[0])])[0] if rows else None
 
 
 def purchase_page(
@@ -56,8 +70,62 @@ def purchase_page(
 ) -> Page[PurchaseView]:
     """Purchases, newest first."""
     statement = keyset(_statement(organization_id).where(*where), wanted, purchases.c.created_at, purchases.c.id)
-    rows = [_view(values) for values in database.read(statement)]
+    rows = _with_actions(database, organization_id, [_view(values) for values in database.read(statement)])
     return cut(rows, wanted, lambda view: (view.purchase.created_at, view.purchase.id))
+
+
+def _with_actions(database: Database, organization_id: str, views: list[PurchaseView]) -> list[PurchaseView]:
+    """The same with what their newest payments call for; no further read where none of them can be paid."""
+    ids = [view.purchase.id for view in views if may_need_action(view.purchase)]
+    if not ids:
+        return views
+    newest = _newest(database, organization_id, ids)
+    return [view._replace(action=_action(view, newest.get(view.purchase.id))) for view in views]
+
+
+def _action(view: PurchaseView, newest: tuple[Authorization, str | None] | None) -> ActionRequired | None:
+    if newest is None:
+        return None
+    asked = view.approval is not None and (view.approval.kind, view.approval.status) == ("renewal", "pending")
+    return action_required(*newest, price_asked=asked)
+
+
+def _newest(
+    database: Database, organization_id: str, ids: Sequence[str]
+) -> dict[str | None, tuple[Authorization, str | None]]:
+    """By purchase, its newest authorization, and the code of our newest answer to the last request on it."""
+    place = func.row_number().over(
+        partition_by=authorizations.c.purchase_id,
+        order_by=(authorizations.c.created_at.desc(), authorizations.c.id.desc()),
+    )
+    ranked = (
+        select(authorizations, place.label("place"))
+        .where(authorizations.c.organization_id == organization_id, authorizations.c.purchase_id.in_(ids))
+        .subquery()
+    )
+    newest = ranked.c
+    answers = authorization_decisions
+    joined = ranked.outerjoin(
+        answers,
+        and_(
+            answers.c.organization_id == newest.organization_id,
+            answers.c.authorization_id == newest.id,
+            answers.c.ordinal == newest.history_length - 1,
+        ),
+    )
+    statement = (
+        select(*(newest[name] for name in Authorization._fields), answers.c.code, answers.c.answered)
+        .select_from(joined)
+        .where(newest.place == 1)
+        # Of several answers to one request the newest comes last and counts.
+        .order_by(answers.c.at)
+    )
+    found: dict[str | None, tuple[Authorization, str | None]] = {}
+    for *values, code, answered in database.read(statement):
+        known = Authorization(*values)
+        late = code == "APPROVED" and answered == "declined"
+        found[known.purchase_id] = (known, "LATE" if late else code)
+    return found
 
 
 def transactions_of_agent(

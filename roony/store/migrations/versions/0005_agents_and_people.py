@@ -20,10 +20,12 @@ def upgrade() -> None:
     _control_versions()
     _webhooks()
     _approvals()
+    _three_d_secure()
 
 
 def downgrade() -> None:
     """Forgets what is new."""
+    _three_d_secure_back()
     _approvals_back()
     _webhooks_back()
     _control_versions_back()
@@ -159,6 +161,19 @@ def _approvals_back() -> None:
         table.drop_column("approved_amount")
         table.drop_column("first_approved_at")
         table.drop_column("first_approved_by")
+
+
+def _three_d_secure() -> None:
+    """The outcome of 3-D Secure is not known of what was told before."""
+    with op.batch_alter_table("authorizations") as table:
+        table.add_column(sa.Column("three_d_secure", sa.Text(), nullable=False, server_default=""))
+    with op.batch_alter_table("authorizations") as table:
+        table.alter_column("three_d_secure", server_default=None)
+
+
+def _three_d_secure_back() -> None:
+    with op.batch_alter_table("authorizations") as table:
+        table.drop_column("three_d_secure")
 
 
 def _text(names: str) -> list[sa.Column[str]]:
