@@ -22,6 +22,7 @@ from roony.cli import (
     keys,
     merchant,
     purchase,
+    receipt,
     user,
     webhook,
 )
@@ -59,6 +60,7 @@ for name, group in (
     ("approval", approval.app),
     ("card", card.app),
     ("cardholder", cardholder.app),
+    ("receipt", receipt.app),
     ("connection", connection.app),
     ("discrepancy", discrepancy.app),
     ("alert", alert.app),

@@ -114,6 +114,18 @@ class Purchase(TypedDict):
     mandate: NotRequired[Mandate]
 
 
+class Receipt(TypedDict):
+    """A receipt that was handed in; `size` in bytes."""
+
+    id: str
+    purchase_id: str
+    agent_id: str
+    media_type: str
+    size: int
+    sha256: str
+    created_at: str
+
+
 class RequestedPurchase(Purchase):
     """A purchase as it was asked for. `replayed`: an earlier call with this idempotency key had made it."""
 

@@ -18,6 +18,7 @@ from roony.client.answers import (
     Preview,
     Purchase,
     PurchaseStatus,
+    Receipt,
     Recurring,
     RequestedPurchase,
     SpendingControls,
@@ -30,6 +31,8 @@ from roony.client.sealed import CannotOpen, open_sealed
 PURCHASES = "/api/v1/purchase_intents"
 # The longest wait Roony grants to one call; longer ones are made of several.
 WAIT_SECONDS = 55.0
+# How long a file of 5 MiB may take over a slow line.
+UPLOAD_SECONDS = 60.0
 # Between two calls of a long wait: after an answer, and after none.
 TURN_SECONDS, RECONNECT_SECONDS = 0.2, 2.0
 WAITING = frozenset({"awaiting_approval", "issuing"})
@@ -162,6 +165,17 @@ def get_card(
             raise CannotOpen("It was sealed for another purchase.")
         return cast(OpenedCard, {"delivery": "opened", **opened})
     return details
+
+
+def upload_receipt(purchase_id: str, content: bytes, *, media_type: str) -> Talk[Receipt]:
+    """Hand in a receipt: a PDF, PNG, JPEG, WebP or plain text (`application/pdf`, …) of at most 5 MiB.
+
+    The same bytes again are the same receipt. Raises RoonyError, such as `too_many_receipts` after ten, or
+    `card_number` for a text that has the number of a card in it.
+    """
+    headers = {"Content-Type": media_type}
+    request = Request("POST", _of(purchase_id, "/receipt"), headers=headers, content=content, seconds=UPLOAD_SECONDS)
+    return cast(Receipt, json_of((yield from exchange(request))))
 
 
 def check_budget(*, task_id: str | None = None) -> Talk[Page[Budget]]:

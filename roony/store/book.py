@@ -21,6 +21,7 @@ from roony.core.errors import BrokenCaller
 from roony.core.ledger import Hold
 from roony.core.mandate import Payment
 from roony.core.purchase import Purchase
+from roony.core.receipt import Receipt
 from roony.core.settlement import StripeTransaction
 from roony.core.user import User
 from roony.store import tables
@@ -40,6 +41,7 @@ GROUPED_BY: dict[type, tuple[str, ...]] = {
     Budget: ("scope_id",),
     Cardholder: ("scope_id",),
     Payment: ("purchase_id",),
+    Receipt: ("purchase_id",),
     StripeTransaction: ("purchase_id", "stripe_card_id", "network_transaction_id"),
     User: ("organization_id",),
 }

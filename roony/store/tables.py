@@ -30,6 +30,7 @@ from roony.core.mandate import Payment
 from roony.core.notification import NoticeCursor, NoticeDelivery, WebhookEndpoint
 from roony.core.preflight import Preflight
 from roony.core.purchase import KeptKey, Purchase, RecentPurchase, Velocity
+from roony.core.receipt import Receipt, ReceiptContent
 from roony.core.reconciliation import Reconciliation
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.core.user import User
@@ -343,6 +344,14 @@ access_keys = _table(
     # Read under the lock: an organization keeps all keys its agents ever had, a user has few.
     Index("access_keys_by_user", "organization_id", "user_id"),
 )
+receipts = _table(
+    "receipts",
+    Receipt,
+    "organization_id id",
+    Index("receipts_by_purchase", "organization_id", "purchase_id"),
+    Index("receipts_by_time", "organization_id", "created_at"),
+)
+receipt_contents = _table("receipt_contents", ReceiptContent, "organization_id id")
 users = _table("users", User, "organization_id id", Index("users_by_email", "organization_id", "email", unique=True))
 account_routes = _table("account_routes", AccountRoute, "stripe_account livemode")
 connection_secrets = _table("connection_secrets", ConnectionSecret, "organization_id connection_id name")

@@ -11,7 +11,7 @@ from roony import __version__
 from roony.core.address import Network
 from roony.flows.change_feed import ChangeFeed
 from roony.flows.context import FlowContext
-from roony.web import agent_api, approval_page, docs, health, mcp_server, oauth, reveal, rules, stream
+from roony.web import agent_api, approval_page, docs, health, mcp_server, oauth, receipts, reveal, rules, stream
 from roony.web.admin_api import routes as admin_routes
 from roony.web.errors import HANDLERS
 from roony.web.frame import App, RequestCounts, RequestFrame
@@ -64,7 +64,9 @@ def create_app(
     app.state.key_guard = KeyGuard(options.trusted_proxies, options.requests_per_minute)
     app.state.wake_worker = worker.wake if worker is not None else lambda: None
     # Taken as they are: `include_router` would build each of them again, for every app and once more when first asked.
-    app.router.routes.extend([*agent_api.router.routes, *rules.router.routes, *stream.router.routes, *admin_routes])
+    for agents in (agent_api, rules, receipts, stream):
+        app.router.routes.extend(agents.router.routes)
+    app.router.routes.extend(admin_routes)
     app.router.routes.extend([*docs.routes(), *health.routes(), *oauth.routes(context), *reveal.routes(context)])
     app.router.routes.extend([*approval_page.routes(), *mcp_server.routes()])
     app.add_middleware(RequestFrame, new_id=context.new_id, counts=counts)

@@ -18,6 +18,7 @@ read     GET  /purchase_intents/{id}
 purchase POST /purchase_intents/{id}/cancel
 card     POST /purchase_intents/{id}/card
 purchase POST /purchase_intents/{id}/raise
+purchase POST /purchase_intents/{id}/receipt
 read     GET  /stream
 read     GET  /transactions
 """
@@ -92,6 +93,10 @@ change  PATCH  /projects/{id}
 read    GET    /purchases
 read    GET    /purchases/{id}
 change  POST   /purchases/{id}/cancel
+read    GET    /receipts
+read    GET    /receipts/missing
+read    GET    /receipts/{id}
+read    GET    /receipts/{id}/content
 read    GET    /reconciliations
 change  POST   /reconciliations
 read    GET    /reconciliations/{id}

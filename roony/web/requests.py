@@ -151,18 +151,20 @@ def _too_large(most: int) -> Refused:
     return refuse(413, f"The body is larger than {most} bytes.", connection="close")
 
 
-def _check_length(request: Request) -> None:
+def _check_length(request: Request, most: int) -> None:
     length = request.headers.get("content-length", "0")
     if not length.isdigit() or len(length) > 15:
         raise refuse(400, "The Content-Length makes no sense.", connection="close")
-    if int(length) > MAX_BODY:
-        raise _too_large(MAX_BODY)
+    if int(length) > most:
+        raise _too_large(most)
 
 
 class KeyedRoute(APIRoute):
     """A route behind a key: nothing of a request is parsed before its caller is known."""
 
     kind = "admin"
+    # What its body may have, in bytes.
+    longest = MAX_BODY
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """1 who calls, and may they · 2 the length · 3 the ids in the path · 4 body and schema, as FastAPI does."""
@@ -177,7 +179,7 @@ class KeyedRoute(APIRoute):
             # Looked at again it is the same call: a key that calls too often elsewhere neither loses its answer nor
             # keeps the look from seeing that its holder may no longer have one.
             request.scope[INSIDE] = True
-            _check_length(request)
+            _check_length(request, self.longest)
             for id in request.path_params.values():
                 if not _ID.fullmatch(str(id)):
                     raise refuse(404, "There is nothing with this id.")

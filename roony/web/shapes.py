@@ -233,6 +233,18 @@ class TransactionAnswer(Shape):
     booked_at: str
 
 
+class ReceiptAnswer(Shape):
+    """A receipt without its content; `size` in bytes."""
+
+    id: str
+    purchase_id: str
+    agent_id: str
+    media_type: str
+    size: int
+    sha256: str
+    created_at: str
+
+
 class PurchaseList(Shape):
     """A page of purchases."""
 
@@ -268,8 +280,8 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     403: {"model": ErrorAnswer, "description": "A key of another kind, role, scope or address"},
     404: {"model": ErrorAnswer, "description": "No such thing, or not yours"},
     409: {"model": ErrorAnswer, "description": "It cannot be done now"},
-    413: {"model": ErrorAnswer, "description": "The body is larger than 256 KiB"},
-    415: {"model": ErrorAnswer, "description": "The body is not JSON"},
+    413: {"model": ErrorAnswer, "description": "The body is larger than is taken here: 256 KiB, of a receipt 5 MiB"},
+    415: {"model": ErrorAnswer, "description": "The body is not JSON, or no file that is taken"},
     422: {"model": ErrorAnswer, "description": "A field is wrong; nothing was written"},
     429: {"model": ErrorAnswer, "description": "The key called too often; `Retry-After` says when to go on"},
     503: {"model": ErrorAnswer, "description": "Too busy or not reachable; nothing was changed unless it says so"},

@@ -1,4 +1,4 @@
-"""Scenes about the people of a company and their keys."""
+"""Scenes about the people of a company, their keys, and the papers they want."""
 
 from __future__ import annotations
 
@@ -45,3 +45,16 @@ def a_person_comes_and_goes(company: Crashable, arm: Arm) -> None:
     assert company.insist(lambda: ann.call("GET", f"{ADMIN}/users")).status_code == 401
     assert company.books.rows(User, id=user["id"])[0].disabled_at is not None
     assert all(row.revoked_at is not None for row in company.books.rows(AccessKey, user_id=user["id"]))
+
+
+@scene("direct", "KeepReceipt")
+def a_receipt_is_handed_in(company: Crashable, arm: Arm) -> None:
+    """Handed in again after a crash it is the same one, whole."""
+    agent = company.agent()
+    bought = company.buy(agent)
+    arm()
+    content, headers = b"Paid 50.00", {"Content-Type": "text/plain"}
+    company.send(agent, "POST", f"{ASK}/{bought['id']}/receipt", content=content, headers=headers)
+    [receipt] = company.get("receipts", purchase_id=bought["id"])["data"]
+    file = company.insist(lambda: company.owner.call("GET", f"{ADMIN}/receipts/{receipt['id']}/content"))
+    assert (file.content, receipt["size"]) == (content, len(content))

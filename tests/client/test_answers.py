@@ -15,6 +15,7 @@ PAIRS: list[tuple[Any, type[BaseModel]]] = [
     (answers.PurchaseCard, shapes.PurchaseCard),
     (answers.PurchaseApproval, shapes.PurchaseApproval),
     (answers.ActionRequired, shapes.ActionRequiredShape),
+    (answers.Receipt, shapes.ReceiptAnswer),
     (answers.Mandate, shapes.MandateShape),
     (answers.Decision, shapes.DecisionShape),
     (answers.Reason, shapes.ReasonShape),

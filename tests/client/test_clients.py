@@ -57,6 +57,7 @@ def test_every_operation(client: Any) -> None:
     rules = client.get_spending_controls(task_id="t-1")
     assert {rule["control"]: rule["value"] for rule in rules["merged"]}["approval_threshold"] == 10_000
     assert [row["available"] for row in rules["budgets"]] == [494_501]
+    assert client.upload_receipt(made["id"], b"%PDF-1.7", media_type="application/pdf")["size"] == 8
     assert client.cancel_purchase(made["id"])["status"] == "canceled"
     assert client.list_transactions(limit=1) == {"data": [], "next_cursor": None}
 

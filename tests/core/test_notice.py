@@ -30,6 +30,7 @@ mandate.canceled_at_stripe mandate.completed merchant.alias_learned merchant.for
 organization.created organization.frozen organization.unfrozen organization.unknown_cards_chosen organization.updated
 project.created project.frozen project.unfrozen project.updated purchase.booked purchase.canceled purchase.changed
 purchase.duplicate_refused purchase.raise_declined purchase.raise_refused purchase.raised
+receipt.kept
 reconciliation.ended reconciliation.started refund.queued stripe_transaction.capture stripe_transaction.refund
 user.created user.updated
 webhook_endpoint.changed webhook_endpoint.created webhook_endpoint.disabled webhook_endpoint.replayed

@@ -20,6 +20,7 @@ from roony.web.admin_api import (
     merchants,
     organization,
     purchases,
+    receipts,
     reconciliations,
     stream,
     users,
@@ -29,6 +30,6 @@ from roony.web.admin_api import (
 PARTS = (
     organization, agents, limits, approvals, connections, cardholders, purchases, merchants, discrepancies, disputes,
     events, reconciliations, audit, alerts, doctor, freezes, keys, access_keys, stream, users,
-    webhook_endpoints,
+    webhook_endpoints, receipts,
 )  # fmt: skip
 routes = [route for part in PARTS for route in part.router.routes]

@@ -21,10 +21,12 @@ def upgrade() -> None:
     _webhooks()
     _approvals()
     _three_d_secure()
+    _receipts()
 
 
 def downgrade() -> None:
     """Forgets what is new."""
+    _receipts_back()
     _three_d_secure_back()
     _approvals_back()
     _webhooks_back()
@@ -174,6 +176,30 @@ def _three_d_secure() -> None:
 def _three_d_secure_back() -> None:
     with op.batch_alter_table("authorizations") as table:
         table.drop_column("three_d_secure")
+
+
+def _receipts() -> None:
+    op.create_table(
+        "receipts",
+        *_text("organization_id id purchase_id agent_id media_type"),
+        *_number("size"),
+        *_text("sha256"),
+        *_number("created_at"),
+        sa.PrimaryKeyConstraint("organization_id", "id"),
+    )
+    op.create_index("receipts_by_purchase", "receipts", ["organization_id", "purchase_id"])
+    op.create_index("receipts_by_time", "receipts", ["organization_id", "created_at"])
+    op.create_table(
+        "receipt_contents",
+        *_text("organization_id id"),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("organization_id", "id"),
+    )
+
+
+def _receipts_back() -> None:
+    op.drop_table("receipt_contents")
+    op.drop_table("receipts")
 
 
 def _text(names: str) -> list[sa.Column[str]]:
