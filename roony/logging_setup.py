@@ -10,6 +10,8 @@ from typing import Any, TextIO
 
 import structlog
 
+from roony.core.text import visible
+
 REDACTED = "[redacted]"
 FORMATS = ("text", "json")
 
@@ -48,9 +50,10 @@ def configure_logging(log_format: str = "text", stream: TextIO | None = None, le
         # Before the redaction: a traceback quotes values.
         structlog.processors.format_exc_info,
     ]
-    renderer: Any = structlog.processors.JSONRenderer()
+    # JSON escapes what a terminal would act upon by itself.
+    rendered: list[Any] = [structlog.processors.JSONRenderer()]
     if log_format == "text":
-        renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty())
+        rendered = [_visible_event, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -66,7 +69,7 @@ def configure_logging(log_format: str = "text", stream: TextIO | None = None, le
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact_event, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact_event, *rendered],
         )
     )
     root = logging.getLogger()
@@ -80,6 +83,11 @@ def configure_logging(log_format: str = "text", stream: TextIO | None = None, le
 def redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """structlog processor: the event with every secret replaced, at any depth."""
     return {name: _redact_field(name, value) for name, value in event.items()}
+
+
+def _visible_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """structlog processor: an address or an error with an escape sequence in it does nothing to who reads the log."""
+    return {name: visible(value) if isinstance(value, str) else value for name, value in event.items()}
 
 
 def redact(text: str) -> str:

@@ -125,6 +125,16 @@ def test_json_is_one_object_a_line(stream: io.StringIO) -> None:
     assert first["timestamp"].endswith("Z")
 
 
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_what_is_logged_does_nothing_to_a_terminal(stream: io.StringIO, log_format: str) -> None:
+    """An address that anybody can ask for, an error that another program wrote."""
+    configure_logging(log_format, stream)
+    structlog.get_logger("test").info("web.answered", path="/\x1b[2J\x9b31m\u202e", error="\x07")
+    line = stream.getvalue()
+    assert all(letter.isprintable() or letter == "\n" for letter in line)
+    assert r"\u001b[2J" in line
+
+
 def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(ValueError, match="text or json"):
         configure_logging("xml")

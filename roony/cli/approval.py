@@ -22,6 +22,7 @@ from roony.cli.output import (
     print_json,
     print_list,
     print_one,
+    say,
 )
 from roony.cli.remote import UrlOption, owner, said
 
@@ -71,7 +72,7 @@ def show(
     typer.echo("The agent's own words, which nobody has checked:")
     for name, value in (("description", untrusted["description"]), ("metadata", untrusted["metadata"])):
         # As JSON, so that no line break or quote in it looks like ours.
-        typer.echo(f"  {name}: {json.dumps(value, ensure_ascii=False)}")
+        say(f"  {name}: {json.dumps(value, ensure_ascii=False)}")
     if answer["status"] in ("pending", "partly_approved"):
         typer.echo(f"Next: roony approval approve {approval_id}, or deny; --amount approves another amount.")
 
@@ -120,14 +121,14 @@ def _each(ids: list[str], decide: Callable[[str], httpx2.Response], as_json: boo
         response = decide(id)
         if not response.is_success:
             ended.add(FAILED)
-            typer.echo(f"{id}: {said(response)}", err=True)
+            say(f"{id}: {said(response)}", err=True)
         answers.append(response.json())
         if not response.is_success:
             continue
         outcome = answers[-1]["outcome"]
         ended.add(codes.get(outcome["status"], DONE))
         if not as_json:
-            typer.echo(f"{id}: {outcome['message']} Purchase {answers[-1]['id']} is {answers[-1]['status']}.")
+            say(f"{id}: {outcome['message']} Purchase {answers[-1]['id']} is {answers[-1]['status']}.")
     if as_json:
         print_json(answers[0] if len(ids) == 1 else answers)
     raise typer.Exit(next(code for code in (FAILED, DECLINED, WAITING, DONE) if code in ended))

@@ -8,6 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from roony.cli.output import console
+from roony.core.text import visible
 
 _MARKS = {"ok": ("ok     ", "green"), "warning": ("warning", "yellow"), "missing": ("missing", "bold red")}
 _UNKNOWN = ("unknown", "cyan")
@@ -19,6 +20,6 @@ def print_checks(title: str, checks: Sequence[Mapping[str, Any]]) -> None:
     out.print(Text(title, style="bold"))
     for check in checks:
         word, style = _MARKS.get(check["status"], _UNKNOWN)
-        out.print(Text.assemble("  ", (word, style), f"  {check['id']}: {check['message']}"))
+        out.print(Text.assemble("  ", (word, style), visible(f"  {check['id']}: {check['message']}")))
         if check.get("next") and check["status"] != "ok":
-            out.print(Text(f"           → {check['next']}", style="dim"))
+            out.print(Text(visible(f"           → {check['next']}"), style="dim"))

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from roony.core.money import format_amount
+from roony.core.text import visible
 
 DONE, FAILED, WRONG_USE, WAITING, DECLINED = 0, 1, 2, 3, 4
 
@@ -26,18 +27,26 @@ JsonOption = typer.Option(False, "--json", help="Print JSON instead of text.")
 def console() -> Console:
     """Where results go."""
     terminal = sys.stdout.isatty()
-    return Console(width=None if terminal else PIPED_WIDTH, highlight=False, soft_wrap=not terminal)
+    # No markup: what stands in brackets in a merchant's name is part of the name.
+    return Console(
+        width=None if terminal else PIPED_WIDTH, highlight=False, soft_wrap=not terminal, markup=False, emoji=False
+    )
+
+
+def say(text: str, err: bool = False) -> None:
+    """One line with words from outside, such as a merchant's name: nothing in it moves the cursor or hides."""
+    typer.echo(visible(text), err=err)
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:
     """Ends the command with one message on stderr."""
-    typer.echo(message, err=True)
+    say(message, err=True)
     raise typer.Exit(code)
 
 
 def print_json(value: Any) -> None:
     """One JSON value on stdout."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    say(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def print_one(value: Mapping[str, Any], as_json: bool) -> None:
@@ -87,7 +96,7 @@ _AMOUNTS = frozenset(
 
 
 def _text(name: str, value: Any, row: Mapping[str, Any]) -> str:
-    """One field as text; amounts with the currency of their row."""
+    """One field as text on one line; amounts with the currency of their row."""
     if name in _AMOUNTS and isinstance(row.get("currency"), str) and (value is None or isinstance(value, int)):
         return money(value, row["currency"])
     if value is None:
@@ -95,5 +104,6 @@ def _text(name: str, value: Any, row: Mapping[str, Any]) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping | list):
-        return json.dumps(value, ensure_ascii=False) if value else ""
-    return str(value)
+        return visible(json.dumps(value, ensure_ascii=False)) if value else ""
+    # On one line: what follows a line break would look like a field of ours.
+    return visible(str(value)).replace("\n", "\\n")

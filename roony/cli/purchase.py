@@ -20,6 +20,7 @@ from roony.cli.output import (
     print_json,
     print_list,
     print_one,
+    say,
 )
 from roony.cli.remote import UrlOption, agent
 
@@ -131,7 +132,7 @@ def preview(
         shown = {name: previewed[name] for name in ("amount", "currency", "hold_amount", "duplicate_of")}
         print_one({"verdict": decision["verdict"], **shown}, False)
         for reason in decision["reasons"]:
-            typer.echo(f"  {reason['code']}: {reason['message']}")
+            say(f"  {reason['code']}: {reason['message']}")
     raise typer.Exit(_VERDICTS[decision["verdict"]])
 
 
@@ -175,7 +176,7 @@ def rules(task_id: TaskId = None, url: str = UrlOption, as_json: bool = JsonOpti
         print_json(answer)
         return
     for line in (*answer["merged"], *answer["budgets"]):
-        typer.echo(line["sentence"])
+        say(line["sentence"])
 
 
 @app.command()
@@ -294,7 +295,7 @@ def _declined(error: RoonyError, message: str, as_json: bool) -> None:
         shown = {"code": error.code, "message": error.message, "id": error.id, "reasons": error.reasons or None,
                  "request_id": error.request_id}  # fmt: skip
         print_json({name: value for name, value in shown.items() if value is not None})
-    typer.echo(message, err=True)
+    say(message, err=True)
     raise typer.Exit(DECLINED)
 
 
@@ -303,7 +304,7 @@ def _tell(purchase: Purchase, as_json: bool) -> None:
     _print(purchase, as_json)
     if not as_json:
         for reason in purchase["decision"]["reasons"]:
-            typer.echo(f"  {reason['code']}: {reason['message']}")
+            say(f"  {reason['code']}: {reason['message']}")
     if purchase["status"] in _NEXT:
         typer.echo(_NEXT[purchase["status"]].format(id=purchase["id"]), err=as_json)
     raise typer.Exit(_CODES.get(purchase["status"], FAILED))

@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from roony.cli.output import FAILED, JsonOption, console, money, print_json
+from roony.cli.output import FAILED, JsonOption, console, money, print_json, say
 from roony.cli.remote import Remote, UrlOption, owner
+from roony.core.text import visible
 
 _RUNS = "/api/v1/admin/reconciliations"
 POLL_SECONDS = 0.3
@@ -43,7 +44,7 @@ def reconcile(
 
 def _wait(remote: Remote, ids: list[str]) -> list[dict[str, Any]]:
     """Looks until every run has ended, and shows meanwhile how far they are; at most `MAX_WAIT_SECONDS`."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     until = time.monotonic() + MAX_WAIT_SECONDS
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("reading Stripe", total=None)
@@ -58,14 +59,14 @@ def _wait(remote: Remote, ids: list[str]) -> list[dict[str, Any]]:
 def _progress(runs: list[dict[str, Any]]) -> str:
     counts = ", ".join(f"{sum(run[name] for run in runs)} {name}" for name in _COUNTED)
     error = next((run["error"] for run in runs if run["status"] == "running" and run["error"]), None)
-    return f"{counts}  (trying again: {error})" if error else counts
+    return visible(f"{counts}  (trying again: {error})") if error else counts
 
 
 def _print(run: dict[str, Any]) -> None:
     """One run: what it looked at, both sides' totals, what differs."""
     typer.echo(f"{run['id']}  {run['connection_id']}  {run['since']} to {run['until']}  {run['status']}")
     if run["error"]:
-        typer.echo(f"  {run['error']}")
+        say(f"  {run['error']}")
     counts = ", ".join(f"{run[name]} {name}" for name in _COUNTED)
     typer.echo(f"  looked at {counts}; {run['booked']} were not here before")
     lines = run["detail"].get("totals", [])

@@ -1,4 +1,4 @@
-"""Text from outside that every database can hold.
+"""Text from outside: what every database can hold of it, and what may be shown on a terminal.
 
 JSON can write two things that are no text of PostgreSQL: the character NUL and half of a surrogate pair (SQLite holds
 the one and not the other). A merchant may be named with either. What cannot be kept as it is must neither be dropped
@@ -20,3 +20,24 @@ def readable(body: bytes) -> bytes:
     if b"\\u" not in body:
         return body
     return _ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], body)
+
+
+# What a terminal acts upon or does not show: control characters but the line break, marks that turn the direction of
+# text, letters without a shape.
+_UNSEEN = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\ud800-\udfff\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
+
+
+def visible(text: str) -> str:
+    """The same text for a terminal: what it would act upon or hide is written as JSON writes it, `\\u001b`.
+
+    JSON stays the same JSON. Line breaks stay.
+    """
+    return _UNSEEN.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[place]:02x}{units[place + 1]:02x}" for place in range(0, len(units), 2))

@@ -1,4 +1,4 @@
-"""What JSON can write and no database can hold is read as U+FFFD; everything else stays as it is."""
+"""What JSON can write and no database can hold is read as U+FFFD, what a terminal would act upon is spelled out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from roony.core.text import readable
+from roony.core.text import readable, visible
 
 SAME = [
     "", "plain", "ünïcödé 😀", "back\\slash", "\\u0000 spelled out", "\\\\u0000", "\\ud800 spelled out", "\x01\x7f",
@@ -40,3 +40,19 @@ def test_what_cannot_be_held_is_replaced(written: str, read: str) -> None:
     found = json.loads(readable(body))["name"]
     assert found == read
     found.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"), ("two\nlines", "two\nlines"), ("\u0160koda 日本 😀", "\u0160koda 日本 😀"),
+        ("[red]x[/red]", "[red]x[/red]"),
+        ("\x1b[2J", r"\u001b[2J"), ("\x9b31m", r"\u009b31m"), ("a\x7f\r\t\x00", r"a\u007f\u000d\u0009\u0000"),
+        ("\u202eenod", r"\u202eenod"), ("a\u200bb\u200f\ufeff", r"a\u200bb\u200f\ufeff"),
+        ("\U000e0061", r"\udb40\udc61"), ("half \ud800", r"half \ud800"),
+    ],
+)  # fmt: skip
+def test_what_a_terminal_would_act_upon_is_spelled_out(text: str, shown: str) -> None:
+    assert visible(text) == shown
+    written = json.dumps({text: [text]}, ensure_ascii=False)
+    assert json.loads(visible(written)) == {text: [text]}
