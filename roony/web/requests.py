@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from roony.web.auth import INSIDE, authenticate
 from roony.web.errors import Refused, refuse
 from roony.web.permissions import permission_of
+from roony.web.references import check_references
 
 MAX_BODY = 256 * 1024
 # A body that trickles in slower than this is not waited for.
@@ -167,7 +168,7 @@ class KeyedRoute(APIRoute):
     longest = MAX_BODY
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """1 who calls, and may they · 2 the length · 3 the ids in the path · 4 body and schema, as FastAPI does."""
+        """1 who calls, and may they · 2 the length · 3 ids in path and query · 4 body and schema, as FastAPI does."""
         handle = super().get_route_handler()
 
         async def strict(request: Request) -> Response:
@@ -183,6 +184,8 @@ class KeyedRoute(APIRoute):
             for id in request.path_params.values():
                 if not _ID.fullmatch(str(id)):
                     raise refuse(404, "There is nothing with this id.")
+            if self.kind == "admin":
+                await check_references(request, request.app.state.context, request.state.caller.organization_id)
             if self.body_field is not None:
                 # Here, not inside FastAPI: it would hide what the reading raises behind a 400 of its own.
                 await request.prepare()

@@ -394,19 +394,21 @@ def test_a_discrepancy_is_resolved_once_with_a_note(roony: ServedRoony, company:
 
 def test_authorizations_come_with_our_answers(roony: ServedRoony, company: Company) -> None:
     now = roony.context.clock()
+    _, agent = company.agent()
+    one, other = (agent.send("POST", ASK, {**BODY, "amount": amount}, 201)["id"] for amount in (100, 200))
     roony.books.put(
-        Authorization(company.id, "iauth_1", "con_1", "pur_1", "crd_1", "ic_1", "pending", 1, 0, 0, 100, 0, "usd", 100,
+        Authorization(company.id, "iauth_1", "con_1", one, "crd_1", "ic_1", "pending", 1, 0, 0, 100, 0, "usd", 100,
                       "usd", '{"name": "FIGMA"}', None, 1, 0, 0, 0, now, now),
-        AuthorizationDecision(company.id, "iauth_1", 0, 100, "dec_1", "pur_1", 1, 100, "", "approved", now),
-        AuthorizationDecision(company.id, "iauth_1", 1, 50, "dec_2", "pur_1", 0, 0, "OVER_HOLD", "declined", now + 1),
+        AuthorizationDecision(company.id, "iauth_1", 0, 100, "dec_1", one, 1, 100, "", "approved", now),
+        AuthorizationDecision(company.id, "iauth_1", 1, 50, "dec_2", one, 0, 0, "OVER_HOLD", "declined", now + 1),
     )  # fmt: skip
-    [row] = company.owner.get(f"{ADMIN}/authorizations?purchase_id=pur_1")["data"]
+    [row] = company.owner.get(f"{ADMIN}/authorizations?purchase_id={one}")["data"]
     assert row["approved"] is True
     assert [(d["ordinal"], d["approved"], d["code"]) for d in row["decisions"]] == [
         (0, True, None),
         (1, False, "OVER_HOLD"),
     ]
-    assert company.owner.get(f"{ADMIN}/authorizations?purchase_id=pur_2")["data"] == []
+    assert company.owner.get(f"{ADMIN}/authorizations?purchase_id={other}")["data"] == []
 
 
 def test_a_failed_event_is_handled_again(roony: ServedRoony, company: Company) -> None:
