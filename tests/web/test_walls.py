@@ -23,6 +23,7 @@ from roony.core.alert import Alert
 from roony.core.card import Card
 from roony.core.connection import Connection
 from roony.core.dispute import Dispute
+from roony.core.receipt import ReceiptContent, receipt_of
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.store.tables import AccountRoute, InboxEvent, metadata
 from tests.support.books import NOW, holder
@@ -157,6 +158,8 @@ def settle(roony: ServedRoony, name: str) -> Town:
                    b"{}"),
         Alert(org, alert, "test", "test", "open", "Look.", 1, None, NOW, NOW, None),
     )  # fmt: skip
+    receipt = receipt_of(org, bought["id"], made["id"], "text/plain", b"paid")
+    roony.books.put(receipt, ReceiptContent(org, receipt.id, b"paid"))
     user = owner.send("POST", f"{ADMIN}/users", {"name": "Ann", "email": "ann@example.com", "role": "viewer"}, 201)
     key = owner.send("POST", f"{ADMIN}/users/{user['id']}/keys", {}, 201)
     hook = owner.send("POST", f"{ADMIN}/webhook_endpoints", {"url": "http://127.0.0.1:9/hook"}, 201)
@@ -168,7 +171,8 @@ def settle(roony: ServedRoony, name: str) -> Town:
         "alerts": [alert], "approvals": [bought["approval"]["id"]], "cardholders": scopes[:3], "cards": [card],
         "connections": [con], "controls": scopes[:3], "discrepancies": [finding], "disputes": [dispute],
         "events": [event], "projects": [company.project_id], "purchases": [bought["id"]],
-        "reconciliations": [run["id"]], "scopes": scopes, "users": [user["id"]], "users/keys": [key["id"]],
+        "receipts": [receipt.id], "reconciliations": [run["id"]], "scopes": scopes, "users": [user["id"]],
+        "users/keys": [key["id"]],
         "webhook_deliveries": [sent["id"]], "webhook_endpoints": [hook["id"]],
     }  # fmt: skip
     mine = {"purchase_intents": [bought["id"]], "projects": [company.project_id]}
