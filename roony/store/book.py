@@ -178,10 +178,11 @@ class Book:
     def period(self, organization_id: str, budget_id: str, start: int) -> BudgetPeriod:
         """A budget period with what this batch already moved. Raises BrokenCaller when it was not named.
 
-        That of a budget which had no row before this batch need not be: nothing was held or spent of it yet.
+        That of a budget which was not among the loaded ones need not be: nothing was held or spent of it before.
         """
         key = (organization_id, budget_id, start)
-        there = self.get(BudgetPeriod, *key) if (organization_id, budget_id) in self._there[Budget] else None
+        named = self.known(BudgetPeriod, key) or not self._is_new_budget(organization_id, budget_id)
+        there = self.get(BudgetPeriod, *key) if named else None
         row = there or BudgetPeriod(organization_id, budget_id, start, 0, 0)
         held, spent = self._moves.get(key, (0, 0))
         return row._replace(held=row.held + held, spent=row.spent + spent)
@@ -205,6 +206,11 @@ class Book:
         self._promise_outcomes.append(outcome)
 
     # What the till calls
+
+    def _is_new_budget(self, organization_id: str, budget_id: str) -> bool:
+        """True where budgets of this organization were loaded and this one was not among them."""
+        loaded = any(org == organization_id for org, _ in self._groups[(Budget, "scope_id")])
+        return loaded and (organization_id, budget_id) not in self._there[Budget]
 
     def known(self, row: type, key: Any) -> bool:
         """True when this fact is already here, present or absent."""
