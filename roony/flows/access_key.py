@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from roony.core.agent import Agent
 from roony.core.errors import Refusal, not_found
 from roony.core.user import User
+from roony.store.authority import is_over
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -67,11 +68,6 @@ def key_row(key: NewKey, organization_id: str, agent_id: str | None, now: int, u
         expires_at=None if limits.lifetime_seconds is None else now + limits.lifetime_seconds * SECOND,
         last_used_at=None, replaced_by=None,
     )  # fmt: skip
-
-
-def is_over(row: AccessKey, now: int) -> bool:
-    """True for a key that opens nothing any more."""
-    return row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from roony.flows.ending import end_card
 from roony.flows.movement import ROONY, audit, periods_of, place_hold, void_hold
 from roony.flows.purchase import count_change, facts_of, promise_card
 from roony.flows.rules import decision_json
+from roony.store.authority import Authority
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -31,10 +32,14 @@ from roony.store.tables import KnownMerchant, OutboxPromise
 
 
 class Approver(NamedTuple):
-    """Who decides: the name in audit records, and the user it is, None for a key that belongs to none."""
+    """Who decides: the name in audit records, and the user it is, None for a key that belongs to none.
+
+    `authority` is looked at again under the lock; only what Roony's own tests decide has none.
+    """
 
     actor: str
     user_id: str | None
+    authority: Authority | None = None
 
 
 class Approved(NamedTuple):

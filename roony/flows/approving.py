@@ -31,7 +31,7 @@ CARD_SECONDS = 10.0
 async def approve(
     context: FlowContext, organization_id: str, id: str, approver: Approver, note: str, amount: int | None
 ) -> Approval | Refusal:
-    """A yes to `amount` in minor units; None: to what was asked for. That `approver` may decide was checked before."""
+    """A yes to `amount` in minor units; None: to what was asked for. The right to it is checked again under the lock."""
     read = context.database
     approval = await asyncio.to_thread(find, read, Approval, organization_id, id)
     if approval is None:
@@ -48,7 +48,8 @@ async def deny(
     context: FlowContext, organization_id: str, id: str, approver: Approver, note: str
 ) -> Approval | Refusal:
     """A no."""
-    denied = await context.till.submit(Deny(organization_id, id, approver.actor, note, context.new_id("out")))
+    command = Deny(organization_id, id, approver.actor, note, context.new_id("out"))
+    denied = await context.till.submit(command, by=approver.authority)
     if isinstance(denied, Refusal):
         return denied
     return await _as_it_is(context, organization_id, id)
@@ -69,7 +70,7 @@ async def _buy(
 ) -> Refusal | None:
     ids = ApproveIds(context.new_id("hold"), context.new_id("crd"), context.new_id("out"))
     command = Approve(approval.organization_id, approval.id, purchase, approver, note, ids, amount)
-    approved = await context.till.submit(command)
+    approved = await context.till.submit(command, by=approver.authority)
     if isinstance(approved, Refusal):
         return approved
     if approved.promise is not None:
@@ -83,7 +84,7 @@ async def _raise(
     """The refusal may be Stripe's, which did not take the new limit: the yes stands, the purchase says why."""
     ids = RaiseIds(context.new_id("hold"), context.new_id("apr"), context.new_id("out"))
     command = ApproveRaise(approval.organization_id, approval, purchase, approver, note, ids, amount)
-    raised = await context.till.submit(command)
+    raised = await context.till.submit(command, by=approver.authority)
     if isinstance(raised, Refusal):
         return raised
     return await raise_card(context, raised.promise, CARD_SECONDS) if raised.promise is not None else None
@@ -94,7 +95,7 @@ async def _renew(
 ) -> Refusal | None:
     promise_id = context.new_id("out")
     command = ApproveRenewal(approval.organization_id, approval, purchase, approver, note, promise_id, amount)
-    renewed = await context.till.submit(command)
+    renewed = await context.till.submit(command, by=approver.authority)
     return renewed if isinstance(renewed, Refusal) else None
 
 

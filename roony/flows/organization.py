@@ -25,6 +25,7 @@ from roony.flows.connection.restriction import follow_restrictions, restriction_
 from roony.flows.context import FlowContext
 from roony.flows.limits import Limit, check_limits, new_budgets, new_control, version_of
 from roony.store import tables
+from roony.store.authority import Authority
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.database import INSTALLATION_ROW
@@ -261,11 +262,12 @@ class UpdateOrganization(Command[Organization | Refusal]):
 
 
 async def choose_unknown_cards(
-    context: FlowContext, organization_id: str, value: str, actor: str
+    context: FlowContext, organization_id: str, value: str, actor: str, by: Authority | None = None
 ) -> Organization | Refusal:
     """The owner says what becomes of payments with cards Roony did not make, for all accounts of the organization."""
     waiting = await undecided(context, organization_id)
-    return await context.till.submit(UpdateOrganization(organization_id, actor, unknown_cards=value, undecided=waiting))
+    command = UpdateOrganization(organization_id, actor, unknown_cards=value, undecided=waiting)
+    return await context.till.submit(command, by=by)
 
 
 async def undecided(context: FlowContext, organization_id: str) -> tuple[str, ...]:

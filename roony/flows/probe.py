@@ -28,6 +28,7 @@ from roony.gateway import issuing
 from roony.gateway.client import PlainObject
 from roony.gateway.errors import StripeCallFailed
 from roony.gateway.pool import GatewayBusy
+from roony.store.authority import Authority
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -74,10 +75,16 @@ class PromiseProbe(Command[OutboxPromise | Refusal]):
 
 
 async def probe(
-    context: FlowContext, organization_id: str, connection_id: str, actor: str, seconds: float = 25.0
+    context: FlowContext,
+    organization_id: str,
+    connection_id: str,
+    actor: str,
+    by: Authority | None = None,
+    seconds: float = 25.0,
 ) -> Preflight | Refusal:
     """Makes one test authorization and says what came of it, waiting so long."""
-    promise = await context.till.submit(PromiseProbe(organization_id, connection_id, context.new_id("out"), actor))
+    command = PromiseProbe(organization_id, connection_id, context.new_id("out"), actor)
+    promise = await context.till.submit(command, by=by)
     if isinstance(promise, Refusal):
         return promise
     work = asyncio.ensure_future(keep_probe(context, promise))

@@ -11,6 +11,7 @@ from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.flows.context import FlowContext
 from roony.flows.discrepancy import record_end
 from roony.flows.stripe_transaction import settle
+from roony.store.authority import Authority
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -21,7 +22,13 @@ _QUEUED = "unmatched_refund"
 
 
 async def assign_refund(
-    context: FlowContext, organization_id: str, discrepancy_id: str, purchase_id: str, actor: str, note: str
+    context: FlowContext,
+    organization_id: str,
+    discrepancy_id: str,
+    purchase_id: str,
+    actor: str,
+    note: str,
+    by: Authority | None = None,
 ) -> Discrepancy | Refusal:
     """Resolves an `unmatched_refund` by giving the refund to a purchase; answers the discrepancy as it is then.
 
@@ -35,7 +42,7 @@ async def assign_refund(
     if row.kind != _QUEUED or refund is None:
         return Refusal("not_a_refund", "Only a refund that waits is assigned to a purchase.", 422, "purchase_id")
     command = AssignRefund(organization_id, discrepancy_id, purchase_id, actor, note, refund)
-    return await context.till.submit(command)
+    return await context.till.submit(command, by=by)
 
 
 @dataclass(frozen=True, slots=True)

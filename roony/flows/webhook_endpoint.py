@@ -27,6 +27,7 @@ from roony.gateway import events
 from roony.gateway.client import STRIPE_VERSION, PlainObject
 from roony.gateway.errors import StripeCallFailed, StripeForbidden, StripeRefused
 from roony.gateway.pool import GatewayBusy
+from roony.store.authority import Authority
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -158,11 +159,17 @@ class RecordWebhook(Command[Connection | Refusal]):
 
 
 async def setup_webhooks(
-    context: FlowContext, organization_id: str, connection_id: str, roll: bool, actor: str, seconds: float = 20.0
+    context: FlowContext,
+    organization_id: str,
+    connection_id: str,
+    roll: bool,
+    actor: str,
+    by: Authority | None = None,
+    seconds: float = 20.0,
 ) -> Connection | Refusal:
     """Sets the account's endpoint up, or finds that it is; waits so long, the work goes on where it takes longer."""
     run = context.new_id("out")
-    promise = await context.till.submit(PromiseWebhooks(organization_id, connection_id, run, roll, actor))
+    promise = await context.till.submit(PromiseWebhooks(organization_id, connection_id, run, roll, actor), by=by)
     if isinstance(promise, Refusal):
         return promise
     work = asyncio.ensure_future(keep_setup_webhooks(context, promise))

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from roony.core.errors import BrokenCaller, Refusal
+from roony.store.authority import Authority
 from roony.store.book import Book
 from roony.store.facts import Needs
 from roony.store.writer import Writer
@@ -62,7 +63,7 @@ class Counters(NamedTuple):
 class Ticket:
     """One waiting command or write, and the place its answer goes to."""
 
-    __slots__ = ("answer", "command", "deadline", "future", "given_up", "loop", "taken_back", "tries", "work")
+    __slots__ = ("answer", "by", "command", "deadline", "future", "given_up", "loop", "taken_back", "tries", "work")
 
     def __init__(
         self,
@@ -71,14 +72,19 @@ class Ticket:
         deadline: float | None,
         loop: asyncio.AbstractEventLoop | None,
         tries: int = 0,
+        by: Authority | None = None,
     ) -> None:
-        """`tries`: how often the till tries again by itself; only for a compensation, for which nobody waits."""
+        """`tries`: how often the till tries again by itself; only for a compensation, for which nobody waits.
+
+        `by`: who asked for the command, where that is looked at again under the lock.
+        """
         self.command = command
         self.work = work
         self.deadline = deadline
         self.loop = loop
         self.future: Any = loop.create_future() if loop else Future()
         self.tries = tries
+        self.by = by
         self.given_up = False
         self.taken_back = False
         self.answer: Any = None
@@ -89,6 +95,15 @@ class Ticket:
         if self.command is None:
             raise BrokenCaller("this ticket carries a write, not a command")
         return self.command
+
+    def needs(self, now: int) -> tuple[Needs, ...]:
+        """The facts its command names, and those of who asked for it."""
+        return (self.asked.needs(now), *((self.by.needs(),) if self.by is not None else ()))
+
+    def applied(self, book: Book, now: int) -> Any:
+        """The answer of its command, which is not applied where who asked for it may do so no more."""
+        wrong = self.by.problem(book, now) if self.by is not None else None
+        return wrong if wrong is not None else self.asked.apply(book, now)
 
     @property
     def name(self) -> str:

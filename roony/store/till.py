@@ -19,6 +19,7 @@ import structlog
 from roony.core.agent import Organization
 from roony.core.errors import BrokenCaller, Refusal
 from roony.stop_points import reach
+from roony.store.authority import Authority
 from roony.store.book import Book
 from roony.store.command import AWAY, FAILED, LATE, UNKNOWN_OUTCOME, Command, Counters, Ticket, TillClosed
 from roony.store.facts import ConfigCache, FactLoader
@@ -96,9 +97,14 @@ class Till:
 
     # Callers
 
-    async def submit(self, command: Command[Answer], deadline: float | None = None) -> Answer | Refusal:
-        """Applies one command; answers after its commit. `deadline` in seconds of `time.monotonic()`."""
-        ticket = self.enqueue(command, deadline, asyncio.get_running_loop())
+    async def submit(
+        self, command: Command[Answer], deadline: float | None = None, by: Authority | None = None
+    ) -> Answer | Refusal:
+        """Applies one command; answers after its commit. `deadline` in seconds of `time.monotonic()`.
+
+        `by` is who asked for it: without the right to it any more when its turn comes, it is refused unapplied.
+        """
+        ticket = self.enqueue(command, deadline, asyncio.get_running_loop(), by)
         return await ticket.future  # type: ignore[no-any-return]
 
     def submit_and_wait(self, command: Command[Answer]) -> Answer | Refusal:
@@ -117,9 +123,12 @@ class Till:
         """Like `write`, for a thread that may block."""
         return self._enqueue_work(work, None).future.result()  # type: ignore[no-any-return]
 
-    def enqueue(self, command: Command[Any], deadline: float | None, loop: asyncio.AbstractEventLoop | None) -> Ticket:
+    def enqueue(
+        self, command: Command[Any], deadline: float | None, loop: asyncio.AbstractEventLoop | None,
+        by: Authority | None = None,
+    ) -> Ticket:  # fmt: skip
         """Puts a command into its lane and returns its ticket; the queue being full resolves it with BUSY at once."""
-        ticket = Ticket(command, None, deadline, loop)
+        ticket = Ticket(command, None, deadline, loop, by=by)
         refused = self._lanes.add(ticket)
         if refused is not None:
             self._counts["refused_busy"] += 1
@@ -199,7 +208,7 @@ class Till:
             unlocked = [t for t in commands if t not in present] if self._skipped else []
             clocks = self._clocks(writer, organizations)
             if present:
-                needs = [t.asked.needs(clocks.get(t.asked.organization_id, 0)) for t in present]
+                needs = [need for t in present for need in t.needs(clocks.get(t.asked.organization_id, 0))]
                 FactLoader(writer, self._cache).load(book, organizations.values(), needs, clocks)
                 self._apply(book, present, organizations, clocks)
                 book.write(writer, clocks)
@@ -261,7 +270,7 @@ class Till:
                 continue
             book.start_command()
             try:
-                ticket.answer = command.apply(book, clocks[command.organization_id])
+                ticket.answer = ticket.applied(book, clocks[command.organization_id])
             except Exception as error:  # One broken command loses only its own changes.
                 book.undo_command()
                 log.exception("till.command_failed", command=type(command).__name__)

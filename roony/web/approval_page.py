@@ -95,7 +95,8 @@ async def _approval(context: FlowContext, caller: Caller, id: str) -> Approval |
 
 async def _decide(context: FlowContext, caller: Caller, row: Approval, form: dict[str, str]) -> Response:
     """A yes is always to an amount that stood in the form, so that nobody agrees to one they did not see."""
-    approver, org, note = Approver(caller.actor, caller.user_id), caller.organization_id, form.get("note", "")
+    approver = Approver(caller.actor, caller.user_id, caller.authority)
+    org, note = caller.organization_id, form.get("note", "")
     if form["do"] == "deny":
         decided = await approving.deny(context, org, row.id, approver, note)
     else:

@@ -11,10 +11,11 @@ from starlette.concurrency import run_in_threadpool
 
 from roony.core.agent import Agent
 from roony.core.errors import BrokenCaller
-from roony.core.role import NEEDED, OWNER_ONLY, may
+from roony.core.role import OWNER_ONLY, may
 from roony.flows.access_key import hash_key
 from roony.flows.change_feed import ChangeFeed
 from roony.flows.context import FlowContext
+from roony.store.authority import Authority, wrong_role
 from roony.store.queries.keys import Holder, holder_of
 from roony.web.errors import Refused, refuse
 from roony.web.key_guard import KeyGuard
@@ -34,7 +35,7 @@ class Caller:
 
     `actor` is the name used in audit records: the agent's id, the user's, or that of a key that belongs to nobody.
     `agent` and `scopes` (empty: all of them) are of an agent's key only, `role` of an admin key only, `user_id` of one
-    that belongs to a user.
+    that belongs to a user. `authority` goes with each command of an admin key: it is looked at again under the lock.
     """
 
     organization_id: str
@@ -44,6 +45,7 @@ class Caller:
     scopes: tuple[str, ...] = ()
     role: str | None = None
     user_id: str | None = None
+    authority: Authority | None = None
 
     def has(self, scope: str) -> bool:
         """True if an agent's key is good for this scope."""
@@ -94,12 +96,14 @@ def _agent(holder: Holder, scope: str | None) -> Caller:
 
 def _person(holder: Holder, permission: str) -> Caller:
     key = holder.key
-    if holder.role is None:
-        raise _unauthorized("The user of this key is gone or disabled.")
-    if not may(holder.role, permission):
-        message = f"This needs the role {NEEDED[permission]} or one above it; this key's role is {holder.role}."
-        raise refuse(403, message, "role_too_low")
-    return Caller(key.organization_id, key.user_id or key.id, key.id, role=holder.role, user_id=key.user_id)
+    wrong = wrong_role(holder.role, permission)
+    if wrong is not None:
+        raise Refused(wrong)
+    authority = Authority(key.organization_id, key.hash, key.user_id, permission)
+    actor = key.user_id or key.id
+    return Caller(
+        key.organization_id, actor, key.id, role=holder.role, user_id=key.user_id, authority=authority
+    )  # fmt: skip
 
 
 async def who_may_reveal(request: Request, organization_id: str, key: str) -> str | None:
@@ -136,7 +140,7 @@ def bearer(request: Request) -> str:
 
 
 def _unauthorized(message: str) -> Refused:
-    return refuse(401, message, www_authenticate="Bearer")
+    return refuse(401, message)
 
 
 def caller_of(request: Request) -> Caller:

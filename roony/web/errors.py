@@ -88,6 +88,8 @@ def error_answer(refusal: Refusal, request_id: str, headers: Mapping[str, str] |
         ]
     error["request_id"] = request_id
     given = dict(headers or {})
+    if refusal.status == 401:
+        given.setdefault("WWW-Authenticate", "Bearer")
     if refusal.status in (429, 503):
         given.setdefault("Retry-After", "2")
     return JSONResponse({"error": error}, refusal.status, given)

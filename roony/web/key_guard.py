@@ -9,9 +9,9 @@ import structlog
 from fastapi import Request
 
 from roony.core.address import Network, caller_address, is_within, parse_networks
-from roony.flows.access_key import is_over
 from roony.flows.context import FlowContext
 from roony.store import key_use
+from roony.store.authority import over
 from roony.store.tables import AccessKey
 from roony.web.errors import Refused, refuse
 from roony.web.rate_limit import RateLimit
@@ -40,10 +40,9 @@ class KeyGuard:
 
     def problem(self, request: Request, key: AccessKey, now: int) -> Refused | None:
         """Why this key opens nothing now, or nothing from there."""
-        if key.revoked_at is not None:
-            return refuse(401, "This key was revoked. Ask for a new one.", "key_revoked", www_authenticate="Bearer")
-        if is_over(key, now):
-            return refuse(401, "This key has expired. Ask for a new one.", "key_expired", www_authenticate="Bearer")
+        refused = over(key, now)
+        if refused is not None:
+            return Refused(refused)
         networks = parse_networks(key.allowed_addresses.split())
         if networks and not is_within(self.address_of(request), networks):
             message = "This key may not be used from this address. Its owner decides from which ones."

@@ -18,6 +18,7 @@ from roony.flows.context import FlowContext
 from roony.gateway.client import ConnectionAccess
 from roony.gateway.errors import StripeCallFailed
 from roony.gateway.pool import GatewayBusy
+from roony.store.authority import Authority
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -54,7 +55,9 @@ class StartDirect(Command[Connection]):
         return connection
 
 
-async def connect_direct(context: FlowContext, organization_id: str, actor: str) -> Connection | Refusal:
+async def connect_direct(
+    context: FlowContext, organization_id: str, actor: str, by: Authority | None = None
+) -> Connection | Refusal:
     """Connects the account of our own key; asked again for the same organization, it resumes or changes nothing.
 
     1 ask Stripe whose key it is · 2 refuse while another organization is connected directly · 3 a connection that
@@ -79,7 +82,7 @@ async def connect_direct(context: FlowContext, organization_id: str, actor: str)
     if held is not None and held.status == "active" and not others:
         return held
     if held is None:
-        begun = await _begin(context, organization, livemode, actor)
+        begun = await _begin(context, organization, livemode, actor, by)
         if isinstance(begun, Refusal):
             return begun
         held = begun
@@ -96,7 +99,9 @@ async def _held(context: FlowContext, organization_id: str, account: str, livemo
     return held if held is not None and held.kind == "direct" and held.stripe_account is not None else None
 
 
-async def _begin(context: FlowContext, organization: Organization, livemode: bool, actor: str) -> Connection | Refusal:
+async def _begin(
+    context: FlowContext, organization: Organization, livemode: bool, actor: str, by: Authority | None
+) -> Connection | Refusal:
     id = context.new_id("con")
     params = default_params(organization, id, livemode, organization.currency)
     if isinstance(params, Refusal):
@@ -114,4 +119,4 @@ async def _begin(context: FlowContext, organization: Organization, livemode: boo
         0,
         0,
     )
-    return await context.till.submit(StartDirect(organization.id, pending, actor))
+    return await context.till.submit(StartDirect(organization.id, pending, actor), by=by)

@@ -11,6 +11,7 @@ from roony.flows.alert import alert_row, close_alert, raise_alert
 from roony.flows.connection.restriction import ALERT as RESTRICTED
 from roony.flows.connection.restriction import connected_again
 from roony.flows.context import FlowContext
+from roony.store.authority import Authority
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -135,7 +136,7 @@ def _active_since(book: Book, connection: Connection) -> int:
 
 
 async def disconnect(
-    context: FlowContext, organization_id: str, connection_id: str, actor: str
+    context: FlowContext, organization_id: str, connection_id: str, actor: str, by: Authority | None = None
 ) -> Connection | Refusal:
     """The owner's disconnect: asks are refused at once; the worker then cancels the cards and gives the access back."""
     return await context.till.submit(
@@ -147,5 +148,6 @@ async def disconnect(
             context.new_id("out"),
             None,
             True,
-        )
+        ),
+        by=by,
     )

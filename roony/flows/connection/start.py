@@ -17,6 +17,7 @@ from roony.flows.connection.direct import connect_direct
 from roony.flows.connection.routing import read_connection, read_organization
 from roony.flows.context import FlowContext
 from roony.gateway import connect
+from roony.store.authority import Authority
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -93,14 +94,16 @@ class StartConnection(Command[Connection]):
         return connection
 
 
-async def start_connection(context: FlowContext, organization_id: str, kind: str, actor: str) -> Started | Refusal:
+async def start_connection(
+    context: FlowContext, organization_id: str, kind: str, actor: str, by: Authority | None = None
+) -> Started | Refusal:
     """Begins to connect an account. `connect` and `stripe_app` give a start link, good once and for 10 minutes;
     `direct` is done at once with the key from the environment.
     """
     if kind not in KINDS:
         return Refusal("invalid_kind", f"The kind of a connection is one of {', '.join(KINDS)}.", 422, "kind")
     if kind == "direct":
-        connected = await connect_direct(context, organization_id, actor)
+        connected = await connect_direct(context, organization_id, actor, by)
         return connected if isinstance(connected, Refusal) else Started(connected, None)
     client_id = _client_id(context, kind)
     if isinstance(client_id, Refusal):
@@ -126,7 +129,7 @@ async def start_connection(context: FlowContext, organization_id: str, kind: str
         0,
         0,
     )
-    answer = await context.till.submit(StartConnection(organization_id, connection, digest(ticket), actor))
+    answer = await context.till.submit(StartConnection(organization_id, connection, digest(ticket), actor), by=by)
     if isinstance(answer, Refusal):
         return answer
     return Started(answer, f"{context.public_url()}/connect/stripe?ticket={ticket}")

@@ -19,6 +19,7 @@ from roony.flows.notification.endpoint import (
 from roony.outbound.guard import Blocked
 from roony.outbound.signature import new_secret
 from roony.store import deliveries, tables
+from roony.store.authority import Authority
 from roony.store.queries.paging import find
 from roony.store.vault import VaultError, row_name
 
@@ -29,7 +30,13 @@ Made = tuple[WebhookEndpoint, str]
 
 
 async def create_endpoint(
-    context: FlowContext, organization_id: str, url: str, description: str, types: tuple[str, ...], actor: str
+    context: FlowContext,
+    organization_id: str,
+    url: str,
+    description: str,
+    types: tuple[str, ...],
+    actor: str,
+    by: Authority | None = None,
 ) -> Made | Refusal:
     """The endpoint and its secret, which is shown this once and kept sealed."""
     wrong = wrong_url(context, url)
@@ -43,12 +50,12 @@ async def create_endpoint(
     endpoint_id, secret = context.new_id("whe"), new_secret()
     sealed = context.vault.seal(secret, row_name(*secret_row(endpoint_id, "sealed", organization_id)))
     command = CreateEndpoint(organization_id, endpoint_id, url, description, types, sealed, actor)
-    answer = await context.till.submit(command)
+    answer = await context.till.submit(command, by=by)
     return answer if isinstance(answer, Refusal) else (answer, secret)
 
 
 async def rotate_secret(
-    context: FlowContext, organization_id: str, endpoint_id: str, overlap: int, actor: str
+    context: FlowContext, organization_id: str, endpoint_id: str, overlap: int, actor: str, by: Authority | None = None
 ) -> Made | Refusal:
     """A fresh secret, shown this once; the old one signs too for `overlap` seconds."""
     before = await asyncio.to_thread(find, context.database, WebhookEndpoint, organization_id, endpoint_id)
@@ -63,15 +70,15 @@ async def rotate_secret(
     secret = new_secret()
     sealed = context.vault.seal(secret, current)
     command = RotateEndpointSecret(organization_id, endpoint_id, sealed, kept, before.sealed, overlap, actor)
-    answer = await context.till.submit(command)
+    answer = await context.till.submit(command, by=by)
     return answer if isinstance(answer, Refusal) else (answer, secret)
 
 
 async def replay_since(
-    context: FlowContext, organization_id: str, endpoint_id: str, since: int, actor: str
+    context: FlowContext, organization_id: str, endpoint_id: str, since: int, actor: str, by: Authority | None = None
 ) -> int | Refusal:
     """Begins everything again that the endpoint was told since then; returns how many, at most `MAX_REPLAY`."""
-    asked = await context.till.submit(AskReplay(organization_id, endpoint_id, since, actor))
+    asked = await context.till.submit(AskReplay(organization_id, endpoint_id, since, actor), by=by)
     if isinstance(asked, Refusal):
         return asked
     total = 0

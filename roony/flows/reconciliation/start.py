@@ -34,6 +34,7 @@ from roony.flows.context import FlowContext
 from roony.flows.movement import ROONY
 from roony.flows.reconciliation.run import KIND
 from roony.flows.reconciliation.work import NotTaken
+from roony.store.authority import Authority
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -104,7 +105,12 @@ class StartReconciliation(Command[Reconciliation | Refusal]):
 
 
 async def start_by_hand(
-    context: FlowContext, organization_id: str, since: int | None, connection_id: str | None, actor: str
+    context: FlowContext,
+    organization_id: str,
+    since: int | None,
+    connection_id: str | None,
+    actor: str,
+    by: Authority | None = None,
 ) -> list[Reconciliation] | Refusal:
     """Begins a run for one connection or for all of the organization's. With `since` (microseconds) all events from
     then on are fetched, without it the undelivered ones; the lists either way."""
@@ -127,7 +133,7 @@ async def start_by_hand(
             organization_id, context.new_id("rec"), connection.id, kind, "person",
             since_of(kind, standing, context.clock()) if since is None else since, actor, detail,
         )  # fmt: skip
-        answer = await context.till.submit(command)
+        answer = await context.till.submit(command, by=by)
         if isinstance(answer, Refusal):
             return answer
         runs.append(answer)

@@ -66,14 +66,14 @@ async def make_key(
     """Makes a key; the answer is the only one that has all of it."""
     key = new_key(kind, context.new_id("key"), body.name or "", body.limits)
     command = CreateAccessKey(caller.organization_id, key, caller.actor, agent_id, user_id)
-    return answers.access_key(accepted(await context.till.submit(command)), key.text)
+    return answers.access_key(accepted(await context.till.submit(command, by=caller.authority)), key.text)
 
 
 async def rotate_key(context: FlowContext, caller: Caller, old: AccessKey, body: RotateBody) -> dict[str, Any]:
     """Makes a key in place of `old`; the answer is the only one that has all of it."""
     key = new_key(old.kind, context.new_id("key"), old.name)
     command = RotateAccessKey(caller.organization_id, old, key, body.overlap_seconds, caller.actor)
-    return answers.access_key(accepted(await context.till.submit(command)), key.text)
+    return answers.access_key(accepted(await context.till.submit(command, by=caller.authority)), key.text)
 
 
 async def revoke_key(context: FlowContext, caller: Caller, row: AccessKey) -> dict[str, Any]:
@@ -81,4 +81,4 @@ async def revoke_key(context: FlowContext, caller: Caller, row: AccessKey) -> di
     if row.id == caller.key_id:
         raise refuse(409, "This is the key you call with. Rotate it, or revoke it with another key.", "own_key")
     command = RevokeAccessKey(caller.organization_id, row.hash, row.id, caller.actor)
-    return answers.access_key(accepted(await context.till.submit(command)))
+    return answers.access_key(accepted(await context.till.submit(command, by=caller.authority)))

@@ -58,7 +58,7 @@ async def create_agent(body: AgentBody, caller: CallerOf, context: ContextOf) ->
         description=body.description, key=key, actor=caller.actor, project_ids=tuple(body.project_ids),
         budgets=limits_of(body.budgets), controls=body.controls,
     )  # fmt: skip
-    agent = accepted(await context.till.submit(command))
+    agent = accepted(await context.till.submit(command, by=caller.authority))
     return {**answers.agent(agent), "key_id": key.id, "key": key.text}
 
 
@@ -78,7 +78,7 @@ async def update_agent(id: str, body: AgentPatch, caller: CallerOf, context: Con
         caller.organization_id, id, caller.actor, body.name, body.description, body.project_id,
         None if body.project_ids is None else tuple(body.project_ids),
     )  # fmt: skip
-    return answers.agent(accepted(await context.till.submit(command)))
+    return answers.agent(accepted(await context.till.submit(command, by=caller.authority)))
 
 
 @router.get("/agents/{id}/keys", response_model=None)
@@ -125,11 +125,11 @@ async def set_public_key(id: str, body: PublicKeyBody, caller: CallerOf, context
     except InvalidKey as wrong:
         raise refuse(422, str(wrong), field=wrong.field) from None
     command = SetPublicKey(caller.organization_id, id, key, caller.actor)
-    return answers.public_key(accepted(await context.till.submit(command)))
+    return answers.public_key(accepted(await context.till.submit(command, by=caller.authority)))
 
 
 @router.delete("/agents/{id}/public_key", response_model=None)
 async def remove_public_key(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Take the agent's public key away: nothing can be sealed to it until another one is registered."""
     command = SetPublicKey(caller.organization_id, id, None, caller.actor)
-    return answers.public_key(accepted(await context.till.submit(command)))
+    return answers.public_key(accepted(await context.till.submit(command, by=caller.authority)))

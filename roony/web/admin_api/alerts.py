@@ -42,4 +42,5 @@ async def get_alert(id: str, caller: CallerOf, context: ContextOf) -> dict[str, 
 @router.post("/alerts/{id}/close", response_model=None)
 async def close_alert(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Say that somebody has seen to it; it is opened again should its cause come again."""
-    return answers.alert(accepted(await context.till.submit(CloseAlert(caller.organization_id, id, caller.actor))))
+    command = CloseAlert(caller.organization_id, id, caller.actor)
+    return answers.alert(accepted(await context.till.submit(command, by=caller.authority)))

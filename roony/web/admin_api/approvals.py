@@ -70,7 +70,7 @@ async def deny(id: str, caller: CallerOf, context: ContextOf, body: DenyBody | N
 
 
 def _approver(caller: Caller) -> Approver:
-    return Approver(caller.actor, caller.user_id)
+    return Approver(caller.actor, caller.user_id, caller.authority)
 
 
 async def _answer(context: FlowContext, decided: Approval | Refusal) -> dict[str, Any]:

@@ -42,7 +42,7 @@ async def set_cardholder(
     org, scope_id = caller.organization_id, body.scope_id or caller.organization_id
     given = body.cardholder.model_dump(exclude_none=True)
     command = SetCardholder(org, body.scope, scope_id, given, caller.actor, context.new_id("out"))
-    accepted(await context.till.submit(command))
+    accepted(await context.till.submit(command, by=caller.authority))
     request.app.state.wake_worker()
     return await _one(context, org, scope_id)
 
@@ -50,7 +50,8 @@ async def set_cardholder(
 @router.delete("/cardholders/{scope_id}", response_model=None)
 async def remove_cardholder(scope_id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """A project or an agent has no cardholder of its own any more: its next cards are made in the name above it."""
-    accepted(await context.till.submit(RemoveCardholder(caller.organization_id, scope_id, caller.actor)))
+    command = RemoveCardholder(caller.organization_id, scope_id, caller.actor)
+    accepted(await context.till.submit(command, by=caller.authority))
     return await _one(context, caller.organization_id, scope_id)
 
 

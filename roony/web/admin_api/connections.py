@@ -41,7 +41,8 @@ async def list_connections(
 @router.post("/connections", status_code=201, response_model=None)
 async def create_connection(body: ConnectionBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Begin to connect an account; `url` is a start link, good once, and null when there is nothing to open."""
-    started = accepted(await start_connection(context, caller.organization_id, body.kind, caller.actor))
+    org, by = caller.organization_id, caller.authority
+    started = accepted(await start_connection(context, org, body.kind, caller.actor, by))
     return {**await _shown(context, started.connection), "url": started.url}
 
 
@@ -63,9 +64,10 @@ async def confirm_connection(id: str, body: ConfirmBody, caller: CallerOf, conte
     given = {"realtime_url": body.realtime_url, "timeout_declines": body.timeout_declines}
     wishes = tuple((name, wish) for name, wish in given.items() if wish is not None)
     if wishes:
-        connection = accepted(await context.till.submit(ConfirmConnection(org, id, wishes, caller.actor)))
+        command = ConfirmConnection(org, id, wishes, caller.actor)
+        connection = accepted(await context.till.submit(command, by=caller.authority))
     if body.other_cards is not None:
-        accepted(await choose_unknown_cards(context, org, body.other_cards, caller.actor))
+        accepted(await choose_unknown_cards(context, org, body.other_cards, caller.actor, caller.authority))
         connection = await get_row(context, Connection, org, id, "connection")
     return await _shown(context, connection)
 
@@ -82,7 +84,8 @@ async def preflight_connection(id: str, caller: CallerOf, context: ContextOf) ->
 @router.post("/connections/{id}/probe", response_model=None)
 async def probe_connection(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Make one test authorization and look what Stripe says of it: does it ask Roony, and how fast. Test mode only."""
-    return connection_answers.preflight(accepted(await probe(context, caller.organization_id, id, caller.actor)))
+    probed = await probe(context, caller.organization_id, id, caller.actor, caller.authority)
+    return connection_answers.preflight(accepted(probed))
 
 
 @router.post("/connections/{id}/setup_webhooks", response_model=None)
@@ -92,14 +95,16 @@ async def set_up_webhooks(id: str, body: WebhooksBody, caller: CallerOf, context
     Its events are named one by one, the real-time request with them. The secret is kept with the connection; one that
     was rolled away counts for another hour.
     """
-    row = accepted(await setup_webhooks(context, caller.organization_id, id, body.roll, caller.actor))
+    org, by = caller.organization_id, caller.authority
+    row = accepted(await setup_webhooks(context, org, id, body.roll, caller.actor, by))
     return await _shown(context, row)
 
 
 @router.post("/connections/{id}/disconnect", response_model=None)
 async def end_connection(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Disconnect: asks are refused at once, cards are canceled, then the access is given back."""
-    return await _shown(context, accepted(await disconnect(context, caller.organization_id, id, caller.actor)))
+    ended = await disconnect(context, caller.organization_id, id, caller.actor, caller.authority)
+    return await _shown(context, accepted(ended))
 
 
 async def _shown(context: FlowContext, row: Connection) -> dict[str, Any]:

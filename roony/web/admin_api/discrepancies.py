@@ -50,9 +50,10 @@ async def resolve_discrepancy(id: str, body: ResolveBody, caller: CallerOf, cont
     `learn_alias` takes the name of a merchant_mismatch as one more of the approved merchant; `purchase_id` says what an
     unmatched_refund gives back, and its budgets follow.
     """
-    org, actor = caller.organization_id, caller.actor
+    org, actor, by = caller.organization_id, caller.actor, caller.authority
     if body.purchase_id is not None:
-        row = accepted(await assign_refund(context, org, id, body.purchase_id, actor, body.note))
+        row = accepted(await assign_refund(context, org, id, body.purchase_id, actor, body.note, by))
     else:
-        row = accepted(await context.till.submit(ResolveDiscrepancy(org, id, actor, body.note, body.learn_alias)))
+        command = ResolveDiscrepancy(org, id, actor, body.note, body.learn_alias)
+        row = accepted(await context.till.submit(command, by=by))
     return answers.discrepancy(row)

@@ -58,7 +58,7 @@ async def replay_events(request: Request, caller: CallerOf, context: ContextOf, 
     wanted = Slice(REPLAY_LIMIT, body.cursor)
     page = await run_in_threadpool(event_page, context.database, caller.organization_id, wanted, *where)
     command = ReplayEvents(caller.organization_id, tuple(row.id for row in page.rows), caller.actor)
-    rows = accepted(await context.till.submit(command)) if page.rows else []
+    rows = accepted(await context.till.submit(command, by=caller.authority)) if page.rows else []
     request.app.state.wake_worker()
     return {"replayed": len(rows), "next_cursor": page.next_cursor}
 
@@ -67,6 +67,7 @@ async def replay_events(request: Request, caller: CallerOf, context: ContextOf, 
 async def replay_event(id: str, request: Request, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Handle a failed event again; the worker takes it up at once."""
     found(await run_in_threadpool(find_event, context.database, caller.organization_id, id), "event", id)
-    row = accepted(await context.till.submit(ReplayEvent(caller.organization_id, id, caller.actor)))
+    command = ReplayEvent(caller.organization_id, id, caller.actor)
+    row = accepted(await context.till.submit(command, by=caller.authority))
     request.app.state.wake_worker()
     return answers.event(row)

@@ -22,7 +22,7 @@ async def freeze(body: ScopeBody, request: Request, caller: CallerOf, context: C
     """Stop every purchase and authorization below a scope at once; its cards are made inactive at Stripe."""
     scope_id = body.scope_id or caller.organization_id
     command = Freeze(caller.organization_id, body.scope, scope_id, caller.actor, context.new_id("out"))
-    return _show(request, await context.till.submit(command))
+    return _show(request, await context.till.submit(command, by=caller.authority))
 
 
 @router.post("/unfreeze", response_model=None)
@@ -30,7 +30,7 @@ async def unfreeze(body: ScopeBody, request: Request, caller: CallerOf, context:
     """Let a scope buy again; its cards that are still alive come back."""
     scope_id = body.scope_id or caller.organization_id
     command = Unfreeze(caller.organization_id, body.scope, scope_id, caller.actor, context.new_id("out"))
-    return _show(request, await context.till.submit(command))
+    return _show(request, await context.till.submit(command, by=caller.authority))
 
 
 def _show(request: Request, answer: Frozen | Refusal) -> dict[str, Any]:

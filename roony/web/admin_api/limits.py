@@ -57,7 +57,7 @@ async def set_budget(body: BudgetBody, caller: CallerOf, context: ContextOf) -> 
     command = SetBudget(
         organization_id, body.scope, body.scope_id or organization_id, currency, body.period, body.limit, caller.actor
     )
-    budget = accepted(await context.till.submit(command))
+    budget = accepted(await context.till.submit(command, by=caller.authority))
     where = equal(Budget, {"id": budget.id})
     query = ListQuery()
     page = await run_in_threadpool(
@@ -94,4 +94,4 @@ async def set_controls(body: ControlsBody, caller: CallerOf, context: ContextOf)
     """Replace all controls of a scope; what is left out is no longer set."""
     organization_id = caller.organization_id
     command = SetControls(organization_id, body.scope, body.scope_id or organization_id, body.controls, caller.actor)
-    return answers.control(accepted(await context.till.submit(command)))
+    return answers.control(accepted(await context.till.submit(command, by=caller.authority)))

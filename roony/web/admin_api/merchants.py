@@ -55,14 +55,14 @@ async def list_merchants(caller: CallerOf, context: ContextOf, query: Annotated[
 async def teach_alias(body: AliasBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Accept one more name for a merchant, from the next authorization on."""
     command = TeachAlias(caller.organization_id, body.merchant, body.alias, caller.actor)
-    return _merchant(accepted(await context.till.submit(command)))
+    return _merchant(accepted(await context.till.submit(command, by=caller.authority)))
 
 
 @router.post("/merchants/forget", response_model=None)
 async def forget_learned(body: ForgetBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Take back an alias or a network id, from the next authorization on."""
     command = ForgetLearned(caller.organization_id, body.merchant, caller.actor, body.alias, body.network_id)
-    return _merchant(accepted(await context.till.submit(command)))
+    return _merchant(accepted(await context.till.submit(command, by=caller.authority)))
 
 
 def _merchant(row: KnownMerchant) -> dict[str, Any]:

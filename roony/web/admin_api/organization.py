@@ -39,7 +39,7 @@ async def update_organization(body: OrganizationPatch, caller: CallerOf, context
         await undecided(context, caller.organization_id) if body.unknown_cards is not None else (),
         context.new_id("out"), body.low_balance_amount,
     )  # fmt: skip
-    accepted(await context.till.submit(command))
+    accepted(await context.till.submit(command, by=caller.authority))
     # Read again: the head of the audit chain moves when the batch is written.
     return await get_organization(caller, context)
 
@@ -56,7 +56,7 @@ async def create_project(body: ProjectBody, caller: CallerOf, context: ContextOf
     command = CreateProject(
         caller.organization_id, context.new_id("prj"), body.name, caller.actor, limits_of(body.budgets), body.controls
     )
-    return answers.project(accepted(await context.till.submit(command)))
+    return answers.project(accepted(await context.till.submit(command, by=caller.authority)))
 
 
 @router.get("/projects/{id}", response_model=None)
@@ -69,7 +69,7 @@ async def get_project(id: str, caller: CallerOf, context: ContextOf) -> dict[str
 async def update_project(id: str, body: ProjectPatch, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Rename a project."""
     command = UpdateProject(caller.organization_id, id, body.name, caller.actor)
-    return answers.project(accepted(await context.till.submit(command)))
+    return answers.project(accepted(await context.till.submit(command, by=caller.authority)))
 
 
 def limits_of(budgets: list[LimitBody]) -> tuple[Limit, ...]:

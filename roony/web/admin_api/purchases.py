@@ -97,14 +97,14 @@ async def cancel_card(id: str, caller: CallerOf, context: ContextOf) -> dict[str
 async def freeze_card(id: str, request: Request, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Stop one card at once; it is made inactive at Stripe and can come back."""
     command = FreezeCard(caller.organization_id, id, caller.actor, context.new_id("out"))
-    return _frozen(request, await context.till.submit(command))
+    return _frozen(request, await context.till.submit(command, by=caller.authority))
 
 
 @router.post("/cards/{id}/unfreeze", response_model=None)
 async def unfreeze_card(id: str, request: Request, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Let a frozen card pay again, if it is still alive and nothing above it is frozen."""
     command = UnfreezeCard(caller.organization_id, id, caller.actor, context.new_id("out"))
-    return _frozen(request, await context.till.submit(command))
+    return _frozen(request, await context.till.submit(command, by=caller.authority))
 
 
 def _frozen(request: Request, answer: CardFrozen | Refusal) -> dict[str, Any]:
@@ -143,5 +143,5 @@ async def show_purchase(context: FlowContext, organization_id: str, id: str) -> 
 
 async def _cancel(context: FlowContext, caller: Caller, purchase_id: str) -> dict[str, Any]:
     command = CancelPurchase(caller.organization_id, purchase_id, caller.actor, context.new_id("out"))
-    accepted(await context.till.submit(command))
+    accepted(await context.till.submit(command, by=caller.authority))
     return await show_purchase(context, caller.organization_id, purchase_id)

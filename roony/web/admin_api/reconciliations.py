@@ -46,7 +46,8 @@ async def start_reconciliations(
     since = parse_since(body.since, context.clock()) if body.since is not None else None
     if body.since is not None and since is None:
         raise Refused(Refusal("invalid", _BAD_SINCE, 422, "since"))
-    runs = accepted(await start_by_hand(context, caller.organization_id, since, body.connection_id, caller.actor))
+    org, by = caller.organization_id, caller.authority
+    runs = accepted(await start_by_hand(context, org, since, body.connection_id, caller.actor, by))
     request.app.state.wake_worker()
     return {"data": [answers.reconciliation(run) for run in runs]}
 

@@ -71,7 +71,7 @@ async def list_users(caller: CallerOf, context: ContextOf, query: Annotated[User
 async def create_user(body: UserBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Add a user. `viewer` looks, `approver` also decides, `admin` also changes rules, `owner` may do everything."""
     command = CreateUser(caller.organization_id, context.new_id("usr"), body.name, body.email, body.role, caller.actor)
-    return _shown(accepted(await context.till.submit(command)))
+    return _shown(accepted(await context.till.submit(command, by=caller.authority)))
 
 
 @router.get("/users/{id}", response_model=None)
@@ -84,7 +84,7 @@ async def get_user(id: str, caller: CallerOf, context: ContextOf) -> dict[str, A
 async def update_user(id: str, body: UserPatch, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Change a user. `disabled` ends all keys of the user at once; the last owner stays an owner."""
     command = UpdateUser(caller.organization_id, id, caller.actor, body.name, body.email, body.role, body.disabled)
-    return _shown(accepted(await context.till.submit(command)))
+    return _shown(accepted(await context.till.submit(command, by=caller.authority)))
 
 
 @router.get("/users/{id}/keys", response_model=None)

@@ -90,7 +90,13 @@ async def list_endpoints(caller: CallerOf, context: ContextOf, query: Annotated[
 async def post_endpoint(body: EndpointBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Name a receiver. Its secret is shown this once; it hears of what happens from now on."""
     made = await create_endpoint(
-        context, caller.organization_id, body.url, body.description, tuple(body.types), caller.actor
+        context,
+        caller.organization_id,
+        body.url,
+        body.description,
+        tuple(body.types),
+        caller.actor,
+        caller.authority,
     )
     return answers.endpoint(*accepted(made))
 
@@ -109,20 +115,21 @@ async def change_endpoint(id: str, body: EndpointChange, caller: CallerOf, conte
         raise Refused(wrong)
     types = tuple(body.types) if body.types is not None else None
     command = ChangeEndpoint(caller.organization_id, id, caller.actor, body.url, body.description, types, body.status)
-    return answers.endpoint(accepted(await context.till.submit(command)))
+    return answers.endpoint(accepted(await context.till.submit(command, by=caller.authority)))
 
 
 @router.delete("/webhook_endpoints/{id}", response_model=None)
 async def remove_endpoint(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Remove it for good, with its secret; what waits for it is not sent."""
     command = ChangeEndpoint(caller.organization_id, id, caller.actor, status="removed")
-    return answers.endpoint(accepted(await context.till.submit(command)))
+    return answers.endpoint(accepted(await context.till.submit(command, by=caller.authority)))
 
 
 @router.post("/webhook_endpoints/{id}/rotate_secret", response_model=None)
 async def rotate(id: str, body: RotateBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Sign with a fresh secret, shown this once. Both sign until the overlap is over."""
-    made = await rotate_secret(context, caller.organization_id, id, body.overlap_seconds, caller.actor)
+    org, by = caller.organization_id, caller.authority
+    made = await rotate_secret(context, org, id, body.overlap_seconds, caller.actor, by)
     return answers.endpoint(*accepted(made))
 
 
@@ -130,7 +137,7 @@ async def rotate(id: str, body: RotateBody, caller: CallerOf, context: ContextOf
 async def send_test(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Send a test; look at the delivery to see how it went."""
     command = SendTest(caller.organization_id, id, context.new_id("whd"), caller.actor)
-    return answers.delivery(accepted(await context.till.submit(command)))
+    return answers.delivery(accepted(await context.till.submit(command, by=caller.authority)))
 
 
 @router.post("/webhook_endpoints/{id}/replay", status_code=202, response_model=None)
@@ -140,7 +147,8 @@ async def replay(id: str, body: ReplayBody, caller: CallerOf, context: ContextOf
     since = parse_since(body.since, now)
     if since is None:
         raise Refused(Refusal("invalid", "It must be a time, as in 2026-11-23T09:00:00Z, 90m, 2h or 7d.", 422, "since"))
-    count = accepted(await replay_since(context, caller.organization_id, id, since, caller.actor))
+    org, by = caller.organization_id, caller.authority
+    count = accepted(await replay_since(context, org, id, since, caller.actor, by))
     return {"id": id, "replayed": count}
 
 
@@ -163,7 +171,7 @@ async def get_delivery(id: str, caller: CallerOf, context: ContextOf) -> dict[st
 async def replay_one(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Send one again, under the same id."""
     command = ReplayDelivery(caller.organization_id, id, caller.actor)
-    return answers.delivery(accepted(await context.till.submit(command)))
+    return answers.delivery(accepted(await context.till.submit(command, by=caller.authority)))
 
 
 async def _there(context: ContextOf, organization_id: str, id: str) -> WebhookEndpoint:
