@@ -31,7 +31,7 @@ CARD_SECONDS = 10.0
 async def approve(
     context: FlowContext, organization_id: str, id: str, approver: Approver, note: str, amount: int | None
 ) -> Approval | Refusal:
-    """A yes to `amount` in minor units; None: to what was asked for. The right to it is checked again under the lock."""
+    """A yes to `amount` in minor units; None: to what was asked for. Their right to it is checked once more."""
     read = context.database
     approval = await asyncio.to_thread(find, read, Approval, organization_id, id)
     if approval is None:

@@ -1,0 +1,139 @@
+"""Whoever loses the right to something between the look at their key and the commit has it refused, unchanged.
+
+The till is held in front of the commit: the request is let in meanwhile and waits, and then the key, its user or their
+role is changed in the commit before it.
+"""
+
+from __future__ import annotations
+
+import ast
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+import roony.web.admin_api
+from roony.core.agent import Organization
+from roony.core.connection import Connection
+from roony.flows.access_key import hash_key
+from roony.store import tables
+from roony.store.writer import Writer
+from tests.support.serving import Caller, Company, ServedRoony
+from tests.web.conftest import MONTH
+from tests.web.test_users import person
+
+ADMIN = "/api/v1/admin"
+PATIENCE = 30
+
+
+def after_the_look(roony: ServedRoony, ask: Callable[[], Any], statement: Any) -> Any:
+    """The answer of `ask`, which was let in before `statement` was committed and had its turn after it."""
+    till, held = roony.context.till, threading.Event()
+    let_in = lambda: any(ticket.command is not None for ticket in till._lanes._ordinary)  # noqa: E731
+
+    def work(writer: Writer) -> None:
+        held.set()
+        for _ in range(PATIENCE * 100):
+            if let_in():
+                break
+            threading.Event().wait(0.01)
+        assert let_in()
+        writer.execute(statement)
+
+    with ThreadPoolExecutor(2) as threads:
+        writing = threads.submit(till.write_and_wait, work)
+        assert held.wait(PATIENCE)
+        asking = threads.submit(ask)
+        writing.result(PATIENCE)
+        return asking.result(PATIENCE)
+
+
+def _key(roony: ServedRoony, caller: Caller) -> Any:
+    return update(tables.access_keys).where(tables.access_keys.c.hash == hash_key(str(caller.key)))
+
+
+def waiting(roony: ServedRoony, company: Company) -> str:
+    """The id of an approval that waits; what stands behind its connection is never asked."""
+    connection = Connection(
+        company.id, f"con_{company.id}", "direct", "active", f"acct_{company.id}", 0, None, "usd", None, 0, 0
+    )
+    row = roony.books.row(Organization, id=company.id)
+    roony.books.put(connection, row._replace(connection_id=connection.id, config_version="another"))
+    _, agent = company.agent(budgets=[MONTH], controls={"approval_threshold": 0})
+    merchant = {"name": "Figma", "country": "US"}
+    body = {"amount": 1_000, "currency": "usd", "description": "seats", "merchant": merchant}
+    purchase = agent.send("POST", "/api/v1/purchase_intents", body, 201)
+    return str(purchase["approval"]["id"])
+
+
+@pytest.mark.parametrize(
+    ("loss", "status", "code"),
+    [
+        ("revoked", 401, "key_revoked"), ("expired", 401, "key_expired"), ("disabled", 401, "unauthorized"),
+        ("demoted", 403, "role_too_low"),
+    ],
+)  # fmt: skip
+def test_what_was_lost_meanwhile_counts(
+    roony: ServedRoony, company: Company, loss: str, status: int, code: str
+) -> None:
+    user, admin = person(roony, company, "admin")
+    people = update(tables.users).where(tables.users.c.id == user["id"])
+    statement = {
+        "revoked": _key(roony, admin).values(revoked_at=1), "expired": _key(roony, admin).values(expires_at=1),
+        "disabled": people.values(disabled_at=1), "demoted": people.values(role="approver"),
+    }[loss]  # fmt: skip
+    admin.get(f"{ADMIN}/organization")
+    head = company.owner.get(f"{ADMIN}/organization")["audit_head"]
+    answer = after_the_look(roony, lambda: admin.call("POST", f"{ADMIN}/freeze", {"scope": "organization"}), statement)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert ("www-authenticate" in answer.headers) is (status == 401)
+    after = company.owner.get(f"{ADMIN}/organization")
+    assert (after["frozen_at"], after["audit_head"]) == (None, head)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "users", {"name": "Eve", "email": "eve@example.com", "role": "owner"}),
+        ("POST", "access_keys", {}),
+        ("PUT", "controls", {"scope": "organization", "controls": {}}),
+        ("PATCH", "organization", {"delivery": "raw"}),
+        ("POST", "approvals/{approval}/approve", {}),
+        ("POST", "approvals/{approval}/deny", {}),
+        ("PAGE", "approve", {}),
+        ("PAGE", "deny", {}),
+    ],
+)
+def test_it_counts_for_people_keys_rules_and_approvals(
+    roony: ServedRoony, company: Company, method: str, path: str, body: dict[str, Any]
+) -> None:
+    approval = waiting(roony, company)
+    owner = roony.caller(company.owner.send("POST", f"{ADMIN}/access_keys", {}, 201)["key"])
+    owner.get(f"{ADMIN}/organization")
+    head = company.owner.get(f"{ADMIN}/organization")["audit_head"]
+
+    def ask() -> Any:
+        if method == "PAGE":
+            form = {"key": str(owner.key), "do": path, "amount": "10.00"}
+            return roony.caller().call("POST", f"/approve/{approval}", data=form)
+        return owner.call(method, f"{ADMIN}/{path.format(approval=approval)}", body)
+
+    answer = after_the_look(roony, ask, _key(roony, owner).values(revoked_at=1))
+    assert (answer.status_code, "This key was revoked" in answer.text) == (401, True)
+    assert company.owner.get(f"{ADMIN}/organization")["audit_head"] == head
+
+
+def test_every_command_of_the_admin_api_says_by_whom() -> None:
+    """So that none is forgotten: `till.submit` without `by` would look at nobody's right again."""
+    forgotten = [
+        f"{file.name}:{node.lineno}"
+        for file in sorted(Path(str(roony.web.admin_api.__file__)).parent.glob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "submit"
+        if "by" not in {keyword.arg for keyword in node.keywords}
+    ]
+    assert forgotten == []
