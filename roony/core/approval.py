@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from roony.core.decision import Decision
 from roony.core.errors import Refusal
 from roony.core.money import format_amount
 
@@ -20,7 +21,8 @@ class Approval(NamedTuple):
 
     `kind` says what a yes does, one of KINDS; `amount` is the price it is about where that is not the purchase's own,
     in minor units. `approved_amount` is what was said yes to: by `first_approved_by` while a second person is waited
-    for, and in the end by whoever decided.
+    for, and in the end by whoever decided. `decision` is what the rules said to the
+    last yes, with its inputs (`inputs.py`); None before any, and for those said before it was kept.
     """
 
     organization_id: str
@@ -38,6 +40,7 @@ class Approval(NamedTuple):
     first_approved_by: str | None = None
     first_approved_at: int | None = None
     approved_amount: int | None = None
+    decision: str | None = None
 
 
 KINDS = ("purchase", "raise", "renewal")
@@ -107,6 +110,18 @@ def is_last_yes(
         message = f"Above {above} two different people must agree, and you already said yes: another one must as well."
         return Refusal("second_person_needed", message, 409, id=approval.id)
     return True
+
+
+def not_for_this_amount(approval: Approval, amount: int, asked: int, decision: Decision) -> Refusal | None:
+    """Why a yes to another `amount` than was `asked` for changes nothing: the rules do not allow it.
+
+    None for one to what was asked for: a purchase that fits no more is over. The person may still name an amount that
+    fits. Minor units.
+    """
+    if amount == asked or decision.verdict != "declined":
+        return None
+    message = f"The rules do not allow this amount: {decision.reasons[0].message} The approval still waits."
+    return Refusal("amount_not_allowed", message, 409, "amount", approval.id, decision.reasons)
 
 
 def what_was_done(approval: Approval, now: int, others: Sequence[str]) -> str:

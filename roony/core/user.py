@@ -6,14 +6,18 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from roony.core.errors import Refusal
-from roony.core.role import OWNER
+from roony.core.role import OWNER, may
 
 # Each change of a user looks at all of them.
 MAX_USERS = 500
 
 
 class User(NamedTuple):
-    """One person. A disabled one may do nothing, and has no keys. Times in microseconds UTC."""
+    """One person. A disabled one may do nothing, and has no keys. Times in microseconds UTC.
+
+    What they agreed to before `approves_since` counts no more: they were no approver in between, or a key of theirs
+    was taken back.
+    """
 
     organization_id: str
     id: str
@@ -22,6 +26,7 @@ class User(NamedTuple):
     role: str
     created_at: int
     disabled_at: int | None
+    approves_since: int = 0
 
 
 def wrong_user(user: User, others: Iterable[User]) -> Refusal | None:
@@ -43,6 +48,16 @@ def is_last_owner(user: User, others: Iterable[User]) -> bool:
     if user.role != OWNER or user.disabled_at is not None:
         return False
     return not any(other.role == OWNER and other.disabled_at is None for other in others if other.id != user.id)
+
+
+def may_approve(user: User) -> bool:
+    """True if this user may decide what waits for a person."""
+    return user.disabled_at is None and may(user.role, "approve")
+
+
+def begins_anew(user: User, now: int) -> User:
+    """The user as one whose yes of up to `now` counts no more."""
+    return user._replace(approves_since=now + 1)
 
 
 def described_user(user: User) -> dict[str, Any]:

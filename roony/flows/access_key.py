@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from roony.core.agent import Agent
 from roony.core.errors import Refusal, not_found
-from roony.core.user import User
+from roony.core.user import User, begins_anew
 from roony.store.authority import is_over
 from roony.store.book import Book
 from roony.store.command import Command
@@ -143,6 +143,8 @@ class RotateAccessKey(Command[AccessKey | Refusal]):
         )
         book.put(new)
         book.put(ending)
+        if self.overlap_seconds == 0:
+            _forget_words(book, old, now)
         body = {"before": described(old), "after": described(ending), "new": {"id": new.id, **described(new)}}
         book.record(self.organization_id, self.actor, "access_key.rotated", old.id, body, now)
         return new
@@ -150,33 +152,41 @@ class RotateAccessKey(Command[AccessKey | Refusal]):
 
 @dataclass(frozen=True, slots=True)
 class RevokeAccessKey(Command[AccessKey | Refusal]):
-    """Ends a key at once, in every process. `key_hash` comes from the row found by its id."""
+    """Ends a key at once, in every process. `key` is the row as it was found by its id."""
 
     organization_id: str
-    key_hash: str
-    key_id: str
+    key: AccessKey
     actor: str
 
     def needs(self, now: int) -> Needs:
-        """The key."""
-        return Needs(rows=((AccessKey, self.key_hash),))
+        """The key, and its user."""
+        user_id = self.key.user_id
+        person = ((User, self.organization_id, user_id),) if user_id is not None else ()
+        return Needs(rows=((AccessKey, self.key.hash), *person))
 
     def apply(self, book: Book, now: int) -> AccessKey | Refusal:
         """Revoking a revoked key changes nothing."""
-        row = book.get(AccessKey, self.key_hash)
-        if row is None or row.organization_id != self.organization_id or row.id != self.key_id:
-            return not_found("key", self.key_id)
+        row = book.get(AccessKey, self.key.hash)
+        if row is None or row.organization_id != self.organization_id:
+            return not_found("key", self.key.id)
         return revoke(book, row, self.actor, now)
 
 
 def revoke(book: Book, row: AccessKey, actor: str, now: int) -> AccessKey:
-    """Ends a key; one that is revoked stays as it is."""
+    """Ends a key; one that is revoked stays as it is. Its user, if it has one, was named."""
     if row.revoked_at is not None:
         return row
     row = row._replace(revoked_at=now)
     book.put(row)
+    _forget_words(book, row, now)
     book.record(row.organization_id, actor, "access_key.revoked", row.id, described(row), now)
     return row
+
+
+def _forget_words(book: Book, row: AccessKey, now: int) -> None:
+    """Whoever had this key may have agreed to something in its user's name: that counts no more."""
+    if row.user_id is not None:
+        book.put(begins_anew(book.need(User, row.organization_id, row.user_id), now))
 
 
 def described(row: AccessKey) -> dict[str, Any]:

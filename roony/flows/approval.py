@@ -1,7 +1,8 @@
 """A person decides: approve with the rules checked again, deny, or too late.
 
-A yes goes 1 still waiting? · 2 the rules of now, without what the purchase itself holds and counts · 3 does it take a
-second person? then it is written down and the other one is waited for · 4 the old hold voided, the new one placed.
+A yes goes 1 still waiting? · 2 the rules of now, without what the purchase itself holds and counts: another amount that
+they refuse changes nothing, the amount that was asked for is over · 3 does it take a second person? then it is written
+down and the other one is waited for · 4 the old hold voided, the new one placed.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from roony.core.approval import NOT_ALLOWED_NOW, Approval, is_last_yes, too_late
+from roony.core.approval import NOT_ALLOWED_NOW, Approval, is_last_yes, not_for_this_amount, too_late
 from roony.core.budget import Budget, period_start
 from roony.core.control import strictest
 from roony.core.decision import Ask, Decision, Facts, decide
@@ -18,8 +19,7 @@ from roony.core.errors import Refusal, not_found
 from roony.core.ledger import Hold
 from roony.core.merchant import Merchant
 from roony.core.purchase import HOUR, Purchase, RecentPurchase, Velocity, fingerprint
-from roony.core.role import may
-from roony.core.user import User
+from roony.core.user import User, may_approve
 from roony.flows.ending import end_card
 from roony.flows.movement import ROONY, audit, periods_of, place_hold, void_hold
 from roony.flows.purchase import count_change, facts_of, promise_card
@@ -50,6 +50,19 @@ class Approved(NamedTuple):
 
     purchase: Purchase
     promise: OutboxPromise | None
+
+
+class Yes(NamedTuple):
+    """What a person said yes to, in minor units, and what the rules of now said to that.
+
+    `kept` is that decision as it is stored, with its inputs and the versions of the controls.
+    """
+
+    approver: Approver
+    amount: int
+    note: str
+    decision: Decision
+    kept: str
 
 
 class ApproveIds(NamedTuple):
@@ -101,27 +114,28 @@ class Approve(Command[Approved | Refusal]):
             return late
         approval, purchase = counted(book, approval), book.need(Purchase, self.organization_id, approval.purchase_id)
         ask, facts, decision = decide_again(book, purchase, self._amount, now, by_person=True)
-        last = is_last_yes(approval, self.approver.user_id, self._amount, purchase.currency, second_threshold(facts))
+        last = may_say_yes(approval, purchase, self.approver, self._amount, purchase.amount, facts, decision)
         if isinstance(last, Refusal):
             return last
-        if decision.verdict == "declined":
-            refused = decision_json(book, purchase.chain, ask, decision, facts, now)
-            return self._refused(book, approval, purchase, refused, now)
         # From here it must succeed: only writes below.
+        kept = decision_json(book, purchase.chain, ask, decision, facts, now)
+        yes = Yes(self.approver, self._amount, self.note, decision, kept)
+        if decision.verdict == "declined":
+            return self._refused(book, approval, purchase, yes, now)
         if not last:
-            write_first_yes(book, approval, purchase, self.approver, self._amount, self.note, now)
+            write_first_yes(book, approval, purchase, yes, now)
             return Approved(purchase, None)
-        return self._approved(book, approval, purchase, facts, decision, now)
+        return self._approved(book, approval, purchase, facts, yes, now)
 
     def _approved(
-        self, book: Book, approval: Approval, purchase: Purchase, facts: Facts, decision: Decision, now: int
+        self, book: Book, approval: Approval, purchase: Purchase, facts: Facts, yes: Yes, now: int
     ) -> Approved:
         count_change(book, purchase, self._amount, now)
         purchase = void_hold(book, purchase, now)._replace(
             # The account may be another one than at the ask; decide() looked at the one of now.
             connection_id=facts.connection.id if facts.connection else purchase.connection_id,
             amount=self._amount,
-            hold_amount=decision.hold_amount,
+            hold_amount=yes.decision.hold_amount,
             fingerprint=fingerprint(
                 purchase.task_id, purchase.merchant_key, self._amount, purchase.currency, purchase.kind
             ),
@@ -129,17 +143,16 @@ class Approve(Command[Approved | Refusal]):
         purchase = place_hold(book, purchase, self.ids.hold, now)
         book.put(RecentPurchase(purchase.organization_id, purchase.agent_id, purchase.fingerprint, purchase.id, now))
         purchase, promise = promise_card(book, purchase, facts, self.ids.card, self.ids.promise, now)
-        write_last_yes(book, approval, purchase, self.approver, self._amount, self.note, decision, now)
+        write_last_yes(book, approval, purchase, yes, now)
         return Approved(purchase, promise)
 
-    def _refused(self, book: Book, approval: Approval, purchase: Purchase, decision: str, now: int) -> Approved:
+    def _refused(self, book: Book, approval: Approval, purchase: Purchase, yes: Yes, now: int) -> Approved:
         """The rules no longer allow it: the yes is recorded, the purchase declined for the reasons of now."""
         purchase = void_hold(book, purchase, now)._replace(
-            decision=decision, ended_at=now, ended_reason="declined", status="declined", updated_at=now
+            decision=yes.kept, ended_at=now, ended_reason="declined", status="declined", updated_at=now
         )
         book.put(purchase)
-        reasons = [reason["code"] for reason in json.loads(decision)["reasons"]]
-        write_refused_yes(book, approval, purchase, self.approver, self._amount, self.note, reasons, now)
+        write_refused_yes(book, approval, purchase, yes, now)
         return Approved(purchase, None)
 
 
@@ -170,65 +183,68 @@ def second_threshold(facts: Facts) -> int | None:
     return strictest([scoped for _, scoped in facts.controls]).second_approval_threshold
 
 
+def may_say_yes(
+    approval: Approval, purchase: Purchase, approver: Approver, amount: int, asked: int, facts: Facts,
+    decision: Decision,
+) -> bool | Refusal:  # fmt: skip
+    """True if this yes decides, False if it is the first of two; or why it changes nothing."""
+    last = is_last_yes(approval, approver.user_id, amount, purchase.currency, second_threshold(facts))
+    return not_for_this_amount(approval, amount, asked, decision) or last
+
+
 def counted(book: Book, approval: Approval) -> Approval:
-    """The approval as it counts now: the first yes of somebody who may approve no more is none."""
-    if approval.first_approved_by is None:
+    """The approval as it counts now: a first yes counts while its user is an approver, without a break since then."""
+    org, by, at = approval.organization_id, approval.first_approved_by, approval.first_approved_at
+    if by is None or at is None:
         return approval
-    org = approval.organization_id
-    people = {user.id for user in book.group(User, org, org) if user.disabled_at is None and may(user.role, "approve")}
-    if approval.first_approved_by in people:
+    if any(user.id == by and may_approve(user) and user.approves_since <= at for user in book.group(User, org, org)):
         return approval
-    return approval._replace(first_approved_by=None, first_approved_at=None, approved_amount=None)
+    return approval._replace(first_approved_by=None, first_approved_at=None, approved_amount=None, decision=None)
 
 
-def write_first_yes(
-    book: Book, approval: Approval, purchase: Purchase, approver: Approver, amount: int, note: str, now: int
-) -> None:
-    """One of two people has agreed to `amount`; nothing else changes until the other one does."""
+def write_first_yes(book: Book, approval: Approval, purchase: Purchase, yes: Yes, now: int) -> None:
+    """One of two people has agreed to this amount; nothing else changes until the other one does."""
     book.put(
         approval._replace(
-            first_approved_by=approver.user_id, first_approved_at=now, approved_amount=amount,
-            note=note or approval.note,
+            first_approved_by=yes.approver.user_id, first_approved_at=now, approved_amount=yes.amount,
+            note=yes.note or approval.note, decision=yes.kept,
         )
     )  # fmt: skip
     audit(
-        book, purchase, approver.actor, "approval.partly_approved", now, approval=approval.id, amount=amount, note=note,
-        before=approval.approved_amount, **_about(purchase),
+        book, purchase, yes.approver.actor, "approval.partly_approved", now, approval=approval.id, amount=yes.amount,
+        note=yes.note, before=approval.approved_amount, **_about(purchase),
     )  # fmt: skip
 
 
-def write_last_yes(
-    book: Book, approval: Approval, purchase: Purchase, approver: Approver, amount: int, note: str, decision: Decision,
-    now: int,
-) -> None:  # fmt: skip
+def write_last_yes(book: Book, approval: Approval, purchase: Purchase, yes: Yes, now: int) -> None:
     """The yes that decides; `first` in its record is the one who agreed to the same amount before, if two had to."""
-    if approval.approved_amount != amount or approval.first_approved_by == approver.user_id:
+    if approval.approved_amount != yes.amount or approval.first_approved_by == yes.approver.user_id:
         # One yes is enough for this amount by now; the one before was to another amount, or of the same person.
         approval = approval._replace(first_approved_by=None, first_approved_at=None)
     first = approval.first_approved_by
     book.put(
         approval._replace(
-            status="approved", decided_by=approver.actor, decided_at=now, note=note or approval.note,
-            approved_amount=amount,
+            status="approved", decided_by=yes.approver.actor, decided_at=now, note=yes.note or approval.note,
+            approved_amount=yes.amount, decision=yes.kept,
         )
     )  # fmt: skip
     audit(
-        book, purchase, approver.actor, "approval.approved", now, approval=approval.id, amount=amount, note=note,
-        first=first, reasons=[reason.code for reason in decision.reasons], **_about(purchase),
+        book, purchase, yes.approver.actor, "approval.approved", now, approval=approval.id, amount=yes.amount,
+        note=yes.note, first=first, reasons=[reason.code for reason in yes.decision.reasons], **_about(purchase),
     )  # fmt: skip
 
 
-def write_refused_yes(
-    book: Book, approval: Approval, purchase: Purchase, approver: Approver, amount: int, note: str, reasons: list[str],
-    now: int,
-) -> None:  # fmt: skip
+def write_refused_yes(book: Book, approval: Approval, purchase: Purchase, yes: Yes, now: int) -> None:
     """A yes to what the rules no longer allow: the approval is denied for their reasons."""
     book.put(
-        approval._replace(status="denied", decided_by=approver.actor, decided_at=now, note=note or NOT_ALLOWED_NOW)
-    )
+        approval._replace(
+            status="denied", decided_by=yes.approver.actor, decided_at=now, note=yes.note or NOT_ALLOWED_NOW,
+            decision=yes.kept,
+        )
+    )  # fmt: skip
     audit(
-        book, purchase, approver.actor, "approval.refused_by_rules", now, approval=approval.id, amount=amount,
-        reasons=reasons, **_about(purchase),
+        book, purchase, yes.approver.actor, "approval.refused_by_rules", now, approval=approval.id, amount=yes.amount,
+        reasons=[reason.code for reason in yes.decision.reasons], **_about(purchase),
     )  # fmt: skip
 
 

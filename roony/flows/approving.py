@@ -13,8 +13,7 @@ from sqlalchemy import select
 from roony.core.approval import Approval
 from roony.core.errors import Refusal, not_found
 from roony.core.purchase import Purchase
-from roony.core.role import may
-from roony.core.user import User
+from roony.core.user import User, may_approve
 from roony.flows.approval import Approve, ApproveIds, Approver, Deny
 from roony.flows.card_making import make_card
 from roony.flows.context import FlowContext
@@ -62,7 +61,7 @@ async def second_people(context: FlowContext, approval: Approval) -> list[User]:
     statement = select(users).where(users.c.organization_id == approval.organization_id, users.c.disabled_at.is_(None))
     rows = await asyncio.to_thread(context.database.read, statement.order_by(users.c.name, users.c.id))
     people = [User(*values) for values in rows]
-    return [user for user in people if may(user.role, "approve") and user.id != approval.first_approved_by]
+    return [user for user in people if may_approve(user) and user.id != approval.first_approved_by]
 
 
 async def _buy(

@@ -14,7 +14,7 @@ import json
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from roony.core.approval import Approval, approval_lifetime, is_last_yes, is_waiting, too_late
+from roony.core.approval import Approval, approval_lifetime, is_waiting, too_late
 from roony.core.card import Card, compile_card
 from roony.core.connection import Connection
 from roony.core.control import strictest
@@ -24,9 +24,10 @@ from roony.core.purchase import HOUR, RECURRING, Purchase, RecentPurchase, Veloc
 from roony.core.user import User
 from roony.flows.approval import (
     Approver,
+    Yes,
     counted,
     decide_again,
-    second_threshold,
+    may_say_yes,
     write_first_yes,
     write_last_yes,
     write_refused_yes,
@@ -160,19 +161,21 @@ class ApproveRaise(Command[Raised | Refusal]):
         if refusal is not None or card is None:
             return refusal or _not_now(purchase)
         ask, facts, decision = _decide(book, purchase, self._amount, now, by_person=True)
-        last = is_last_yes(approval, self.approver.user_id, self._amount, purchase.currency, second_threshold(facts))
+        asked = approval.amount or purchase.amount
+        last = may_say_yes(approval, purchase, self.approver, self._amount, asked, facts, decision)
         if isinstance(last, Refusal):
             return last
-        if decision.verdict == "declined":
-            codes = [reason.code for reason in decision.reasons]
-            write_refused_yes(book, approval, purchase, self.approver, self._amount, self.note, codes, now)
-            return Raised(purchase, None)
         # From here it must succeed: only writes below.
+        kept = decision_json(book, purchase.chain, ask, decision, facts, now)
+        yes = Yes(self.approver, self._amount, self.note, decision, kept)
+        if decision.verdict == "declined":
+            write_refused_yes(book, approval, purchase, yes, now)
+            return Raised(purchase, None)
         if not last:
-            write_first_yes(book, approval, purchase, self.approver, self._amount, self.note, now)
+            write_first_yes(book, approval, purchase, yes, now)
             return Raised(purchase, None)
         raised = _lift(book, purchase, card, ask, facts, decision, self.ids, self.approver.actor, now)
-        write_last_yes(book, approval, raised.purchase, self.approver, self._amount, self.note, decision, now)
+        write_last_yes(book, approval, raised.purchase, yes, now)
         return raised
 
 

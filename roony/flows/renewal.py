@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from roony.core.approval import Approval, is_last_yes, too_late
+from roony.core.approval import Approval, too_late
 from roony.core.card import Card, compile_card, is_raised, raised_controls, spending_limits
 from roony.core.control import strictest
 from roony.core.decision import Ask, Decision, Facts, decide
@@ -20,13 +20,22 @@ from roony.core.merchant import Merchant
 from roony.core.purchase import HOUR, RECURRING, Purchase, RecentPurchase, Velocity, fingerprint
 from roony.core.user import User
 from roony.flows.alert import alert_row, raise_alert
-from roony.flows.approval import Approver, counted, second_threshold, write_first_yes, write_last_yes, write_refused_yes
+from roony.flows.approval import (
+    Approver,
+    Yes,
+    counted,
+    may_say_yes,
+    write_first_yes,
+    write_last_yes,
+    write_refused_yes,
+)
 from roony.flows.card import FinishPromise, dead
 from roony.flows.connection import ask_stripe
 from roony.flows.context import FlowContext
 from roony.flows.movement import ROONY, audit, card_of
 from roony.flows.promise import connection_of, put_off, read_card
 from roony.flows.purchase import facts_of
+from roony.flows.rules import decision_json
 from roony.gateway import issuing
 from roony.gateway.errors import StripeCallFailed, StripeRefused
 from roony.gateway.pool import GatewayBusy
@@ -87,23 +96,25 @@ class ApproveRenewal(Command[Purchase | Refusal]):
         if late is not None:
             return late
         approval = counted(book, approval)
-        facts, decision = self._decide(book, purchase, now)
-        last = is_last_yes(approval, self.approver.user_id, self._amount, purchase.currency, second_threshold(facts))
+        ask, facts, decision = self._decide(book, purchase, now)
+        asked = approval.amount or purchase.amount
+        last = may_say_yes(approval, purchase, self.approver, self._amount, asked, facts, decision)
         if isinstance(last, Refusal):
             return last
         # From here the yes must be recorded: only writes below.
+        kept = decision_json(book, purchase.chain, ask, decision, facts, now)
+        yes = Yes(self.approver, self._amount, self.note, decision, kept)
         if decision.verdict == "declined":
-            codes = [reason.code for reason in decision.reasons]
-            write_refused_yes(book, approval, purchase, self.approver, self._amount, self.note, codes, now)
+            write_refused_yes(book, approval, purchase, yes, now)
             return purchase
         if not last:
-            write_first_yes(book, approval, purchase, self.approver, self._amount, self.note, now)
+            write_first_yes(book, approval, purchase, yes, now)
             return purchase
         purchase = self._change(book, purchase, facts, decision, now)
-        write_last_yes(book, approval, purchase, self.approver, self._amount, self.note, decision, now)
+        write_last_yes(book, approval, purchase, yes, now)
         return purchase
 
-    def _decide(self, book: Book, purchase: Purchase, now: int) -> tuple[Facts, Decision]:
+    def _decide(self, book: Book, purchase: Purchase, now: int) -> tuple[Ask, Facts, Decision]:
         """Every rule of now but the budgets: nothing is held until the next payment comes, and that asks them."""
         merchant, again = Merchant.from_json(purchase.merchant), purchase.recurring
         ask = Ask(self._amount, purchase.currency, merchant, purchase.task_id, True, recurring=again)
@@ -112,7 +123,7 @@ class ApproveRenewal(Command[Purchase | Refusal]):
         reasons = tuple(reason for reason in decision.reasons if reason.code != "BUDGET_EXCEEDED")
         if decision.verdict == "declined" and not reasons:
             decision = decision._replace(verdict="approved", reasons=())
-        return facts, decision._replace(reasons=reasons)
+        return ask, facts, decision._replace(reasons=reasons)
 
     def _change(self, book: Book, purchase: Purchase, facts: Facts, decision: Decision, now: int) -> Purchase:
         """The new price for every payment to come, and the promise to let the card carry it."""

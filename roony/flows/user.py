@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from roony.core.errors import Refusal, not_found
-from roony.core.user import User, described_user, is_last_owner, wrong_user
+from roony.core.user import User, begins_anew, described_user, is_last_owner, may_approve, wrong_user
 from roony.flows.access_key import revoke
 from roony.store.book import Book
 from roony.store.command import Command
@@ -91,9 +91,10 @@ class UpdateUser(Command[User | Refusal]):
         disabled_at = before.disabled_at
         if self.disabled is not None and self.disabled != (disabled_at is not None):
             disabled_at = now if self.disabled else None
-        return before._replace(
+        after = before._replace(
             name=self.name if self.name is not None else before.name,
             email=self.email if self.email is not None else before.email,
             role=self.role if self.role is not None else before.role,
             disabled_at=disabled_at,
         )
+        return begins_anew(after, now) if may_approve(after) and not may_approve(before) else after

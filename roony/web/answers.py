@@ -198,7 +198,19 @@ def approval(row: Approval, now: int) -> Json:
         "expires_at": time(row.expires_at), "first_approved_by": row.first_approved_by,
         "first_approved_at": time(row.first_approved_at), "approved_amount": row.approved_amount,
         "decided_by": row.decided_by, "decided_at": time(row.decided_at), "note": row.note,
-        "created_at": time(row.created_at),
+        "decision": _decision(row.decision), "created_at": time(row.created_at),
+    }  # fmt: skip
+
+
+def _decision(text: str | None) -> Json | None:
+    """What the rules said to the last yes: when, why, and by which versions of the controls."""
+    if text is None:
+        return None
+    kept = json.loads(text)
+    inputs = kept["inputs"]
+    return {
+        "verdict": kept["verdict"], "reasons": kept["reasons"], "at": time(inputs["at"]),
+        "control_versions": inputs["control_versions"],
     }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from roony.core.audit import AuditRecord
 from roony.core.budget import BudgetPeriod
 from roony.core.card import Card
 from roony.core.connection import Connection
+from roony.core.control import Control
 from roony.core.errors import Refusal
 from roony.core.ledger import Entry, Hold
 from roony.core.purchase import Purchase, Velocity
@@ -197,12 +198,68 @@ def test_the_rules_of_now_count(books: Books) -> None:
 
 
 def test_others_took_the_budget_meanwhile(books: Books) -> None:
-    """Its own hold was given up at the limit's end of the day; a higher amount finds no room."""
+    """Its own hold is still there for what was asked; a higher amount finds no room, and the approval waits on."""
     books.limit(AGENT, "day", 14_000)
     purchase = books.ask(10_000).purchase
     assert books.ask(4_000, "Notion").purchase.status == "issuing"
-    assert approve(books, purchase, 10_001).purchase.status == "declined"
-    assert held(books) == 4_000
+    assert not_for(books, purchase, 10_001) == ["BUDGET_EXCEEDED"]
+    assert approve(books, purchase).purchase.status == "issuing"
+    assert held(books) == 14_000
+
+
+def not_for(books: Books, purchase: Purchase, amount: int) -> list[str]:
+    """The reasons for which a yes to another amount is refused; it changes nothing at all."""
+    before = (money_rows(books), books.rows(AuditRecord), books.rows(Approval))
+    answer = approve(books, purchase, amount)
+    assert isinstance(answer, Refusal)
+    assert (answer.code, answer.status, answer.field, answer.id) == (
+        "amount_not_allowed", 409, "amount", purchase.approval_id,
+    )  # fmt: skip
+    assert (money_rows(books), books.rows(AuditRecord), books.rows(Approval)) == before
+    return [code for code, _, _ in answer.reasons]
+
+
+def test_another_amount_that_breaks_a_limit_changes_nothing(books: Books) -> None:
+    """The person may still name one that fits, or say no; only what was asked for is over when it fits no more."""
+    books.controls(AGENT, "agent", approval_threshold=5_000, purchase_limit=12_000)
+    purchase = books.ask(10_000).purchase
+    assert not_for(books, purchase, 12_001) == ["OVER_PURCHASE_LIMIT"]
+    assert not_for(books, purchase, 600_000)[0] == "OVER_PURCHASE_LIMIT"
+    books.limit(AGENT, "day", 9_000)
+    assert not_for(books, purchase, 9_001) == ["BUDGET_EXCEEDED"]
+    answer = approve(books, purchase, 9_000)
+    assert (answer.purchase.status, answer.purchase.held) == ("issuing", 9_000)
+
+
+def test_the_decision_of_the_yes_is_kept_with_its_inputs(books: Books) -> None:
+    """As that of the ask: with the versions of the controls it followed and the budgets it saw."""
+    purchase = books.ask(10_000).purchase
+    books.put(books.row(Control, scope_id=AGENT)._replace(version=7))
+    books.reconfigure()
+    books.limit(AGENT, "day", 50_000)
+    books.clock.advance(60)
+    approve(books, purchase, 11_000)
+    kept = json.loads(books.row(Approval).decision)
+    inputs = kept["inputs"]
+    assert (kept["verdict"], [reason["code"] for reason in kept["reasons"]]) == (
+        "needs_approval", ["APPROVAL_OVER_THRESHOLD"],
+    )  # fmt: skip
+    assert (inputs["at"], inputs["ask"]["amount"], inputs["control_versions"]) == (books.clock(), 11_000, {AGENT: 7})
+    # Without what the purchase held itself.
+    seen = sorted((row["period"], row["limit"], row["held"]) for row in inputs["budgets"] if row["scope"] == "agent")
+    assert seen == [
+        ("day", 50_000, 0), ("month", 500_000, 0),
+    ]  # fmt: skip
+    first = json.loads(books.row(Purchase).decision)["inputs"]
+    assert (first["ask"]["amount"], first["control_versions"]) == (10_000, {AGENT: 1})
+
+
+def test_the_decision_of_a_refused_yes_is_kept_too(books: Books) -> None:
+    purchase = books.ask(10_000).purchase
+    books.limit(AGENT, "day", 9_999)
+    approve(books, purchase)
+    assert books.row(Approval).decision == books.row(Purchase).decision
+    assert json.loads(books.row(Approval).decision)["reasons"][0]["code"] == "BUDGET_EXCEEDED"
 
 
 @pytest.mark.parametrize("row", [Organization, Connection])

@@ -232,12 +232,11 @@ def test_keys_belong_to_whom_they_say(books: Books) -> None:
     row = books.run(CreateAccessKey(ORG, agent_key, "k", AGENT))
     assert agent_key.text.startswith(row.prefix)
     assert len(agent_key.text) - len(row.prefix) > 40
-    assert books.run(RevokeAccessKey(ORG, row.hash, "key_other", "k")).status == 404
-    assert books.run(RevokeAccessKey(ORG, "nohash", "key_a", "k")).status == 404
+    assert books.run(RevokeAccessKey(ORG, row._replace(hash="nohash"), "k")).status == 404
     create(books)
-    assert books.run(RevokeAccessKey("org_new", row.hash, "key_a", "k")).status == 404
+    assert books.run(RevokeAccessKey("org_new", row, "k")).status == 404
     assert books.row(AccessKey, id="key_a").revoked_at is None
-    assert books.run(RevokeAccessKey(ORG, row.hash, "key_a", "k")).revoked_at == NOW
+    assert books.run(RevokeAccessKey(ORG, row, "k")).revoked_at == NOW
     assert [record.action for record in records(books)] == ["access_key.created", "access_key.revoked"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from roony.core.card import Card
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase, Recurring
 from roony.core.user import User
+from roony.flows.access_key import CreateAccessKey, RevokeAccessKey, RotateAccessKey, new_key
 from roony.flows.approval import Approve, ApproveIds, Approver, Deny
 from roony.flows.raising import ApproveRaise, RaiseIds, RaisePurchase
 from roony.flows.renewal import ApproveRenewal
-from roony.store.tables import OutboxPromise
+from roony.flows.user import UpdateUser
+from roony.store.tables import AccessKey, OutboxPromise
 from tests.support.books import AGENT, ORG, PROJECT, Books, open_books, user
 from tests.support.memory import MemoryBooks
 from tests.support.postgres import swept_books_database
@@ -175,6 +178,66 @@ def test_a_first_yes_of_somebody_who_may_no_longer_approve_is_none(books: Books,
     assert (books.row(Approval).first_approved_by, refused(books, BERT)) == ("usr_bert", "second_person_needed")
 
 
+def test_a_first_yes_counts_only_without_a_break_since(books: Books) -> None:
+    """Anna's job changed and changed back, or she was shut out and let in again: what she said before is over."""
+    for place, (gone, back) in enumerate((("viewer", "approver"), (True, False))):
+        books.ask(PRICE + place)
+        books.clock.advance(1)
+        approve(books, ANNA)
+        for value in (gone, back):
+            books.clock.advance(1)
+            name = "disabled" if isinstance(value, bool) else "role"
+            books.run(UpdateUser(ORG, "usr_anna", "key_1", **{name: value}))
+        assert approve(books, BERT).promise is None, name
+        books.clock.advance(1)
+        assert approve(books, ANNA).promise is not None, name
+
+
+def test_a_first_yes_is_over_when_a_key_of_its_giver_is_taken_back(books: Books) -> None:
+    """Somebody else may have had it. A rotation with an overlap says nothing of the kind."""
+    made = books.run(CreateAccessKey(ORG, new_key("admin", "key_anna", "x"), "key_1", user_id="usr_anna"))
+    books.ask(PRICE)
+    approve(books, ANNA)
+    books.clock.advance(1)
+    new = books.run(RotateAccessKey(ORG, made, new_key("admin", "key_next", "x"), 600, "key_1"))
+    assert approve(books, BERT).promise is not None
+    for place, ending in enumerate(
+        (RotateAccessKey(ORG, new, new_key("admin", "key_last", "x"), 0, "key_1"), None)
+    ):  # fmt: skip
+        books.ask(PRICE + 1 + place)
+        approve(books, ANNA)
+        last = books.run(ending or RevokeAccessKey(ORG, books.row(AccessKey, id="key_last"), "key_1"))
+        assert not isinstance(last, Refusal)
+        books.clock.advance(1)
+        assert approve(books, BERT).promise is None
+        assert refused(books, BERT) == "second_person_needed"
+        assert approve(books, ANNA).promise is not None
+        books.clock.advance(1)
+
+
+def test_another_amount_that_breaks_a_limit_is_no_first_yes_either(books: Books) -> None:
+    """Nor is one to a raise: what waits still waits, and what was asked for can still be agreed to."""
+    books.controls(AGENT, "agent", approval_threshold=5_000, second_approval_threshold=TWO, purchase_limit=PRICE)
+    books.ask(PRICE)
+    assert refused(books, ANNA, PRICE + 1) == "amount_not_allowed"
+    approve(books, ANNA, 25_000)
+    books.limit(AGENT, "day", 24_000)
+    assert refused(books, BERT, 25_000) == "amount_not_allowed"
+    assert (status(books), books.row(Approval).first_approved_by) == ("partly_approved", "usr_anna")
+    assert approve(books, BERT, TWO).promise is not None
+
+
+def test_each_yes_keeps_what_the_rules_said_to_it(books: Books) -> None:
+    books.ask(PRICE)
+    approve(books, ANNA, 25_000)
+    first = json.loads(books.row(Approval).decision)["inputs"]
+    books.clock.advance(5)
+    approve(books, BERT, 25_000)
+    last = json.loads(books.row(Approval).decision)["inputs"]
+    assert (first["ask"]["amount"], last["ask"]["amount"]) == (25_000, 25_000)
+    assert last["at"] - first["at"] == 5_000_000
+
+
 def test_one_no_is_enough(books: Books) -> None:
     purchase = books.ask(PRICE).purchase
     approve(books, ANNA)
@@ -220,6 +283,25 @@ def test_a_dearer_renewal_over_the_threshold_needs_two(books: Books) -> None:
     assert (books.row(Purchase).amount, refused(books, ANNA)) == (5_000, "second_person_needed")
     approve(books, BERT)
     assert (books.row(Purchase).amount, books.row(Approval, id="apr_more").status) == (PRICE, "approved")
+
+
+def test_another_price_that_breaks_a_limit_leaves_a_raise_and_a_renewal_waiting(books: Books) -> None:
+    books.controls(AGENT, "agent", approval_threshold=5_000, purchase_limit=PRICE)
+    raised = books.ready(5_000)
+    ids = RaiseIds(*(books.new_id(prefix) for prefix in ("hold", "apr", "out")))
+    books.run(RaisePurchase(ORG, raised, AGENT, 6_000, ids))
+    assert refused(books, PROGRAM, PRICE + 1) == "amount_not_allowed"
+    assert approve(books, PROGRAM).purchase.amount == 6_000
+    asked = books.ask(5_000, "Notion", recurring=Recurring("month", 3))
+    shown = books.row(Purchase, id=asked.purchase.id)
+    late = Approval(
+        ORG, "apr_more", shown.id, "pending", "{}", books.clock() + 10**12, None, None, "", books.clock() + 1,
+        "renewal", 6_000,
+    )  # fmt: skip
+    books.put(late, shown._replace(approval_id=late.id))
+    assert refused(books, PROGRAM, PRICE + 1) == "amount_not_allowed"
+    assert approve(books, PROGRAM).amount == 6_000
+    assert all(json.loads(row.decision)["inputs"]["ask"]["amount"] == 6_000 for row in books.rows(Approval))
 
 
 @pytest.mark.parametrize(("seconds", "ttl"), [({}, 1_800), ({"approval_expiry_seconds": 90}, 90)])

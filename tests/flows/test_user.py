@@ -87,7 +87,7 @@ def test_a_disabled_users_keys_end_in_the_same_commit(books: Books) -> None:
     add(books, "bob", "admin")
     keys = [key_of(books, "usr_bob", f"key_{number}").id for number in range(3)]
     other = key_of(books, "usr_ann", "key_ann").id
-    books.run(RevokeAccessKey(ORG, books.row(AccessKey, id=keys[0]).hash, keys[0], "key_owner"))
+    books.run(RevokeAccessKey(ORG, books.row(AccessKey, id=keys[0]), "key_owner"))
     books.clock.advance(60)
     change(books, "bob", disabled=True)
     ends = {row.id: row.revoked_at for row in books.rows(AccessKey)}
@@ -111,7 +111,7 @@ def test_keys_of_a_user_are_limited_and_only_that_users(books: Books) -> None:
     assert key_of(books, "usr_bob", "key_bob").id == "key_bob"
     rotated = RotateAccessKey(ORG, rows[1], new_key("admin", "key_more", "x"), 60, "key_owner")
     assert books.run(rotated).code == "too_many_keys"
-    assert books.run(RevokeAccessKey(ORG, rows[0].hash, "key_0", "key_owner")).revoked_at == NOW
+    assert books.run(RevokeAccessKey(ORG, rows[0], "key_owner")).revoked_at == NOW
     # One that ends by itself counts until then.
     new = books.run(rotated)
     assert new.user_id == "usr_ann"

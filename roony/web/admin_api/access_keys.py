@@ -80,5 +80,5 @@ async def revoke_key(context: FlowContext, caller: Caller, row: AccessKey) -> di
     """Ends a key. Raises Refused (409) for the one that calls: whoever ends their last key shuts themselves out."""
     if row.id == caller.key_id:
         raise refuse(409, "This is the key you call with. Rotate it, or revoke it with another key.", "own_key")
-    command = RevokeAccessKey(caller.organization_id, row.hash, row.id, caller.actor)
+    command = RevokeAccessKey(caller.organization_id, row, caller.actor)
     return answers.access_key(accepted(await context.till.submit(command, by=caller.authority)))
