@@ -46,10 +46,10 @@ def _field(text: str) -> tuple[str, Any]:
     return name, int(value) if value.isascii() and value.isdigit() else value
 
 
-def _controls_of(remote: Remote, scope: dict[str, str]) -> dict[str, Any]:
-    """What is set on a scope now; the organization's row is the one of scope `organization`."""
+def _controls_of(remote: Remote, scope: dict[str, str]) -> tuple[dict[str, Any], int]:
+    """What is set on a scope now, and its version; the organization's row is the one of scope `organization`."""
     rows = remote.get(_CONTROLS, **scope)["data"]
-    return dict(rows[0]["controls"]) if rows else {}
+    return (dict(rows[0]["controls"]), rows[0]["version"]) if rows else ({}, 0)
 
 
 @app.command("list")
@@ -73,7 +73,7 @@ def show(
     """Show what is set on one scope. A purchase must pass those of its agent, project and organization."""
     from roony.cli.budget import scope_of
 
-    controls = _controls_of(owner(url), scope_of(scope))
+    controls, _ = _controls_of(owner(url), scope_of(scope))
     if not controls and not as_json:
         typer.echo("No controls are set here. Next: roony control set purchase_limit=50000 --scope agt_…")
         return
@@ -105,19 +105,26 @@ def set_controls(
     from roony.cli.budget import scope_of
 
     remote, where = owner(url), scope_of(scope)
-    given = dict(map(_field, fields))
-    merged = given if replace else {**_controls_of(remote, where), **given}
-    wanted = {name: value for name, value in merged.items() if value is not None}
-    answer = remote.put(_CONTROLS, {**where, "controls": wanted})
+    given: dict[str, Any] = dict(map(_field, fields))
+    body: dict[str, Any] = {**where}
+    if not replace:
+        there, version = _controls_of(remote, where)
+        # What somebody sets between this reading and the writing would be lost.
+        given, body["expected_version"] = {**there, **given}, version
+    body["controls"] = {name: value for name, value in given.items() if value is not None}
+    answer = remote.put(_CONTROLS, body)
     print_json(answer) if as_json else print_one(answer["controls"], False)
 
 
 @app.command()
-def export(url: str = UrlOption) -> None:
+def export(
+    versions: bool = typer.Option(True, help="Name the versions that `apply` compares."),
+    url: str = UrlOption,
+) -> None:
     """Print controls and budgets of the whole organization as YAML, to keep and to apply."""
-    from roony.cli.rules import fetch, to_yaml
+    from roony.cli.rules import RULES, to_yaml
 
-    typer.echo(to_yaml(fetch(owner(url))), nl=False)
+    typer.echo(to_yaml(owner(url).get(RULES), versions), nl=False)
 
 
 @app.command()
@@ -125,29 +132,32 @@ def apply(
     file: typer.FileText = typer.Argument(help="What `roony control export` printed, changed; - reads stdin."),
     yes: bool = typer.Option(False, "--yes", help="Do not ask."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only show what would be changed."),
+    force: bool = typer.Option(False, "--force", help="Also what somebody else changed since the file was exported."),
     url: str = UrlOption,
 ) -> None:
-    """Show what a file changes and, after a yes, do it. What the file does not list stays as it is."""
-    from roony.cli.rules import as_diff, changes, fetch
+    """Show what a file changes and, after a yes, do all of it at once. What the file does not list stays as it is."""
+    from roony.cli.rules import as_diff, keyless, put, stale_words
     from roony.cli.rules_file import WrongFile, read_rules
 
     remote = owner(url)
     try:
         rules, lines = read_rules(file.read())
-        wanted = changes(fetch(remote), rules, lines)
     except (WrongFile, UnicodeDecodeError) as error:
         fail(f"{file.name}: {error}" if isinstance(error, WrongFile) else f"{file.name} is no text.", WRONG_USE)
-    if not wanted:
+    wanted = put(remote, file.name, rules, lines, dry_run=True)
+    changes = wanted["changes"]
+    if not changes:
         typer.echo("Nothing to change.")
         return
-    typer.echo(as_diff(wanted))
+    typer.echo(as_diff(changes))
+    if wanted["stale"] and not force:
+        typer.echo(stale_words(wanted["stale"]), err=True)
+        fail("Nothing was changed. Next: export again, or `roony control apply --force` to overwrite it.")
     if dry_run:
         return
-    if not yes and not typer.confirm(f"Make {len(wanted)} changes?"):
+    if not yes and not typer.confirm(f"Make {len(changes)} changes?"):
         fail("Nothing was changed.")
-    for place, change in enumerate(wanted):
-        answer = remote.call(change.method, change.path, change.body)
-        if not answer.is_success:
-            typer.echo(f"{place} of {len(wanted)} changes were made; this one was refused: {change.where}", err=True)
-            remote.accepted(answer)
-    typer.echo(f"{len(wanted)} changes made.")
+    done = put(remote, file.name, rules, lines, force=force, plan=wanted["plan"])["changes"]
+    typer.echo(f"{len(done)} changes made.")
+    for line in keyless(done):
+        typer.echo(line)

@@ -1,4 +1,4 @@
-"""Controls and budgets of a whole organization as a YAML file: read strictly, each mistake with its line and field."""
+"""Controls and budgets of a whole organization as a YAML file: plain values only, and where each of them stands."""
 
 from __future__ import annotations
 
@@ -7,13 +7,7 @@ from typing import Any
 
 import yaml
 
-from roony.core.budget import PERIODS
-from roony.core.control import InvalidControl, dump, parse_controls
-from roony.core.money import CURRENCIES, MAX_AMOUNT
-
 MAX_BYTES = 1_000_000
-_RULES = {"controls", "budgets"}
-_FIELDS = {"project": _RULES | {"name"}, "agent": _RULES | {"name", "each_task"}}
 
 Rules = dict[str, Any]
 
@@ -55,7 +49,10 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_rules(text: str) -> tuple[Rules, dict[str, int]]:
-    """The rules of a file by (organization, projects, agents), and the line of every field. Raises WrongFile."""
+    """What a file says, and the line of every field by its path (`agents.Buyer.controls`). Raises WrongFile.
+
+    Whether such rules can be is said by the running Roony.
+    """
     if len(text.encode()) > MAX_BYTES:
         raise WrongFile(f"The file is larger than {MAX_BYTES} bytes.")
     try:
@@ -67,62 +64,13 @@ def read_rules(text: str) -> tuple[Rules, dict[str, int]]:
         raise WrongFile(f"line {line}: {error.problem or 'this is no YAML'}.") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise error if isinstance(error, WrongFile) else WrongFile("This is no YAML.") from None
-    check = _Check(loader.lines)
-    check.keys(given, "", {"organization", "projects", "agents"})
-    if "organization" in given:
-        check.rules(given["organization"], "organization", _RULES)
-    for kind in ("project", "agent"):
-        check.scopes(given.get(f"{kind}s", {}), f"{kind}s", _FIELDS[kind])
+    if not isinstance(given, dict):
+        raise WrongFile("line 1: the file must be a mapping (organization, projects, agents).")
     return given, loader.lines
 
 
-class _Check:
-    """Raises WrongFile with the line for the first thing that cannot be."""
-
-    def __init__(self, lines: Mapping[str, int]) -> None:
-        self._lines = lines
-
-    def wrong(self, path: str, message: str) -> WrongFile:
-        return WrongFile(f"line {self._lines.get(path, 1)}: {path or 'the file'}: {message}")
-
-    def keys(self, value: Any, path: str, known: set[str] | None = None) -> None:
-        """A mapping, with known keys only."""
-        if not isinstance(value, dict):
-            raise self.wrong(path, "It must be a mapping (name: value).")
-        for key in value:
-            if known is not None and key not in known:
-                where = f"{path}.{key}" if path else key
-                raise self.wrong(where, f"There is no such field here; there are: {', '.join(sorted(known))}.")
-
-    def scopes(self, value: Any, path: str, known: set[str]) -> None:
-        """Projects or agents, by id or name."""
-        self.keys(value, path)
-        for name, rules in value.items():
-            self.rules(rules, f"{path}.{name}", known)
-
-    def rules(self, value: Any, path: str, known: set[str]) -> None:
-        """What one scope has."""
-        self.keys(value, path, known)
-        if "name" in value and not (isinstance(value["name"], str) and 0 < len(value["name"].strip()) <= 200):
-            raise self.wrong(f"{path}.name", "It must be a text of 1 to 200 characters.")
-        if "controls" in value:
-            self.keys(value["controls"], f"{path}.controls")
-            try:
-                value["controls"] = dump(parse_controls(value["controls"]))
-            except InvalidControl as error:
-                raise self.wrong(f"{path}.controls.{error.field}", error.message) from None
-        if "budgets" in value:
-            self.budgets(value["budgets"], f"{path}.budgets")
-        if "each_task" in value:
-            self.rules(value["each_task"], f"{path}.each_task", _RULES)
-
-    def budgets(self, value: Any, path: str) -> None:
-        """{currency: {period: limit}}; null lifts a limit."""
-        self.keys(value, path, set(CURRENCIES))
-        for currency, limits in value.items():
-            where = f"{path}.{currency}"
-            self.keys(limits, where, set(PERIODS))
-            for period, limit in limits.items():
-                whole = isinstance(limit, int) and not isinstance(limit, bool) and 0 <= limit <= MAX_AMOUNT
-                if limit is not None and not whole:
-                    raise self.wrong(f"{where}.{period}", "It must be a whole number of minor units, or null.")
+def line_of(field: str, lines: Mapping[str, int]) -> int:
+    """The line of a field, or of the last thing above it that the file has."""
+    while field and field not in lines:
+        field = field.rpartition(".")[0]
+    return lines.get(field, 1)

@@ -163,13 +163,17 @@ class SetBudget(Command[Budget | Refusal]):
 
 @dataclass(frozen=True, slots=True)
 class SetControls(Command[Control | Refusal]):
-    """Replaces all controls of one scope with `fields`, as JSON values; what is left out is no longer set."""
+    """Replaces all controls of one scope with `fields`, as JSON values; what is left out is no longer set.
+
+    With `expected_version` (0: none were ever set) only if nobody else has set them since.
+    """
 
     organization_id: str
     scope: str
     scope_id: str
     fields: Mapping[str, Any]
     actor: str
+    expected_version: int | None = None
 
     def needs(self, now: int) -> Needs:
         """The scope with its controls."""
@@ -181,7 +185,11 @@ class SetControls(Command[Control | Refusal]):
         if isinstance(found, Refusal):
             return found
         before = book.get(Control, self.organization_id, self.scope_id)
-        version = before.version + 1 if before else 1
+        present = before.version if before else 0
+        if self.expected_version not in (None, present):
+            message = f"These controls are at version {present}, not {self.expected_version}: read them again."
+            return Refusal("version_conflict", message, 409, "expected_version")
+        version = present + 1
         control = new_control(self.organization_id, self.scope, self.scope_id, self.fields, version, now)
         if isinstance(control, Refusal):
             return control

@@ -320,14 +320,17 @@ class CreateProject(Command[Project | Refusal]):
 
 @dataclass(frozen=True, slots=True)
 class CreateAgent(Command[Agent | Refusal]):
-    """An agent in a project, with budgets, controls and its first key. `project_ids` are more projects it may name."""
+    """An agent in a project, with budgets, controls and its first key, if it gets one with it.
+
+    `project_ids` are more projects it may name.
+    """
 
     organization_id: str
     agent_id: str
     project_id: str
     name: str
     description: str
-    key: NewKey
+    key: NewKey | None
     actor: str
     project_ids: tuple[str, ...] = ()
     budgets: tuple[Limit, ...] = ()
@@ -363,8 +366,9 @@ class CreateAgent(Command[Agent | Refusal]):
         )
         book.put(agent)
         _put_limits(book, self.budgets, control, self.actor, now)
-        key = key_row(self.key, self.organization_id, agent.id, now)
-        book.put(key)
+        key = key_row(self.key, self.organization_id, agent.id, now) if self.key is not None else None
+        if key is not None:
+            book.put(key)
         book.record(
             self.organization_id,
             self.actor,
@@ -376,7 +380,7 @@ class CreateAgent(Command[Agent | Refusal]):
                 "projects": json.loads(agent.project_ids),
                 "budgets": [list(limit) for limit in self.budgets],
                 "controls": json.loads(control.fields),
-                "key": {"id": key.id, **described(key)},
+                "key": {"id": key.id, **described(key)} if key is not None else None,
             },
             now,
         )

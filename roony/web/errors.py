@@ -146,6 +146,8 @@ async def on_unavailable(request: Request, error: Exception) -> Response:
 
 def _field(location: Sequence[str | int]) -> str | None:
     """`("body", "merchant", "name")` → `merchant.name`; None for the body as a whole."""
+    # What is wrong with the name of a field is said where that field is.
+    location = [part for part in location if part != "[key]"]
     parts = [str(part) for part in location[1:]] if location[0] in ("body", "query", "path", "header") else location
     return ".".join(str(part) for part in parts) or None
 

@@ -100,6 +100,8 @@ read    GET    /receipts/{id}/content
 read    GET    /reconciliations
 change  POST   /reconciliations
 read    GET    /reconciliations/{id}
+read    GET    /rules
+change  PUT    /rules
 read    GET    /stream
 read    GET    /stripe_transactions
 change  POST   /unfreeze

@@ -285,6 +285,9 @@ class ControlsBody(LimitedScopeBody):
     """All controls of a scope; what is left out is no longer set."""
 
     controls: Controls
+    expected_version: Annotated[
+        int | None, Field(ge=0, le=MAX_AMOUNT, description="409 if the scope's controls are at another; 0: none yet")
+    ] = None
 
 
 class ApproveBody(Body):

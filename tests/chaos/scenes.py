@@ -308,7 +308,7 @@ def an_answer_comes_too_late(company: Crashable, arm: Arm) -> None:
 
 @scene(
     "direct", "CreateProject", "CreateAgent", "CreateAccessKey", "RevokeAccessKey", "SetBudget", "SetControls",
-    "UpdateOrganization", "UpdateProject", "UpdateAgent", "PreviewPurchase", "health._write_nothing",
+    "UpdateOrganization", "UpdateProject", "UpdateAgent", "PreviewPurchase", "health._write_nothing", "ApplyRules",
 )  # fmt: skip
 def the_owner_sets_things(company: Crashable, arm: Arm) -> None:
     arm()
@@ -325,6 +325,8 @@ def the_owner_sets_things(company: Crashable, arm: Arm) -> None:
     made_project = company.send(company.owner, "POST", f"{ADMIN}/projects", {"name": name})["id"]
     company.send(company.owner, "PATCH", f"{ADMIN}/projects/{made_project}", {"name": f"{name} again"})
     company.send(company.owner, "PATCH", f"{ADMIN}/agents/{where['scope_id']}", {"project_ids": [made_project]})
+    rules = {"projects": {made_project: {"controls": {"velocity_count": 9}}}, "agents": {name: {}}}
+    company.send(company.owner, "PUT", f"{ADMIN}/rules", rules)
     wish = {"amount": 6_001, "currency": "usd", "description": "x", "merchant": {"name": "Figma", **SOFTWARE}}
     preview = company.insist(lambda: agent.call("POST", f"{ASK}/preview", wish)).json()
     assert preview["decision"]["verdict"] == "declined", preview
@@ -335,6 +337,9 @@ def the_owner_sets_things(company: Crashable, arm: Arm) -> None:
     assert company.get(f"projects/{made_project}")["name"] == f"{name} again"
     assert made_project in company.get(f"agents/{where['scope_id']}")["project_ids"]
     assert company.insist(lambda: company.caller(made["key"]).call("GET", ASK)).status_code == 401
+    # Both or neither of what one document says.
+    assert [row["version"] for row in company.get("controls", scope_id=made_project)["data"]] == [1]
+    assert [row["name"] for row in company.get("agents", limit=100)["data"]].count(name) == 1
 
 
 @scene("direct", "TeachAlias", "ForgetLearned")

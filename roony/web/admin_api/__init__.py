@@ -22,14 +22,15 @@ from roony.web.admin_api import (
     purchases,
     receipts,
     reconciliations,
+    rules,
     stream,
     users,
     webhook_endpoints,
 )
 
 PARTS = (
-    organization, agents, limits, approvals, connections, cardholders, purchases, merchants, discrepancies, disputes,
-    events, reconciliations, audit, alerts, doctor, freezes, keys, access_keys, stream, users,
+    organization, agents, limits, rules, approvals, connections, cardholders, purchases, merchants, discrepancies,
+    disputes, events, reconciliations, audit, alerts, doctor, freezes, keys, access_keys, stream, users,
     webhook_endpoints, receipts,
 )  # fmt: skip
 routes = [route for part in PARTS for route in part.router.routes]

@@ -91,7 +91,13 @@ async def list_versions(
 
 @router.put("/controls", response_model=None)
 async def set_controls(body: ControlsBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
-    """Replace all controls of a scope; what is left out is no longer set."""
+    """Replace all controls of a scope; what is left out is no longer set.
+
+    With `expected_version` only if nobody else has set them since that version was read.
+    """
     organization_id = caller.organization_id
-    command = SetControls(organization_id, body.scope, body.scope_id or organization_id, body.controls, caller.actor)
+    command = SetControls(
+        organization_id, body.scope, body.scope_id or organization_id, body.controls, caller.actor,
+        body.expected_version,
+    )  # fmt: skip
     return answers.control(accepted(await context.till.submit(command, by=caller.authority)))
