@@ -26,6 +26,7 @@ from roony.flows.agent import UpdateAgent, UpdateProject
 from roony.flows.context import FlowContext
 from roony.flows.limits import Limit, SetBudget, SetControls
 from roony.flows.organization import CreateAgent, CreateProject
+from roony.store.authority import Authority
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -186,11 +187,11 @@ def _changed(organization_id: str, target: Target, found: list[Change], actor: s
     return parts
 
 
-async def apply_rules(context: FlowContext, plan: Plan) -> Refusal | None:
-    """Does what was planned, in one commit."""
+async def apply_rules(context: FlowContext, plan: Plan, by: Authority | None) -> Refusal | None:
+    """Does what was planned, in one commit; `by` is looked at again in it."""
     if not plan.command.parts:
         return None
-    return await context.till.submit(plan.command)
+    return await context.till.submit(plan.command, by=by)
 
 
 def whole_document(context: FlowContext, organization_id: str) -> Document | Refusal:

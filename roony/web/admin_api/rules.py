@@ -42,7 +42,7 @@ async def put_rules(
         raise refuse(409, "Something else would be changed now: look again.", "rules_changed", "plan")
     if plan.stale and not query.force:
         accepted(changed_meanwhile(list(plan.stale)))
-    accepted(await apply_rules(context, plan))
+    accepted(await apply_rules(context, plan, caller.authority))
     return _answer(plan, applied=True)
 
 
