@@ -1,7 +1,6 @@
 """A company on a served Roony that kills itself where it is told to, and what is done until all is well again.
 
-Roony runs in a process of its own that is forked from one which has loaded its modules already: a start costs a
-fraction of a second, so that a test can afford hundreds of them. What runs is `roony serve` itself.
+Roony runs in a process of its own, forked so that a test can afford hundreds of starts.
 """
 
 from __future__ import annotations
@@ -10,15 +9,11 @@ import base64
 import contextlib
 import hashlib
 import json
-import multiprocessing
 import os
 import signal
-import sys
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,7 +21,6 @@ import httpx2
 import sqlalchemy
 import stripe
 
-from roony import stop_points
 from roony.core.agent import Organization
 from roony.core.audit import AuditRecord, verify
 from roony.core.authorization import Authorization
@@ -36,16 +30,13 @@ from roony.core.settlement import StripeTransaction
 from roony.store.database import Database
 from roony.store.tables import TABLE_OF, InboxEvent, OutboxPromise
 from tests.support.books import Books, Clock, lay_file
+from tests.support.forking import PATIENCE, Forked, fork_pipe
 from tests.support.promises import one_card_each, open_money_is_held, sums_are_right
 from tests.support.served import BUDGETS, SOFTWARE, WEBHOOK, Child, event, free_port, sdk, sign, unique
 from tests.support.serving import Caller
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["roony.wiring", "roony.cli.serve", "roony.cli.database", "roony.cli.server", "uvloop"])
-
 WEBHOOK_SECRET = "whsec_installation"
 STRIPE_KEY = "sk_test_installation"
-PATIENCE = 60.0
 DYING_SECONDS = 3.0
 # How often one step is begun again: it dies once, and now and then finds a server that is just going.
 MAX_TRIES = 4
@@ -54,55 +45,14 @@ ASK = "/api/v1/purchase_intents"
 DONE = ("applied", "ignored")
 
 
-def serve_in_child(environment: dict[str, str], arguments: list[str], log: str, orders: Connection) -> None:
-    """Run in a child: `roony` with these arguments, obeying orders to arm a stop point."""
-    os.environ.clear()
-    os.environ.update(environment)
-    told = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(told, 1)
-    os.dup2(told, 2)
-    # Whoever is forked ends with the test, and not by a Ctrl-C that is meant for the test.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    stop_points.arm(environment.get("ROONY_STOP_AT"))
-    threading.Thread(target=_obey, args=(orders,), daemon=True).start()
-    sys.argv = ["roony", *arguments]
-    from roony.cli import main
-
-    main()
-
-
-def _obey(orders: Connection) -> None:
-    """`NAME` arms a point; `NAME pause` arms it to wait there: it says `there`, and goes on at the next word."""
-    paused = threading.Event()
-
-    def wait_there() -> None:
-        orders.send("there")
-        paused.wait(PATIENCE)
-
-    try:
-        while True:
-            word = str(orders.recv())
-            if word == "go on":
-                paused.set()
-                continue
-            name, _, pause = word.partition(" ")
-            paused.clear()
-            stop_points.arm(name or None, wait_there if pause else stop_points.die)
-            orders.send("armed")
-    except (EOFError, OSError):
-        os._exit(0)
-
-
 class Process:
-    """One forked `roony`."""
+    """One forked `roony` that obeys orders to die at a stop point."""
 
     def __init__(self, environment: dict[str, str], arguments: list[str], log: Path) -> None:
-        self.orders, theirs = _CONTEXT.Pipe()
-        self._child = _CONTEXT.Process(
-            target=serve_in_child, args=(environment, arguments, str(log), theirs), daemon=True
-        )
-        self._child.start()
+        self.orders, theirs = fork_pipe()
+        self._child = Forked(arguments, environment, log, orders=theirs)
         theirs.close()
+        self.pid = self._child.pid
 
     def order(self, word: str) -> None:
         """Arms a point, and waits until it is armed."""
@@ -111,21 +61,13 @@ class Process:
         assert self.orders.recv() == "armed"
 
     @property
-    def pid(self) -> int:
-        """Its process id."""
-        assert self._child.pid is not None
-        return self._child.pid
-
-    @property
     def is_alive(self) -> bool:
         """Whether it runs."""
-        return self._child.is_alive()
+        return self._child.poll() is None
 
     def wait(self, seconds: float = PATIENCE) -> int:
         """Waits for its end; the exit code, negative for a signal."""
-        self._child.join(seconds)
-        assert self._child.exitcode is not None, "it does not end"
-        return self._child.exitcode
+        return self._child.wait(seconds)
 
     def kill(self) -> None:
         """SIGKILL, in the middle of whatever it is doing."""
@@ -134,8 +76,7 @@ class Process:
     def stop(self) -> None:
         """Ends it, at once."""
         self._child.kill()
-        self._child.join(PATIENCE)
-        self._child.close()
+        self._child.wait()
         self.orders.close()
 
 

@@ -1,4 +1,4 @@
-"""`roony serve` in a process of its own, as everybody runs it, with its owner, its agents, Stripe and the merchants."""
+"""`roony serve` in a process of its own, with its owner, its agents, Stripe and the merchants."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from sqlalchemy import func, select
 from roony.store.database import Database
 from roony.store.tables import inbox, metadata, outbox
 from tests.support.books import lay_file
+from tests.support.forking import Forked
 from tests.support.serving import Caller
 
 WEBHOOK = "/api/webhooks/stripe"
@@ -31,7 +31,6 @@ SOFTWARE = {"category": "computer_software_stores", "country": "US"}
 WAIT_SECONDS = 15.0
 POLL_SECONDS = 0.02
 BUDGETS = [{"period": period, "limit": 1_000_000, "currency": "usd"} for period in ("month", "lifetime")]
-_ROONY = [sys.executable, "-m", "roony"]
 
 
 def until(look: Callable[[], Any], expected: Any, seconds: float = WAIT_SECONDS) -> None:
@@ -70,11 +69,7 @@ class Child:
 
     def __init__(self, arguments: list[str], log: Path, **environment: str) -> None:
         self.log = log
-        with log.open("ab") as stderr:
-            self.process = subprocess.Popen(
-                [*_ROONY, *arguments], env=clean_environment(**environment), stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=stderr, cwd=log.parent,
-            )  # fmt: skip
+        self.process = Forked(arguments, clean_environment(**environment), log, stdout=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
@@ -437,12 +432,14 @@ class Installation:
         """`roony init`; returns the owner's key."""
         if self.database_url.startswith("sqlite"):
             lay_file(self.folder / "roony.db")
-        command = [*_ROONY, "init", "--name", "Acme Inc.", "--delivery", "raw", "--json"]
-        done = subprocess.run(
-            command, env=clean_environment(**self.database_environment()), capture_output=True, text=True, timeout=60,
-            check=True,
-        )  # fmt: skip
-        return str(json.loads(done.stdout)["admin_key"])
+        arguments = ["init", "--name", "Acme Inc.", "--delivery", "raw", "--json"]
+        environment = clean_environment(**self.database_environment())
+        process = Forked(arguments, environment, self.folder / "init.log", stdout=True)
+        assert process.stdout is not None
+        with process.stdout as told:
+            made = told.read()
+        assert process.wait() == 0, (self.folder / "init.log").read_text()
+        return str(json.loads(made)["admin_key"])
 
     def start_simulator(self) -> None:
         """The simulated Stripe; it knows Roony's address, whether or not Roony is there."""
