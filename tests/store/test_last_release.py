@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 import sqlite3
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +24,21 @@ from roony.core.card import Card
 from roony.core.merchant import Merchant
 from roony.core.purchase import Purchase
 from roony.flows.authorization import AnswerAuthorization
+from roony.flows.freeze import keep_freeze_cards
 from roony.store.database import Database
 from roony.store.inbox import answered_event
 from roony.store.migrations import migrate, revisions
+from roony.store.tables import OutboxPromise
 from roony.store.till import Till
 from tests.support.books import Books, Clock
 from tests.support.migrating import execute, stepped, structure
+from tests.support.offline import offline_context
 from tests.support.promises import open_money_is_held, sums_are_right
 from tests.support.tills import DATABASES
 
-DUMPS = sorted((Path(__file__).parent / "data").glob("revision_*.sql"))
+DATA = Path(__file__).parent / "data"
+DUMPS = sorted(DATA.glob("revision_*.sql"))
+FIRST, FOURTH = DATA / "revision_0001.sql", DATA / "revision_0004.sql"
 Rows = dict[str, list[dict[str, Any]]]
 
 
@@ -105,39 +112,81 @@ class TestLastRelease:
         assert all(before.values()), "a table of the dump has no rows"
         at = revisions().index(dump.stem.removeprefix("revision_"))
         assert migrate(empty) == revisions()[at + 1 :]
+        if dump == FIRST:
+            cardholders_of(before)
         after = rows(empty)
-        moved = cardholders_of(before)
+        after["outbox"] = [row for row in after["outbox"] if not row["id"].startswith("out_refreeze_")]
         assert only(before, after) == before
-        found = [(row["connection_id"], row["params"], row["stripe_cardholder_id"]) for row in after["cardholders"]]
-        assert sorted(found) == moved
-        stepped(empty, lambda config: command.downgrade(config, "0003"))
-        assert cardholders_of(rows(empty)) == moved
-
-    def test_one_that_is_still_to_be_made_goes_on(self, empty: Database, dump: Path) -> None:
-        """Under the key of its open promise; one whose promise is over was refused."""
-        load(empty, dump)
-        stepped(empty, lambda config: command.upgrade(config, "0003"))
-        execute(empty, "UPDATE connections SET stripe_cardholder_id = NULL")
-        execute(empty, "UPDATE outbox SET attempt = 3, status = 'promised' WHERE kind = 'make_cardholder'")
-        migrate(empty)
-        assert {(row["status"], row["attempt"]) for row in rows(empty)["cardholders"]} == {("wanted", 3)}
-        stepped(empty, lambda config: command.downgrade(config, "0003"))
-        execute(empty, "UPDATE outbox SET status = 'dead' WHERE kind = 'make_cardholder'")
-        migrate(empty)
-        assert {row["status"] for row in rows(empty)["cardholders"]} == {"refused"}
 
     def test_its_purchases_are_paid_and_its_chains_go_on(self, empty: Database, dump: Path) -> None:
         load(empty, dump)
         migrate(empty)
-        clock, died = Clock(), list[BaseException]()
-        till = Till(empty.open_writer, clock, lambda: uuid.uuid4().hex, died.append)
-        till.start()
-        books = Books(empty, till, clock)
-        try:
+        with opened(empty) as books:
             use(books)
-        finally:
-            till.stop()
-        assert not died
+
+
+def test_cardholders_are_taken_out_of_their_connections(empty: Database) -> None:
+    load(empty, FIRST)
+    moved = cardholders_of(rows(empty))
+    migrate(empty)
+    found = [(row["connection_id"], row["params"], row["stripe_cardholder_id"]) for row in rows(empty)["cardholders"]]
+    assert sorted(found) == moved
+    stepped(empty, lambda config: command.downgrade(config, "0003"))
+    assert cardholders_of(rows(empty)) == moved
+
+
+def test_a_cardholder_that_is_still_to_be_made_goes_on(empty: Database) -> None:
+    """Under the key of its open promise; one whose promise is over was refused."""
+    load(empty, FIRST)
+    stepped(empty, lambda config: command.upgrade(config, "0003"))
+    execute(empty, "UPDATE connections SET stripe_cardholder_id = NULL")
+    execute(empty, "UPDATE outbox SET attempt = 3, status = 'promised' WHERE kind = 'make_cardholder'")
+    migrate(empty)
+    assert {(row["status"], row["attempt"]) for row in rows(empty)["cardholders"]} == {("wanted", 3)}
+    stepped(empty, lambda config: command.downgrade(config, "0003"))
+    execute(empty, "UPDATE outbox SET status = 'dead' WHERE kind = 'make_cardholder'")
+    migrate(empty)
+    assert {row["status"] for row in rows(empty)["cardholders"]} == {"refused"}
+
+
+@pytest.mark.parametrize("scope", ["organization", "project", "agent"])
+def test_what_was_frozen_before_freezes_its_used_cards_too(empty: Database, scope: str) -> None:
+    """Once, whatever was told when it was frozen; what is not frozen is left alone."""
+    load(empty, FOURTH)
+    [agent] = [row for row in rows(empty)["agents"] if row["name"] == "Stopped"]
+    scope_id = agent["id" if scope == "agent" else f"{scope}_id"]
+    execute(empty, "UPDATE agents SET frozen_at = NULL")
+    execute(empty, f"UPDATE {scope}s SET frozen_at = 7 WHERE id = '{scope_id}'")  # noqa: S608 - ids of the dump
+    [purchase] = [row for row in rows(empty)["purchases"] if row["agent_id"] == agent["id"]]
+    # As a release before the fourth left it: whether its authorization falls away, only Stripe knows.
+    execute(empty, f"UPDATE cards SET stripe_status = 'active' WHERE purchase_id = '{purchase['id']}'")  # noqa: S608
+    migrate(empty)
+    with opened(empty) as books, offline_context(books) as context:
+        [promise] = books.rows(OutboxPromise, status="promised")
+        assert (promise.kind, promise.subject) == ("freeze_cards", f"{scope}:{scope_id}")
+        told = asyncio.run(keep_freeze_cards(context, promise))
+        wanted = books.rows(OutboxPromise, status="promised", kind="set_card_status")
+        card = books.row(Card, purchase_id=purchase["id"])
+        assert card.status == "used"
+        assert card.id in [row.subject for row in wanted]
+        assert len(wanted) == told == (2 if scope == "organization" else 1)
+        assert {json.loads(row.params)["status"] for row in wanted} == {"inactive"}
+    stepped(empty, lambda config: command.downgrade(config, "0005"))
+    migrate(empty)
+    assert [row["status"] for row in rows(empty)["outbox"] if row["id"] == promise.id] == ["promised"]
+
+
+@contextmanager
+def opened(database: Database) -> Iterator[Books]:
+    """The books of a migrated database."""
+    clock, died = Clock(), list[BaseException]()
+    till = Till(database.open_writer, clock, lambda: uuid.uuid4().hex, died.append)
+    till.start()
+    try:
+        yield Books(database, till, clock)
+    finally:
+        till.stop()
+    assert not died
 
 
 def use(books: Books) -> None:

@@ -14,10 +14,12 @@ depends_on = None
 def upgrade() -> None:
     """Adds what is new; nothing of it is known yet."""
     _people()
+    _freezes()
 
 
 def downgrade() -> None:
     """Forgets what is new."""
+    _freezes_back()
     _people_back()
 
 
@@ -36,3 +38,20 @@ def _people_back() -> None:
         table.drop_column("decision")
     with op.batch_alter_table("users") as table:
         table.drop_column("approves_since")
+
+
+def _freezes() -> None:
+    """Whatever is frozen is brought to Stripe once more: used cards were left out in earlier releases."""
+    for scope, table in (("organization", "organizations"), ("project", "projects"), ("agent", "agents")):
+        of = "id" if scope == "organization" else "organization_id"
+        op.execute(
+            "INSERT INTO outbox (organization_id, id, kind, subject, params, key, attempt, status, tries, due_at,"
+            " lease_until, generation, created_at)"
+            f" SELECT {of}, 'out_refreeze_' || id, 'freeze_cards', '{scope}:' || id, '{{}}',"
+            f" 'out_refreeze_' || id || '\\:1', 1, 'promised', 0, 0, 0, 0, frozen_at FROM {table}"
+            " WHERE frozen_at IS NOT NULL"
+        )
+
+
+def _freezes_back() -> None:
+    op.execute("DELETE FROM outbox WHERE substr(id, 1, 13) = 'out_refreeze_'")
