@@ -128,6 +128,8 @@ def replay(
         print_json(answer)
     else:
         typer.echo(f"{answer['replayed']} deliveries are sent again.")
+        if answer["next_since"] is not None:
+            typer.echo(f"There may be more: roony webhook replay {id} --since {answer['next_since']}")
 
 
 def _patch(url: str, endpoint_id: str, body: dict[str, Any], as_json: bool) -> None:

@@ -12,6 +12,10 @@ from roony.core.notice import Notice
 SECOND = 1_000_000
 # Waits after each try that failed, in seconds: with them the last one is made within three days of the first.
 WAITS = (5, 60, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 64_800, 79_200)
+# What could not even be tried for so long, because its receiver answered nothing before it, ends as well: in seconds.
+MAX_WAIT = 7 * 86_400
+# How long deliveries that ended are kept, in seconds, by how they ended.
+KEPT = {"delivered": 30 * 86_400, "canceled": 30 * 86_400, "dead": 90 * 86_400}
 # Of a body, in bytes. A notice that is larger keeps its ids and leaves out the rest.
 MAX_PAYLOAD = 16 * 1024
 MAX_ERROR = 300
@@ -131,16 +135,28 @@ def after_failure(
     """
     if delivery.tries >= len(WAITS):
         return None
-    wait = int(WAITS[delivery.tries] * SECOND * (4 + jitter) / 5)
     return delivery._replace(
-        tries=delivery.tries + 1, due_at=now + wait, lease_until=0, answer=answer, last_error=error[:MAX_ERROR]
-    )
+        tries=delivery.tries + 1, due_at=next_try_at(delivery, now, jitter), lease_until=0, answer=answer,
+        last_error=error[:MAX_ERROR],
+    )  # fmt: skip
 
 
-def ended(delivery: NoticeDelivery, status: str, answer: int | None, error: str | None, now: int) -> NoticeDelivery:
-    """The delivery with its last word: delivered, dead or canceled."""
+def next_try_at(delivery: NoticeDelivery, now: int, jitter: float) -> int:
+    """When the receiver of a delivery that just failed is worth another try; `jitter` as above."""
+    wait = WAITS[min(delivery.tries, len(WAITS) - 1)]
+    return now + int(wait * SECOND * (4 + jitter) / 5)
+
+
+def waited_too_long(delivery: NoticeDelivery, now: int) -> bool:
+    """True if a delivery that waits behind a receiver's silence is not kept waiting any more."""
+    return now - delivery.queued_at > MAX_WAIT * SECOND
+
+
+def ended(
+    delivery: NoticeDelivery, status: str, answer: int | None, error: str | None, now: int, sent: bool = True
+) -> NoticeDelivery:
+    """The delivery with its last word, delivered or dead; without having been `sent` no try is counted."""
     word = error[:MAX_ERROR] if error is not None else None
     return delivery._replace(
-        status=status, tries=delivery.tries + (status != "canceled"), lease_until=0, answer=answer, last_error=word,
-        finished_at=now,
-    )  # fmt: skip
+        status=status, tries=delivery.tries + sent, lease_until=0, answer=answer, last_error=word, finished_at=now
+    )

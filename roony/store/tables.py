@@ -314,6 +314,13 @@ notice_deliveries = _table(
         sqlite_where=text("status = 'pending'"),
         postgresql_where=text("status = 'pending'"),
     ),
+    Index(
+        "notice_deliveries_ended",
+        "status",
+        "finished_at",
+        sqlite_where=text("finished_at IS NOT NULL"),
+        postgresql_where=text("finished_at IS NOT NULL"),
+    ),
 )
 
 inbox = _table(

@@ -89,3 +89,30 @@ def a_receiver_is_gone_for_good(company: Crashable, arm: Arm) -> None:
         assert status_of_all(company, id) <= {"dead", "canceled"}
         alerts = company.get("alerts", kind="webhook_failing", status="open")["data"]
         assert [row["times"] for row in alerts if row["subject"] == id] == [1]
+
+
+@scene("direct", "deliveries.leave")
+def a_receiver_is_silent_for_a_while(company: Crashable, arm: Arm) -> None:
+    with Receiver() as receiver, endpoint(company, receiver) as id:
+        agent = company.agent()
+        for _ in range(2):
+            company.buy(agent)
+        company.until(lambda: status_of_all(company, id) == {"delivered"} and len(deliveries(company, id)) == 2)
+        before = len(receiver.arrived)
+        receiver.script(Reply(drop=True), Reply())
+        arm()
+        # Both wait at once: where one is not answered, the other is put off with it.
+        company.send(company.owner, "POST", f"{ENDPOINTS}/{id}/replay", {"since": "1h"})
+        company.until(lambda: status_of_all(company, id) == {"delivered"})
+        assert len({one.headers["webhook-id"] for one in receiver.arrived[before:]}) == 2
+
+
+@scene("direct", "deliveries.cancel")
+def an_endpoint_is_disabled_while_something_waits(company: Crashable, arm: Arm) -> None:
+    with Receiver() as receiver, endpoint(company, receiver) as id:
+        receiver.script(Reply(500))
+        company.send(company.owner, "POST", f"{ENDPOINTS}/{id}/test")
+        company.until(lambda: bool(receiver.arrived))
+        arm()
+        company.send(company.owner, "PATCH", f"{ENDPOINTS}/{id}", {"status": "disabled"})
+        company.until(lambda: status_of_all(company, id) == {"canceled"})

@@ -16,9 +16,10 @@ from roony.core.agent import Organization
 from roony.core.audit import AuditRecord, verify
 from roony.core.authorization import AuthorizationDecision
 from roony.core.budget import BudgetPeriod
+from roony.core.notification import NoticeCursor
 from roony.core.purchase import Purchase
 from roony.flows.freeze import Freeze, Unfreeze
-from roony.store import inbox
+from roony.store import deliveries, inbox
 from roony.store.book import Book
 from roony.store.command import LATE, UNKNOWN_OUTCOME
 from roony.store.database import Database
@@ -287,3 +288,14 @@ def test_an_address_of_a_server_that_is_not_there(books: Books) -> None:
     url = books.database.url.set(port=1).render_as_string(hide_password=False)
     with pytest.raises(psycopg.OperationalError):
         Database(url).open_writer()
+
+
+def test_a_cursor_that_another_process_is_moving_is_left_to_it(books: Books) -> None:
+    """No wait and no error: what it hands out is handed out."""
+    books.put(NoticeCursor(ORG, 0))
+    with psycopg.connect(address(books)) as connection:
+        connection.execute("SELECT 1 FROM notice_cursors WHERE organization_id = %s FOR UPDATE", (ORG,))
+        assert books.till.write_and_wait(deliveries.hand_out(ORG, 0, 1, [])) is False
+    assert books.row(NoticeCursor).sequence == 0
+    assert books.till.write_and_wait(deliveries.hand_out(ORG, 0, 1, [])) is True
+    assert books.row(NoticeCursor).sequence == 1

@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from tests.support.postgres import books_database
+from tests.support.receiver import Receiver
 from tests.support.serving import Company, ServedRoony, serve
 from tests.support.simulator import SimulatorProcess
 from tests.support.tills import DATABASES
@@ -40,6 +41,12 @@ def roony(tmp_path_factory: pytest.TempPathFactory, backend: str) -> Iterator[Se
 @pytest.fixture
 def company(roony: ServedRoony) -> Company:
     return roony.company()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as one:
+        yield one
 
 
 @pytest.fixture(scope="module")

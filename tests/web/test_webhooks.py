@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import pytest
@@ -17,73 +15,32 @@ from roony.core.notification import SECOND, WAITS, NoticeDelivery
 from roony.flows.context import FlowContext
 from roony.flows.notification import handing
 from roony.flows.notification.endpoint import DEFAULT_OVERLAP, MAX_ENDPOINTS
-from roony.flows.notification.sending import Notifier
 from roony.outbound import post
 from roony.store import deliveries, tables
-from roony.store.book import Book
 from tests.support.receiver import Arrived, Receiver, Reply
 from tests.support.serving import Company, ServedRoony
-from tests.support.tills import Do
+from tests.support.webhooks import (
+    ADMIN,
+    DELIVERIES,
+    ENDPOINTS,
+    alerts,
+    cancel_all,
+    endpoint,
+    happen,
+    names_of,
+    one_step,
+    rows,
+    work,
+)
 
-ADMIN = "/api/v1/admin"
-ENDPOINTS = f"{ADMIN}/webhook_endpoints"
-DELIVERIES = f"{ADMIN}/webhook_deliveries"
 DAY = 86_400
-# More than anything here needs.
-MAX_STEPS = 30
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as one:
-        yield one
 
 
 @pytest.fixture(autouse=True)
 def quiet_before(roony: ServedRoony) -> Iterator[None]:
     """What a test leaves unsent is not sent in the next one."""
     yield
-    roony.run(_forget)
-
-
-async def _forget(context: FlowContext) -> None:
-    await context.till.write(
-        lambda writer: writer.run("UPDATE notice_deliveries SET status = 'canceled' WHERE status = 'pending'")
-    )
-
-
-def endpoint(company: Company, receiver: Receiver, *types: str) -> dict[str, Any]:
-    """An endpoint at the receiver."""
-    made: dict[str, Any] = company.owner.send("POST", ENDPOINTS, {"url": receiver.url, "types": list(types)}, 201)
-    return made
-
-
-def happen(roony: ServedRoony, company: Company, *names: str, action: str = "alert.opened") -> None:
-    """Something happens, once for each name."""
-    for name in names:
-        body = {"kind": "test", "subject": name, "message": f"{name} happened"}
-        record = partial(_record, company.id, action, f"alt_{name}", body)
-        roony.context.till.submit_and_wait(Do(record, organization_id=company.id))
-
-
-def _record(organization_id: str, action: str, subject: str, body: dict[str, Any], book: Book, now: int) -> None:
-    book.record(organization_id, "roony", action, subject, body, now)
-
-
-async def work(context: FlowContext) -> None:
-    """What the worker does, until there is nothing to do."""
-    notifier = Notifier(context)
-    for _ in range(MAX_STEPS):
-        done, pieces = await notifier.step(context.clock())
-        await asyncio.gather(*pieces)
-        if not done:
-            return
-    raise AssertionError("it does not come to rest")
-
-
-def names_of(arrived: list[Arrived]) -> list[str]:
-    """Which happenings arrived, in their order."""
-    return [json.loads(one.body)["data"]["subject"] for one in arrived]
+    roony.run(cancel_all)
 
 
 def is_good(secret: str, arrived: Arrived) -> bool:
@@ -93,21 +50,6 @@ def is_good(secret: str, arrived: Arrived) -> bool:
     except WebhookVerificationError:
         return False
     return True
-
-
-def rows(roony: ServedRoony, company: Company) -> list[NoticeDelivery]:
-    """All deliveries of a company in the order of the chain."""
-    table = tables.notice_deliveries
-    found = roony.context.database.read(
-        select(table).where(table.c.organization_id == company.id).order_by(table.c.sequence)
-    )
-    return [NoticeDelivery(*row) for row in found]
-
-
-def alerts(company: Company) -> list[dict[str, Any]]:
-    """Open alerts about webhooks."""
-    found: list[dict[str, Any]] = company.owner.get(f"{ADMIN}/alerts?status=open&kind=webhook_failing")["data"]
-    return found
 
 
 class TestSending:
@@ -186,18 +128,13 @@ class TestSending:
     ) -> None:
         """Each receiver with something to send is spoken to, however much is older."""
         endpoint(company, receiver)
-        crowd = [f"n{number}" for number in range(deliveries.CLAIM_LIMIT + 1)]
+        crowd = [f"n{number}" for number in range(deliveries.FIRST_TRIES + 1)]
         happen(roony, company, *crowd)
         with Receiver() as calm:
             later = roony.company()
             endpoint(later, calm, "alert.closed")
             happen(roony, later, *crowd, "last")
             happen(roony, later, "one", action="alert.closed")
-
-            async def one_step(context: FlowContext) -> None:
-                _, pieces = await Notifier(context).step(context.clock())
-                await asyncio.gather(*pieces)
-
             roony.run(one_step)
             assert names_of(calm.arrived) == ["one"]
             assert names_of(receiver.arrived) == crowd[:-1]
@@ -227,7 +164,8 @@ class TestSending:
 
         async def claimed(context: FlowContext) -> list[NoticeDelivery]:
             await handing.hand_out_all(context)
-            assert (company.id, made["id"]) in deliveries.due_targets(context.database, context.clock(), ())
+            due = deliveries.Target(company.id, made["id"], "active")
+            assert due in deliveries.due_targets(context.database, context.clock(), ())
             assert deliveries.due_targets(context.database, context.clock(), (made["id"],)) == []
             return list(await context.till.write(deliveries.claim(context.clock(), company.id, made["id"])))
 
@@ -244,7 +182,8 @@ class TestSending:
             return int(await context.till.write(deliveries.settle([theirs._replace(status="dead")])))
 
         assert roony.run(late) == 0
-        assert [row.status for row in rows(roony, company)] == ["delivered"]
+        # What the first one did not send is no try.
+        assert [(row.status, row.tries) for row in rows(roony, company)] == [("delivered", 1)]
 
 
 class TestFailing:
@@ -342,9 +281,14 @@ class TestFailing:
         monkeypatch.setattr(post.Poster, "post", counted)
         happen(roony, company, "a", "b", "c")
         roony.run(work)
-        found = rows(roony, company)
-        assert [(row.status, row.tries, row.answer) for row in found] == [("pending", 1, None)] * 3
-        assert all(str(row.last_error).startswith("no connection") for row in found)
+        first, *others = rows(roony, company)
+        assert (first.status, first.tries, first.answer) == ("pending", 1, None)
+        assert str(first.last_error).startswith("no connection")
+        # Only what was sent counts a try; the others are due with it.
+        assert [(row.status, row.tries, row.due_at, row.lease_until) for row in others] == [
+            ("pending", 0, first.due_at, 0)
+        ] * 2
+        assert all(str(row.last_error).startswith("not sent") for row in others)
         assert len(asked) == 1
 
     def test_one_that_refuses_does_not_hold_up_the_next(
@@ -448,9 +392,8 @@ class TestOwner:
             assert company.owner.refused(404, method, path + more, body)["code"] == "not_found"
 
     def test_everything_since_a_time_is_sent_again_under_the_same_ids(
-        self, roony: ServedRoony, company: Company, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+        self, roony: ServedRoony, company: Company, receiver: Receiver
     ) -> None:
-        monkeypatch.setattr(deliveries, "REPLAY_ROWS", 100)
         made = endpoint(company, receiver, "alert.opened")
         happen(roony, company, "old")
         roony.run(work)
@@ -462,7 +405,7 @@ class TestOwner:
         roony.books.clock.advance(60)
         path = f"{ENDPOINTS}/{made['id']}/replay"
         answer = company.owner.send("POST", path, {"since": since.isoformat().replace("+00:00", "Z")}, 202)
-        assert answer == {"id": made["id"], "replayed": 2}
+        assert answer == {"id": made["id"], "replayed": 2, "next_since": None}
         roony.run(work)
         assert [one.headers["webhook-id"] for one in receiver.arrived[3:]] == first
         assert company.owner.refused(422, "POST", path, {"since": "yesterday"})["field"] == "since"

@@ -235,13 +235,17 @@ class AskReplay(Command[int | Refusal]):
 
 @dataclass(frozen=True, slots=True)
 class GiveUpDelivery(Command[NoticeDelivery | None]):
-    """A delivery was refused for three days, or its receiver is gone for good: dead, and somebody has to know."""
+    """A delivery was refused for three days, or its receiver is gone for good: dead, and somebody has to know.
+
+    Not `sent`: it only waited behind others that its receiver did not answer.
+    """
 
     organization_id: str
     delivery: NoticeDelivery
     answer: int | None
     error: str
     gone: bool = False
+    sent: bool = True
 
     def needs(self, now: int) -> Needs:
         """The delivery, its endpoint and the endpoint's alert."""
@@ -255,7 +259,7 @@ class GiveUpDelivery(Command[NoticeDelivery | None]):
         row = book.get(NoticeDelivery, org, self.delivery.id)
         if row is None or (row.generation, row.status) != (self.delivery.generation, "pending"):
             return None
-        row = ended(row, "dead", self.answer, self.error, now)
+        row = ended(row, "dead", self.answer, self.error, now, self.sent)
         book.put(row)
         endpoint = _endpoint(book, org, row.target_id)
         if endpoint is None:

@@ -23,12 +23,13 @@ RECORDS_AT_ONCE = 100
 
 
 async def hand_out_all(context: FlowContext) -> int:
-    """One write for each organization whose chain has grown; returns how many there were."""
+    """One write for each organization whose chain has grown; returns how many cursors were moved."""
+    moved = 0
     waiting = await asyncio.to_thread(deliveries.behind, context.database)
     for organization_id, seen, head in waiting:
         reached, rows = await asyncio.to_thread(_read, context.database, organization_id, seen, head, context.clock())
-        await context.till.write(deliveries.hand_out(organization_id, seen, reached, rows))
-    return len(waiting)
+        moved += await context.till.write(deliveries.hand_out(organization_id, seen, reached, rows))
+    return moved
 
 
 def _read(database: Database, organization_id: str, seen: int, head: int, now: int) -> tuple[int, list[NoticeDelivery]]:

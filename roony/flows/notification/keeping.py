@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 
@@ -23,7 +24,7 @@ from roony.store.authority import Authority
 from roony.store.queries.paging import find
 from roony.store.vault import VaultError, row_name
 
-# Deliveries begun again at one request; who wants more asks again with a later time.
+# Deliveries begun again at one request; who wants more asks again from there.
 MAX_REPLAY = 10_000
 
 Made = tuple[WebhookEndpoint, str]
@@ -74,20 +75,28 @@ async def rotate_secret(
     return answer if isinstance(answer, Refusal) else (answer, secret)
 
 
+class Replayed(NamedTuple):
+    """How many deliveries were begun again; `next_since`, in microseconds, where to go on if there may be more."""
+
+    begun: int
+    next_since: int | None
+
+
 async def replay_since(
     context: FlowContext, organization_id: str, endpoint_id: str, since: int, actor: str, by: Authority | None = None
-) -> int | Refusal:
-    """Begins everything again that the endpoint was told since then; returns how many, at most `MAX_REPLAY`."""
+) -> Replayed | Refusal:
+    """Begins everything again that the endpoint was told since then, the oldest first, at most `MAX_REPLAY`."""
     asked = await context.till.submit(AskReplay(organization_id, endpoint_id, since, actor), by=by)
     if isinstance(asked, Refusal):
         return asked
     total = 0
     while total < MAX_REPLAY:
         begun = await context.till.write(deliveries.replay_since(organization_id, endpoint_id, since, asked))
-        total += begun
-        if begun < deliveries.REPLAY_ROWS:
-            break
-    return total
+        total += len(begun)
+        if len(begun) < deliveries.REPLAY_ROWS:
+            return Replayed(total, None)
+        since = begun[-1]
+    return Replayed(total, since)
 
 
 def wrong_url(context: FlowContext, url: str) -> Refusal | None:

@@ -26,6 +26,7 @@ from roony.store.queries.paging import equal
 from roony.web import notification_answers as answers
 from roony.web.admin_api.lists import get_row, list_rows
 from roony.web.admin_api.part import new_part
+from roony.web.answers import time
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import Refused, accepted, refuse
 from roony.web.schemas import Body, Id, ListQuery, LongText
@@ -142,14 +143,17 @@ async def send_test(id: str, caller: CallerOf, context: ContextOf) -> dict[str, 
 
 @router.post("/webhook_endpoints/{id}/replay", status_code=202, response_model=None)
 async def replay(id: str, body: ReplayBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
-    """Send everything again that the endpoint was told since then, under the same ids."""
+    """Send everything again that the endpoint was told since then, under the same ids, the oldest first.
+
+    At most 10,000 at a time; `next_since` says where to go on.
+    """
     now = context.clock()
     since = parse_since(body.since, now)
     if since is None:
         raise Refused(Refusal("invalid", "It must be a time, as in 2026-11-23T09:00:00Z, 90m, 2h or 7d.", 422, "since"))
     org, by = caller.organization_id, caller.authority
-    count = accepted(await replay_since(context, org, id, since, caller.actor, by))
-    return {"id": id, "replayed": count}
+    begun, next_since = accepted(await replay_since(context, org, id, since, caller.actor, by))
+    return {"id": id, "replayed": begun, "next_since": time(next_since)}
 
 
 @router.get("/webhook_deliveries", response_model=None)

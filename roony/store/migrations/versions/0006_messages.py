@@ -15,10 +15,12 @@ def upgrade() -> None:
     """Adds what is new; nothing of it is known yet."""
     _people()
     _freezes()
+    _deliveries()
 
 
 def downgrade() -> None:
     """Forgets what is new."""
+    _deliveries_back()
     _freezes_back()
     _people_back()
 
@@ -55,3 +57,16 @@ def _freezes() -> None:
 
 def _freezes_back() -> None:
     op.execute("DELETE FROM outbox WHERE substr(id, 1, 13) = 'out_refreeze_'")
+
+
+def _deliveries() -> None:
+    """What ended long ago is found without reading the rest."""
+    ended = sa.text("finished_at IS NOT NULL")
+    op.create_index(
+        "notice_deliveries_ended", "notice_deliveries", ["status", "finished_at"], sqlite_where=ended,
+        postgresql_where=ended,
+    )  # fmt: skip
+
+
+def _deliveries_back() -> None:
+    op.drop_index("notice_deliveries_ended", "notice_deliveries")
