@@ -39,9 +39,10 @@ from roony.web.auth import AGENT_KEY, AgentOf, CallerOf, ContextOf, FeedOf
 from roony.web.errors import Refused, accepted, found, refuse
 from roony.web.requests import AgentRoute
 from roony.web.schemas import AskBody, CardBody, ListQuery, RaiseBody, TaskQuery, WaitQuery
+from roony.web.shape import ALWAYS, gives
 
 router = APIRouter(
-    prefix="/api/v1", route_class=AgentRoute, dependencies=[AGENT_KEY], tags=["Agents"], responses=shapes.ERRORS
+    prefix="/api/v1", route_class=AgentRoute, dependencies=[AGENT_KEY], tags=["Agents"], responses=ALWAYS
 )
 
 # How long an ask waits for its place at the till, and then for its card, in seconds.
@@ -82,8 +83,7 @@ class PurchaseQuery(ListQuery):
 
 
 @router.post(
-    "/purchase_intents", status_code=201, response_model=None,
-    responses={201: {"model": shapes.PurchaseAnswer}, 200: {"model": shapes.PurchaseAnswer, "description": "A replay"}},
+    "/purchase_intents", **gives(shapes.PurchaseAnswer, 409, status=201, replayed=True),
     openapi_extra={"parameters": [shapes.IDEMPOTENCY_KEY]},
 )  # fmt: skip
 async def ask_for_purchase(
@@ -108,7 +108,7 @@ async def ask_for_purchase(
     return JSONResponse(answers.purchase(view, numbers), 201)
 
 
-@router.post("/purchase_intents/preview", response_model=None, responses={200: {"model": shapes.PreviewAnswer}})
+@router.post("/purchase_intents/preview", **gives(shapes.PreviewAnswer))
 async def preview_purchase(body: AskBody, agent: AgentOf, context: ContextOf) -> dict[str, Any]:
     """What would be decided now; nothing is held, counted or written."""
     command = _command(context, agent, body, None)
@@ -124,7 +124,7 @@ async def preview_purchase(body: AskBody, agent: AgentOf, context: ContextOf) ->
     }  # fmt: skip
 
 
-@router.get("/purchase_intents", response_model=None, responses={200: {"model": shapes.PurchaseList}})
+@router.get("/purchase_intents", **gives(shapes.PurchaseList))
 async def list_purchases(
     agent: AgentOf, context: ContextOf, query: Annotated[PurchaseQuery, Query()]
 ) -> dict[str, Any]:
@@ -136,7 +136,7 @@ async def list_purchases(
     return answers.listed(page, answers.purchase)
 
 
-@router.get("/purchase_intents/{id}", response_model=None, responses={200: {"model": shapes.PurchaseAnswer}})
+@router.get("/purchase_intents/{id}", **gives(shapes.PurchaseAnswer))
 async def get_purchase(
     id: str, agent: AgentOf, context: ContextOf, feed: FeedOf, query: Annotated[WaitQuery, Query()]
 ) -> dict[str, Any]:
@@ -155,7 +155,7 @@ async def get_purchase(
     return answers.purchase(view)
 
 
-@router.post("/purchase_intents/{id}/cancel", response_model=None, responses={200: {"model": shapes.PurchaseAnswer}})
+@router.post("/purchase_intents/{id}/cancel", **gives(shapes.PurchaseAnswer, 409))
 async def cancel_purchase(id: str, agent: AgentOf, context: ContextOf) -> dict[str, Any]:
     """Give a purchase up before its card was used."""
     command = CancelPurchase(agent.organization_id, id, agent.id, context.new_id("out"), agent.id)
@@ -163,7 +163,7 @@ async def cancel_purchase(id: str, agent: AgentOf, context: ContextOf) -> dict[s
     return answers.purchase(await _own(context, agent, id))
 
 
-@router.post("/purchase_intents/{id}/raise", response_model=None, responses={200: {"model": shapes.PurchaseAnswer}})
+@router.post("/purchase_intents/{id}/raise", **gives(shapes.PurchaseAnswer, 409))
 async def raise_purchase(id: str, body: RaiseBody, agent: AgentOf, context: ContextOf) -> dict[str, Any]:
     """Ask for a higher price before the card is used: decided like an ask of now.
 
@@ -182,7 +182,7 @@ async def raise_purchase(id: str, body: RaiseBody, agent: AgentOf, context: Cont
     return answers.purchase(await _own(context, agent, id))
 
 
-@router.post("/purchase_intents/{id}/card", response_model=None, responses={200: {"model": shapes.CardAnswer}})
+@router.post("/purchase_intents/{id}/card", **gives(shapes.CardAnswer, 409))
 async def get_card(id: str, agent: AgentOf, context: ContextOf, body: CardBody | None = None) -> dict[str, Any]:
     """The card's credentials once more: audited with the purpose, at most 5 times a purchase.
 
@@ -201,7 +201,7 @@ async def get_card(id: str, agent: AgentOf, context: ContextOf, body: CardBody |
     raise Refused(delivered)
 
 
-@router.get("/budgets", response_model=None, responses={200: {"model": shapes.BudgetList}})
+@router.get("/budgets", **gives(shapes.BudgetList))
 async def list_budgets(agent: AgentOf, context: ContextOf, query: Annotated[TaskQuery, Query()]) -> dict[str, Any]:
     """Every budget this agent's purchases draw on, for a task or for what names none, and what is left of each."""
     above = Chain(agent.organization_id, agent.project_id, agent.id, query.task_id)
@@ -209,7 +209,7 @@ async def list_budgets(agent: AgentOf, context: ContextOf, query: Annotated[Task
     return answers.listed(Page(rows, None), answers.budget)
 
 
-@router.get("/transactions", response_model=None, responses={200: {"model": shapes.TransactionList}})
+@router.get("/transactions", **gives(shapes.TransactionList))
 async def list_transactions(agent: AgentOf, context: ContextOf, query: Annotated[ListQuery, Query()]) -> dict[str, Any]:
     """Captures and refunds on the agent's purchases, newest first."""
     page = await run_in_threadpool(

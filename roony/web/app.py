@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from fastapi import FastAPI
@@ -16,6 +17,7 @@ from roony.web.admin_api import routes as admin_routes
 from roony.web.errors import HANDLERS
 from roony.web.frame import App, RequestCounts, RequestFrame
 from roony.web.key_guard import KeyGuard
+from roony.web.openapi import document
 from roony.web.webhook import WebhookDoor
 
 _ABOUT = (
@@ -56,6 +58,7 @@ def create_app(
         # Request bodies and card numbers are nobody else's business.
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )  # fmt: skip
+    app.openapi = partial(document, app)  # type: ignore[method-assign] # as FastAPI says to do it
     app.state.context = context
     app.state.options = options
     app.state.counts = counts

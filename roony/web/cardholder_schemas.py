@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from roony.core.money import MAX_AMOUNT
 from roony.web.requests import is_clean
 from roony.web.schemas import Body, Country, Name, ScopeBody, one_line
+from roony.web.shape import example
 
 Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(one_line)]
 Place = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(one_line)]
@@ -97,11 +98,21 @@ class CardholderBody(Body):
 class ChooseCardholderBody(ScopeBody):
     """Whose cards, and in whose name they are made."""
 
+    model_config = example(
+        scope="organization",
+        cardholder={
+            "name": "Jane Doe",
+            "billing": {"address": {"line1": "1 Main St", "city": "Oakland", "postal_code": "94601", "country": "US"}},
+        },
+    )
+
     cardholder: CardholderBody
 
 
 class OrganizationPatch(Body):
     """Settings to change; what is left out stays. Currency and time zone are fixed."""
+
+    model_config = example(delivery="sealed", low_balance_amount=50_000)
 
     name: Name | None = None
     unknown_cards: Literal["decline", "approve", "approve_while_unfrozen"] | None = None

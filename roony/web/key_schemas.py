@@ -11,6 +11,7 @@ from roony.core.address import parse_network
 from roony.flows.access_key import KeyLimits
 from roony.web.rate_limit import MOST_A_MINUTE
 from roony.web.schemas import Body, ListQuery, one_line
+from roony.web.shape import example
 
 DAY = 86_400
 LONGEST_LIFE = 10 * 365 * DAY
@@ -29,6 +30,8 @@ def _network(text: str) -> str:
 
 class KeyBody(Body):
     """A key that is to be made, and what it is limited to; left out, nothing limits it."""
+
+    model_config = example(name="laptop", expires_in_seconds=7_776_000, requests_per_minute=120)
 
     name: Annotated[str, Field(max_length=100), AfterValidator(one_line)] | None = None
     expires_in_seconds: Annotated[int, Field(ge=60, le=LONGEST_LIFE)] | None = None
@@ -49,6 +52,8 @@ class KeyBody(Body):
 class AgentKeyBody(KeyBody):
     """A key of an agent that is to be made."""
 
+    model_config = example(name="laptop", scopes=["read", "purchase"], allowed_addresses=["203.0.113.0/24"])
+
     scopes: Annotated[
         list[Literal["read", "purchase", "card"]],
         Field(max_length=3, description="Look, ask and change purchases, see card details; empty: all of it."),
@@ -62,6 +67,8 @@ class AgentKeyBody(KeyBody):
 
 class RotateBody(Body):
     """How long the old key stays good beside the new one."""
+
+    model_config = example(overlap_seconds=86_400)
 
     overlap_seconds: Annotated[int, Field(ge=0, le=LONGEST_OVERLAP)] = DAY
 

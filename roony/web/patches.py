@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from roony.web.schemas import Body, Id, LongText, Name
+from roony.web.shape import example
 
 
 class Patch(Body):
@@ -31,6 +32,8 @@ _MADE = {"id": "it is given once", "created_at": "it is given once", "frozen_at"
 class ProjectPatch(Patch):
     """A project's new name."""
 
+    model_config = example(name="Research")
+
     fixed: ClassVar[dict[str, str]] = {
         **_MADE,
         "budgets": "PUT /api/v1/admin/budgets does that",
@@ -42,6 +45,8 @@ class ProjectPatch(Patch):
 
 class AgentPatch(Patch):
     """What is to be changed of an agent. Purchases stay in the project they were asked for."""
+
+    model_config = example(name="Buyer", description="Buys what the research team asks for")
 
     fixed: ClassVar[dict[str, str]] = ProjectPatch.fixed
 

@@ -20,6 +20,7 @@ from roony.web import answers, shapes
 from roony.web.auth import AGENT_KEY, AgentOf, ContextOf
 from roony.web.errors import accepted, found, refuse
 from roony.web.requests import AgentRoute, read_body
+from roony.web.shape import ALWAYS, gives
 
 # What a form adds around its file, in bytes.
 MAX_FORM_LINES = 4_096
@@ -46,13 +47,12 @@ class ReceiptRoute(AgentRoute):
 
 
 router = APIRouter(
-    prefix="/api/v1", route_class=ReceiptRoute, dependencies=[AGENT_KEY], tags=["Agents"], responses=shapes.ERRORS
+    prefix="/api/v1", route_class=ReceiptRoute, dependencies=[AGENT_KEY], tags=["Agents"], responses=ALWAYS
 )
 
 
 @router.post(
-    "/purchase_intents/{id}/receipt", status_code=201, response_model=None,
-    responses={201: {"model": shapes.ReceiptAnswer}, 200: {"model": shapes.ReceiptAnswer, "description": "A replay"}},
+    "/purchase_intents/{id}/receipt", **gives(shapes.ReceiptAnswer, 409, status=201, replayed=True),
     openapi_extra={"requestBody": _BODY},
 )  # fmt: skip
 async def upload_receipt(id: str, request: Request, agent: AgentOf, context: ContextOf) -> JSONResponse:

@@ -25,6 +25,7 @@ _ROWS: dict[str, tuple[type[tuple[object, ...]], str]] = {
     "purchase_id": (Purchase, "purchase"),
     "target_id": (WebhookEndpoint, "webhook endpoint"),
 }
+NAMES = frozenset({*_ROWS, "scope_id"})
 
 
 async def check_references(request: Request, context: FlowContext, organization_id: str) -> None:

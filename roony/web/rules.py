@@ -20,9 +20,10 @@ from roony.web.errors import refuse
 from roony.web.requests import AgentRoute
 from roony.web.schemas import Id, TaskQuery
 from roony.web.sentences import binding_sentence, budget_sentence, sentences
+from roony.web.shape import ALWAYS, gives
 
 router = APIRouter(
-    prefix="/api/v1", route_class=AgentRoute, dependencies=[AGENT_KEY], tags=["Agents"], responses=shapes.ERRORS
+    prefix="/api/v1", route_class=AgentRoute, dependencies=[AGENT_KEY], tags=["Agents"], responses=ALWAYS
 )
 
 
@@ -32,7 +33,7 @@ class RuleQuery(TaskQuery):
     project_id: Id | None = None
 
 
-@router.get("/controls", response_model=None, responses={200: {"model": shapes.RuleList}})
+@router.get("/controls", **gives(shapes.RuleList))
 async def list_controls(agent: AgentOf, context: ContextOf, query: Annotated[RuleQuery, Query()]) -> dict[str, Any]:
     """The rules that apply to this agent, or to one task of it, as fields and as sentences.
 

@@ -23,6 +23,7 @@ from roony.core.money import CURRENCIES, MAX_AMOUNT
 from roony.core.settlement import DISCREPANCY_KINDS
 from roony.store.queries.paging import DEFAULT_LIMIT, MAX_LIMIT
 from roony.web.requests import is_clean
+from roony.web.shape import example
 
 MAX_METADATA = 50
 
@@ -170,6 +171,11 @@ class RecurringBody(Body):
 class AskBody(Body):
     """A wish to buy. Everything here can only make the owner's rules stricter."""
 
+    model_config = example(
+        amount=12_999, currency="usd", description="Figma, one seat for a month",
+        merchant={"name": "Figma", "country": "US"}, metadata={"order": "1187"},
+    )  # fmt: skip
+
     amount: Amount
     currency: Currency
     description: Annotated[LongText, Field(min_length=1)]
@@ -188,11 +194,15 @@ class AskBody(Body):
 class RaiseBody(Body):
     """The higher price found at checkout, in the purchase's currency."""
 
+    model_config = example(amount=13_499)
+
     amount: Amount
 
 
 class CardBody(Body):
     """How the card's details are to be handed out, and what for."""
+
+    model_config = example(delivery="sealed", purpose="checkout")
 
     delivery: Annotated[
         Literal["sealed", "reveal", "raw"] | None, Field(description="as strict as what is allowed, or stricter")
@@ -226,6 +236,11 @@ class LimitBody(Body):
 class ProjectBody(Body):
     """A project that is to be made."""
 
+    model_config = example(
+        name="Research", budgets=[{"period": "month", "limit": 500_000, "currency": "usd"}],
+        controls={"purchase_limit": 20_000},
+    )  # fmt: skip
+
     name: Name
     budgets: Annotated[list[LimitBody], Field(max_length=100)] = []
     controls: Controls = {}
@@ -233,6 +248,11 @@ class ProjectBody(Body):
 
 class AgentBody(ProjectBody):
     """An agent that is to be made. Without `project_id` it goes to the organization's first project."""
+
+    model_config = example(
+        name="Buyer", description="Buys what the research team asks for",
+        budgets=[{"period": "month", "limit": 100_000, "currency": "usd"}], controls={"approval_threshold": 10_000},
+    )  # fmt: skip
 
     project_id: Id | None = None
     project_ids: Annotated[list[Id], Field(max_length=100, description="More projects it may name in an ask")] = []
@@ -243,7 +263,13 @@ class PublicKeyBody(Body):
     """A public JSON Web Key (RFC 7517), as `roony agent-key new` prints it. Only what makes the key is kept."""
 
     # What else a key has is told apart where it is read: the member of a private key wants words of its own.
-    model_config = ConfigDict(strict=True, extra="allow")
+    model_config = ConfigDict(
+        strict=True,
+        extra="allow",
+        json_schema_extra={
+            "examples": [{"kty": "OKP", "crv": "X25519", "x": "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo"}]
+        },
+    )
 
     kty: Annotated[str, Field(max_length=20, description='"EC" or "OKP"')]
     crv: Annotated[str | None, Field(max_length=20, description='"P-256" or "X25519"')] = None
@@ -255,6 +281,8 @@ class PublicKeyBody(Body):
 
 class ScopeBody(Body):
     """One scope; `scope_id` may be left out for the organization."""
+
+    model_config = example(scope="organization")
 
     scope: Scope
     scope_id: Id | None = None
@@ -276,6 +304,8 @@ class LimitedScopeBody(ScopeBody):
 class BudgetBody(LimitedScopeBody):
     """A limit to set, or to lift with `limit` null. Without a currency it is the organization's."""
 
+    model_config = example(scope="organization", period="month", limit=500_000, currency="usd")
+
     period: Period
     limit: LimitAmount | None
     currency: Currency | None = None
@@ -283,6 +313,8 @@ class BudgetBody(LimitedScopeBody):
 
 class ControlsBody(LimitedScopeBody):
     """All controls of a scope; what is left out is no longer set."""
+
+    model_config = example(scope="organization", controls={"purchase_limit": 20_000, "allowed_countries": ["US"]})
 
     controls: Controls
     expected_version: Annotated[
@@ -293,6 +325,8 @@ class ControlsBody(LimitedScopeBody):
 class ApproveBody(Body):
     """A yes; `amount` approves another one than was asked for."""
 
+    model_config = example(note="Fine, but only this once", amount=12_999)
+
     note: LongText = ""
     amount: Amount | None = None
 
@@ -300,11 +334,15 @@ class ApproveBody(Body):
 class DenyBody(Body):
     """A no."""
 
+    model_config = example(note="We have a team licence already")
+
     note: LongText = ""
 
 
 class ResolveBody(Body):
     """How a discrepancy ended, in a sentence. What else is to be done about it depends on its kind."""
+
+    model_config = example(note="The shop charged for shipping as well, which is fine")
 
     note: Annotated[LongText, Field(min_length=1), AfterValidator(_not_blank)]
     learn_alias: Annotated[bool, Field(description="merchant_mismatch: the name is one of the approved merchant")] = (
@@ -322,37 +360,7 @@ class ResolveBody(Body):
 class ReplayBody(Body):
     """Which events are handled again; `cursor` is where the call before ended."""
 
+    model_config = example(status="dead")
+
     status: Literal["failed", "dead"] = "dead"
     cursor: Annotated[str | None, Field(max_length=500, description="`next_cursor` of the call before")] = None
-
-
-class ConfirmBody(Body):
-    """What the owner has seen in the account's Issuing settings; at least one of them."""
-
-    realtime_url: bool | None = None
-    timeout_declines: bool | None = None
-    other_cards: Literal["decline", "approve", "approve_while_unfrozen"] | None = None
-
-    @model_validator(mode="after")
-    def _something(self) -> Self:
-        if not self.model_fields_set:
-            raise PydanticCustomError("nothing", "Name what is confirmed: realtime_url, timeout_declines, other_cards")
-        return self
-
-
-class RotationBody(Body):
-    """Where the call before ended; nothing is required."""
-
-    cursor: Annotated[str | None, Field(max_length=500, description="`next_cursor` of the call before")] = None
-
-
-class WebhooksBody(Body):
-    """How the account's webhook endpoint is to be set up."""
-
-    roll: bool = False
-
-
-class ConnectionBody(Body):
-    """An account that is to be connected."""
-
-    kind: Literal["connect", "stripe_app", "direct"]

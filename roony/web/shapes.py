@@ -1,53 +1,51 @@
-"""What answers look like, for the OpenAPI document; tests hold the answers against these models."""
+"""What agents are answered, for the OpenAPI document; tests hold the answers against these models."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, RootModel
+from pydantic import RootModel
 
 from roony.core.action_required import ACTIONS
+from roony.web.shape import (
+    AgentId,
+    ApprovalId,
+    AuthorizationId,
+    CardId,
+    Count,
+    Currency,
+    Listed,
+    MerchantShape,
+    Money,
+    OrganizationId,
+    ProjectId,
+    PurchaseId,
+    ReasonShape,
+    Shape,
+    StripeCardId,
+    Time,
+    TransactionId,
+    like,
+)
+
+PurchaseStatus = Literal[
+    "declined", "awaiting_approval", "issuing", "ready", "authorized", "settled", "canceled", "expired", "failed"
+]
+LimitedScope = Literal["organization", "project", "agent", "task"]
+ControlFields = Annotated[dict[str, Any], like({"purchase_limit": 20_000, "allowed_countries": ["US"]})]
 
 
-class Shape(BaseModel):
-    """An answer or a part of one."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class ReasonShape(Shape):
-    """One reason for a verdict; the first one is official."""
-
-    code: str
-    message: str
-    scope: str | None = None
-
-
-class ErrorBody(Shape):
-    """What went wrong. `code` is stable, `field` names the first wrong field, `id` what stands in the way.
-
-    `reasons` are those of a decision that refused it.
-    """
-
-    code: str
-    message: str
-    field: str | None = None
-    id: str | None = None
-    reasons: list[ReasonShape] | None = None
-    request_id: str
-
-
-class ErrorAnswer(Shape):
-    """Every error has this shape."""
-
-    error: ErrorBody
+CARD = {
+    "id": "crd_83f5a1d07c2e4b96", "last4": "4242", "exp_month": 12, "exp_year": 2026, "status": "active",
+    "hard_limit": 12_999, "expires_at": "2026-11-28T15:02:11.520000Z",
+}  # fmt: skip
 
 
 class DecisionShape(Shape):
     """What was decided and why."""
 
     verdict: Literal["approved", "declined", "needs_approval"]
-    reasons: list[ReasonShape]
+    reasons: Annotated[list[ReasonShape], like([])]
 
 
 class PurchaseCard(Shape):
@@ -56,13 +54,13 @@ class PurchaseCard(Shape):
     `hard_limit` is what Stripe lets it pay: after a raise the old limit until Stripe has confirmed the new one.
     """
 
-    id: str
-    last4: str
-    exp_month: int
-    exp_year: int
-    status: str
-    hard_limit: int
-    expires_at: str
+    id: CardId
+    last4: Annotated[str, like("4242")]
+    exp_month: Annotated[int, like(12)]
+    exp_year: Annotated[int, like(2026)]
+    status: Annotated[str, like("active")]
+    hard_limit: Money
+    expires_at: Time
     number: str | None = None
     cvc: str | None = None
     billing_zip: str | None = None
@@ -71,78 +69,78 @@ class PurchaseCard(Shape):
 class PurchaseApproval(Shape):
     """The approval a purchase waits for or had."""
 
-    id: str
-    expires_at: str
+    id: ApprovalId
+    expires_at: Time
 
 
 class ActionRequiredShape(Shape):
     """Why the newest payment with the card was refused, and what to do: from a closed table, in Roony's own words."""
 
     code: Literal[tuple(ACTIONS)]  # type: ignore[valid-type] # the codes of the table
-    message: str
-    next: str
+    message: Annotated[str, like("The merchant wants proof that the buyer is the cardholder.")]
+    next: Annotated[str, like("Ask a person to pay, or choose another merchant.")]
 
 
 class MandateShape(Shape):
     """How a recurring purchase is paid, and how far it is."""
 
     interval: Literal["day", "week", "month", "year"]
-    payments: int
-    payments_made: int
-    next_payment_from: str | None
-    ends_at: str | None
+    payments: Annotated[int, like(12)]
+    payments_made: Count
+    next_payment_from: Time | None
+    ends_at: Time | None
     status: Literal["pending", "active", "completed", "canceled", "expired", "failed", "declined"]
 
 
 class PurchaseAnswer(Shape):
     """A purchase. Amounts in minor units of `currency`; of a recurring one those of each payment, and `mandate`."""
 
-    id: str
+    id: PurchaseId
     kind: Literal["one_time", "recurring"]
-    status: str
-    amount: int
-    currency: str
-    merchant: dict[str, str]
-    description: str
-    agent_id: str
-    project_id: str
+    status: Annotated[PurchaseStatus, like("ready")]
+    amount: Money
+    currency: Currency
+    merchant: MerchantShape
+    description: Annotated[str, like("Figma, one seat for a month")]
+    agent_id: AgentId
+    project_id: ProjectId
     task_id: str | None
-    merchant_lock: str
-    metadata: dict[str, str]
+    merchant_lock: Literal["strict", "monitor"]
+    metadata: Annotated[dict[str, str], like({"order": "1187"})]
     decision: DecisionShape
-    card: PurchaseCard | None
+    card: Annotated[PurchaseCard | None, like(CARD)]
     approval: PurchaseApproval | None
     failure: dict[str, Any] | None
     action_required: ActionRequiredShape | None
-    hold_amount: int
-    held_amount: int
-    captured_amount: int
-    refunded_amount: int
+    hold_amount: Money
+    held_amount: Money
+    captured_amount: Annotated[int, like(0)]
+    refunded_amount: Annotated[int, like(0)]
     ended_reason: str | None
-    created_at: str
-    updated_at: str
+    created_at: Time
+    updated_at: Time
     mandate: MandateShape | None = None
 
 
 class PreviewAnswer(Shape):
     """What would be decided now."""
 
-    amount: int
-    currency: str
-    hold_amount: int
+    amount: Money
+    currency: Currency
+    hold_amount: Money
     decision: DecisionShape
-    duplicate_of: str | None
+    duplicate_of: PurchaseId | None
 
 
 class RawCard(Shape):
     """A card's credentials, in clear."""
 
     delivery: Literal["raw"]
-    number: str
-    cvc: str
-    exp_month: int
-    exp_year: int
-    billing_zip: str | None
+    number: Annotated[str, like("4000009990000018")]
+    cvc: Annotated[str, like("123")]
+    exp_month: Annotated[int, like(12)]
+    exp_year: Annotated[int, like(2026)]
+    billing_zip: Annotated[str | None, like("94103")]
 
 
 class SealedCard(Shape):
@@ -152,14 +150,14 @@ class SealedCard(Shape):
     """
 
     delivery: Literal["sealed"]
-    jwe: str
+    jwe: Annotated[str, like("eyJhbGciOiJFQ0RILUVTK0EyNTZLVyJ9.bGluZQ.aXY.dGV4dA.dGFn")]
 
 
 class RevealedCard(Shape):
     """A link for a person, good once and for 10 minutes."""
 
     delivery: Literal["reveal"]
-    url: str
+    url: Annotated[str, like("https://roony.example.com/reveal#Zm9yIG9uZSBwZXJzb24")]
 
 
 class CardAnswer(RootModel[RawCard | SealedCard | RevealedCard]):
@@ -169,128 +167,106 @@ class CardAnswer(RootModel[RawCard | SealedCard | RevealedCard]):
 class BudgetAnswer(Shape):
     """A budget in its current period; `limit` and `available` are null when it is tracked, not limited."""
 
-    id: str
-    scope: str
-    scope_id: str
-    currency: str
-    period: str
-    period_start: str
-    limit: int | None
-    held: int
-    spent: int
-    available: int | None
+    id: Annotated[str, like("bud_6e80c3f5a1d24b97")]
+    scope: LimitedScope
+    scope_id: OrganizationId
+    currency: Currency
+    period: Literal["day", "week", "month", "lifetime"]
+    period_start: Annotated[Time, like("2026-11-01T00:00:00.000000Z")]
+    limit: Annotated[int | None, like(500_000)]
+    held: Money
+    spent: Annotated[int, like(40_000)]
+    available: Annotated[int | None, like(447_001)]
 
 
 class RuleAnswer(Shape):
     """The controls of one level, as fields and as sentences."""
 
-    id: str
-    scope: str
-    scope_id: str
-    version: int
-    controls: dict[str, Any]
-    sentences: list[str]
-    updated_at: str
+    id: Annotated[str, like("ctl_d93b10f7c5e84a26")]
+    scope: LimitedScope
+    scope_id: OrganizationId
+    version: Count
+    controls: ControlFields
+    sentences: Annotated[list[str], like(["A purchase may cost 200.00 USD at most."])]
+    updated_at: Time
 
 
 class LevelShape(Shape):
     """One scope of a chain."""
 
-    scope: str
-    scope_id: str
+    scope: LimitedScope
+    scope_id: OrganizationId
 
 
 class MergedRule(Shape):
     """One control as it applies in the end; `set_by` are the levels that say so, none where it is a default."""
 
-    control: str
-    value: Any
+    control: Annotated[str, like("purchase_limit")]
+    value: Annotated[Any, like(20_000)]
     set_by: list[LevelShape]
-    sentence: str
+    sentence: Annotated[str, like("A purchase may cost 200.00 USD at most.")]
 
 
 class BudgetLeft(BudgetAnswer):
     """A limited budget, also as a sentence."""
 
-    sentence: str
+    sentence: Annotated[str, like("4,470.01 USD are left this month.")]
 
 
 class TransactionAnswer(Shape):
     """A capture or refund as Stripe booked it; `amount` is never negative, `type` says which way."""
 
-    id: str
-    type: str
-    amount: int
-    currency: str
-    merchant_amount: int
-    merchant_currency: str
-    merchant: dict[str, str]
-    purchase_id: str | None
-    authorization_id: str | None
-    stripe_card_id: str
-    matched_by: str | None
-    created_at: str
-    booked_at: str
+    id: TransactionId
+    type: Literal["capture", "refund"]
+    amount: Money
+    currency: Currency
+    merchant_amount: Money
+    merchant_currency: Currency
+    merchant: MerchantShape
+    purchase_id: Annotated[str | None, like("pur_4f9e2c81a7b04d35")]
+    authorization_id: AuthorizationId | None
+    stripe_card_id: StripeCardId
+    matched_by: Annotated[str | None, like("card")]
+    created_at: Time
+    booked_at: Time
 
 
 class ReceiptAnswer(Shape):
     """A receipt without its content; `size` in bytes."""
 
-    id: str
-    purchase_id: str
-    agent_id: str
-    media_type: str
-    size: int
-    sha256: str
-    created_at: str
+    id: Annotated[str, like("rcp_70d5b9e1c24f4a38")]
+    purchase_id: PurchaseId
+    agent_id: AgentId
+    media_type: Annotated[str, like("application/pdf")]
+    size: Annotated[int, like(48_213)]
+    sha256: Annotated[str, like("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
+    created_at: Time
 
 
-class PurchaseList(Shape):
+class PurchaseList(Listed[PurchaseAnswer]):
     """A page of purchases."""
 
-    data: list[PurchaseAnswer]
-    next_cursor: str | None
 
-
-class BudgetList(Shape):
+class BudgetList(Listed[BudgetAnswer]):
     """A page of budgets."""
 
-    data: list[BudgetAnswer]
-    next_cursor: str | None
 
-
-class RuleList(Shape):
+class RuleList(Listed[RuleAnswer]):
     """The rules of every level, what applies in the end, and what is left."""
 
-    data: list[RuleAnswer]
-    next_cursor: str | None
     merged: list[MergedRule]
     budgets: list[BudgetLeft]
 
 
-class TransactionList(Shape):
+class TransactionList(Listed[TransactionAnswer]):
     """A page of transactions."""
 
-    data: list[TransactionAnswer]
-    next_cursor: str | None
-
-
-ERRORS: dict[int | str, dict[str, Any]] = {
-    401: {"model": ErrorAnswer, "description": "No key, or one that is not valid"},
-    403: {"model": ErrorAnswer, "description": "A key of another kind, role, scope or address"},
-    404: {"model": ErrorAnswer, "description": "No such thing, or not yours"},
-    409: {"model": ErrorAnswer, "description": "It cannot be done now"},
-    413: {"model": ErrorAnswer, "description": "The body is larger than is taken here: 256 KiB, of a receipt 5 MiB"},
-    415: {"model": ErrorAnswer, "description": "The body is not JSON, or no file that is taken"},
-    422: {"model": ErrorAnswer, "description": "A field is wrong; nothing was written"},
-    429: {"model": ErrorAnswer, "description": "The key called too often; `Retry-After` says when to go on"},
-    503: {"model": ErrorAnswer, "description": "Too busy or not reachable; nothing was changed unless it says so"},
-}
 
 IDEMPOTENCY_KEY: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
     "description": "The same key and body give the same purchase; the same key with another body is 409",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+    "example": "order-1187",
 }

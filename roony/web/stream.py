@@ -15,14 +15,14 @@ from starlette.types import Message, Receive, Scope, Send
 
 from roony.core.notice import Notice
 from roony.flows.change_feed import ChangeFeed, Stream, Told, TooMany, UnknownId
-from roony.web import shapes
 from roony.web.answers import time as shown_time
 from roony.web.auth import AGENT_KEY, AgentOf, CallerOf, FeedOf
 from roony.web.errors import Refused, refuse
 from roony.web.requests import AgentRoute
+from roony.web.shape import ALWAYS
 
 router = APIRouter(
-    prefix="/api/v1", route_class=AgentRoute, dependencies=[AGENT_KEY], tags=["Agents"], responses=shapes.ERRORS
+    prefix="/api/v1", route_class=AgentRoute, dependencies=[AGENT_KEY], tags=["Agents"], responses=ALWAYS
 )
 
 # A sign of life this often, in seconds, so that nobody between closes the connection; and the key is looked at again.

@@ -134,8 +134,9 @@ def settle(roony: ServedRoony, name: str) -> Town:
     org, owner, con = company.id, company.owner, roony.context.new_id("con")
     account = f"acct_{con}"
     found = roony.books.row(Organization, id=org)
+    company_holder = holder("ich_1", con, org)._replace(params='{"name": "Town", "type": "company"}')
     roony.books.put(
-        found._replace(connection_id=con, config_version=con), holder("ich_1", con, org),
+        found._replace(connection_id=con, config_version=con), company_holder,
         AccountRoute(account, 0, org, con),
         Connection(org, con, "connect", "active", account, 0, "read_write", "usd", None, NOW, NOW),
     )  # fmt: skip

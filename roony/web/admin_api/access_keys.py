@@ -12,30 +12,31 @@ from roony.flows.context import FlowContext
 from roony.store.queries.keys import find_key
 from roony.store.queries.paging import equal
 from roony.store.tables import AccessKey
-from roony.web import answers
+from roony.web import admin_shapes, answers
 from roony.web.admin_api.lists import list_rows
 from roony.web.admin_api.part import new_part
 from roony.web.auth import Caller, CallerOf, ContextOf
 from roony.web.errors import accepted, found, refuse
 from roony.web.key_schemas import KeyBody, KeyQuery, RotateBody
+from roony.web.shape import gives
 
 router = new_part("Access keys")
 
 
-@router.get("/access_keys", response_model=None)
+@router.get("/access_keys", **gives(admin_shapes.AccessKeyList))
 async def list_access_keys(caller: CallerOf, context: ContextOf, query: Annotated[KeyQuery, Query()]) -> dict[str, Any]:
     """Keys of agents, users and programs, newest first, those that are over too."""
     where = equal(AccessKey, {"kind": query.kind})
     return await list_rows(context, AccessKey, caller.organization_id, query, answers.access_key, *where)
 
 
-@router.post("/access_keys", status_code=201, response_model=None)
+@router.post("/access_keys", **gives(admin_shapes.AccessKeyMade, status=201))
 async def create_access_key(caller: CallerOf, context: ContextOf, body: KeyBody | None = None) -> dict[str, Any]:
     """A key for a program of the owner's, shown this once: it may do everything. A person gets one as a user."""
     return await make_key(context, caller, "admin", body or KeyBody())
 
 
-@router.post("/access_keys/{id}/rotate", status_code=201, response_model=None)
+@router.post("/access_keys/{id}/rotate", **gives(admin_shapes.AccessKeyMade, 409, status=201))
 async def rotate_access_key(
     id: str, caller: CallerOf, context: ContextOf, body: RotateBody | None = None
 ) -> dict[str, Any]:
@@ -43,7 +44,7 @@ async def rotate_access_key(
     return await rotate_key(context, caller, await key_of(context, caller, id), body or RotateBody())
 
 
-@router.delete("/access_keys/{id}", response_model=None)
+@router.delete("/access_keys/{id}", **gives(admin_shapes.AccessKeyAnswer, 409))
 async def revoke_access_key(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Revoke any key: it opens nothing from now on."""
     return await revoke_key(context, caller, await key_of(context, caller, id))

@@ -13,13 +13,14 @@ from roony.flows import approving
 from roony.flows.approval import Approver
 from roony.flows.context import FlowContext
 from roony.store.tables import approvals
-from roony.web import answers
+from roony.web import admin_shapes, answers
 from roony.web.admin_api.lists import get_row, list_rows
 from roony.web.admin_api.part import new_part
 from roony.web.admin_api.purchases import show_purchase
 from roony.web.auth import Caller, CallerOf, ContextOf
 from roony.web.errors import accepted
 from roony.web.schemas import ApproveBody, DenyBody, ListQuery
+from roony.web.shape import gives
 
 router = new_part("Approvals")
 
@@ -30,7 +31,7 @@ class ApprovalQuery(ListQuery):
     status: Literal["waiting", "pending", "partly_approved", "approved", "denied", "expired"] | None = None
 
 
-@router.get("/approvals", response_model=None)
+@router.get("/approvals", **gives(admin_shapes.ApprovalList))
 async def list_approvals(
     caller: CallerOf, context: ContextOf, query: Annotated[ApprovalQuery, Query()]
 ) -> dict[str, Any]:
@@ -42,14 +43,14 @@ async def list_approvals(
     )  # fmt: skip
 
 
-@router.get("/approvals/{id}", response_model=None)
+@router.get("/approvals/{id}", **gives(admin_shapes.ApprovalAnswer))
 async def get_approval(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """One approval."""
     row = await get_row(context, Approval, caller.organization_id, id, "approval")
     return answers.approval(row, context.clock())
 
 
-@router.post("/approvals/{id}/approve", response_model=None)
+@router.post("/approvals/{id}/approve", **gives(admin_shapes.DecidedPurchase, 409))
 async def approve(id: str, caller: CallerOf, context: ContextOf, body: ApproveBody | None = None) -> dict[str, Any]:
     """Say yes. The rules are checked again; what they no longer allow is declined all the same.
 
@@ -61,7 +62,7 @@ async def approve(id: str, caller: CallerOf, context: ContextOf, body: ApproveBo
     return await _answer(context, decided)
 
 
-@router.post("/approvals/{id}/deny", response_model=None)
+@router.post("/approvals/{id}/deny", **gives(admin_shapes.DecidedPurchase, 409))
 async def deny(id: str, caller: CallerOf, context: ContextOf, body: DenyBody | None = None) -> dict[str, Any]:
     """Say no: the purchase is declined and its hold taken back; one whose price should rise stays as it is."""
     note = body.note if body is not None else ""

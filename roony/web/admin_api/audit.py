@@ -15,16 +15,23 @@ from roony.flows.context import FlowContext
 from roony.store.queries.history import audit_from, audit_page
 from roony.store.queries.organizations import find_organization
 from roony.store.queries.paging import equal
-from roony.web import answers
+from roony.web import admin_shapes, answers
 from roony.web.admin_api.lists import wanted
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.schemas import ListQuery, ShortText
+from roony.web.shape import gives
 
 router = new_part("Audit")
 
 # Records read at a time during an export.
 EXPORT_PAGE = 1_000
+_LINES = {
+    "application/x-ndjson": {
+        "schema": {"type": "string"},
+        "example": '{"id":"aud_3c8f20d6b1e74a95","sequence":1,"at":1795874531520000,"action":"organization.created"}\n',
+    }
+}
 
 
 class AuditQuery(ListQuery):
@@ -36,7 +43,7 @@ class AuditQuery(ListQuery):
     subject: ShortText | None = None
 
 
-@router.get("/audit", response_model=None)
+@router.get("/audit", **gives(admin_shapes.AuditList, also=_LINES))
 async def list_audit_records(
     caller: CallerOf, context: ContextOf, query: Annotated[AuditQuery, Query()]
 ) -> Response | dict[str, Any]:

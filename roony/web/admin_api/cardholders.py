@@ -11,7 +11,7 @@ from roony.flows.cardholder_choice import RemoveCardholder, SetCardholder
 from roony.flows.context import FlowContext
 from roony.store.queries.cardholders import CardholderView, cardholder_page
 from roony.store.queries.paging import Slice
-from roony.web import answers
+from roony.web import answers, stripe_shapes
 from roony.web.admin_api.lists import wanted
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
@@ -19,11 +19,12 @@ from roony.web.cardholder_schemas import ChooseCardholderBody
 from roony.web.connection_answers import cardholder
 from roony.web.errors import accepted
 from roony.web.schemas import ListQuery
+from roony.web.shape import gives
 
 router = new_part("Cardholders")
 
 
-@router.get("/cardholders", response_model=None)
+@router.get("/cardholders", **gives(stripe_shapes.ScopeCardholderList))
 async def list_cardholders(
     caller: CallerOf, context: ContextOf, query: Annotated[ListQuery, Query()]
 ) -> dict[str, Any]:
@@ -32,7 +33,7 @@ async def list_cardholders(
     return answers.listed(page, _show)
 
 
-@router.put("/cardholders", response_model=None)
+@router.put("/cardholders", **gives(stripe_shapes.ScopeCardholder, 404, 409))
 async def set_cardholder(
     body: ChooseCardholderBody, request: Request, caller: CallerOf, context: ContextOf
 ) -> dict[str, Any]:
@@ -47,7 +48,7 @@ async def set_cardholder(
     return await _one(context, org, scope_id)
 
 
-@router.delete("/cardholders/{scope_id}", response_model=None)
+@router.delete("/cardholders/{scope_id}", **gives(stripe_shapes.ScopeCardholder, 409))
 async def remove_cardholder(scope_id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """A project or an agent has no cardholder of its own any more: its next cards are made in the name above it."""
     command = RemoveCardholder(caller.organization_id, scope_id, caller.actor)

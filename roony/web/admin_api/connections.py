@@ -17,17 +17,19 @@ from roony.flows.probe import probe
 from roony.flows.webhook_endpoint import setup_webhooks
 from roony.store.queries.connections import about_connections
 from roony.store.queries.paging import newest_first
-from roony.web import answers, connection_answers
+from roony.web import answers, connection_answers, stripe_shapes
 from roony.web.admin_api.lists import get_row, wanted
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
+from roony.web.connection_schemas import ConfirmBody, ConnectionBody, WebhooksBody
 from roony.web.errors import Refused, accepted
-from roony.web.schemas import ConfirmBody, ConnectionBody, ListQuery, WebhooksBody
+from roony.web.schemas import ListQuery
+from roony.web.shape import gives
 
 router = new_part("Connections")
 
 
-@router.get("/connections", response_model=None)
+@router.get("/connections", **gives(stripe_shapes.ConnectionList))
 async def list_connections(
     caller: CallerOf, context: ContextOf, query: Annotated[ListQuery, Query()]
 ) -> dict[str, Any]:
@@ -38,7 +40,7 @@ async def list_connections(
     return answers.listed(page, lambda row: connection_answers.connection(row, about[row.id]))
 
 
-@router.post("/connections", status_code=201, response_model=None)
+@router.post("/connections", **gives(stripe_shapes.ConnectionStarted, 409, 502, status=201))
 async def create_connection(body: ConnectionBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Begin to connect an account; `url` is a start link, good once, and null when there is nothing to open."""
     org, by = caller.organization_id, caller.authority
@@ -46,13 +48,13 @@ async def create_connection(body: ConnectionBody, caller: CallerOf, context: Con
     return {**await _shown(context, started.connection), "url": started.url}
 
 
-@router.get("/connections/{id}", response_model=None)
+@router.get("/connections/{id}", **gives(stripe_shapes.ConnectionAnswer))
 async def get_connection(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """One connection, with why it is restricted, what was confirmed, and its last preflight."""
     return await _shown(context, await get_row(context, Connection, caller.organization_id, id, "connection"))
 
 
-@router.post("/connections/{id}/confirm", response_model=None)
+@router.post("/connections/{id}/confirm", **gives(stripe_shapes.ConnectionAnswer, 409))
 async def confirm_connection(id: str, body: ConfirmBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Confirm what no API of Stripe's shows, after looking at the account's Issuing settings; false takes it back.
 
@@ -72,7 +74,7 @@ async def confirm_connection(id: str, body: ConfirmBody, caller: CallerOf, conte
     return await _shown(context, connection)
 
 
-@router.get("/connections/{id}/preflight", response_model=None)
+@router.get("/connections/{id}/preflight", **gives(stripe_shapes.PreflightAnswer, 409))
 async def preflight_connection(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Look now at everything the account needs: each check with what is missing and what to do. Some six calls."""
     connection = await get_row(context, Connection, caller.organization_id, id, "connection")
@@ -81,14 +83,14 @@ async def preflight_connection(id: str, caller: CallerOf, context: ContextOf) ->
     return connection_answers.preflight(accepted(await run_preflight(context, connection, caller.actor)))
 
 
-@router.post("/connections/{id}/probe", response_model=None)
+@router.post("/connections/{id}/probe", **gives(stripe_shapes.PreflightAnswer, 409))
 async def probe_connection(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Make one test authorization and look what Stripe says of it: does it ask Roony, and how fast. Test mode only."""
     probed = await probe(context, caller.organization_id, id, caller.actor, caller.authority)
     return connection_answers.preflight(accepted(probed))
 
 
-@router.post("/connections/{id}/setup_webhooks", response_model=None)
+@router.post("/connections/{id}/setup_webhooks", **gives(stripe_shapes.ConnectionAnswer, 409))
 async def set_up_webhooks(id: str, body: WebhooksBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Make the webhook endpoint at Stripe on this account, or bring it in line; `roll` gives it a new secret.
 
@@ -100,7 +102,7 @@ async def set_up_webhooks(id: str, body: WebhooksBody, caller: CallerOf, context
     return await _shown(context, row)
 
 
-@router.post("/connections/{id}/disconnect", response_model=None)
+@router.post("/connections/{id}/disconnect", **gives(stripe_shapes.ConnectionAnswer, 409))
 async def end_connection(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Disconnect: asks are refused at once, cards are canceled, then the access is given back."""
     ended = await disconnect(context, caller.organization_id, id, caller.actor, caller.authority)

@@ -10,12 +10,13 @@ from roony.core.settlement import Discrepancy
 from roony.flows.refund import assign_refund
 from roony.flows.resolution import ResolveDiscrepancy
 from roony.store.queries.paging import equal
-from roony.web import answers
+from roony.web import answers, stripe_shapes
 from roony.web.admin_api.lists import get_row, list_rows
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted
 from roony.web.schemas import DiscrepancyKind, Id, ListQuery, ResolveBody
+from roony.web.shape import gives
 
 router = new_part("Discrepancies")
 
@@ -28,7 +29,7 @@ class DiscrepancyQuery(ListQuery):
     purchase_id: Id | None = None
 
 
-@router.get("/discrepancies", response_model=None)
+@router.get("/discrepancies", **gives(stripe_shapes.DiscrepancyList))
 async def list_discrepancies(
     caller: CallerOf, context: ContextOf, query: Annotated[DiscrepancyQuery, Query()]
 ) -> dict[str, Any]:
@@ -37,13 +38,13 @@ async def list_discrepancies(
     return await list_rows(context, Discrepancy, caller.organization_id, query, answers.discrepancy, *where)
 
 
-@router.get("/discrepancies/{id}", response_model=None)
+@router.get("/discrepancies/{id}", **gives(stripe_shapes.DiscrepancyAnswer))
 async def get_discrepancy(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """One discrepancy."""
     return answers.discrepancy(await get_row(context, Discrepancy, caller.organization_id, id, "discrepancy"))
 
 
-@router.post("/discrepancies/{id}/resolve", response_model=None)
+@router.post("/discrepancies/{id}/resolve", **gives(stripe_shapes.DiscrepancyAnswer, 409))
 async def resolve_discrepancy(id: str, body: ResolveBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Say how it ended; the note stays with it.
 

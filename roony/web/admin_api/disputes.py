@@ -10,12 +10,13 @@ from starlette.concurrency import run_in_threadpool
 from roony.core.dispute import Dispute
 from roony.store.queries.disputes import DisputeView, dispute_page, find_dispute, of_purchase
 from roony.store.queries.paging import equal
-from roony.web import answers
+from roony.web import answers, stripe_shapes
 from roony.web.admin_api.lists import wanted
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import found
 from roony.web.schemas import Id, ListQuery, ShortText
+from roony.web.shape import gives
 
 router = new_part("Disputes")
 
@@ -27,7 +28,7 @@ class DisputeQuery(ListQuery):
     purchase_id: Id | None = None
 
 
-@router.get("/disputes", response_model=None)
+@router.get("/disputes", **gives(stripe_shapes.DisputeList))
 async def list_disputes(
     caller: CallerOf, context: ContextOf, query: Annotated[DisputeQuery, Query()]
 ) -> dict[str, Any]:
@@ -40,7 +41,7 @@ async def list_disputes(
     return answers.listed(page, _dispute)
 
 
-@router.get("/disputes/{id}", response_model=None)
+@router.get("/disputes/{id}", **gives(stripe_shapes.DisputeAnswer))
 async def get_dispute(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """One dispute."""
     view = await run_in_threadpool(find_dispute, context.database, caller.organization_id, id)

@@ -11,12 +11,13 @@ from roony.flows.resolution import ReplayEvent, ReplayEvents
 from roony.store.queries.history import event_page, find_event
 from roony.store.queries.paging import Slice, equal
 from roony.store.tables import InboxEvent
-from roony.web import answers
+from roony.web import answers, stripe_shapes
 from roony.web.admin_api.lists import wanted
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted, found
 from roony.web.schemas import ListQuery, ReplayBody, ShortText
+from roony.web.shape import gives
 
 router = new_part("Stripe events")
 
@@ -32,7 +33,7 @@ class EventQuery(ListQuery):
     object_id: ShortText | None = None
 
 
-@router.get("/events", response_model=None)
+@router.get("/events", **gives(stripe_shapes.EventList))
 async def list_events(caller: CallerOf, context: ContextOf, query: Annotated[EventQuery, Query()]) -> dict[str, Any]:
     """Events of the organization's accounts, newest first."""
     where = equal(InboxEvent, {"status": query.status, "type": query.type, "object_id": query.object_id})
@@ -40,14 +41,14 @@ async def list_events(caller: CallerOf, context: ContextOf, query: Annotated[Eve
     return answers.listed(page, answers.event)
 
 
-@router.get("/events/{id}", response_model=None)
+@router.get("/events/{id}", **gives(stripe_shapes.EventAnswer))
 async def get_event(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """One event."""
     row = await run_in_threadpool(find_event, context.database, caller.organization_id, id)
     return answers.event(found(row, "event", id))
 
 
-@router.post("/events/replay", response_model=None)
+@router.post("/events/replay", **gives(stripe_shapes.ReplayedEvents))
 async def replay_events(request: Request, caller: CallerOf, context: ContextOf, body: ReplayBody) -> dict[str, Any]:
     """Handle failed events again, the newest first, up to 100 with each call.
 
@@ -63,7 +64,7 @@ async def replay_events(request: Request, caller: CallerOf, context: ContextOf, 
     return {"replayed": len(rows), "next_cursor": page.next_cursor}
 
 
-@router.post("/events/{id}/replay", response_model=None)
+@router.post("/events/{id}/replay", **gives(stripe_shapes.EventAnswer, 409))
 async def replay_event(id: str, request: Request, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Handle a failed event again; the worker takes it up at once."""
     found(await run_in_threadpool(find_event, context.database, caller.organization_id, id), "event", id)

@@ -8,16 +8,17 @@ from fastapi import Request
 
 from roony.core.errors import Refusal
 from roony.flows.freeze import Freeze, Frozen, Unfreeze
-from roony.web import answers
+from roony.web import admin_shapes, answers
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted
 from roony.web.schemas import ScopeBody
+from roony.web.shape import gives
 
 router = new_part("Freeze")
 
 
-@router.post("/freeze", response_model=None)
+@router.post("/freeze", **gives(admin_shapes.FreezeAnswer, 404))
 async def freeze(body: ScopeBody, request: Request, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Stop every purchase and authorization below a scope at once; its cards are made inactive at Stripe."""
     scope_id = body.scope_id or caller.organization_id
@@ -25,7 +26,7 @@ async def freeze(body: ScopeBody, request: Request, caller: CallerOf, context: C
     return _show(request, await context.till.submit(command, by=caller.authority))
 
 
-@router.post("/unfreeze", response_model=None)
+@router.post("/unfreeze", **gives(admin_shapes.FreezeAnswer, 404))
 async def unfreeze(body: ScopeBody, request: Request, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Let a scope buy again; its cards that are still alive come back."""
     scope_id = body.scope_id or caller.organization_id

@@ -6,15 +6,17 @@ from dataclasses import asdict
 from typing import Any
 
 from roony.flows.key_rotation import rotate_keys
+from roony.web import admin_shapes
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
+from roony.web.connection_schemas import RotationBody
 from roony.web.errors import accepted
-from roony.web.schemas import RotationBody
+from roony.web.shape import gives
 
 router = new_part("Keys")
 
 
-@router.post("/keys/rotate", response_model=None)
+@router.post("/keys/rotate", **gives(admin_shapes.RotatedKeys))
 async def rotate(caller: CallerOf, context: ContextOf, body: RotationBody) -> dict[str, Any]:
     """Seal stored tokens again with the first key of ROONY_SECRET_KEYS, up to 200 with each call, while serving.
 

@@ -14,12 +14,13 @@ from roony.flows.limits import SetBudget, SetControls
 from roony.store.queries import limits
 from roony.store.queries.organizations import find_organization
 from roony.store.queries.paging import equal
-from roony.web import answers
+from roony.web import admin_shapes, answers, shapes
 from roony.web.admin_api.lists import get_row, wanted
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted
 from roony.web.schemas import BudgetBody, ControlsBody, LimitedScope, LimitedScopeId, ListQuery, TaskQuery
+from roony.web.shape import gives
 
 router = new_part("Budgets and controls")
 
@@ -35,7 +36,7 @@ class VersionQuery(ListQuery, TaskQuery):
     """Of which of an agent's tasks; `*` for what holds for each of them."""
 
 
-@router.get("/budgets", response_model=None)
+@router.get("/budgets", **gives(shapes.BudgetList))
 async def list_budgets(caller: CallerOf, context: ContextOf, query: Annotated[ScopeQuery, Query()]) -> dict[str, Any]:
     """One row per scope and period, also where no limit is set, each in its current period."""
     where = equal(Budget, {"scope": query.scope, "scope_id": query.scope_id})
@@ -45,8 +46,8 @@ async def list_budgets(caller: CallerOf, context: ContextOf, query: Annotated[Sc
     return answers.listed(page, answers.budget)
 
 
-@router.put("/budgets", response_model=None)
-@router.post("/budgets", response_model=None)
+@router.put("/budgets", **gives(shapes.BudgetAnswer, 404))
+@router.post("/budgets", **gives(shapes.BudgetAnswer, 404))
 async def set_budget(body: BudgetBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Limit a scope over a period, or lift its limit with null. Granted holds stay good."""
     organization_id = caller.organization_id
@@ -66,7 +67,7 @@ async def set_budget(body: BudgetBody, caller: CallerOf, context: ContextOf) -> 
     return answers.budget(page.rows[0])
 
 
-@router.get("/controls", response_model=None)
+@router.get("/controls", **gives(admin_shapes.ControlList))
 async def list_controls(caller: CallerOf, context: ContextOf, query: Annotated[ScopeQuery, Query()]) -> dict[str, Any]:
     """The controls of every scope that has some."""
     where = equal(Control, {"scope": query.scope, "scope_id": query.scope_id})
@@ -74,7 +75,7 @@ async def list_controls(caller: CallerOf, context: ContextOf, query: Annotated[S
     return answers.listed(page, answers.control)
 
 
-@router.get("/controls/{scope_id}/versions", response_model=None)
+@router.get("/controls/{scope_id}/versions", **gives(admin_shapes.ControlVersionList))
 async def list_versions(
     scope_id: str, caller: CallerOf, context: ContextOf, query: Annotated[VersionQuery, Query()]
 ) -> dict[str, Any]:
@@ -89,7 +90,7 @@ async def list_versions(
     return answers.listed(page, answers.control_version)
 
 
-@router.put("/controls", response_model=None)
+@router.put("/controls", **gives(admin_shapes.ControlAnswer, 404))
 async def set_controls(body: ControlsBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Replace all controls of a scope; what is left out is no longer set.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from roony.web import shapes
 from roony.web.auth import ADMIN_KEY
 from roony.web.requests import KeyedRoute
+from roony.web.shape import ALWAYS
 
 
 def new_part(tag: str) -> APIRouter:
     """The router of one noun, complete in itself: including it into another one would build every route again."""
     return APIRouter(
-        prefix="/api/v1/admin", route_class=KeyedRoute, dependencies=[ADMIN_KEY], tags=[tag], responses=shapes.ERRORS
+        prefix="/api/v1/admin", route_class=KeyedRoute, dependencies=[ADMIN_KEY], tags=[tag], responses=ALWAYS
     )

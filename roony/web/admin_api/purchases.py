@@ -18,13 +18,14 @@ from roony.flows.ending import CancelPurchase
 from roony.store.queries import purchases
 from roony.store.queries.authorizations import authorization_page
 from roony.store.queries.paging import equal
-from roony.web import answers
+from roony.web import answers, shapes, stripe_shapes
 from roony.web.admin_api.lists import get_row, list_rows, wanted
 from roony.web.admin_api.part import new_part
 from roony.web.agent_api import PurchaseQuery
 from roony.web.auth import Caller, CallerOf, ContextOf
 from roony.web.errors import accepted, found
 from roony.web.schemas import Id, ListQuery
+from roony.web.shape import gives
 
 router = new_part("Purchases and cards")
 
@@ -48,7 +49,7 @@ class CardQuery(OfPurchaseQuery):
     status: Literal["creating", "active", "used", "expired", "canceled", "frozen"] | None = None
 
 
-@router.get("/purchases", response_model=None)
+@router.get("/purchases", **gives(shapes.PurchaseList))
 async def list_purchases(
     caller: CallerOf, context: ContextOf, query: Annotated[OwnerPurchaseQuery, Query()]
 ) -> dict[str, Any]:
@@ -60,32 +61,32 @@ async def list_purchases(
     return answers.listed(page, answers.purchase)
 
 
-@router.get("/purchases/{id}", response_model=None)
+@router.get("/purchases/{id}", **gives(shapes.PurchaseAnswer))
 async def get_purchase(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """One purchase."""
     return await show_purchase(context, caller.organization_id, id)
 
 
-@router.post("/purchases/{id}/cancel", response_model=None)
+@router.post("/purchases/{id}/cancel", **gives(shapes.PurchaseAnswer, 409))
 async def cancel_purchase(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """End a purchase before its card was used; the card is canceled at Stripe."""
     return await _cancel(context, caller, id)
 
 
-@router.get("/cards", response_model=None)
+@router.get("/cards", **gives(stripe_shapes.CardList))
 async def list_cards(caller: CallerOf, context: ContextOf, query: Annotated[CardQuery, Query()]) -> dict[str, Any]:
     """Cards, newest first; never their numbers."""
     where = equal(Card, {"status": query.status, "purchase_id": query.purchase_id})
     return await list_rows(context, Card, caller.organization_id, query, answers.card, *where)
 
 
-@router.get("/cards/{id}", response_model=None)
+@router.get("/cards/{id}", **gives(stripe_shapes.CardRowAnswer))
 async def get_card(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """One card."""
     return answers.card(await get_row(context, Card, caller.organization_id, id, "card"))
 
 
-@router.post("/cards/{id}/cancel", response_model=None)
+@router.post("/cards/{id}/cancel", **gives(stripe_shapes.CardRowAnswer, 409))
 async def cancel_card(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Cancel a card for good, and its purchase with it."""
     card = await get_row(context, Card, caller.organization_id, id, "card")
@@ -93,14 +94,14 @@ async def cancel_card(id: str, caller: CallerOf, context: ContextOf) -> dict[str
     return answers.card(await get_row(context, Card, caller.organization_id, id, "card"))
 
 
-@router.post("/cards/{id}/freeze", response_model=None)
+@router.post("/cards/{id}/freeze", **gives(stripe_shapes.CardFreezeAnswer, 409))
 async def freeze_card(id: str, request: Request, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Stop one card at once; it is made inactive at Stripe and can come back."""
     command = FreezeCard(caller.organization_id, id, caller.actor, context.new_id("out"))
     return _frozen(request, await context.till.submit(command, by=caller.authority))
 
 
-@router.post("/cards/{id}/unfreeze", response_model=None)
+@router.post("/cards/{id}/unfreeze", **gives(stripe_shapes.CardFreezeAnswer))
 async def unfreeze_card(id: str, request: Request, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Let a frozen card pay again, if it is still alive and nothing above it is frozen."""
     command = UnfreezeCard(caller.organization_id, id, caller.actor, context.new_id("out"))
@@ -114,7 +115,7 @@ def _frozen(request: Request, answer: CardFrozen | Refusal) -> dict[str, Any]:
     return {**answers.card(done.card), "changed": done.changed}
 
 
-@router.get("/authorizations", response_model=None)
+@router.get("/authorizations", **gives(stripe_shapes.AuthorizationList))
 async def list_authorizations(
     caller: CallerOf, context: ContextOf, query: Annotated[OfPurchaseQuery, Query()]
 ) -> dict[str, Any]:
@@ -124,7 +125,7 @@ async def list_authorizations(
     return answers.listed(page, lambda view: answers.authorization(view.authorization, view.decisions))
 
 
-@router.get("/stripe_transactions", response_model=None)
+@router.get("/stripe_transactions", **gives(shapes.TransactionList))
 async def list_stripe_transactions(
     caller: CallerOf, context: ContextOf, query: Annotated[OfPurchaseQuery, Query()]
 ) -> dict[str, Any]:

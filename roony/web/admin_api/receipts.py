@@ -12,13 +12,14 @@ from roony.core.purchase import Purchase
 from roony.core.receipt import ENDINGS, Receipt
 from roony.store.queries.paging import equal
 from roony.store.queries.receipts import find_content, without_receipt
-from roony.web import answers
+from roony.web import admin_shapes, answers, shapes
 from roony.web.admin_api.lists import get_row, list_rows, wanted
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import found
 from roony.web.receipts import FILES, shown
 from roony.web.schemas import Id, ListQuery
+from roony.web.shape import gives
 
 router = new_part("Receipts")
 
@@ -37,7 +38,7 @@ class MissingQuery(ListQuery):
     project_id: Id | None = None
 
 
-@router.get("/receipts", response_model=None)
+@router.get("/receipts", **gives(admin_shapes.ReceiptList))
 async def list_receipts(
     caller: CallerOf, context: ContextOf, query: Annotated[ReceiptQuery, Query()]
 ) -> dict[str, Any]:
@@ -46,7 +47,7 @@ async def list_receipts(
     return await list_rows(context, Receipt, caller.organization_id, query, shown, *where)
 
 
-@router.get("/receipts/missing", response_model=None)
+@router.get("/receipts/missing", **gives(admin_shapes.MissingReceiptList))
 async def list_missing(caller: CallerOf, context: ContextOf, query: Annotated[MissingQuery, Query()]) -> dict[str, Any]:
     """Settled purchases without any receipt, the oldest first."""
     where = equal(Purchase, {"agent_id": query.agent_id, "project_id": query.project_id})
@@ -54,15 +55,14 @@ async def list_missing(caller: CallerOf, context: ContextOf, query: Annotated[Mi
     return answers.listed(page, _missing)
 
 
-@router.get("/receipts/{id}", response_model=None)
+@router.get("/receipts/{id}", **gives(shapes.ReceiptAnswer))
 async def get_receipt(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """One receipt without its content."""
     return shown(await get_row(context, Receipt, caller.organization_id, id, "receipt"))
 
 
 @router.get(
-    "/receipts/{id}/content", response_model=None,
-    responses={200: {"content": FILES}},
+    "/receipts/{id}/content", response_class=Response, response_model=None, responses={200: {"content": FILES}},
 )  # fmt: skip
 async def get_content(id: str, caller: CallerOf, context: ContextOf) -> Response:
     """The file, as a download: an agent sent it, so no browser is to show it as a page of ours."""

@@ -11,12 +11,13 @@ from roony.core.errors import Refusal
 from roony.core.reconciliation import Reconciliation, parse_since
 from roony.flows.reconciliation import start_by_hand
 from roony.store.queries.paging import equal
-from roony.web import answers
+from roony.web import answers, stripe_shapes
 from roony.web.admin_api.lists import get_row, list_rows
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import Refused, accepted
 from roony.web.schemas import Body, Id, ListQuery
+from roony.web.shape import example, gives
 
 router = new_part("Reconciliations")
 
@@ -25,6 +26,8 @@ _BAD_SINCE = "It must be a past time in RFC 3339 with its offset, or how long ag
 
 class ReconciliationBody(Body):
     """What to compare; nothing is required."""
+
+    model_config = example(since="2h")
 
     since: Annotated[str | None, Field(max_length=40, description="RFC 3339, or 90m, 2h, 7d: all events since")] = None
     connection_id: Id | None = None
@@ -38,7 +41,7 @@ class ReconciliationQuery(ListQuery):
     connection_id: Id | None = None
 
 
-@router.post("/reconciliations", status_code=202, response_model=None)
+@router.post("/reconciliations", **gives(stripe_shapes.ReconciliationsStarted, 404, 409, status=202))
 async def start_reconciliations(
     body: ReconciliationBody, request: Request, caller: CallerOf, context: ContextOf
 ) -> dict[str, Any]:
@@ -52,7 +55,7 @@ async def start_reconciliations(
     return {"data": [answers.reconciliation(run) for run in runs]}
 
 
-@router.get("/reconciliations", response_model=None)
+@router.get("/reconciliations", **gives(stripe_shapes.ReconciliationList))
 async def list_reconciliations(
     caller: CallerOf, context: ContextOf, query: Annotated[ReconciliationQuery, Query()]
 ) -> dict[str, Any]:
@@ -62,7 +65,7 @@ async def list_reconciliations(
     return await list_rows(context, Reconciliation, caller.organization_id, query, answers.reconciliation, *where)
 
 
-@router.get("/reconciliations/{id}", response_model=None)
+@router.get("/reconciliations/{id}", **gives(stripe_shapes.ReconciliationAnswer))
 async def get_reconciliation(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """One run."""
     row = await get_row(context, Reconciliation, caller.organization_id, id, "reconciliation")

@@ -14,7 +14,7 @@ from roony.core.user import User
 from roony.flows.user import CreateUser, UpdateUser
 from roony.store.queries.keys import keys_of_user
 from roony.store.queries.paging import equal
-from roony.web import answers
+from roony.web import admin_shapes, answers
 from roony.web.admin_api.access_keys import key_of, make_key, revoke_key, rotate_key
 from roony.web.admin_api.lists import get_row, list_rows, wanted
 from roony.web.admin_api.part import new_part
@@ -22,6 +22,7 @@ from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted
 from roony.web.key_schemas import KeyBody, RotateBody
 from roony.web.schemas import Body, ListQuery, one_line
+from roony.web.shape import example, gives
 
 router = new_part("Users")
 
@@ -41,6 +42,8 @@ Email = Annotated[str, Field(max_length=254), AfterValidator(one_line), AfterVal
 class UserBody(Body):
     """A user who is to be added."""
 
+    model_config = example(name="Ann", email="ann@example.com", role="approver")
+
     name: Name
     email: Email
     role: Role
@@ -48,6 +51,8 @@ class UserBody(Body):
 
 class UserPatch(Body):
     """What is to change of a user; what is left out stays."""
+
+    model_config = example(role="admin")
 
     name: Name | None = None
     email: Email | None = None
@@ -61,33 +66,33 @@ class UserQuery(ListQuery):
     role: Role | None = None
 
 
-@router.get("/users", response_model=None)
+@router.get("/users", **gives(admin_shapes.UserList))
 async def list_users(caller: CallerOf, context: ContextOf, query: Annotated[UserQuery, Query()]) -> dict[str, Any]:
     """Users, newest first, disabled ones too."""
     return await list_rows(context, User, caller.organization_id, query, _shown, *equal(User, {"role": query.role}))
 
 
-@router.post("/users", status_code=201, response_model=None)
+@router.post("/users", **gives(admin_shapes.UserAnswer, 409, status=201))
 async def create_user(body: UserBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Add a user. `viewer` looks, `approver` also decides, `admin` also changes rules, `owner` may do everything."""
     command = CreateUser(caller.organization_id, context.new_id("usr"), body.name, body.email, body.role, caller.actor)
     return _shown(accepted(await context.till.submit(command, by=caller.authority)))
 
 
-@router.get("/users/{id}", response_model=None)
+@router.get("/users/{id}", **gives(admin_shapes.UserAnswer))
 async def get_user(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """One user."""
     return _shown(await get_row(context, User, caller.organization_id, id, "user"))
 
 
-@router.patch("/users/{id}", response_model=None)
+@router.patch("/users/{id}", **gives(admin_shapes.UserAnswer, 409))
 async def update_user(id: str, body: UserPatch, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Change a user. `disabled` ends all keys of the user at once; the last owner stays an owner."""
     command = UpdateUser(caller.organization_id, id, caller.actor, body.name, body.email, body.role, body.disabled)
     return _shown(accepted(await context.till.submit(command, by=caller.authority)))
 
 
-@router.get("/users/{id}/keys", response_model=None)
+@router.get("/users/{id}/keys", **gives(admin_shapes.AccessKeyList))
 async def list_keys_of_user(
     id: str, caller: CallerOf, context: ContextOf, query: Annotated[ListQuery, Query()]
 ) -> dict[str, Any]:
@@ -97,7 +102,7 @@ async def list_keys_of_user(
     return answers.listed(page, answers.access_key)
 
 
-@router.post("/users/{id}/keys", status_code=201, response_model=None)
+@router.post("/users/{id}/keys", **gives(admin_shapes.AccessKeyMade, 409, status=201))
 async def create_key_of_user(
     id: str, caller: CallerOf, context: ContextOf, body: KeyBody | None = None
 ) -> dict[str, Any]:
@@ -105,7 +110,7 @@ async def create_key_of_user(
     return await make_key(context, caller, "admin", body or KeyBody(), user_id=id)
 
 
-@router.post("/users/{id}/keys/{key_id}/rotate", status_code=201, response_model=None)
+@router.post("/users/{id}/keys/{key_id}/rotate", **gives(admin_shapes.AccessKeyMade, 409, status=201))
 async def rotate_key_of_user(
     id: str, key_id: str, caller: CallerOf, context: ContextOf, body: RotateBody | None = None
 ) -> dict[str, Any]:
@@ -113,7 +118,7 @@ async def rotate_key_of_user(
     return await rotate_key(context, caller, await key_of(context, caller, key_id, user_id=id), body or RotateBody())
 
 
-@router.delete("/users/{id}/keys/{key_id}", response_model=None)
+@router.delete("/users/{id}/keys/{key_id}", **gives(admin_shapes.AccessKeyAnswer, 409))
 async def revoke_key_of_user(id: str, key_id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Revoke a key of the user: it opens nothing from now on."""
     return await revoke_key(context, caller, await key_of(context, caller, key_id, user_id=id))

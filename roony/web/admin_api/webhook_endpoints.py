@@ -24,12 +24,14 @@ from roony.outbound.guard import MAX_URL
 from roony.store import tables
 from roony.store.queries.paging import equal
 from roony.web import notification_answers as answers
+from roony.web import notification_shapes
 from roony.web.admin_api.lists import get_row, list_rows
 from roony.web.admin_api.part import new_part
 from roony.web.answers import time
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import Refused, accepted, refuse
 from roony.web.schemas import Body, Id, ListQuery, LongText
+from roony.web.shape import example, gives
 
 router = new_part("Webhooks to the owner's systems")
 
@@ -47,6 +49,8 @@ Address = Annotated[str, Field(min_length=1, max_length=MAX_URL)]
 class EndpointBody(Body):
     """A receiver. Without types it hears of everything."""
 
+    model_config = example(url="https://example.com/roony", description="Bookkeeping", types=["purchase.settled"])
+
     url: Address
     description: Annotated[LongText, Field(max_length=200)] = ""
     types: Annotated[Types, Field(default_factory=list)]
@@ -54,6 +58,8 @@ class EndpointBody(Body):
 
 class EndpointChange(Body):
     """What is given is changed."""
+
+    model_config = example(status="disabled")
 
     url: Address | None = None
     description: Annotated[LongText, Field(max_length=200)] | None = None
@@ -64,11 +70,15 @@ class EndpointChange(Body):
 class RotateBody(Body):
     """How long the old secret signs beside the new one."""
 
+    model_config = example(overlap_seconds=86_400)
+
     overlap_seconds: Annotated[int, Field(ge=0, le=MAX_OVERLAP)] = DEFAULT_OVERLAP
 
 
 class ReplayBody(Body):
     """From when on."""
+
+    model_config = example(since="2h")
 
     since: Annotated[str, Field(max_length=40, description="RFC 3339, or 90m, 2h, 7d")]
 
@@ -80,14 +90,14 @@ class DeliveryQuery(ListQuery):
     status: Literal["pending", "delivered", "dead", "canceled"] | None = None
 
 
-@router.get("/webhook_endpoints", response_model=None)
+@router.get("/webhook_endpoints", **gives(notification_shapes.EndpointList))
 async def list_endpoints(caller: CallerOf, context: ContextOf, query: Annotated[ListQuery, Query()]) -> dict[str, Any]:
     """Endpoints, newest first."""
     there = tables.webhook_endpoints.c.status != "removed"
     return await list_rows(context, WebhookEndpoint, caller.organization_id, query, answers.endpoint, there)
 
 
-@router.post("/webhook_endpoints", status_code=201, response_model=None)
+@router.post("/webhook_endpoints", **gives(notification_shapes.EndpointWithSecret, 409, status=201))
 async def post_endpoint(body: EndpointBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Name a receiver. Its secret is shown this once; it hears of what happens from now on."""
     made = await create_endpoint(
@@ -102,13 +112,13 @@ async def post_endpoint(body: EndpointBody, caller: CallerOf, context: ContextOf
     return answers.endpoint(*accepted(made))
 
 
-@router.get("/webhook_endpoints/{id}", response_model=None)
+@router.get("/webhook_endpoints/{id}", **gives(notification_shapes.EndpointAnswer))
 async def get_endpoint(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """One endpoint."""
     return answers.endpoint(await _there(context, caller.organization_id, id))
 
 
-@router.patch("/webhook_endpoints/{id}", response_model=None)
+@router.patch("/webhook_endpoints/{id}", **gives(notification_shapes.EndpointAnswer))
 async def change_endpoint(id: str, body: EndpointChange, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Change its address, types or description; disable it, or enable it again from now on."""
     wrong = wrong_url(context, body.url) if body.url is not None else None
@@ -119,14 +129,14 @@ async def change_endpoint(id: str, body: EndpointChange, caller: CallerOf, conte
     return answers.endpoint(accepted(await context.till.submit(command, by=caller.authority)))
 
 
-@router.delete("/webhook_endpoints/{id}", response_model=None)
+@router.delete("/webhook_endpoints/{id}", **gives(notification_shapes.EndpointAnswer))
 async def remove_endpoint(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Remove it for good, with its secret; what waits for it is not sent."""
     command = ChangeEndpoint(caller.organization_id, id, caller.actor, status="removed")
     return answers.endpoint(accepted(await context.till.submit(command, by=caller.authority)))
 
 
-@router.post("/webhook_endpoints/{id}/rotate_secret", response_model=None)
+@router.post("/webhook_endpoints/{id}/rotate_secret", **gives(notification_shapes.EndpointWithSecret, 409))
 async def rotate(id: str, body: RotateBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Sign with a fresh secret, shown this once. Both sign until the overlap is over."""
     org, by = caller.organization_id, caller.authority
@@ -134,14 +144,14 @@ async def rotate(id: str, body: RotateBody, caller: CallerOf, context: ContextOf
     return answers.endpoint(*accepted(made))
 
 
-@router.post("/webhook_endpoints/{id}/test", status_code=202, response_model=None)
+@router.post("/webhook_endpoints/{id}/test", **gives(notification_shapes.DeliveryAnswer, 409, status=202))
 async def send_test(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Send a test; look at the delivery to see how it went."""
     command = SendTest(caller.organization_id, id, context.new_id("whd"), caller.actor)
     return answers.delivery(accepted(await context.till.submit(command, by=caller.authority)))
 
 
-@router.post("/webhook_endpoints/{id}/replay", status_code=202, response_model=None)
+@router.post("/webhook_endpoints/{id}/replay", **gives(notification_shapes.ReplayedDeliveries, 409, status=202))
 async def replay(id: str, body: ReplayBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Send everything again that the endpoint was told since then, under the same ids, the oldest first.
 
@@ -156,7 +166,7 @@ async def replay(id: str, body: ReplayBody, caller: CallerOf, context: ContextOf
     return {"id": id, "replayed": begun, "next_since": time(next_since)}
 
 
-@router.get("/webhook_deliveries", response_model=None)
+@router.get("/webhook_deliveries", **gives(notification_shapes.DeliveryList))
 async def list_deliveries(
     caller: CallerOf, context: ContextOf, query: Annotated[DeliveryQuery, Query()]
 ) -> dict[str, Any]:
@@ -165,13 +175,13 @@ async def list_deliveries(
     return await list_rows(context, NoticeDelivery, caller.organization_id, query, answers.delivery, *where)
 
 
-@router.get("/webhook_deliveries/{id}", response_model=None)
+@router.get("/webhook_deliveries/{id}", **gives(notification_shapes.DeliveryAnswer))
 async def get_delivery(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """One delivery: how often it was tried, and what was answered last."""
     return answers.delivery(await get_row(context, NoticeDelivery, caller.organization_id, id, "delivery"))
 
 
-@router.post("/webhook_deliveries/{id}/replay", status_code=202, response_model=None)
+@router.post("/webhook_deliveries/{id}/replay", **gives(notification_shapes.DeliveryAnswer, status=202))
 async def replay_one(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Send one again, under the same id."""
     command = ReplayDelivery(caller.organization_id, id, caller.actor)
