@@ -10,12 +10,13 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from roony.web.references import NAMES
-from roony.web.shape import ERRORS
+from roony.web.shape import ERRORS, ErrorAnswer
 
 Node = dict[str, Any]
 
 ADMIN = "/api/v1/admin/"
 JSON = "application/json"
+_ERROR = {"$ref": f"#/components/schemas/{ErrorAnswer.__name__}"}
 TAGS = {
     "Agents": "What agents call with a key of their own: ask, follow, get the card, hand in the receipt, see the rules",
     "Organization": "Settings, projects, and the installation looked at",
@@ -82,9 +83,10 @@ def _answers(path: str, operation: Node) -> Node:
     named = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"} & NAMES
     if "path" in sent or (named and path.startswith(ADMIN)):
         statuses.add(404)
-    schema = operation["responses"]["401"]["content"]
-    answers = {status: one for status, one in operation["responses"].items() if status != "422"}
-    answers |= {str(status): {**ERRORS[status], "content": deepcopy(schema)} for status in statuses}
+    statuses |= {int(status) for status in operation["responses"] if status >= "4" and status != "422"}
+    answers = {status: one for status, one in operation["responses"].items() if status < "4"}
+    # An error is JSON, whatever the operation answers else.
+    answers |= {str(status): {**ERRORS[status], "content": {JSON: {"schema": dict(_ERROR)}}} for status in statuses}
     return dict(sorted(answers.items()))
 
 

@@ -103,8 +103,8 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 
 
 def error(status: int) -> dict[int | str, dict[str, Any]]:
-    """An error as a route declares it."""
-    return {status: {"model": ErrorAnswer, **ERRORS[status]}}
+    """An error as a route declares it; the words for it stand in ERRORS."""
+    return {status: {"model": ErrorAnswer}}
 
 
 # What every call behind a key can be answered with. What follows from an operation's path, query and body is added

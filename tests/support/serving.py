@@ -26,6 +26,7 @@ from roony.store.vault import Vault
 from roony.web.app import AppOptions, create_app
 from tests.support.books import Books, Clock, build_tables
 from tests.support.connecting import VAULT_KEY, stripe_gateway
+from tests.support.contract import expect_declared
 
 # Nothing listens there: a test that reaches Stripe by mistake fails at once.
 NO_STRIPE = "http://127.0.0.1:9"
@@ -79,6 +80,10 @@ class Caller:
             assert error["request_id"] == answer.headers["request-id"]
             assert error["code"]
             assert error["message"]
+        if path.startswith("/api/v1"):
+            kind = answer.headers.get("content-type", "")
+            value = answer.json() if kind == "application/json" else None
+            expect_declared(method, path, answer.status_code, kind, value)
         return answer
 
     def get(self, path: str, **more: Any) -> Any:
