@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from roony.core.errors import Refusal
 from roony.core.role import OWNER, may
 
-# Each change of a user looks at all of them.
-MAX_USERS = 500
+# Users who are not disabled, and all there ever were: each change of one looks at all of them.
+MAX_USERS, MAX_USERS_EVER = 500, 1_000
 
 
 class User(NamedTuple):
@@ -35,8 +35,12 @@ def wrong_user(user: User, others: Iterable[User]) -> Refusal | None:
     E-mail addresses are one person's each, whatever their case. The last owner who is not disabled stays one.
     """
     rest = [other for other in others if other.id != user.id]
-    if len(rest) >= MAX_USERS:
-        return Refusal("too_many_users", f"An organization has at most {MAX_USERS} users.", 409)
+    if user.disabled_at is None and sum(other.disabled_at is None for other in rest) >= MAX_USERS:
+        message = f"An organization has at most {MAX_USERS} users who are not disabled. Disable one first."
+        return Refusal("too_many_users", message, 409)
+    if len(rest) >= MAX_USERS_EVER:
+        message = f"An organization keeps at most {MAX_USERS_EVER} users, disabled ones too. Let one of those in again."
+        return Refusal("too_many_users", message, 409)
     for other in rest:
         if other.email.lower() == user.email.lower():
             return Refusal("already_exists", "Another user has this e-mail address.", 409, "email", other.id)

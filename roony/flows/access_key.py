@@ -19,8 +19,8 @@ from roony.store.tables import AccessKey
 KINDS = ("agent", "admin")
 # Characters of the random part that are kept readable, so that a person can tell keys apart.
 _SHOWN = 4
-# Keys of one user that are not over: a user who is disabled loses them all in one commit.
-MAX_KEYS_OF_USER = 20
+# Keys of one user that are not over, since a user who is disabled loses them all in one commit; and of one agent.
+MAX_KEYS_OF_USER = MAX_KEYS_OF_AGENT = 20
 SECOND = 1_000_000
 
 
@@ -81,18 +81,14 @@ class CreateAccessKey(Command[AccessKey | Refusal]):
     user_id: str | None = None
 
     def needs(self, now: int) -> Needs:
-        """The agent, or the user with the keys there are."""
-        if self.user_id is not None:
-            return _needs_of_user(self.organization_id, self.user_id)
-        return Needs(rows=((Agent, self.organization_id, self.agent_id),) if self.agent_id else ())
+        """The agent or the user, with the keys there are."""
+        return _needs_of(self.organization_id, self.agent_id, self.user_id)
 
     def apply(self, book: Book, now: int) -> AccessKey | Refusal:
         """Keeps the hash. Older keys stay valid until they are over."""
         if (self.key.kind == "agent") != (self.agent_id is not None):
             return Refusal("invalid", "An agent key is for one agent, an admin key for none.", 422, "kind")
-        if self.agent_id is not None and book.get(Agent, self.organization_id, self.agent_id) is None:
-            return not_found("agent", self.agent_id)
-        wrong = _wrong_user(book, self.organization_id, self.user_id, now)
+        wrong = _wrong_holder(book, self.organization_id, self.agent_id, self.user_id, now)
         if wrong is not None:
             return wrong
         row = key_row(self.key, self.organization_id, self.agent_id, now, self.user_id)
@@ -116,9 +112,8 @@ class RotateAccessKey(Command[AccessKey | Refusal]):
     actor: str
 
     def needs(self, now: int) -> Needs:
-        """The old key, and its user with the keys there are."""
-        user_id = self.old.user_id
-        needs = _needs_of_user(self.organization_id, user_id) if user_id is not None else Needs()
+        """The old key, and its agent or user with the keys there are."""
+        needs = _needs_of(self.organization_id, self.old.agent_id, self.old.user_id)
         return needs._replace(rows=(*needs.rows, (AccessKey, self.old.hash)))
 
     def apply(self, book: Book, now: int) -> AccessKey | Refusal:
@@ -128,7 +123,7 @@ class RotateAccessKey(Command[AccessKey | Refusal]):
             return Refusal("already_rotated", "This key was rotated already.", 409, id=old.replaced_by)
         if is_over(old, now):
             return Refusal("key_over", "This key is revoked or expired. Make a new one.", 409, id=old.id)
-        wrong = _wrong_user(book, self.organization_id, old.user_id, now)
+        wrong = _wrong_holder(book, self.organization_id, old.agent_id, old.user_id, now)
         if wrong is not None:
             return wrong
         # From here it must succeed: only writes below.
@@ -198,20 +193,36 @@ def described(row: AccessKey) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _needs_of_user(organization_id: str, user_id: str) -> Needs:
-    return Needs(rows=((User, organization_id, user_id),), groups=((AccessKey, organization_id, user_id),))
+def _needs_of(organization_id: str, agent_id: str | None, user_id: str | None) -> Needs:
+    """Whose key it is, with the keys there are; nothing for a key of a program's."""
+    if user_id is not None:
+        return Needs(rows=((User, organization_id, user_id),), groups=((AccessKey, organization_id, user_id),))
+    if agent_id is not None:
+        groups = ((AccessKey, organization_id, agent_id, "agent_id"),)
+        return Needs(rows=((Agent, organization_id, agent_id),), groups=groups)
+    return Needs()
 
 
-def _wrong_user(book: Book, organization_id: str, user_id: str | None, now: int) -> Refusal | None:
-    """What stands against one more key of this user; nothing for a key of nobody's."""
-    if user_id is None:
-        return None
-    user = book.get(User, organization_id, user_id)
-    if user is None:
-        return not_found("user", user_id)
-    if user.disabled_at is not None:
-        return Refusal("user_disabled", "This user is disabled and can have no key.", 409, id=user_id)
-    if sum(not is_over(key, now) for key in book.group(AccessKey, organization_id, user_id)) >= MAX_KEYS_OF_USER:
-        message = f"A user has at most {MAX_KEYS_OF_USER} keys at a time. Revoke one first."
-        return Refusal("too_many_keys", message, 409, id=user_id)
+def _wrong_holder(
+    book: Book, organization_id: str, agent_id: str | None, user_id: str | None, now: int
+) -> Refusal | None:
+    """What stands against one more key of this agent or user; nothing for a key of a program's."""
+    if user_id is not None:
+        user = book.get(User, organization_id, user_id)
+        if user is None:
+            return not_found("user", user_id)
+        if user.disabled_at is not None:
+            return Refusal("user_disabled", "This user is disabled and can have no key.", 409, id=user_id)
+        return _too_many(book.group(AccessKey, organization_id, user_id), "A user", user_id, MAX_KEYS_OF_USER, now)
+    if agent_id is not None:
+        if book.get(Agent, organization_id, agent_id) is None:
+            return not_found("agent", agent_id)
+        keys = book.group(AccessKey, organization_id, agent_id, "agent_id")
+        return _too_many(keys, "An agent", agent_id, MAX_KEYS_OF_AGENT, now)
     return None
+
+
+def _too_many(keys: list[AccessKey], whose: str, id: str, most: int, now: int) -> Refusal | None:
+    if sum(not is_over(key, now) for key in keys) < most:
+        return None
+    return Refusal("too_many_keys", f"{whose} has at most {most} keys at a time. Revoke one first.", 409, id=id)

@@ -29,8 +29,9 @@ PAGE = 500
 MAX_QUEUED = 1_000
 # Pages of what streams missed that are read at the same time: the worker reads in the same threads.
 MAX_CATCHING_UP = 2
-# Streams of one process, and of one key; waiting requests of one process.
-MAX_STREAMS, MAX_STREAMS_EACH, MAX_WATCHES = 1_000, 10, 10_000
+# Streams of one process, and of one key; waiting requests of one process, and of one key.
+MAX_STREAMS, MAX_STREAMS_EACH = 1_000, 10
+MAX_WATCHES, MAX_WATCHES_EACH = 10_000, 200
 
 
 class TooMany(Exception):
@@ -172,7 +173,7 @@ class ChangeFeed:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tails: dict[str, _Tail] = {}
         self._streams: dict[str, int] = {}
-        self._watches = 0
+        self._watches: dict[str, int] = {}
         self._looking: asyncio.Task[None] | None = None
         self._closed = False
         self._catching_up = asyncio.Semaphore(MAX_CATCHING_UP)
@@ -189,11 +190,12 @@ class ChangeFeed:
                     loop.call_soon_threadsafe(self._stir, id)
 
     @asynccontextmanager
-    async def watch(self, organization_id: str, purchase_id: str) -> AsyncIterator[Watch]:
-        """Waits for a purchase. Read it inside: what happens after that is not missed. Raises TooMany."""
-        if self._watches >= MAX_WATCHES:
-            raise TooMany
-        self._watches += 1
+    async def watch(self, organization_id: str, purchase_id: str, who: str) -> AsyncIterator[Watch]:
+        """Waits for a purchase. Read it inside: what happens after that is not missed. Raises TooMany.
+
+        `who` waits, for the limit on how many requests of one may.
+        """
+        _take(self._watches, who, MAX_WATCHES, MAX_WATCHES_EACH)
         watch = Watch()
         tail = self._tail(organization_id)
         tail.watches.setdefault(purchase_id, set()).add(watch)
@@ -203,7 +205,7 @@ class ChangeFeed:
                 watch.wake(over=True)
             yield watch
         finally:
-            self._watches -= 1
+            _give_back(self._watches, who)
             tail.watches[purchase_id].discard(watch)
             if not tail.watches[purchase_id]:
                 del tail.watches[purchase_id]
@@ -214,9 +216,7 @@ class ChangeFeed:
 
         `who` is whose stream it is, for the limit on how many one may have. Raises TooMany, UnknownId.
         """
-        if sum(self._streams.values()) >= MAX_STREAMS or self._streams.get(who, 0) >= MAX_STREAMS_EACH:
-            raise TooMany
-        self._streams[who] = self._streams.get(who, 0) + 1
+        _take(self._streams, who, MAX_STREAMS, MAX_STREAMS_EACH)
         tail = self._tail(organization_id)
         try:
             await self._find_head(tail)
@@ -239,7 +239,7 @@ class ChangeFeed:
     @property
     def waiting(self) -> int:
         """How many requests and streams wait now."""
-        return self._watches + sum(self._streams.values())
+        return sum(self._watches.values()) + sum(self._streams.values())
 
     def close(self) -> None:
         """Everybody is let go: the process ends."""
@@ -298,9 +298,7 @@ class ChangeFeed:
             raise UnknownId(head)
 
     def _leave(self, tail: _Tail, who: str) -> None:
-        self._streams[who] -= 1
-        if not self._streams[who]:
-            del self._streams[who]
+        _give_back(self._streams, who)
         self._release(tail)
 
     def _release(self, tail: _Tail) -> None:
@@ -359,3 +357,16 @@ class ChangeFeed:
                         self._stir(id)
         finally:
             self._looking = None
+
+
+def _take(places: dict[str, int], who: str, most: int, most_each: int) -> None:
+    """One more place for `who`. Raises TooMany."""
+    if sum(places.values()) >= most or places.get(who, 0) >= most_each:
+        raise TooMany
+    places[who] = places.get(who, 0) + 1
+
+
+def _give_back(places: dict[str, int], who: str) -> None:
+    places[who] -= 1
+    if not places[who]:
+        del places[who]

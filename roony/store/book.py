@@ -35,7 +35,7 @@ Row = TypeVar("Row", bound=tuple[Any, ...])
 # Rows that are also looked up in groups: all authorizations of a purchase, all budgets of a scope. The first column is
 # the one meant when none is named.
 GROUPED_BY: dict[type, tuple[str, ...]] = {
-    AccessKey: ("user_id",),
+    AccessKey: ("user_id", "agent_id"),
     Authorization: ("purchase_id",),
     AuthorizationDecision: ("authorization_id",),
     Budget: ("scope_id",),

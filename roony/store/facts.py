@@ -31,16 +31,17 @@ class Needs(NamedTuple):
     discrepancy that leads to one, also brings its card, approval, hold, authorizations, known merchant, agent,
     project, connection and controls, and of a mandate its payments with their holds. `chains` are those whose budgets
     with their current periods are wanted; with `renewals` also those of the mandates found. `groups` are (row type,
-    organization, value), see `book.GROUPED_BY`. Without `holds` the command never moves what a purchase that is paid
-    once holds, and the hold's row is only there if another command of the batch wants it. `linked` are places at which
-    a capture or refund hangs (`linked.Node`): all that hangs together with them comes along, with its purchases and
-    what was found about them, and so does the purchase of each of `stripe_cards`.
+    organization, value), and the column where it is not the first of `book.GROUPED_BY`. Without `holds` the command
+    never moves what a purchase that is paid once holds, and the hold's row is only there if another command of the
+    batch wants it. `linked` are places at which a capture or refund hangs (`linked.Node`): all that hangs together with
+    them comes along, with its purchases and what was found about them, and so does the purchase of each of
+    `stripe_cards`.
     """
 
     rows: tuple[tuple[Any, ...], ...] = ()
     stripe_cards: tuple[StripeCardNeed, ...] = ()
     chains: tuple[Chain, ...] = ()
-    groups: tuple[tuple[type, str, str], ...] = ()
+    groups: tuple[tuple[type, str, str] | tuple[type, str, str, str], ...] = ()
     holds: bool = True
     linked: tuple[Node, ...] = ()
     renewals: bool = False
@@ -113,8 +114,10 @@ class FactLoader:
         for row, keys in wanted.items():
             self._load(book, row, keys)
         for row, columns in GROUPED_BY.items():
-            groups = {(org, value) for need in needs for kind, org, value in need.groups if kind is row}
-            self._load_group(book, row, columns[0], groups)
+            wanted_groups = [group for need in needs for group in need.groups if group[0] is row]
+            for column in columns if wanted_groups else ():
+                keys_of = {group[1:3] for group in wanted_groups if (group[3:] or columns[:1]) == (column,)}
+                self._load_group(book, row, column, keys_of)
         chains = {chain for need in needs for chain in need.chains}
         if any(need.renewals for need in needs):
             chains |= {p.chain for p in found if p.kind == RECURRING}

@@ -348,8 +348,9 @@ access_keys = _table(
     AccessKey,
     "hash",
     Index("access_keys_by_id", "organization_id", "id"),
-    # Read under the lock: an organization keeps all keys its agents ever had, a user has few.
+    # Read under the lock: an organization keeps all keys there ever were, one holder has few.
     Index("access_keys_by_user", "organization_id", "user_id"),
+    Index("access_keys_by_agent", "organization_id", "agent_id"),
 )
 receipts = _table(
     "receipts",

@@ -138,20 +138,24 @@ async def list_purchases(
 
 @router.get("/purchase_intents/{id}", **gives(shapes.PurchaseAnswer))
 async def get_purchase(
-    id: str, agent: AgentOf, context: ContextOf, feed: FeedOf, query: Annotated[WaitQuery, Query()]
-) -> dict[str, Any]:
+    id: str, request: Request, caller: CallerOf, agent: AgentOf, context: ContextOf, feed: FeedOf,
+    query: Annotated[WaitQuery, Query()],
+) -> dict[str, Any]:  # fmt: skip
     """One purchase; with `wait`, once it waits neither for a person nor for its card, or when the time is over."""
     until = time.monotonic() + query.wait
     view = await _own(context, agent, id)
     if query.wait == 0 or view.purchase.status not in _WAITING:
         return answers.purchase(view)
     try:
-        async with feed.watch(agent.organization_id, id) as watch:
+        async with feed.watch(agent.organization_id, id, caller.key_id) as watch:
             view = await _own(context, agent, id)
             while view.purchase.status in _WAITING and await watch.changed(until - time.monotonic()):
                 view = await _own(context, agent, id)
     except TooMany:
-        raise refuse(429, "Too many requests wait now. Ask again in a moment.", retry_after="1") from None
+        message = "Too many requests wait now. Ask again in a moment."
+        raise refuse(429, message, "too_many_waiting", retry_after="1") from None
+    # It may have been taken back meanwhile: then the answer is nobody's.
+    await request.state.check()
     return answers.purchase(view)
 
 

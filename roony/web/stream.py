@@ -93,12 +93,15 @@ async def lines(stream: Stream, check: Callable[[], Awaitable[object]], pause: f
     """The text of a stream: where it begins, what was missed, what happens, and a comment where nothing does.
 
     A comment carries the id too, so that a reader of little news need not read all of the chain again. `check` raises
-    Refused when the key is no longer good: the stream ends, also while it still tells what was missed.
+    Refused when the key is no longer good: the stream ends, also while it still tells what was missed. Nothing that
+    happened after the last look is told without another one.
     """
     yield f": Roony\nretry: {RETRY_MILLISECONDS}\nid: {stream.position}\n\n"
-    checked = time.monotonic()
+    checked, good_until = time.monotonic(), -1
     async for told in _all(stream, pause):
-        if time.monotonic() - checked >= pause:
+        if (told.notices and told.sequence > good_until) or time.monotonic() - checked >= pause:
+            # What is in the chain by now happened while the key was good, if it is.
+            good_until = max(told.sequence, stream.tail.position)
             try:
                 await check()
             except Refused:

@@ -10,11 +10,18 @@ from typing import Any
 import pytest
 
 from roony.core.audit import AuditRecord
-from roony.core.user import MAX_USERS, User
-from roony.flows.access_key import MAX_KEYS_OF_USER, CreateAccessKey, RevokeAccessKey, RotateAccessKey, new_key
+from roony.core.user import MAX_USERS, MAX_USERS_EVER, User
+from roony.flows.access_key import (
+    MAX_KEYS_OF_AGENT,
+    MAX_KEYS_OF_USER,
+    CreateAccessKey,
+    RevokeAccessKey,
+    RotateAccessKey,
+    new_key,
+)
 from roony.flows.user import CreateUser, UpdateUser
 from roony.store.tables import AccessKey
-from tests.support.books import NOW, ORG, Books, open_books
+from tests.support.books import AGENT, NOW, ORG, Books, open_books
 
 
 @pytest.fixture
@@ -128,3 +135,37 @@ def test_users_are_limited(books: Books) -> None:
     assert add(books, "more").code == "too_many_users"
     assert change(books, "1", name="y").name == "y"
     assert change(books, "nobody", name="y").status == 404
+    # One who is disabled makes room for another, and has none any more.
+    change(books, "1", disabled=True)
+    assert add(books, "more").id == "usr_more"
+    assert change(books, "1", disabled=False).code == "too_many_users"
+    assert change(books, "1", name="z").name == "z"
+
+
+def test_all_users_there_ever_were_are_limited(books: Books) -> None:
+    """Nobody is ever taken out of the books: who is not needed any more leaves a place to take over."""
+    gone = (User(ORG, f"usr_{n}", "x", f"{n}@example.com", "viewer", NOW, NOW) for n in range(MAX_USERS_EVER - 1))
+    books.put(*gone)
+    add(books, "last")
+    assert (add(books, "more").code, len(books.rows(User))) == ("too_many_users", MAX_USERS_EVER)
+    assert change(books, "1", name="New", email="new@example.com", disabled=False).disabled_at is None
+
+
+def test_keys_of_an_agent_are_limited(books: Books) -> None:
+    """Those that are over do not count; a rotation makes one more."""
+
+    def make(id: str) -> Any:
+        return books.run(CreateAccessKey(ORG, new_key("agent", id, "x"), "key_owner", AGENT))
+
+    rows = [make(f"key_{number}") for number in range(MAX_KEYS_OF_AGENT)]
+    refused = make("key_more")
+    assert (refused.code, refused.status, refused.id) == ("too_many_keys", 409, AGENT)
+    rotated = books.run(RotateAccessKey(ORG, rows[0], new_key("agent", "key_next", "x"), 60, "key_owner"))
+    assert rotated.code == "too_many_keys"
+    books.run(RevokeAccessKey(ORG, rows[1], "key_owner"))
+    assert (
+        books.run(RotateAccessKey(ORG, rows[0], new_key("agent", "key_next", "x"), 60, "key_owner")).agent_id == AGENT
+    )
+    assert make("key_more").code == "too_many_keys"
+    books.clock.advance(60)
+    assert make("key_more").id == "key_more"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import structlog
 
+from roony.core.agent import Organization
+from roony.core.connection import Connection
 from tests.support.postgres import books_database
 from tests.support.receiver import Receiver
-from tests.support.serving import Company, ServedRoony, serve
+from tests.support.serving import Caller, Company, ServedRoony, serve
 from tests.support.simulator import SimulatorProcess
 from tests.support.tills import DATABASES
 
@@ -72,3 +75,18 @@ def shop(connected: ServedRoony) -> Company:
     made = connected.company("Shop", delivery="raw")
     made.owner.send("POST", "/api/v1/admin/connections", {"kind": "direct"}, 201)
     return made
+
+
+def waiting(roony: ServedRoony, company: Company) -> tuple[Caller, dict[str, Any]]:
+    """An agent and its purchase that waits for a person; no Stripe stands behind the company's connection."""
+    connection = Connection(
+        company.id, f"con_{company.id}", "direct", "active", f"acct_{company.id}", 0, None, "usd", None, 0, 0
+    )
+    row = roony.books.row(Organization, id=company.id)
+    roony.books.put(connection, row._replace(connection_id=connection.id, config_version="connected"))
+    _, agent = company.agent(budgets=[MONTH], controls={"approval_threshold": 0})
+    merchant = {"name": "Figma", "country": "US"}
+    body = {"amount": 1_000, "currency": "usd", "description": "seats", "merchant": merchant}
+    purchase: dict[str, Any] = agent.send("POST", "/api/v1/purchase_intents", body, 201)
+    assert purchase["status"] == "awaiting_approval", purchase
+    return agent, purchase

@@ -17,13 +17,11 @@ import pytest
 from sqlalchemy import update
 
 import roony.web.admin_api
-from roony.core.agent import Organization
-from roony.core.connection import Connection
 from roony.flows.access_key import hash_key
 from roony.store import tables
 from roony.store.writer import Writer
 from tests.support.serving import Caller, Company, ServedRoony
-from tests.web.conftest import MONTH
+from tests.web.conftest import waiting
 from tests.web.test_users import person
 
 ADMIN = "/api/v1/admin"
@@ -54,20 +52,6 @@ def after_the_look(roony: ServedRoony, ask: Callable[[], Any], statement: Any) -
 
 def _key(roony: ServedRoony, caller: Caller) -> Any:
     return update(tables.access_keys).where(tables.access_keys.c.hash == hash_key(str(caller.key)))
-
-
-def waiting(roony: ServedRoony, company: Company) -> str:
-    """The id of an approval that waits; what stands behind its connection is never asked."""
-    connection = Connection(
-        company.id, f"con_{company.id}", "direct", "active", f"acct_{company.id}", 0, None, "usd", None, 0, 0
-    )
-    row = roony.books.row(Organization, id=company.id)
-    roony.books.put(connection, row._replace(connection_id=connection.id, config_version="another"))
-    _, agent = company.agent(budgets=[MONTH], controls={"approval_threshold": 0})
-    merchant = {"name": "Figma", "country": "US"}
-    body = {"amount": 1_000, "currency": "usd", "description": "seats", "merchant": merchant}
-    purchase = agent.send("POST", "/api/v1/purchase_intents", body, 201)
-    return str(purchase["approval"]["id"])
 
 
 @pytest.mark.parametrize(
@@ -111,7 +95,8 @@ def test_what_was_lost_meanwhile_counts(
 def test_it_counts_for_people_keys_rules_and_approvals(
     roony: ServedRoony, company: Company, method: str, path: str, body: dict[str, Any]
 ) -> None:
-    approval = waiting(roony, company)
+    _, purchase = waiting(roony, company)
+    approval = purchase["approval"]["id"]
     owner = roony.caller(company.owner.send("POST", f"{ADMIN}/access_keys", {}, 201)["key"])
     owner.get(f"{ADMIN}/organization")
     head = company.owner.get(f"{ADMIN}/organization")["audit_head"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from roony.web.stream import EventStream, lines
 from tests.support.events import listening, parsed, told
 from tests.support.served import until
 from tests.support.serving import Caller, Company, ServedRoony, serve
-from tests.web.conftest import MONTH
+from tests.web.conftest import MONTH, waiting
 
 ASK = "/api/v1/purchase_intents"
 STREAM, ADMIN_STREAM = "/api/v1/stream", "/api/v1/admin/stream"
@@ -234,6 +236,86 @@ def test_a_revoked_key_ends_its_stream(roony: ServedRoony, company: Company, mon
         assert company.owner.call("DELETE", f"{keys}/{key['id']}").status_code < 300
         assert told(own, 1) == []
         assert next(owners).type is None
+
+
+def test_nothing_that_happened_after_a_key_ended_is_told(roony: ServedRoony, company: Company) -> None:
+    """However long it is until the next sign of life: the next event ends the stream instead."""
+    made, agent = company.agent()
+    keys = f"/api/v1/admin/agents/{made['id']}/keys"
+    [key] = company.owner.get(keys)["data"]
+    beside = roony.caller(company.owner.send("POST", keys, {}, 201)["key"])
+    user = company.owner.send(
+        "POST", "/api/v1/admin/users", {"name": "Ann", "email": "ann@example.com", "role": "viewer"}, 201
+    )  # fmt: skip
+    ann = company.owner.send("POST", f"/api/v1/admin/users/{user['id']}/keys", {}, 201)["key"]
+    with (
+        listening(roony.url, key_of(agent), STREAM) as own,
+        listening(roony.url, key_of(beside), STREAM) as others,
+        listening(roony.url, ann, ADMIN_STREAM) as people,
+    ):
+        for events in (own, others, people):
+            next(events)
+        before = ask(beside, 10)
+        assert [notice["purchase_id"] for events in (own, people) for notice in told(events, 1)] == [before, before]
+        company.owner.send("DELETE", f"{keys}/{key['id']}")
+        company.owner.send("PATCH", f"/api/v1/admin/users/{user['id']}", {"disabled": True})
+        after = ask(beside, 20)
+        assert [notice["purchase_id"] for notice in told(others, 2)] == [before, after]
+        assert (told(own, 1), told(people, 1)) == ([], [])
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
+    """Counts the waits that have begun."""
+    count, changed = threading.Semaphore(0), change_feed.Watch.changed
+
+    async def counted(watch: change_feed.Watch, seconds: float) -> bool:
+        count.release()
+        return await changed(watch, seconds)
+
+    monkeypatch.setattr(change_feed.Watch, "changed", counted)
+    return count
+
+
+def test_a_key_that_ended_while_its_request_waited_gets_no_answer(
+    roony: ServedRoony, company: Company, begun: threading.Semaphore
+) -> None:
+    agent, purchase = waiting(roony, company)
+    keys = f"/api/v1/admin/agents/{purchase['agent_id']}/keys"
+    [key] = company.owner.get(keys)["data"]
+    beside = roony.caller(company.owner.send("POST", keys, {}, 201)["key"])
+    with ThreadPoolExecutor(2) as threads:
+        waits = [threads.submit(who.call, "GET", f"{ASK}/{purchase['id']}?wait=30") for who in (agent, beside)]
+        for _ in waits:
+            assert begun.acquire(timeout=30)
+        company.owner.send("DELETE", f"{keys}/{key['id']}")
+        company.owner.send("POST", f"/api/v1/admin/approvals/{purchase['approval']['id']}/deny", {})
+        ended, good = (wait.result() for wait in waits)
+    assert (ended.status_code, ended.json()["error"]["code"]) == (401, "key_revoked")
+    assert (good.status_code, good.json()["status"]) == (200, "declined")
+
+
+def test_waiting_requests_of_a_key_are_limited(
+    roony: ServedRoony, company: Company, begun: threading.Semaphore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(change_feed, "MAX_WATCHES_EACH", 1)
+    agent, purchase = waiting(roony, company)
+    keys, path = f"/api/v1/admin/agents/{purchase['agent_id']}/keys", f"{ASK}/{purchase['id']}?wait="
+    beside = roony.caller(company.owner.send("POST", keys, {}, 201)["key"])
+    with ThreadPoolExecutor(1) as threads:
+        wait = threads.submit(agent.call, "GET", f"{path}30")
+        assert begun.acquire(timeout=30)
+        more = roony.caller(key_of(agent)).call("GET", f"{path}30")
+        assert (more.status_code, more.json()["error"]["code"]) == (429, "too_many_waiting")
+        assert more.headers["retry-after"] == "1"
+        assert beside.get(f"{path}1")["status"] == agent_status(agent, purchase) == "awaiting_approval"
+        company.owner.send("POST", f"/api/v1/admin/approvals/{purchase['approval']['id']}/deny", {})
+        assert wait.result().json()["status"] == "declined"
+
+
+def agent_status(agent: Caller, purchase: dict[str, Any]) -> str:
+    """Without a wait nothing is limited."""
+    return str(agent.get(f"{ASK}/{purchase['id']}")["status"])
 
 
 def test_a_reader_that_takes_nothing_is_given_up(

@@ -33,9 +33,11 @@ def _people() -> None:
         table.alter_column("approves_since", server_default=None)
     with op.batch_alter_table("approvals") as table:
         table.add_column(sa.Column("decision", sa.Text(), nullable=True))
+    op.create_index("access_keys_by_agent", "access_keys", ["organization_id", "agent_id"])
 
 
 def _people_back() -> None:
+    op.drop_index("access_keys_by_agent", "access_keys")
     with op.batch_alter_table("approvals") as table:
         table.drop_column("decision")
     with op.batch_alter_table("users") as table:
