@@ -23,6 +23,9 @@ class BrokenCaller(Exception):
     """A caller broke a rule of the code, not of the business: a programming error, never shown as a decision."""
 
 
-def not_found(what: str, id: str) -> Refusal:
-    """The refusal for an id that does not exist or belongs to somebody else; both look the same on purpose (P7)."""
-    return Refusal("not_found", f"No {what} with the id {id}.", 404)
+def not_found(what: str, id: str, field: str | None = None) -> Refusal:
+    """The refusal for an id that does not exist or belongs to somebody else; both look the same on purpose (P7).
+
+    `field` is where the id stood, if that was in a body.
+    """
+    return Refusal("not_found", f"No {what} with the id {id}.", 404, field)

@@ -74,6 +74,7 @@ _KINDS = {
     "alert.closed": _Kind("alert.closed", ("kind", "subject")),
     "refund.matched": _Kind("refund.booked", _REFUND),
     "refund.assigned": _Kind("refund.booked", _REFUND),
+    "receipt.kept": _Kind("receipt.filed", ("media_type", "size")),
 }
 _ASKED = _Kind("approval.requested", _APPROVAL, "approval")
 _APPROVED = _Kind("authorization.approved", _ANSWER)

@@ -73,7 +73,7 @@ class UpdateAgent(Command[Agent | Refusal]):
             return not_found("agent", self.agent_id)
         for name, id in self._named():
             if book.get(Project, self.organization_id, id) is None:
-                return Refusal("not_found", f"No project with the id {id}.", 422, name)
+                return not_found("project", id, name)
         own = self.project_id or before.project_id
         more = self.project_ids
         if more is None:

@@ -17,7 +17,7 @@ from roony.core.cardholder import Cardholder
 from roony.core.confirmation import OTHER_CARDS, Confirmation, confirmed, unconfirmed
 from roony.core.connection import Connection, lift, restrictions_of
 from roony.core.control import Control
-from roony.core.errors import Refusal
+from roony.core.errors import Refusal, not_found
 from roony.core.money import CARD_CURRENCIES
 from roony.flows.access_key import NewKey, described, key_row
 from roony.flows.cardholder_choice import check_cardholder, tell_stripe, with_cardholder
@@ -347,7 +347,7 @@ class CreateAgent(Command[Agent | Refusal]):
             return Refusal("already_exists", "There is an agent of this id.", 409, id=self.agent_id)
         for name, id in (("project_id", self.project_id), *(("project_ids", id) for id in self.project_ids)):
             if book.get(Project, self.organization_id, id) is None:
-                return Refusal("not_found", f"No project with the id {id}.", 422, name)
+                return not_found("project", id, name)
         wrong = check_limits(self.budgets)
         control = new_control(self.organization_id, "agent", self.agent_id, self.controls, 1, now)
         if wrong is not None or isinstance(control, Refusal):

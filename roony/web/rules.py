@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from roony.core.agent import Agent, Chain
 from roony.core.control import Control, controls_of, dump
+from roony.core.errors import not_found
 from roony.core.explanation import Binding, Level, explain
 from roony.flows.context import FlowContext
 from roony.store.queries import limits
@@ -16,7 +17,7 @@ from roony.store.queries.organizations import find_organization
 from roony.web import answers, shapes
 from roony.web.agent_api import projects_of
 from roony.web.auth import AGENT_KEY, AgentOf, ContextOf
-from roony.web.errors import refuse
+from roony.web.errors import Refused
 from roony.web.requests import AgentRoute
 from roony.web.schemas import Id, TaskQuery
 from roony.web.sentences import binding_sentence, budget_sentence, sentences
@@ -41,7 +42,7 @@ async def list_controls(agent: AgentOf, context: ContextOf, query: Annotated[Rul
     says, also those of other projects the agent may name; `budgets` what is left.
     """
     if query.project_id is not None and query.project_id not in projects_of(agent):
-        raise refuse(422, "This agent may not buy for that project.", field="project_id")
+        raise Refused(not_found("project", query.project_id, "project_id"))
     return await run_in_threadpool(_explained, context, agent, query)
 
 

@@ -30,7 +30,6 @@ mandate.canceled_at_stripe mandate.completed merchant.alias_learned merchant.for
 organization.created organization.frozen organization.unfrozen organization.unknown_cards_chosen organization.updated
 project.created project.frozen project.unfrozen project.updated purchase.booked purchase.canceled purchase.changed
 purchase.duplicate_refused purchase.raise_declined purchase.raise_refused purchase.raised
-receipt.kept
 reconciliation.ended reconciliation.started refund.queued stripe_transaction.capture stripe_transaction.refund
 user.created user.updated
 webhook_endpoint.changed webhook_endpoint.created webhook_endpoint.disabled webhook_endpoint.replayed
@@ -62,6 +61,7 @@ TOLD = {
     "discrepancy.resolved": "discrepancy.resolved",
     "purchase.asked": "approval.requested",
     "purchase.raise_asked": "approval.requested",
+    "receipt.kept": "receipt.filed",
     "refund.assigned": "refund.booked",
     "refund.matched": "refund.booked",
 }
@@ -120,6 +120,14 @@ def written_actions() -> Iterator[str]:
 def told(action: str, body: dict[str, Any], subject: str = "pur_1") -> tuple[Notice, ...]:
     draft = AuditDraft("org_1", "usr_1", action, subject, body, 17)
     return notices_of(chain_record(draft, 5, GENESIS))
+
+
+def test_a_filed_receipt_is_told_of_its_purchase() -> None:
+    body = {"purchase": "pur_1", "agent": "agt_1", "media_type": "text/plain", "size": 9, "sha256": "ab"}
+    [notice] = told("receipt.kept", body, "rcp_1")
+    assert (notice.type, notice.subject, notice.purchase_id, notice.agent_id, notice.data) == (
+        "receipt.filed", "rcp_1", "pur_1", "agt_1", {"media_type": "text/plain", "size": 9},
+    )  # fmt: skip
 
 
 def test_every_action_has_its_line() -> None:

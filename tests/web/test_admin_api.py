@@ -97,7 +97,7 @@ def test_an_agent_is_renamed_and_moved(shop: Company) -> None:
     assert agent.get(f"/api/v1/purchase_intents/{bought['id']}")["project_id"] == old
     again = agent.send("POST", "/api/v1/purchase_intents", {**BODY, "amount": 1}, 201)
     assert again["project_id"] == new
-    assert agent.refused(422, "POST", "/api/v1/purchase_intents", {**BODY, "project_id": old})["field"] == (
+    assert agent.refused(404, "POST", "/api/v1/purchase_intents", {**BODY, "project_id": old})["field"] == (
         "project_id"
     )
     before = last_record(owner)["sequence"]
@@ -116,7 +116,6 @@ def test_a_project_is_renamed(company: Company) -> None:
 @pytest.mark.parametrize(
     ("where", "body", "field"),
     [
-        ("agents", {"project_id": "prj_none"}, "project_id"), ("agents", {"project_ids": ["prj_none"]}, "project_ids"),
         ("agents", {"name": ""}, "name"), ("agents", {"name": 5}, "name"),
         ("agents", {"id": "agt_2"}, None), ("agents", {"controls": {}}, None), ("agents", {"colour": "red"}, "colour"),
         ("projects", {}, "name"), ("projects", {"frozen_at": None}, None), ("projects", {"name": "a\nb"}, "name"),
@@ -133,6 +132,22 @@ def test_a_change_that_cannot_be_says_so(company: Company, where: str, body: Any
     assert last_record(company.owner)["sequence"] == before
 
 
+@pytest.mark.parametrize("field", ["project_id", "project_ids"])
+def test_a_project_that_is_not_there_is_not_found(company: Company, field: str) -> None:
+    """Like an id in a path, whether an agent is made or changed; nothing is."""
+    made, _ = company.agent()
+    before = last_record(company.owner)["sequence"]
+    given = {field: "prj_none" if field == "project_id" else ["prj_none"]}
+    for method, path, body in (
+        ("POST", "agents", {"name": "x", **given}), ("PATCH", f"agents/{made['id']}", given),
+    ):  # fmt: skip
+        error = company.owner.refused(404, method, f"{ADMIN}/{path}", body)
+        assert (error["code"], error["field"], error["message"]) == (
+            "not_found", field, "No project with the id prj_none.",
+        )  # fmt: skip
+    assert last_record(company.owner)["sequence"] == before
+
+
 def test_an_agent_without_a_project_goes_to_the_first_one(roony: ServedRoony, company: Company) -> None:
     roony.books.clock.advance(1)
     company.owner.send("POST", f"{ADMIN}/projects", {"name": "Later"}, 201)
@@ -143,8 +158,6 @@ def test_an_agent_without_a_project_goes_to_the_first_one(roony: ServedRoony, co
     ("body", "field"),
     [
         ({}, "name"), ({"name": ""}, "name"), ({"name": 5}, "name"), ({"name": "x", "colour": "red"}, "colour"),
-        ({"name": "x", "project_id": "prj_none"}, "project_id"),
-        ({"name": "x", "project_ids": ["prj_no"]}, "project_ids"),
         ({"name": "x", "budgets": [{"period": "year", "limit": 1, "currency": "usd"}]}, "budgets.0.period"),
         ({"name": "x", "budgets": [{"period": "day", "limit": -1, "currency": "usd"}]}, "budgets.0.limit"),
         ({"name": "x", "budgets": [{"period": "day", "limit": 1.0, "currency": "usd"}]}, "budgets.0.limit"),

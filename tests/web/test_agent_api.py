@@ -268,7 +268,7 @@ def test_rules_are_told_of_projects_the_agent_may_name_only(company: Company) ->
     names = [r["control"] for r in agent.get("/api/v1/controls")["merged"]]
     assert "purchase_limit" not in names
     assert agent.get(f"/api/v1/controls?project_id={second}")["merged"][0]["value"] == 7
-    assert agent.refused(422, "GET", f"/api/v1/controls?project_id={third}")["field"] == "project_id"
+    assert agent.refused(404, "GET", f"/api/v1/controls?project_id={third}")["field"] == "project_id"
 
 
 def test_monitor_is_taken_where_the_rules_say_so(company: Company) -> None:
@@ -285,7 +285,7 @@ def test_an_agent_names_only_projects_it_was_given(company: Company) -> None:
     _, agent = company.agent(project_id=company.project_id, project_ids=[second])
     assert agent.send("POST", ASK, body(1), 201)["project_id"] == company.project_id
     assert agent.send("POST", ASK, body(2, project_id=second), 201)["project_id"] == second
-    assert agent.refused(422, "POST", ASK, body(3, project_id=third))["field"] == "project_id"
+    assert agent.refused(404, "POST", ASK, body(3, project_id=third))["field"] == "project_id"
 
 
 def test_transactions_are_the_agent_s_own(roony: ServedRoony, company: Company) -> None:

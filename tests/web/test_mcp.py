@@ -340,6 +340,18 @@ def test_where_a_key_may_be_used_from_holds_for_the_tools(roony: ServedRoony, co
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "address_not_allowed")
 
 
+@pytest.mark.parametrize("claimed", ["203.0.113.7", "127.0.0.1, 203.0.113.7", "203.0.113.7, 127.0.0.1"])
+def test_no_header_gets_around_the_addresses_of_a_key(roony: ServedRoony, company: Company, claimed: str) -> None:
+    """Nobody named a proxy: what a caller says of where it is counts neither at the door nor for what a tool asks."""
+    outside, inside = (limited(roony, company, allowed_addresses=[net]) for net in ("203.0.113.0/24", "127.0.0.0/8"))
+    call = message("tools/call", name="check_budget", arguments={})
+    headers = {**ACCEPT, "MCP-Protocol-Version": "2025-06-18", "X-Forwarded-For": claimed}
+    for body in (call, message("tools/list")):
+        answer = roony.caller(outside).call("POST", PATH, body, headers=headers)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "address_not_allowed")
+    assert not roony.caller(inside).send("POST", PATH, call, headers=headers)["result"].get("isError")
+
+
 @pytest.mark.parametrize(
     ("header", "value", "status"),
     [

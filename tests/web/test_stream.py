@@ -256,11 +256,11 @@ def test_nothing_that_happened_after_a_key_ended_is_told(roony: ServedRoony, com
         for events in (own, others, people):
             next(events)
         before = ask(beside, 10)
-        assert [notice["purchase_id"] for events in (own, people) for notice in told(events, 1)] == [before, before]
+        assert [event.data["purchase_id"] for events in (own, people) for event in told(events, 1)] == [before, before]
         company.owner.send("DELETE", f"{keys}/{key['id']}")
         company.owner.send("PATCH", f"/api/v1/admin/users/{user['id']}", {"disabled": True})
         after = ask(beside, 20)
-        assert [notice["purchase_id"] for notice in told(others, 2)] == [before, after]
+        assert [event.data["purchase_id"] for event in told(others, 2)] == [before, after]
         assert (told(own, 1), told(people, 1)) == ([], [])
 
 
