@@ -60,11 +60,11 @@ def request_purchase(
 
     A decision is an answer, not an error: look at `status` (`ready`, `issuing`, `awaiting_approval`, `declined`).
     `idempotency_key` names the wish: the same key and wish is the same purchase, however often it is asked for, also in
-    another process. After `Unreachable` whether it was bought is not known: call again with the same key and wish, which
-    answers that purchase or makes it now. Without one, a key is made for this call and its retries alone: a call after
-    `Unreachable` is then another wish, which `possible_duplicate` stops while the purchase is new. Card numbers come with the first answer
-    alone, and only where they are delivered in clear. Raises RoonyError, such as `possible_duplicate` with the `id` of
-    the purchase that is there already.
+    another process. After `Unreachable` nobody knows whether it was bought: call again with the same key and wish, which
+    answers that purchase or makes it now. Without one, a key is made for this call and its retries; another call is
+    another wish then, which `possible_duplicate` stops only while the purchase is new. Card numbers come with the first
+    answer alone, and only where they are delivered in clear. Raises RoonyError, such as `possible_duplicate` with the
+    `id` of the purchase that is there already.
     """
     body = _ask_body(amount, currency, merchant, description, project_id, task_id, merchant_lock, allow_duplicate,
                      recurring, metadata)  # fmt: skip
