@@ -60,7 +60,7 @@ def request_purchase(
 
     A decision is an answer, not an error: look at `status` (`ready`, `issuing`, `awaiting_approval`, `declined`).
     `idempotency_key` names the wish: the same key and wish is the same purchase, however often it is asked for, also in
-    another process. After `Unreachable` nobody knows whether it was bought: call again with the same key and wish, which
+    another process. After `Unreachable` nobody knows if it was bought: call again with the same key and wish, which
     answers that purchase or makes it now. Without one, a key is made for this call and its retries; another call is
     another wish then, which `possible_duplicate` stops only while the purchase is new. Card numbers come with the first
     answer alone, and only where they are delivered in clear. Raises RoonyError, such as `possible_duplicate` with the
