@@ -95,7 +95,7 @@ def versions(
 
 @app.command("set")
 def set_controls(
-    fields: list[str] = typer.Argument(help="Such as purchase_limit=50000 allowed_countries=US,CA; NAME=none."),
+    fields: list[str] = typer.Argument(None, help="Such as purchase_limit=50000 allowed_countries=US,CA; NAME=none."),
     scope: str | None = typer.Option(None, help=SCOPE_HELP),
     replace: bool = typer.Option(False, "--replace", help="Take off all that is not named here."),
     url: str = UrlOption,
@@ -105,7 +105,9 @@ def set_controls(
     from roony.cli.budget import scope_of
 
     remote, where = owner(url), scope_of(scope)
-    given: dict[str, Any] = dict(map(_field, fields))
+    if not fields and not replace:
+        raise typer.BadParameter("Name a control, such as purchase_limit=50000; --replace alone takes all off.")
+    given: dict[str, Any] = dict(map(_field, fields or ()))
     body: dict[str, Any] = {**where}
     if not replace:
         there, version = _controls_of(remote, where)

@@ -10,7 +10,7 @@ from roony.core.budget import have_room
 from roony.core.connection import Connection
 from roony.core.control import Controls, blocked_merchant, category_passes, country_passes
 from roony.core.merchant import Merchant
-from roony.core.merchant_check import is_approved_merchant, still_allowed
+from roony.core.merchant_check import is_approved_merchant, is_monitored, still_allowed
 
 if TYPE_CHECKING:
     from roony.core.budget import Budget
@@ -223,7 +223,7 @@ def judge(request: AuthorizationRequest, facts: AuthorizationFacts, now: int) ->
         if _is_blocked(request, facts.controls):
             return _decline("MERCHANT_MISMATCH")
         if not _merchant_fits(request, facts):
-            if facts.purchase.merchant_lock == "strict":
+            if not is_monitored(facts.purchase.merchant_lock, facts.controls):
                 return _decline("MERCHANT_MISMATCH")
             flags = ("merchant_mismatch",)
     if facts.mandate is None:

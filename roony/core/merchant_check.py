@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from roony.core.control import Controls
+from roony.core.control import Controls, strictest
 from roony.core.merchant import Merchant, match, stands_alone
 
 
@@ -35,6 +35,14 @@ def names_merchant(names: tuple[str, ...], descriptor: str, places: tuple[str, .
 def is_alias(aliases: tuple[str, ...], descriptor: str, places: tuple[str, ...]) -> bool:
     """True if a descriptor is one of these learned names; what stands before a star is none by itself."""
     return match(aliases, descriptor, noise=places, before_star=False).matched
+
+
+def is_monitored(lock: str, controls: Iterable[Controls]) -> bool:
+    """True if another merchant is only flagged: the purchase was granted so, and the rules of now still say so.
+
+    A lock that the owner makes stricter counts for purchases under way as well, as every other rule of a payment does.
+    """
+    return lock == "monitor" == strictest(tuple(controls)).merchant_lock
 
 
 def still_allowed(controls: Iterable[Controls], amount: int, approved: Merchant | None) -> bool:

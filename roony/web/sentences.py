@@ -50,7 +50,7 @@ def _and(names: list[str]) -> str:
 
 def _names(values: Iterable[str]) -> str:
     names = list(values)
-    return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+    return (", ".join(names[:_SHOWN]) or "none") + (", …" if len(names) > _SHOWN else "")
 
 
 def _categories(codes: Iterable[str]) -> str:

@@ -260,10 +260,23 @@ def test_room(line: tuple[Any, ...]) -> None:
     assert verdict == expected
 
 
-def test_monitoring_lets_another_merchant_by_and_says_so() -> None:
-    watched = PURCHASE._replace(merchant_lock="monitor")
-    asked = request(merchant=FIGMA._replace(name="EVIL"))
-    assert judge(asked, facts(purchase=watched), NOW) == Verdict(True, 10_000, None, ("merchant_mismatch",))
+@pytest.mark.parametrize(
+    ("granted", "now", "approved"),
+    [
+        pytest.param("monitor", ["monitor"], True, id="still monitored"),
+        pytest.param("monitor", ["monitor", "strict"], False, id="one level is strict since"),
+        pytest.param("monitor", [None], False, id="nobody says monitor any more"),
+        pytest.param("strict", ["monitor"], False, id="what was strict at the ask stays strict"),
+    ],
+)
+def test_monitoring_lets_another_merchant_by_as_long_as_all_rules_do(
+    granted: str, now: list[str | None], approved: bool
+) -> None:
+    watched = PURCHASE._replace(merchant_lock=granted)
+    rules = tuple(scoped for word in now for scoped in controls(merchant_lock=word))
+    found = judge(request(merchant=FIGMA._replace(name="EVIL")), facts(purchase=watched, controls=rules), NOW)
+    by, declined = Verdict(True, 10_000, None, ("merchant_mismatch",)), Verdict(False, 0, "MERCHANT_MISMATCH")
+    assert found == (by if approved else declined)
 
 
 def test_a_blocked_merchant_stays_blocked_while_monitoring() -> None:

@@ -165,50 +165,6 @@ def test_each_payment_of_a_mandate_must_fit_into_its_task(books: Books) -> None:
     all_is_well(books)
 
 
-LEVELS = [(ONE, "task"), (EVERY, "task"), (AGENT, "agent"), (PROJECT, "project"), (ORG, "organization")]
-RULES: list[tuple[str, Any, Any, str]] = [
-    ("purchase_limit", 9_999, 10_000, "OVER_PURCHASE_LIMIT"),
-    ("approval_threshold", 9_999, 10_000, "APPROVAL_OVER_THRESHOLD"),
-    ("approve_new_merchants", True, False, "APPROVAL_NEW_MERCHANT"),
-    ("approve_categories", ["software"], ["travel"], "APPROVAL_CATEGORY"),
-    ("allowed_merchants", ["Notion"], ["Figma", "Notion"], "MERCHANT_NOT_ALLOWED"),
-    ("blocked_merchants", ["figma"], ["Fig"], "MERCHANT_BLOCKED"),
-    ("allowed_categories", ["travel"], ["5734"], "CATEGORY_BLOCKED"),
-    ("blocked_categories", ["computer_software_stores"], ["never"], "CATEGORY_BLOCKED"),
-    ("allowed_countries", ["CA"], ["CA", "US"], "COUNTRY_BLOCKED"),
-    ("blocked_countries", ["US"], ["CA"], "COUNTRY_BLOCKED"),
-    ("velocity_count", 0, 1, "VELOCITY_EXCEEDED"),
-    ("velocity_amount", 9_999, 10_000, "VELOCITY_EXCEEDED"),
-    ("active_hours", {"days": ["tue"], "from": "00:00", "to": "24:00"}, {"from": "00:00", "to": "24:00"},
-     "OUTSIDE_ACTIVE_HOURS"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("rule", RULES, ids=[rule[0] for rule in RULES])
-def test_every_rule_binds_from_every_level(rule: tuple[str, Any, Any, str]) -> None:
-    """The strict one at one level, the loose one at all others: the strictest wins and says where it comes from."""
-    name, strict, loose, code = rule
-    for strict_id, strict_scope in LEVELS:
-        books = MemoryBooks()
-        for scope_id, scope in LEVELS:
-            control(books, scope_id, scope, **{name: strict if scope_id == strict_id else loose})
-        answer = books.ask(10_000, task="trip")
-        assert verdict(answer)[1:] == [f"{code} {strict_scope}"], strict_id
-    books = MemoryBooks()
-    for scope_id, scope in LEVELS:
-        control(books, scope_id, scope, **{name: loose})
-    assert verdict(books.ask(10_000, task="trip")) == ["approved"]
-
-
-def test_tolerance_lock_and_life_of_the_card_come_from_the_strictest_level(books: Books) -> None:
-    control(books, AGENT, "agent", tolerance_amount=500, card_ttl_seconds=600, merchant_lock="monitor")
-    control(books, EVERY, tolerance_amount=200, card_ttl_seconds=900, merchant_lock="monitor")
-    control(books, ONE, tolerance_amount=300, card_ttl_seconds=120, merchant_lock="strict")
-    purchase = books.ready(1_000, task="trip")
-    assert (purchase.hold_amount, purchase.merchant_lock) == (1_200, "strict")
-    assert books.ready(1_000, "B").merchant_lock == "monitor"
-
-
 def test_the_rules_of_a_task_count_when_the_network_asks(books: Books) -> None:
     purchase = books.ready(1_000, task="trip")
     control(books, ONE, blocked_countries=["US"])
