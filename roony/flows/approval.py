@@ -118,7 +118,9 @@ class Approve(Command[Approved | Refusal]):
         if isinstance(last, Refusal):
             return last
         # From here it must succeed: only writes below.
-        kept = decision_json(book, purchase.chain, ask, decision, facts, now)
+        kept = decision_json(
+            book, purchase.chain, ask, decision, facts, now, purchase if decision.verdict == "declined" else None
+        )
         yes = Yes(self.approver, self._amount, self.note, decision, kept)
         if decision.verdict == "declined":
             return self._refused(book, approval, purchase, yes, now)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from roony.core.decision import Decision, decide
 from roony.core.errors import Refusal
 from roony.flows.purchase import AskPurchase, facts_of
-from roony.flows.strictness import loosens
+from roony.core.strictness import loosens
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs

@@ -20,7 +20,7 @@ from roony.flows.movement import audit, place_hold
 from roony.flows.rules import budgets_of, controls_above, decision_json
 from roony.flows.scope import cardholder_scope
 from roony.flows.snapshot import snapshot
-from roony.flows.strictness import loosens
+from roony.core.strictness import loosens
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs

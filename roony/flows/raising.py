@@ -252,7 +252,7 @@ def _lift(
         amount=amount,
         hold_amount=decision.hold_amount,
         fingerprint=fingerprint(purchase.task_id, purchase.merchant_key, amount, purchase.currency),
-        decision=decision_json(book, purchase.chain, ask, decision, facts, now),
+        decision=decision_json(book, purchase.chain, ask, decision, facts, now, purchase),
         failure=None,
     )
     purchase = place_hold(book, purchase, ids.hold, now)

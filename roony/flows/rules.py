@@ -9,7 +9,8 @@ from roony.core.agent import Chain
 from roony.core.budget import Budget, period_start
 from roony.core.control import EMPTY, Control, Controls, controls_of
 from roony.core.decision import Ask, Decision, Facts
-from roony.core.inputs import inputs_of
+from roony.core.inputs import inputs_of, with_earlier
+from roony.core.purchase import Purchase
 from roony.store.book import Book
 from roony.store.facts import budgets_above
 
@@ -48,17 +49,20 @@ def keep_task_budgets(book: Book, above: Chain, budgets: list[Budget], now: int)
             book.put(budget._replace(limit_amount=None, created_at=now))
 
 
-def decision_json(book: Book, above: Chain, ask: Ask, decision: Decision, facts: Facts, now: int) -> str:
-    """The decision with its inputs and control versions, so that it can be explained and replayed (section 6)."""
+def decision_json(
+    book: Book, above: Chain, ask: Ask, decision: Decision, facts: Facts, now: int, replaced: Purchase | None = None
+) -> str:
+    """The decision with its inputs and control versions, so that it can be explained and replayed (section 6).
+
+    `replaced` is the purchase whose decision it takes the place of: the one made at its ask is kept within it.
+    """
     rows = [book.get(Control, above.organization_id, scope_id) for _, scope_id in above.scopes]
     versions = {row.scope_id: row.version for row in rows if row is not None}
-    return json.dumps(
-        {
-            "verdict": decision.verdict,
-            "reasons": [
-                {"code": r.code, "message": r.message, **({"scope": r.scope} if r.scope else {})}
-                for r in decision.reasons
-            ],
-            "inputs": inputs_of(ask, facts, versions, now),
-        }
-    )
+    kept = {
+        "verdict": decision.verdict,
+        "reasons": [
+            {"code": r.code, "message": r.message, **({"scope": r.scope} if r.scope else {})} for r in decision.reasons
+        ],
+        "inputs": inputs_of(ask, facts, versions, now),
+    }
+    return json.dumps(with_earlier(kept, replaced.decision, replaced.created_at, now) if replaced else kept)
