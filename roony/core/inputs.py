@@ -14,7 +14,7 @@ from roony.core.decision import Ask, Facts
 from roony.core.merchant import Merchant
 from roony.core.purchase import Recurring
 
-_Row = TypeVar("_Row", bound=NamedTuple)
+_Member = TypeVar("_Member", Project, Agent)
 
 
 def inputs_of(ask: Ask, facts: Facts, versions: dict[str, int], now: int) -> dict[str, Any]:
@@ -84,13 +84,13 @@ def read_inputs(said: dict[str, Any]) -> Inputs | None:
         asked["merchant_lock"], Recurring(*asked["recurring"]) if asked["recurring"] else None,
     )  # fmt: skip
     facts = Facts(
-        organization=_blank(Organization)._replace(
+        organization=_BLANK[Organization]._replace(
             currency=organization["currency"], time_zone=organization["time_zone"],
             unbudgeted=int(organization["unbudgeted"]), frozen_at=1 if organization["frozen"] else None,
         ),
         project=_member(Project, said["project"]),
         agent=_member(Agent, said["agent"]),
-        connection=_blank(Connection)._replace(
+        connection=_BLANK[Connection]._replace(
             id=connection["id"], status=connection["status"], currency=connection["currency"],
             catching_up_since=None if connection["approves"] else 1,
         ) if connection else None,
@@ -103,15 +103,17 @@ def read_inputs(said: dict[str, Any]) -> Inputs | None:
     return Inputs(ask, facts, said["at"])
 
 
-def _member(row: type[_Row], said: dict[str, Any] | None) -> _Row | None:
-    return _blank(row)._replace(frozen_at=1 if said["frozen"] else None) if said else None  # type: ignore[call-arg]
+def _member(row: type[_Member], said: dict[str, Any] | None) -> _Member | None:
+    member: _Member | None = _BLANK[row]._replace(frozen_at=1 if said["frozen"] else None) if said else None
+    return member
 
 
 def _budget(row: dict[str, Any]) -> Budget:
-    return _blank(Budget)._replace(
+    budget: Budget = _BLANK[Budget]._replace(
         id=row["id"], scope=row["scope"], scope_id=row["scope_id"], currency=row["currency"], period=row["period"],
         limit_amount=row["limit"],
     )  # fmt: skip
+    return budget
 
 
 @lru_cache(maxsize=4_096)
@@ -119,8 +121,7 @@ def _controls(text: str) -> Controls:
     return parse_controls(json.loads(text))
 
 
-@lru_cache(maxsize=16)
-def _blank(row: type[_Row]) -> _Row:
+def _make_blank(row: type) -> Any:
     hints = get_type_hints(row)
     return row(**{name: None if type(None) in get_args(hint) else hint() for name, hint in hints.items()})
 
@@ -138,3 +139,6 @@ def _connection(connection: Connection) -> dict[str, Any]:
         "id": connection.id, "status": connection.status, "currency": connection.currency,
         "approves": connection.approves,
     }  # fmt: skip
+
+
+_BLANK = {row: _make_blank(row) for row in (Agent, Budget, Connection, Organization, Project)}

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from roony.core.decision import Decision, decide
 from roony.core.errors import Refusal
-from roony.flows.purchase import AskPurchase, facts_of
 from roony.core.strictness import loosens
+from roony.flows.purchase import AskPurchase, facts_of
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs

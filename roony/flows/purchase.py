@@ -16,11 +16,11 @@ from roony.core.decision import DEFAULT_DUPLICATE_WINDOW_SECONDS, Ask, Decision,
 from roony.core.errors import Refusal
 from roony.core.merchant import normalise
 from roony.core.purchase import HOUR, RECURRING, KeptKey, Purchase, RecentPurchase, Velocity, fingerprint
+from roony.core.strictness import loosens
 from roony.flows.movement import audit, place_hold
 from roony.flows.rules import budgets_of, controls_above, decision_json
 from roony.flows.scope import cardholder_scope
 from roony.flows.snapshot import snapshot
-from roony.core.strictness import loosens
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
