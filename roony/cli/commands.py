@@ -33,6 +33,7 @@ from roony.cli.doctor import doctor
 from roony.cli.freeze import freeze, unfreeze
 from roony.cli.mcp import mcp
 from roony.cli.reconcile import reconcile
+from roony.cli.replay import replay
 from roony.cli.serve import serve
 from roony.cli.simulator import simulator
 from roony.cli.worker import worker
@@ -45,7 +46,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
-for command in (demo, serve, worker, simulator, init, migrate, freeze, unfreeze, reconcile, doctor, mcp, bench):
+for command in (demo, serve, worker, simulator, init, migrate, freeze, unfreeze, reconcile, replay, doctor, mcp, bench):
     app.command()(command)
 for name, group in (
     ("purchase", purchase.app),

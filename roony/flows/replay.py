@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement
@@ -21,7 +21,6 @@ from roony.core.replay.course import Course
 from roony.core.replay.past import PastPurchase
 from roony.core.replay.report import Report
 from roony.core.rulebook import Document, WrongRules, targets
-from roony.flows.context import FlowContext
 from roony.flows.rulebook import TOO_MANY_SCOPES
 from roony.store.database import Database
 from roony.store.queries.organizations import find_organization
@@ -56,15 +55,14 @@ class TooLong(Exception):
 
 
 def prepare_replay(
-    context: FlowContext, organization_id: str, document: Document, since: int, until: int
+    database: Database, organization_id: str, document: Document, since: int, until: int, new_id: Callable[[str], str]
 ) -> Replay | Refusal:
     """Checks the document and that there is not too much to read. Blocks: cold reads."""
-    database = context.database
     book = read_rulebook(database, organization_id)
     if book is None:
         return TOO_MANY_SCOPES
     try:
-        listed = targets(book, document, context.new_id)
+        listed = targets(book, document, new_id)
     except WrongRules as wrong:
         code = "not_found" if wrong.status == 404 else "invalid"
         return Refusal(code, wrong.message, wrong.status, f"rules.{wrong.path}")

@@ -100,6 +100,7 @@ read    GET    /receipts/{id}/content
 read    GET    /reconciliations
 change  POST   /reconciliations
 read    GET    /reconciliations/{id}
+read    POST   /replay
 read    GET    /rules
 change  PUT    /rules
 read    GET    /stream

@@ -37,6 +37,7 @@ from tests.random.ground import AGENTS, BLOWS, LIMITS, NO_ANSWER, TOLERANCE, Gro
 from tests.random.keeping import keep
 from tests.random.model import CHECK, SECOND, Line, Model, Moved, Payment, Wish, begin
 from tests.random.network import MERCHANTS, Event, Network, NetworkAuthorization, NetworkCard
+from tests.random.replaying import check_replay
 from tests.random.watch import Counts, Watch, plain
 from tests.support.books import CONNECTION, ORG
 from tests.support.promises import MONEY
@@ -637,6 +638,7 @@ class CompanyMachine(RuleBasedStateMachine):
                 self._catch_up(lists=True)
                 self._converge()
                 self._compare()
+                check_replay(self.ground, self.counts)
         finally:
             self.ground.end()
 

@@ -62,3 +62,4 @@ def test_random_companies_keep_every_promise_on_a_database(ground: Ground) -> No
     run(ground, SEED, 7, 50, counts)
     assert counts.crashes > 5
     assert counts.approvals > 10
+    assert counts.words["decisions replayed"] > 100

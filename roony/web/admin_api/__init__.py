@@ -22,6 +22,7 @@ from roony.web.admin_api import (
     purchases,
     receipts,
     reconciliations,
+    replay,
     rules,
     stream,
     users,
@@ -31,6 +32,6 @@ from roony.web.admin_api import (
 PARTS = (
     organization, agents, limits, rules, approvals, connections, cardholders, purchases, merchants, discrepancies,
     disputes, events, reconciliations, audit, alerts, doctor, freezes, keys, access_keys, stream, users,
-    webhook_endpoints, receipts,
+    webhook_endpoints, receipts, replay,
 )  # fmt: skip
 routes = [route for part in PARTS for route in part.router.routes]

@@ -1,0 +1,124 @@
+"""Replays: what recorded purchases would have become under other rules; nothing is written and nothing is held up."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from fastapi import Request
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from roony.core.decision import Reason
+from roony.core.reconciliation import parse_since
+from roony.core.replay.course import Outcome
+from roony.core.replay.report import Report, Sum
+from roony.flows.replay import Replay, TooLong, prepare_replay, run_replay, too_long
+from roony.web import answers
+from roony.web.admin_api.part import new_part
+from roony.web.auth import CallerOf, ContextOf
+from roony.web.errors import Refused, accepted, error_answer, refuse, request_id_of
+from roony.web.rule_schemas import RulesBody
+from roony.web.schemas import Body
+
+router = new_part("Budgets and controls")
+
+LINES = "application/x-ndjson"
+_BAD_SINCE = "It must be a past time in RFC 3339 with its offset, or how long ago, like 90m, 2h or 7d."
+# One at a time in a process: it computes all the while, and authorizations are to be answered beside it.
+_ONE = threading.Lock()
+
+
+class ReplayRulesBody(Body):
+    """Which rules, over which purchases."""
+
+    since: Annotated[str, Field(max_length=40, description="RFC 3339, or 90m, 2h, 7d: purchases asked for since")]
+    rules: Annotated[
+        RulesBody, Field(description="The document of `GET /rules`, changed; what it does not list is as it was")
+    ]
+
+
+@router.post("/replay", response_model=None, responses={200: {"content": {LINES: {"schema": {"type": "string"}}}}})
+async def replay_rules(body: ReplayRulesBody, request: Request, caller: CallerOf, context: ContextOf) -> Response:
+    """Decide the purchases since then again under other controls and budgets, and say what would have changed.
+
+    Nothing is written. With `Accept: application/x-ndjson` a line is sent after every page read, `{"read", "of"}`, and
+    as the last one the answer, or the error of a replay that took too long.
+    """
+    until = context.clock()
+    since = parse_since(body.since, until)
+    if since is None:
+        raise refuse(422, _BAD_SINCE, field="since")
+    document = body.rules.model_dump(exclude_unset=True)
+    prepared = await run_in_threadpool(
+        prepare_replay, context.database, caller.organization_id, document, since, until, context.new_id
+    )
+    replay = accepted(prepared)
+    if not _ONE.acquire(blocking=False):
+        raise refuse(429, "Another replay is running here. Try again when it is done.", "replay_running")
+    lines = _lines(replay, request_id_of(request))
+    if LINES in request.headers.get("accept", ""):
+        return StreamingResponse(lines, media_type=LINES, headers={"x-accel-buffering": "no"})
+    return await run_in_threadpool(_last, lines)
+
+
+def _lines(replay: Replay, request_id: str) -> Iterator[str]:
+    """A line for each page, then the answer; gives the place of the one replay back however it ends."""
+    report = Report()
+    try:
+        for read in run_replay(replay, report):
+            yield _line({"read": read, "of": replay.purchases})
+        yield _line(_answer(replay, report))
+    except TooLong:
+        yield bytes(error_answer(too_long(), request_id).body).decode() + "\n"
+    finally:
+        _ONE.release()
+
+
+def _last(lines: Iterator[str]) -> Response:
+    """The answer as one JSON value. Raises Refused for a replay that took too long."""
+    [text] = deque(lines, maxlen=1)
+    answer = json.loads(text)
+    if "error" in answer:
+        raise Refused(too_long())
+    return JSONResponse(answer)
+
+
+def _line(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False) + "\n"
+
+
+def _answer(replay: Replay, report: Report) -> dict[str, Any]:
+    return {
+        "since": answers.time(replay.rules.since), "until": answers.time(replay.until), "decisions": report.decisions,
+        "unchanged": report.unchanged, "changed": report.changed, "cannot_be_told": dict(report.untold),
+        "sums": [_sum(each) for each in report.sums],
+        "agents": [
+            {"agent_id": id, "name": replay.agents.get(id, ""), "sums": [_sum(each) for each in sums]}
+            for id, sums in report.by_agent.items()
+        ],
+        "changes": [_change(outcome) for outcome in report.shown],
+        "changes_left_off": report.changed - len(report.shown), "new": replay.new,
+    }  # fmt: skip
+
+
+def _sum(row: Sum) -> dict[str, Any]:
+    return row._asdict()
+
+
+def _change(outcome: Outcome) -> dict[str, Any]:
+    past = outcome.purchase
+    return {
+        "purchase_id": past.id, "agent_id": past.chain.agent_id, "step": outcome.step, "at": answers.time(outcome.at),
+        "merchant": past.merchant, "amount": outcome.amount, "currency": past.currency,
+        "before": {"verdict": outcome.before, "reasons": _reasons(outcome.before_reasons)},
+        "after": {"verdict": outcome.after, "reasons": _reasons(outcome.after_reasons)},
+    }  # fmt: skip
+
+
+def _reasons(reasons: tuple[Reason, ...]) -> list[dict[str, Any]]:
+    return [{"code": r.code, "message": r.message, **({"scope": r.scope} if r.scope else {})} for r in reasons]
