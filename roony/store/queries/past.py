@@ -35,8 +35,8 @@ class Use(NamedTuple):
 
 
 def asked_since(since: int, until: int) -> ColumnElement[bool]:
-    """Purchases asked for from `since` on, before `until`."""
-    return and_(purchases.c.created_at >= since, purchases.c.created_at < until)
+    """Purchases asked for from `since` to `until`."""
+    return and_(purchases.c.created_at >= since, purchases.c.created_at <= until)
 
 
 def asked_before(since: int, window: int, waiting: int) -> ColumnElement[bool]:

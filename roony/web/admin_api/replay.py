@@ -37,9 +37,7 @@ class ReplayRulesBody(Body):
     """Which rules, over which purchases."""
 
     since: Annotated[str, Field(max_length=40, description="RFC 3339, or 90m, 2h, 7d: purchases asked for since")]
-    rules: Annotated[
-        RulesBody, Field(description="The document of `GET /rules`, changed; what it does not list is as it was")
-    ]
+    rules: Annotated[RulesBody, Field(description="The document of `GET /rules`, changed; the rest is as it was")]
 
 
 @router.post("/replay", response_model=None, responses={200: {"content": {LINES: {"schema": {"type": "string"}}}}})
