@@ -44,10 +44,12 @@ class _Kind(NamedTuple):
 
 _APPROVAL = ("amount", "currency", "merchant", "reasons", "note")
 _ANSWER = ("amount", "approved_amount", "currency", "code", "merchant", "category", "country")
-_DISCREPANCY = ("kind", "subject", "expected", "found", "note")
+# Without the note, in which people write to people: it may name what another agent bought.
+_DISCREPANCY = ("kind", "subject", "expected", "found")
 _BUDGET = ("scope", "scope_id", "currency", "period", "period_start", "limit", "used")
 _CONNECTION = ("reason", "reasons", "was", "stripe_account")
-_REFUND = ("amount", "currency", "before")
+# Without the purchase it was taken from, which may be another agent's.
+_REFUND = ("amount", "currency")
 
 # Every audit action that is told, apart from what it does to the status of a purchase.
 _KINDS = {
@@ -131,7 +133,9 @@ def _status_notice(record: AuditRecord, change: dict[str, Any], body: dict[str, 
     """A purchase came into another status; why, where the record's own words say it."""
     data = {name: value for name, value in change.items() if name not in ("purchase", "agent") and value is not None}
     if change["purchase"] in (record.subject, body.get("purchase")):
-        data |= {name: body[name] for name in ("merchant", "code", "reasons", "note") if body.get(name)}
+        # Only an approver's note is meant for the agent.
+        names = ("merchant", "code", "reasons", *(["note"] if record.action.startswith("approval.") else []))
+        data |= {name: body[name] for name in names if body.get(name)}
     id = str(change["purchase"])
     return Notice(
         record.organization_id, record.sequence, record.at, f"purchase.{change['status']}", id, id, change["agent"],

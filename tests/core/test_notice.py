@@ -188,6 +188,20 @@ def test_status_changes_come_after_what_was_done() -> None:
     )
 
 
+def test_no_kind_of_notice_shows_an_agent_what_is_anothers() -> None:
+    """P7: where a command names another purchase or agent, or people write to people, it stays in the audit chain."""
+    others = {"before": "pur_other", "duplicate_of": "pur_other", "was": "pur_other", "by": "agt_other"}
+    change = {"purchase": "pur_1", "agent": "agt_1", "was": "ready", "status": "settled"}
+    for action in TOLD:
+        # A connection is no agent's, and an approver's note is for the agent.
+        if action.startswith("connection."):
+            continue
+        note = {} if action.startswith("approval.") else {"note": "It was of pur_other."}
+        asked = action in ("purchase.asked", "purchase.raise_asked")
+        for notice in told(action, {**BODY, **others, **({} if asked else note), "statuses": [change]}):
+            assert "other" not in json.dumps(notice.data), action
+
+
 def test_only_named_fields_are_shown() -> None:
     """P6: whatever else a record holds for the owner's audit is not sent out."""
     body = {**BODY, "number": "4242424242424242", "seen": "x", "stripe_card": "ic_1", "requested_by": "usr_2"}

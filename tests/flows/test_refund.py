@@ -151,6 +151,18 @@ def test_a_person_assigns_a_queued_refund_and_that_stays() -> None:
     assert two.books.row(Discrepancy, subject="r1").resolved_by == "usr_1"
 
 
+def test_a_note_about_another_purchase_is_not_told_to_the_agent_whose_finding_it_was() -> None:
+    """Nor is the purchase a refund was taken from: both may be another agent's (P7)."""
+    two = Two()
+    two.book(CAPTURES[0])
+    two.book(CAPTURES[1])
+    two.book(("r1", "N", 3_100, None, EVIL))
+    assert two.books.row(Discrepancy, kind="unmatched_refund").purchase_id == two.purchases["N"]
+    assert not isinstance(assign(two, two.purchases["F"], note=f"Not of {two.purchases['N']}."), Refusal)
+    assert two.homes() == "F"
+    all_is_well(two.books)
+
+
 def test_what_cannot_be_assigned() -> None:
     two = Two()
     two.book(CAPTURES[1])

@@ -31,7 +31,7 @@ from roony.store.database import Database
 from roony.store.tables import TABLE_OF, InboxEvent, OutboxPromise
 from tests.support.books import Books, Clock, lay_file
 from tests.support.forking import PATIENCE, Forked, fork_pipe
-from tests.support.promises import one_card_each, open_money_is_held, sums_are_right
+from tests.support.promises import agents_hear_of_their_own, one_card_each, open_money_is_held, sums_are_right
 from tests.support.served import BUDGETS, SOFTWARE, WEBHOOK, Child, event, free_port, sdk, sign, unique
 from tests.support.serving import Caller
 
@@ -443,6 +443,7 @@ class Crashable:
         self.settle()
         books, state = self.books, self.control("state")
         sums_are_right(books)
+        agents_hear_of_their_own(books)
         open_money_is_held(books)
         one_card_each(books)
         records = books.rows(AuditRecord)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from typing import Any
 
@@ -14,11 +15,13 @@ from roony.core.budget import Budget, BudgetPeriod
 from roony.core.card import Card
 from roony.core.ledger import Entry, Hold
 from roony.core.mandate import Payment
+from roony.core.notice import notices_of
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.store.tables import OutboxPromise
 from tests.support.books import ORG, Books
 
+_ID = re.compile(r"(?:pur|agt)_\w+")
 MONEY = (
     Approval,
     Authorization,
@@ -115,9 +118,18 @@ def hold_fits(books: Books, purchase: Purchase) -> None:
         assert limits[budget] is None or periods[(budget, start)] <= limits[budget], (purchase.id, budget)
 
 
+def agents_hear_of_their_own(books: Books) -> None:
+    """P7: what an agent is told names no other agent, and no purchase but the one it is about."""
+    for record in books.rows(AuditRecord):
+        for notice in notices_of(record):
+            named = set(_ID.findall(json.dumps(notice.data))) if notice.agent_id is not None else set()
+            assert named <= {notice.agent_id, notice.purchase_id}, notice
+
+
 def all_is_well(books: Books) -> None:
     """Everything above that must always be true."""
     sums_are_right(books)
     open_money_is_held(books)
     one_card_each(books)
     chain_is_whole(books)
+    agents_hear_of_their_own(books)
