@@ -6,6 +6,7 @@ import hashlib
 import json
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from roony.core.notice import Notice
 
@@ -76,6 +77,22 @@ class NoticeDelivery(NamedTuple):
     queued_at: int
     created_at: int
     finished_at: int | None
+
+
+def masked_url(url: str) -> str:
+    """An address without what may be a secret: many services put one into its path or query."""
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{place}/" + ("***" if parts.path.strip("/") or parts.query or parts.fragment else "")
+
+
+def described_endpoint(row: WebhookEndpoint) -> dict[str, Any]:
+    """What the audit chain keeps of an endpoint: nothing of its secrets, and a hash by which its address is known."""
+    known_by = hashlib.sha256(f"{row.id}|{row.url}".encode()).hexdigest()[:12]
+    return {
+        "url": masked_url(row.url), "url_hash": known_by, "description": row.description,
+        "types": json.loads(row.types), "status": row.status,
+    }  # fmt: skip
 
 
 def is_chosen(types: str, kind: str) -> bool:

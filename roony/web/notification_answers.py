@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 
-from roony.core.notification import NoticeDelivery, WebhookEndpoint
+from roony.core.notification import NoticeDelivery, WebhookEndpoint, masked_url
 from roony.web.answers import Json, time
 
 
-def endpoint(row: WebhookEndpoint, secret: str | None = None) -> Json:
-    """A receiver of webhooks; `secret` only in the answer that made it."""
+def endpoint(row: WebhookEndpoint, secret: str | None = None, *, whole: bool = True) -> Json:
+    """A receiver of webhooks; `secret` only in the answer that made it. Not `whole`: without what may be in its url."""
     shown = {
-        "id": row.id, "url": row.url, "description": row.description, "types": json.loads(row.types),
-        "status": row.status, "reason": row.reason,
+        "id": row.id, "url": row.url if whole else masked_url(row.url), "description": row.description,
+        "types": json.loads(row.types), "status": row.status, "reason": row.reason,
         "old_secret_until": time(row.before_until or None), "created_at": time(row.created_at),
         "updated_at": time(row.updated_at),
     }  # fmt: skip

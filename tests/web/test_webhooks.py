@@ -32,6 +32,7 @@ from tests.support.webhooks import (
     rows,
     work,
 )
+from tests.web.test_users import person
 
 DAY = 86_400
 
@@ -227,7 +228,7 @@ class TestFailing:
         [alert] = alerts(company)
         assert alert["subject"] == made["id"]
         # Its path may be a secret, and this is told to everybody who listens.
-        assert f"127.0.0.1:{receiver.port} has not taken" in alert["message"]
+        assert f"http://127.0.0.1:{receiver.port}/*** has not taken" in alert["message"]
         assert "/hook" not in alert["message"]
 
         receiver.script(Reply(200))
@@ -441,6 +442,28 @@ class TestOwner:
         assert (error["code"], error["field"]) == (code, field)
         assert company.owner.get(ENDPOINTS)["data"] == []
         assert company.owner.get(f"{ADMIN}/audit?limit=1")["data"] == before
+
+    def test_what_may_be_a_secret_in_an_address_is_shown_to_who_may_change_it_and_not_in_the_audit_chain(
+        self, roony: ServedRoony, company: Company, receiver: Receiver
+    ) -> None:
+        url, other = (f"{receiver.url}/T0KEN{number}?key=T0KEN#T0KEN" for number in (1, 2))
+        masked = f"http://127.0.0.1:{receiver.port}/***"
+        made = company.owner.send("POST", ENDPOINTS, {"url": url}, 201)
+        path = f"{ENDPOINTS}/{made['id']}"
+        for role, shown in (("viewer", masked), ("approver", masked), ("admin", url), ("owner", url)):
+            _, caller = person(roony, company, role)
+            assert caller.get(path)["url"] == caller.get(ENDPOINTS)["data"][0]["url"] == shown
+        company.owner.send("PATCH", path, {"url": other})
+        company.owner.send("PATCH", path, {"description": "books"})
+        assert "T0KEN" not in company.owner.call("GET", f"{ADMIN}/audit").text
+        described, moved, created = (
+            record["body"] for record in company.owner.get(f"{ADMIN}/audit")["data"]
+            if record["action"].startswith("webhook_endpoint.")
+        )  # fmt: skip
+        assert created["url"] == moved["before"]["url"] == moved["after"]["url"] == masked
+        # That it changed is seen all the same.
+        assert created["url_hash"] == moved["before"]["url_hash"] != moved["after"]["url_hash"]
+        assert described["before"]["url_hash"] == described["after"]["url_hash"] == moved["after"]["url_hash"]
 
     def test_there_is_a_limit_to_endpoints(self, company: Company, receiver: Receiver) -> None:
         made = [endpoint(company, receiver) for _ in range(MAX_ENDPOINTS)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from roony.core.agent import Organization
 from roony.core.errors import Refusal, not_found
@@ -14,7 +13,9 @@ from roony.core.notification import (
     NoticeCursor,
     NoticeDelivery,
     WebhookEndpoint,
+    described_endpoint,
     ended,
+    masked_url,
     trial_payload,
 )
 from roony.flows.alert import alert_row, close_alert, raise_alert
@@ -72,7 +73,7 @@ class CreateEndpoint(Command[WebhookEndpoint | Refusal]):
             self.sealed, "", 0, now, now,
         )  # fmt: skip
         book.put(row)
-        _record(book, row, self.actor, "created", now, **_shown(row))
+        _record(book, row, self.actor, "created", now, **described_endpoint(row))
         return row
 
 
@@ -114,7 +115,7 @@ class ChangeEndpoint(Command[WebhookEndpoint | Refusal]):
         book.put(row)
         if row.status != before.status:
             close_alert(book, self.organization_id, ALERT, self.endpoint_id, now)
-        _record(book, row, self.actor, "changed", now, before=_shown(before), after=_shown(row))
+        _record(book, row, self.actor, "changed", now, before=described_endpoint(before), after=described_endpoint(row))
         return row
 
 
@@ -271,8 +272,8 @@ class GiveUpDelivery(Command[NoticeDelivery | None]):
         return row
 
     def _words(self, endpoint: WebhookEndpoint) -> str:
-        # Without the path: many services put their secret there, and an alert is told to everybody who listens.
-        host = urlsplit(endpoint.url).netloc
+        # An alert is told to everybody who listens.
+        host = masked_url(endpoint.url)
         if self.gone:
             return (
                 f"{host} answered 410 Gone: the endpoint is disabled. Change its address, then `roony webhook"
@@ -292,11 +293,6 @@ def _needs(organization_id: str, endpoint_id: str) -> Needs:
 def _endpoint(book: Book, organization_id: str, endpoint_id: str) -> WebhookEndpoint | None:
     row = book.get(WebhookEndpoint, organization_id, endpoint_id)
     return row if row is not None and row.status != "removed" else None
-
-
-def _shown(row: WebhookEndpoint) -> dict[str, Any]:
-    """What the chain keeps of an endpoint: nothing of its secrets."""
-    return {"url": row.url, "description": row.description, "types": json.loads(row.types), "status": row.status}
 
 
 def _record(book: Book, row: WebhookEndpoint, actor: str, verb: str, now: int, **body: Any) -> None:

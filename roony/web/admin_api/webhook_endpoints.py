@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
@@ -12,6 +13,7 @@ from roony.core.errors import Refusal
 from roony.core.notice import TYPES
 from roony.core.notification import NoticeDelivery, WebhookEndpoint
 from roony.core.reconciliation import parse_since
+from roony.core.role import may
 from roony.flows.notification.endpoint import (
     DEFAULT_OVERLAP,
     MAX_OVERLAP,
@@ -28,7 +30,7 @@ from roony.web import notification_shapes
 from roony.web.admin_api.lists import get_row, list_rows
 from roony.web.admin_api.part import new_part
 from roony.web.answers import time
-from roony.web.auth import CallerOf, ContextOf
+from roony.web.auth import Caller, CallerOf, ContextOf
 from roony.web.errors import Refused, accepted, refuse
 from roony.web.schemas import Body, Id, ListQuery, LongText
 from roony.web.shape import example, gives
@@ -92,9 +94,10 @@ class DeliveryQuery(ListQuery):
 
 @router.get("/webhook_endpoints", **gives(notification_shapes.EndpointList))
 async def list_endpoints(caller: CallerOf, context: ContextOf, query: Annotated[ListQuery, Query()]) -> dict[str, Any]:
-    """Endpoints, newest first."""
+    """Endpoints, newest first. Of a url, whose path may be a secret, roles below admin see the host."""
     there = tables.webhook_endpoints.c.status != "removed"
-    return await list_rows(context, WebhookEndpoint, caller.organization_id, query, answers.endpoint, there)
+    show = partial(answers.endpoint, whole=_sees_secrets(caller))
+    return await list_rows(context, WebhookEndpoint, caller.organization_id, query, show, there)
 
 
 @router.post("/webhook_endpoints", **gives(notification_shapes.EndpointWithSecret, 409, status=201))
@@ -114,8 +117,8 @@ async def post_endpoint(body: EndpointBody, caller: CallerOf, context: ContextOf
 
 @router.get("/webhook_endpoints/{id}", **gives(notification_shapes.EndpointAnswer))
 async def get_endpoint(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
-    """One endpoint."""
-    return answers.endpoint(await _there(context, caller.organization_id, id))
+    """One endpoint; its url as in the list."""
+    return answers.endpoint(await _there(context, caller.organization_id, id), whole=_sees_secrets(caller))
 
 
 @router.patch("/webhook_endpoints/{id}", **gives(notification_shapes.EndpointAnswer))
@@ -186,6 +189,10 @@ async def replay_one(id: str, caller: CallerOf, context: ContextOf) -> dict[str,
     """Send one again, under the same id."""
     command = ReplayDelivery(caller.organization_id, id, caller.actor)
     return answers.delivery(accepted(await context.till.submit(command, by=caller.authority)))
+
+
+def _sees_secrets(caller: Caller) -> bool:
+    return caller.role is not None and may(caller.role, "change")
 
 
 async def _there(context: ContextOf, organization_id: str, id: str) -> WebhookEndpoint:
