@@ -90,7 +90,7 @@ async def list_versions(
     return answers.listed(page, answers.control_version)
 
 
-@router.put("/controls", **gives(admin_shapes.ControlAnswer, 404))
+@router.put("/controls", **gives(admin_shapes.ControlAnswer, 404, 409))
 async def set_controls(body: ControlsBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Replace all controls of a scope; what is left out is no longer set.
 

@@ -11,12 +11,13 @@ from roony.flows.rulebook import Plan, apply_rules, changed_meanwhile, plan_rule
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted, refuse
-from roony.web.rule_schemas import ApplyQuery, RulesBody
+from roony.web.rule_schemas import ApplyQuery, RulesAnswer, RulesBody
+from roony.web.shape import gives
 
 router = new_part("Budgets and controls")
 
 
-@router.get("/rules", response_model=None)
+@router.get("/rules", **gives(RulesBody, 409))
 async def get_rules(caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """The controls and limits of every scope, each with its `version`; `PUT` takes the same document.
 
@@ -25,7 +26,7 @@ async def get_rules(caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     return accepted(await run_in_threadpool(whole_document, context, caller.organization_id))
 
 
-@router.put("/rules", response_model=None)
+@router.put("/rules", **gives(RulesAnswer, 404, 409))
 async def put_rules(
     body: RulesBody, caller: CallerOf, context: ContextOf, query: Annotated[ApplyQuery, Query()]
 ) -> dict[str, Any]:
