@@ -188,6 +188,21 @@ def test_every_route_behind_a_key_says_what_it_needs() -> None:
     )  # fmt: skip
 
 
+def test_every_command_of_the_admin_api_says_who_asks_for_it() -> None:
+    """`till.submit` without `by` would not look again whether they still may (store/authority.py)."""
+    calls = [
+        (file, node)
+        for file in sorted((ROOT / "roony" / "web" / "admin_api").glob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "submit"
+    ]
+    assert calls
+    expect_none(
+        [f"{file.name}:{node.lineno}" for file, node in calls if "by" not in {word.arg for word in node.keywords}],
+        "Commands of the admin API are submitted with `by=caller.authority`:",
+    )
+
+
 def test_the_locks_are_pinned_and_name_no_host() -> None:
     """Every requirement is one version with hashes, and comes from wherever pip is told to look."""
     findings = []

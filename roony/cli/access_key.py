@@ -113,5 +113,8 @@ def _body(name: str | None, days: int | None, origins: list[str], per_minute: in
 
 
 def _make(path: str, body: dict[str, Any], url: str, as_json: bool) -> None:
-    made = owner(url).post(path, body)
+    remote = owner(url)
+    made = remote.post(path, body)
+    if made.get("replaces_caller"):
+        remote.keep(made["key"])
     print_json(made) if as_json else typer.echo(made["key"])

@@ -11,7 +11,14 @@ import typer
 from roony.cli.output import FAILED, WRONG_USE, JsonOption, fail, print_json
 
 if TYPE_CHECKING:
+    from roony.clock import Clock
     from roony.store.database import Database
+    from roony.store.till import Till
+
+# Whoever runs a command here, in audit records.
+OPERATOR = "roony init"
+# Organizations a refusal names.
+MAX_NAMED = 20
 
 
 @contextmanager
@@ -94,31 +101,113 @@ def has_organization(database: Database) -> bool:
 
 def make_first_organization(database: Database, wish: OrganizationWish) -> FirstOrganization:
     """Migrates an acquired database and makes its first organization. Raises NotMade when there is one already."""
-    from roony.clock import Clock
     from roony.core.errors import Refusal
     from roony.flows.access_key import new_key
     from roony.flows.organization import NewOrganization, create_organization
-    from roony.identifiers import new_id, new_version
+    from roony.identifiers import new_id
     from roony.store import migrations
-    from roony.store.till import Till
 
     migrations.migrate(database)
     if has_organization(database):
         raise NotMade("This database already has an organization; nothing was changed. Next: roony serve", FAILED)
     key = new_key("admin", new_id("key"), "first admin key")
-    new = NewOrganization(
-        id=new_id("org"), project_id=new_id("prj"), actor="roony init", admin_key=key, **wish._asdict()
-    )
+    new = NewOrganization(id=new_id("org"), project_id=new_id("prj"), actor=OPERATOR, admin_key=key, **wish._asdict())
+    with _till(database) as (till, clock):
+        made = till.write_and_wait(create_organization(new, clock()))
+    if isinstance(made, Refusal):
+        raise NotMade(f"{made.field}: {made.message}", WRONG_USE)
+    return FirstOrganization(made.id, new.project_id, key.text)
+
+
+@contextmanager
+def _till(database: Database) -> Iterator[tuple[Till, Clock]]:
+    """A till of this command's own, and its clock."""
+    from roony.clock import Clock
+    from roony.identifiers import new_version
+    from roony.store.till import Till
+
     clock = Clock()
     till = Till(database.open_writer, clock, new_version)
     till.start()
     try:
-        made = till.write_and_wait(create_organization(new, clock()))
+        yield till, clock
     finally:
         till.stop()
+
+
+class NewOwnerKey(NamedTuple):
+    """What `init --new-key` made; the key is known only here."""
+
+    organization_id: str
+    key_id: str
+    admin_key: str
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"NewOwnerKey({self.organization_id}, {self.key_id})"
+
+
+def make_owner_key(database: Database, organization_id: str | None) -> NewOwnerKey:
+    """Makes one more key of an owner's program on an acquired database: the way back in when nobody has a good one.
+
+    Whoever can write the database may do that: nothing here asks for a key. It is audited as the operator's doing.
+    `organization_id` may be left out where there is one only. Raises NotMade, and nothing is changed.
+    """
+    from roony.core.errors import Refusal
+    from roony.flows.access_key import CreateAccessKey, new_key
+    from roony.identifiers import new_id
+
+    org = _organization(database, organization_id)
+    key = new_key("admin", new_id("key"), "made by roony init --new-key")
+    with _till(database) as (till, _clock):
+        made = till.submit_and_wait(CreateAccessKey(org, key, OPERATOR))
     if isinstance(made, Refusal):
-        raise NotMade(f"{made.field}: {made.message}", WRONG_USE)
-    return FirstOrganization(made.id, new.project_id, key.text)
+        raise NotMade(made.message, FAILED)
+    return NewOwnerKey(org, made.id, key.text)
+
+
+def _organization(database: Database, wanted: str | None) -> str:
+    """The organization a key is made for. Raises NotMade."""
+    from sqlalchemy import select
+
+    from roony.core.audit import INSTALLATION
+    from roony.store import migrations
+    from roony.store.tables import organizations
+
+    pending = migrations.pending_revisions(database)
+    if pending and pending != migrations.revisions():
+        raise NotMade("The database has an older schema. Next: roony migrate", FAILED)
+    # The first few say that one has to be named.
+    statement = select(organizations.c.id).where(organizations.c.id != INSTALLATION).order_by(organizations.c.id)
+    if wanted is not None:
+        statement = statement.where(organizations.c.id == wanted)
+    ids = [row[0] for row in database.read(statement.limit(MAX_NAMED))] if not pending else []
+    if not ids and wanted is not None:
+        raise NotMade(f"There is no organization {wanted} in this database.", WRONG_USE)
+    if not ids:
+        raise NotMade("There is no organization in this database yet. Next: roony init", FAILED)
+    if len(ids) > 1:
+        raise NotMade(f"Say for which organization with --organization: {', '.join(ids)}", WRONG_USE)
+    return str(ids[0])
+
+
+def _init_again(organization_id: str | None, as_json: bool) -> None:
+    from roony.cli.local_key import keep_local_key
+
+    with _opened() as database:
+        try:
+            made = make_owner_key(database, organization_id)
+        except NotMade as error:
+            fail(str(error), error.code)
+        file = keep_local_key(str(database.url), made.admin_key)
+    if as_json:
+        print_json(made._asdict())
+        return
+    typer.echo(f"Admin key    {made.admin_key}")
+    typer.echo(f"It is {made.key_id} of {made.organization_id}, shown this once. Keys there were stay as they are.")
+    if file is not None:
+        typer.echo(f"A copy for commands on this machine lies in {file}.")
+    typer.echo("Next: roony serve, then roony admin-key list and roony admin-key revoke key_… for what is lost")
 
 
 def init(
@@ -126,10 +215,20 @@ def init(
     currency: str = typer.Option("usd", help="Currency of its cards: usd, eur or gbp."),
     time_zone: str = typer.Option("UTC", help='Time zone its budgets count in, such as "Europe/Prague".'),
     delivery: str = typer.Option("sealed", help="How agents get card details: sealed, reveal or raw."),
+    new_key: bool = typer.Option(False, "--new-key", help="Only one more owner's key, when nobody has a good one."),
+    organization: str | None = typer.Option(None, help="Whose new key, where there are several organizations."),
     as_json: bool = JsonOption,
 ) -> None:
-    """Make the organization and its first admin key on a fresh database. The key is printed this once."""
+    """Make the organization and its first admin key on a fresh database. The key is printed this once.
+
+    With --new-key the organization is there already and gets one more key, whatever became of the others: no server
+    may run on a SQLite database meanwhile.
+    """
     from roony.cli.local_key import keep_local_key
+
+    if new_key:
+        _init_again(organization, as_json)
+        return
 
     with _opened() as database:
         try:

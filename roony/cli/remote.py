@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import httpx2
 import typer
 
-from roony.cli.output import FAILED, WRONG_USE, fail
+from roony.cli.output import FAILED, WRONG_USE, fail, say
 
 if TYPE_CHECKING:
     from roony.client import Roony
@@ -22,6 +22,10 @@ TIMEOUT_SECONDS = 70.0
 UrlOption = typer.Option(DEFAULT_URL, "--url", envvar="ROONY_URL", help="Where Roony answers.")
 
 _START = "Start it with `roony serve`, or say where it is with --url or ROONY_URL."
+_LOCAL_KEY_OVER = (
+    "It is the copy beside the local database, since ROONY_ADMIN_KEY is not set: set it to a good key. If there is"
+    " none, stop Roony and run `roony init --new-key`."
+)
 # What to do about an answer, by its code or else its status.
 _NEXT: dict[str | int, str] = {
     "wrong_kind_of_key": "This needs another kind of key.",
@@ -38,10 +42,11 @@ _NEXT: dict[str | int, str] = {
 class Remote:
     """One running Roony and the key we speak with."""
 
-    def __init__(self, url: str, key: str) -> None:
-        """Nothing is sent yet."""
+    def __init__(self, url: str, key: str, is_local: bool = False) -> None:
+        """Nothing is sent yet. `is_local`: the key is the copy beside the local database."""
         self._url = url
         self._key = key
+        self._is_local = is_local
 
     @contextmanager
     def session(self) -> Iterator[httpx2.Client]:
@@ -58,7 +63,18 @@ class Remote:
     def call(self, method: str, path: str, body: Any = None, **extra: Any) -> httpx2.Response:
         """The answer whatever its status."""
         with self.session() as http:
-            return http.request(method, path, json=body, **extra)
+            response = http.request(method, path, json=body, **extra)
+        if response.status_code == 401 and self._is_local:
+            fail(f"{said(response)} {_LOCAL_KEY_OVER}", FAILED)
+        return response
+
+    def keep(self, key: str) -> None:
+        """Goes on with a key that took the place of ours, also in the file beside the database if that was used."""
+        from roony.cli.local_key import keep_local_key
+
+        self._key = key
+        if self._is_local:
+            say(f"The copy in {keep_local_key(_database_url(), key)} is the new key now.", err=True)
 
     def get(self, path: str, **params: Any) -> Any:
         """A reading call; parameters that are None are left out."""
@@ -121,13 +137,14 @@ def _end(words: str, status: int | None) -> NoReturn:
 
 def owner(url: str) -> Remote:
     """As the owner: ROONY_ADMIN_KEY, or the key beside the local database."""
-    key = os.environ.get("ROONY_ADMIN_KEY") or _local_key()
+    given, local = os.environ.get("ROONY_ADMIN_KEY"), _local_key()
+    key = given or local
     if not key:
         fail(
             "No admin key: set ROONY_ADMIN_KEY, or run this where the database lies. `roony init` makes the first key.",
             WRONG_USE,
         )
-    return Remote(url, key)
+    return Remote(url, key, is_local=not given)
 
 
 @contextmanager
@@ -154,4 +171,8 @@ def agent(url: str) -> Iterator[Roony]:
 def _local_key() -> str | None:
     from roony.cli.local_key import read_local_key
 
-    return read_local_key(os.environ.get("ROONY_DATABASE_URL") or "sqlite:///roony.db")
+    return read_local_key(_database_url())
+
+
+def _database_url() -> str:
+    return os.environ.get("ROONY_DATABASE_URL") or "sqlite:///roony.db"

@@ -53,6 +53,45 @@ def test_a_second_init_changes_nothing(database: Path) -> None:
     assert database.with_name("roony.db.admin-key").read_text() == key
 
 
+def test_a_new_key_is_the_way_back_in(database: Path) -> None:
+    """However the others ended; it is the operator's doing in the audit chain, and the local copy is the new key."""
+    first = json.loads(run("init", "--json").stdout)
+    connection = sqlite3.connect(database)
+    try:
+        connection.execute("UPDATE access_keys SET revoked_at = 1")
+        connection.commit()
+        made = json.loads(run("init", "--new-key", "--json").stdout)
+        assert made["organization_id"] == first["organization_id"]
+        hashes = connection.execute("SELECT hash, kind, user_id FROM access_keys WHERE revoked_at IS NULL").fetchall()
+        assert hashes == [(hash_key(made["admin_key"]), "admin", None)]
+        records = connection.execute("SELECT actor, action, subject FROM audit_records ORDER BY sequence").fetchall()
+        assert records[1:] == [("roony init", "access_key.created", made["key_id"])]
+    finally:
+        connection.close()
+    local = database.with_name("roony.db.admin-key")
+    assert local.read_text().strip() == made["admin_key"]
+    assert stat.S_IMODE(local.stat().st_mode) == 0o600
+    printed = run("init", "--new-key", "--organization", made["organization_id"]).stdout
+    assert all(word in printed for word in ("roony_admin_", "shown this once", str(local), "admin-key revoke"))
+
+
+def test_a_new_key_needs_an_organization_and_the_schema_of_now(database: Path) -> None:
+    none = run("init", "--new-key")
+    assert (none.exit_code, "Next: roony init" in none.stderr) == (1, True)
+    assert run("init").exit_code == 0
+    unknown = run("init", "--new-key", "--organization", "org_none")
+    assert (unknown.exit_code, "no organization org_none" in unknown.stderr) == (2, True)
+    connection = sqlite3.connect(database)
+    try:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (revisions()[-2],))
+        connection.commit()
+        old = run("init", "--new-key")
+        assert (old.exit_code, "roony migrate" in old.stderr) == (1, True)
+        assert connection.execute("SELECT count(*) FROM access_keys").fetchone() == (1,)
+    finally:
+        connection.close()
+
+
 @pytest.mark.parametrize("wrong", [("--currency", "jpy"), ("--time-zone", "Mars/Base"), ("--delivery", "post")])
 def test_init_refuses_what_cannot_be(database: Path, wrong: tuple[str, str]) -> None:
     refused = run("init", *wrong)

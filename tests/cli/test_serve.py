@@ -145,6 +145,40 @@ def test_a_second_server_on_the_same_file_is_refused(served: ServedSimulation) -
         assert f"process {served.process.pid}" in run_roony(command, ROONY_DATABASE_URL=url).stderr
 
 
+def test_no_new_key_is_made_behind_a_server(served: ServedSimulation) -> None:
+    refused = run_roony("init", "--new-key", ROONY_DATABASE_URL=f"sqlite:///{served.database}")
+    assert (refused.returncode, "is served by process" in refused.stderr, refused.stdout) == (1, True, "")
+
+
+def test_the_copy_of_the_key_follows_a_rotation_and_says_when_it_is_over(
+    served: ServedSimulation, tmp_path: Path
+) -> None:
+    """As the owner on the machine of the database, without ROONY_ADMIN_KEY."""
+    database = tmp_path / "roony.db"
+    local = Path(f"{database}.admin-key")
+    environment = {"ROONY_URL": served.ready["url"], "ROONY_DATABASE_URL": f"sqlite:///{database}"}
+
+    def by_demo_owner(*arguments: str) -> Any:
+        done = run_roony(*arguments, "--json", ROONY_ADMIN_KEY=served.ready["admin_key"], **environment)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    own, other = (by_demo_owner("admin-key", "new", "--name", name) for name in ("own", "other"))
+    local.write_text(own["key"])
+    local.chmod(0o600)
+    assert run_roony("admin-key", "rotate", other["id"], **environment).returncode == 0
+    assert local.read_text() == own["key"]
+    rotated = run_roony("admin-key", "rotate", own["id"], "--overlap-hours", "0", "--json", **environment)
+    made = json.loads(rotated.stdout)
+    assert (local.read_text().strip(), str(local) in rotated.stderr) == (made["key"], True)
+    assert stat.S_IMODE(local.stat().st_mode) == 0o600
+    assert run_roony("user", "list", **environment).returncode == 0
+    by_demo_owner("admin-key", "revoke", made["id"])
+    over = run_roony("user", "list", **environment)
+    assert over.returncode == 1
+    assert all(word in over.stderr for word in ("was revoked", "ROONY_ADMIN_KEY", "roony init --new-key"))
+
+
 def test_without_secrets_it_refuses_and_names_all_of_them(tmp_path: Path) -> None:
     refused = run_roony("serve", ROONY_DATABASE_URL=f"sqlite:///{tmp_path}/roony.db")
     assert refused.returncode == 2

@@ -6,17 +6,14 @@ role is changed in the commit before it.
 
 from __future__ import annotations
 
-import ast
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
-import roony.web.admin_api
 from roony.flows.access_key import hash_key
 from roony.store import tables
 from roony.store.writer import Writer
@@ -110,15 +107,3 @@ def test_it_counts_for_people_keys_rules_and_approvals(
     answer = after_the_look(roony, ask, _key(roony, owner).values(revoked_at=1))
     assert (answer.status_code, "This key was revoked" in answer.text) == (401, True)
     assert company.owner.get(f"{ADMIN}/organization")["audit_head"] == head
-
-
-def test_every_command_of_the_admin_api_says_by_whom() -> None:
-    """So that none is forgotten: `till.submit` without `by` would look at nobody's right again."""
-    forgotten = [
-        f"{file.name}:{node.lineno}"
-        for file in sorted(Path(str(roony.web.admin_api.__file__)).parent.glob("*.py"))
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "submit"
-        if "by" not in {keyword.arg for keyword in node.keywords}
-    ]
-    assert forgotten == []

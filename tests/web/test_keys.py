@@ -7,8 +7,11 @@ import re
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from roony.cli.database import NotMade, make_owner_key
 from roony.flows.access_key import hash_key, new_key
+from roony.store import tables
 from roony.store.tables import AccessKey
 from tests.support.serving import Caller, Company, ServedRoony
 from tests.web.conftest import MONTH
@@ -67,6 +70,23 @@ def test_a_revoked_key_opens_nothing(roony: ServedRoony, company: Company) -> No
     shown = company.owner.get(keys)["data"]
     assert {key["id"] for key in shown} == {made["key_id"], second["id"]}
     assert all("key" not in key for key in shown)
+
+
+def test_there_is_a_way_back_when_nobody_has_a_good_key(roony: ServedRoony, company: Company) -> None:
+    """Made beside the running Roony, as on a PostgreSQL database; of several organizations one has to be named."""
+    database = roony.context.database
+    keys = update(tables.access_keys).where(tables.access_keys.c.organization_id == company.id).values(revoked_at=1)
+    roony.context.till.write_and_wait(lambda writer: writer.execute(keys))
+    company.owner.refused(401, "GET", "/api/v1/admin/organization")
+    roony.company("Another")
+    with pytest.raises(NotMade, match=company.id):
+        make_owner_key(database, None)
+    made = make_owner_key(database, company.id)
+    back = roony.caller(made.admin_key)
+    assert back.get("/api/v1/admin/organization")["id"] == made.organization_id == company.id
+    [record] = back.get("/api/v1/admin/audit?limit=1")["data"]
+    assert (record["actor"], record["action"], record["subject"]) == ("roony init", "access_key.created", made.key_id)
+    assert made.admin_key not in repr(made)
 
 
 def test_keys_are_kept_as_hashes_only(roony: ServedRoony, company: Company) -> None:
