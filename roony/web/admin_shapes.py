@@ -23,7 +23,7 @@ from roony.web.shape import (
     UserId,
     like,
 )
-from roony.web.shapes import ControlFields, LimitedScope, PurchaseAnswer, ReceiptAnswer
+from roony.web.shapes import ControlFields, DecisionShape, LimitedScope, PurchaseAnswer, ReceiptAnswer
 
 Hash = Annotated[str, like("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
 ADDRESS = {"line1": "1 Main St", "city": "Oakland", "postal_code": "94601", "country": "US"}
@@ -127,6 +127,12 @@ class AccessKeyMade(AccessKeyAnswer):
     """A new key, whole: this answer is the only one that has all of it."""
 
     key: Annotated[str, like("roony_agent_EXAMPLE")]
+
+
+class AccessKeyRotated(AccessKeyMade):
+    """A key in place of another. `replaces_caller`: that other one made this very call, and ends after the overlap."""
+
+    replaces_caller: bool
 
 
 class AccessKeyList(Listed[AccessKeyAnswer]):
@@ -244,8 +250,18 @@ class SnapshotShape(Shape):
     untrusted: UntrustedShape
 
 
+class ApprovalDecision(DecisionShape):
+    """What the rules said to a yes: when, and by which version of the controls of each scope."""
+
+    at: Time
+    control_versions: Annotated[dict[str, int], like({"agt_7c1d90ab34ef4c52": 3})]
+
+
 class ApprovalAnswer(Shape):
-    """What waits for a person or was decided. `amount` is the price it is about, where that is not the purchase's."""
+    """What waits for a person or was decided. `amount` is the price it is about, where that is not the purchase's.
+
+    `decision` is what the rules said to the last yes; null before any.
+    """
 
     id: ApprovalId
     purchase_id: PurchaseId
@@ -260,6 +276,7 @@ class ApprovalAnswer(Shape):
     decided_by: str | None
     decided_at: Time | None
     note: str | None
+    decision: ApprovalDecision | None
     created_at: Time
 
 

@@ -83,7 +83,7 @@ class PurchaseQuery(ListQuery):
 
 
 @router.post(
-    "/purchase_intents", **gives(shapes.PurchaseAnswer, 409, status=201, replayed=True),
+    "/purchase_intents", **gives(shapes.PurchaseAnswer, 404, 409, status=201, replayed=True),
     openapi_extra={"parameters": [shapes.IDEMPOTENCY_KEY]},
 )  # fmt: skip
 async def ask_for_purchase(
@@ -108,7 +108,7 @@ async def ask_for_purchase(
     return JSONResponse(answers.purchase(view, numbers), 201)
 
 
-@router.post("/purchase_intents/preview", **gives(shapes.PreviewAnswer))
+@router.post("/purchase_intents/preview", **gives(shapes.PreviewAnswer, 404))
 async def preview_purchase(body: AskBody, agent: AgentOf, context: ContextOf) -> dict[str, Any]:
     """What would be decided now; nothing is held, counted or written."""
     command = _command(context, agent, body, None)

@@ -34,7 +34,7 @@ class RuleQuery(TaskQuery):
     project_id: Id | None = None
 
 
-@router.get("/controls", **gives(shapes.RuleList))
+@router.get("/controls", **gives(shapes.RuleList, 404))
 async def list_controls(agent: AgentOf, context: ContextOf, query: Annotated[RuleQuery, Query()]) -> dict[str, Any]:
     """The rules that apply to this agent, or to one task of it, as fields and as sentences.
 

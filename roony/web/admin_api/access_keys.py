@@ -36,7 +36,7 @@ async def create_access_key(caller: CallerOf, context: ContextOf, body: KeyBody 
     return await make_key(context, caller, "admin", body or KeyBody())
 
 
-@router.post("/access_keys/{id}/rotate", **gives(admin_shapes.AccessKeyMade, 409, status=201))
+@router.post("/access_keys/{id}/rotate", **gives(admin_shapes.AccessKeyRotated, 409, status=201))
 async def rotate_access_key(
     id: str, caller: CallerOf, context: ContextOf, body: RotateBody | None = None
 ) -> dict[str, Any]:

@@ -44,7 +44,7 @@ async def list_agents(caller: CallerOf, context: ContextOf, query: Annotated[Age
     return await list_rows(context, Agent, caller.organization_id, query, answers.agent, *where)
 
 
-@router.post("/agents", **gives(admin_shapes.AgentMade, status=201))
+@router.post("/agents", **gives(admin_shapes.AgentMade, 404, status=201))
 async def create_agent(body: AgentBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Make an agent with budgets, controls and its key, which is shown this once."""
     project_id = body.project_id
@@ -92,13 +92,13 @@ async def list_keys(
     return answers.listed(page, answers.access_key)
 
 
-@router.post("/agents/{id}/keys", **gives(admin_shapes.AccessKeyMade, status=201))
+@router.post("/agents/{id}/keys", **gives(admin_shapes.AccessKeyMade, 409, status=201))
 async def create_key(id: str, caller: CallerOf, context: ContextOf, body: AgentKeyBody | None = None) -> dict[str, Any]:
     """One more key, shown this once. Older keys stay valid until they are over."""
     return await make_key(context, caller, "agent", body or AgentKeyBody(), agent_id=id)
 
 
-@router.post("/agents/{id}/keys/{key_id}/rotate", **gives(admin_shapes.AccessKeyMade, 409, status=201))
+@router.post("/agents/{id}/keys/{key_id}/rotate", **gives(admin_shapes.AccessKeyRotated, 409, status=201))
 async def rotate_key_of_agent(
     id: str, key_id: str, caller: CallerOf, context: ContextOf, body: RotateBody | None = None
 ) -> dict[str, Any]:

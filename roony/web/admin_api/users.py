@@ -110,7 +110,7 @@ async def create_key_of_user(
     return await make_key(context, caller, "admin", body or KeyBody(), user_id=id)
 
 
-@router.post("/users/{id}/keys/{key_id}/rotate", **gives(admin_shapes.AccessKeyMade, 409, status=201))
+@router.post("/users/{id}/keys/{key_id}/rotate", **gives(admin_shapes.AccessKeyRotated, 409, status=201))
 async def rotate_key_of_user(
     id: str, key_id: str, caller: CallerOf, context: ContextOf, body: RotateBody | None = None
 ) -> dict[str, Any]:
