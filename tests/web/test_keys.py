@@ -138,5 +138,5 @@ def test_a_company_sees_only_its_own(roony: ServedRoony, company: Company) -> No
         assert owner.get(f"/api/v1/admin/{name}")["data"] == [], name
     assert {row["scope_id"] for row in owner.get("/api/v1/admin/budgets")["data"]} == {company.id, company.project_id}
     # An agent of the other company's project cannot be made either.
-    refused = owner.refused(422, "POST", "/api/v1/admin/agents", {"name": "x", "project_id": other.project_id})
+    refused = owner.refused(404, "POST", "/api/v1/admin/agents", {"name": "x", "project_id": other.project_id})
     assert refused["field"] == "project_id"
