@@ -33,7 +33,8 @@ from roony.store.facts import Needs
 from roony.store.queries.organizations import first_project
 from roony.store.queries.rulebook import read_rulebook
 
-# What one commit may change: it holds the organization, and every decision waits for it meanwhile.
+# Limits, sets of controls, names and new scopes that one commit may change: it holds the organization, and every
+# decision waits for it meanwhile.
 MAX_CHANGES = 500
 TOO_MANY_SCOPES = Refusal("too_many_scopes", "There are too many scopes for one document: set them one by one.", 409)
 
@@ -60,6 +61,12 @@ class Plan(NamedTuple):
     new: frozenset[str]
     stale: tuple[Stale, ...]
     command: ApplyRules
+
+    @property
+    def size(self) -> int:
+        """How much the commit has to do: one for each part, and for each limit of what is made."""
+        made = sum(len(part.budgets) for part in self.command.parts if isinstance(part, CreateProject | CreateAgent))
+        return len(self.command.parts) + made
 
     @property
     def token(self) -> str:
@@ -121,8 +128,8 @@ def plan_rules(context: FlowContext, organization_id: str, document: Mapping[str
     if home is not None:
         listed = [_at_home(target, home.id) for target in listed]
     plan = _plan(organization_id, listed, actor)
-    if len(plan.command.parts) > MAX_CHANGES:
-        message = f"It makes {len(plan.command.parts)} changes; one commit makes {MAX_CHANGES} at most."
+    if plan.size > MAX_CHANGES:
+        message = f"It makes {plan.size} changes; one commit makes {MAX_CHANGES} at most."
         return Refusal("too_many_changes", message, 422)
     return plan
 

@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 import pytest
 
 from roony.core.approval import Approval
+from roony.core.audit import AuditRecord
+from roony.core.budget import PERIODS
 from roony.core.control import FIELDS
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase
 from roony.flows.approval import Approve, ApproveIds, Approver
 from roony.flows.delivery import RecordDelivery
-from roony.flows.limits import SetControls
+from roony.flows.limits import SetBudget, SetControls
 from tests.support.books import ORG, user
 from tests.support.levels import LEVELS, STRICT_AND_LOOSE
 from tests.support.memory import MemoryBooks
@@ -159,6 +161,19 @@ def test_every_control_binds_from_every_level(name: str) -> None:
     books = MemoryBooks()
     set_everywhere(books, name, None, effect.beside)
     assert effect.see(books) == effect.loose
+
+
+@pytest.mark.parametrize("period", PERIODS)
+def test_a_budget_of_any_period_binds_from_every_level(period: str) -> None:
+    for scope_id, scope in LEVELS:
+        books = MemoryBooks()
+        books.run(SetBudget(ORG, scope, scope_id, "usd", period, PRICE - 1, "owner"))
+        assert ask(books) == ["declined", f"BUDGET_EXCEEDED {scope}"], scope_id
+        books.run(SetBudget(ORG, scope, scope_id, "usd", period, PRICE, "owner"))
+        assert ask(books) == YES
+        body = json.loads(books.rows(AuditRecord, action="budget.set")[-1].body)
+        assert (body["scope"], body["scope_id"], body["before"], body["after"]) == (scope, scope_id, PRICE - 1, PRICE)
+        assert json.loads(books.rows(Purchase)[-1].decision)["inputs"]["budgets"]
 
 
 # What is set after the card was made, and the answer to the network then; what is paid was fixed at the ask.

@@ -231,8 +231,13 @@ def test_a_name_that_two_have_and_one_thing_twice_are_refused(company: Company) 
 def test_more_than_one_commit_should_hold_is_refused(company: Company) -> None:
     from roony.flows.rulebook import MAX_CHANGES
 
-    document = {"projects": {f"P{n}": {} for n in range(MAX_CHANGES + 1)}}
-    assert refused(company.owner, 422, document)["code"] == "too_many_changes"
+    many = {"projects": {f"P{n}": {} for n in range(MAX_CHANGES + 1)}}
+    limits = {currency: {"day": 1, "week": 2, "month": 3} for currency in ("usd", "eur", "gbp", "jpy")}
+    heavy = {"agents": {f"A{n}": {"budgets": limits} for n in range(MAX_CHANGES // 12)}}
+    for document in (many, heavy):
+        assert refused(company.owner, 422, document)["code"] == "too_many_changes"
+    del many["projects"]["P0"]
+    assert len(apply(company.owner, many)["changes"]) == MAX_CHANGES
 
 
 def test_the_ids_of_others_are_as_unknown_as_any(roony: ServedRoony) -> None:
