@@ -18,9 +18,20 @@ GATEWAY = ("issuing", "connect", "events")
 
 
 @functools.cache
-def _trees() -> dict[Path, ast.Module]:
-    """All of Roony's code, parsed once: these questions are asked each time the tests are collected."""
-    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+def _texts() -> dict[Path, str]:
+    return {path: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def _trees(word: str) -> Iterator[tuple[Path, ast.Module]]:
+    """Roony's code where this word stands: these questions are asked each time the tests are collected."""
+    for path, text in _texts().items():
+        if word in text:
+            yield path, _tree(path)
+
+
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(_texts()[path])
 
 
 def commands() -> set[str]:
@@ -40,7 +51,7 @@ def commands() -> set[str]:
 def writes() -> set[str]:
     """Every function whose write is given to a till, by the name the till's tickets give it."""
     found = set()
-    for path, tree in _trees().items():
+    for path, tree in _trees("till.write"):
         origin = {
             alias.asname or alias.name: (node.module or "").rpartition(".")[2]
             for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
@@ -86,8 +97,8 @@ def _calls(node: ast.AST, function: str) -> Iterator[tuple[ast.Call, str]]:
 def calls() -> set[str]:
     """Every function of the gateway that calls Stripe, and that something outside the gateway leads to."""
     performs, leads_to = set(), dict[str, set[str]]()
-    for path, tree in _trees().items():
-        for node in tree.body if path.parent == PACKAGE / "gateway" else ():
+    for path in (PACKAGE / "gateway").glob("*.py"):
+        for node in _tree(path).body:
             if isinstance(node, ast.FunctionDef):
                 named = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
                 named |= {one.attr for one in ast.walk(node) if isinstance(one, ast.Attribute)}
@@ -113,7 +124,7 @@ def _hands_over(node: ast.AST) -> bool:
 def _used_outside() -> set[str]:
     """What flows, web and worker name of the gateway's modules."""
     found = set()
-    for path, tree in _trees().items():
+    for path, tree in _trees("roony.gateway"):
         if path.is_relative_to(PACKAGE / "gateway") or path.is_relative_to(PACKAGE / "simulator"):
             continue
         for node in ast.walk(tree):

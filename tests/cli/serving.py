@@ -7,8 +7,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
+
+from tests.support.forking import Forked
 
 START = [sys.executable, "-m", "roony"]
 
@@ -21,10 +24,13 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 def run_roony(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """One command in a process of its own, until it ends."""
-    return subprocess.run(
-        [*START, *arguments], env=clean_environment(**environment), capture_output=True, text=True, timeout=60,
-        check=False,
-    )  # fmt: skip
+    with TemporaryDirectory() as folder:
+        errors = Path(folder) / "stderr"
+        process = Forked(list(arguments), clean_environment(**environment), errors, folder=Path.cwd(), stdout=True)
+        assert process.stdout is not None
+        with process.stdout as told:
+            printed = told.read().decode()
+        return subprocess.CompletedProcess(arguments, process.wait(), printed, errors.read_text())
 
 
 class ServedSimulation:
@@ -38,12 +44,8 @@ class ServedSimulation:
         self.ready: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*START, "serve", "--simulate", "--ready-json", "--port", "0", "--simulator-port", "0",
-                 *self._arguments],
-                env=clean_environment(**self._environment), stdout=subprocess.PIPE, stderr=log,
-            )  # fmt: skip
+        arguments = ["serve", "--simulate", "--ready-json", "--port", "0", "--simulator-port", "0", *self._arguments]
+        self.process = Forked(arguments, clean_environment(**self._environment), self.log, stdout=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, self.log.read_text()

@@ -1,8 +1,8 @@
 """Roony's commands, each in a process of its own that is forked from one which has loaded the modules already.
 
 What runs is what `roony` runs, with an environment, a folder and streams of its own. Loading the modules is most of
-what a start costs, and each worker of a run of tests pays it once. The tests of the commands (tests/cli) start whole
-programs, as everybody does.
+what a start costs, and each worker of a run of tests pays it once. That the whole programs start, as everybody starts
+them, is shown by tests/cli/test_serve.py, test_demo.py and test_own_stripe_key.py.
 """
 
 from __future__ import annotations
@@ -30,15 +30,16 @@ _FORKS.set_forkserver_preload([
 
 
 def _become_roony(
-    arguments: list[str], environment: dict[str, str], log: str, out: Connection | None, orders: Connection | None
-) -> None:
-    """In the child: `roony` with these arguments, beside its log.
+    arguments: list[str], environment: dict[str, str], log: str, folder: str, out: Connection | None,
+    orders: Connection | None,
+) -> None:  # fmt: skip
+    """In the child: `roony` with these arguments, in this folder.
 
     What it prints goes to `out`, else into the log too; `orders` arm stop points.
     """
     os.environ.clear()
     os.environ.update(environment)
-    os.chdir(Path(log).parent)
+    os.chdir(folder)
     told = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(told if out is None else out.fileno(), 1)
     os.dup2(told, 2)
@@ -83,9 +84,10 @@ class Forked:
     """A forked `roony`, with those methods of `subprocess.Popen` that tests use."""
 
     def __init__(
-        self, arguments: list[str], environment: dict[str, str], log: Path, *, stdout: bool = False,
-        orders: Connection | None = None,
+        self, arguments: list[str], environment: dict[str, str], log: Path, *, folder: Path | None = None,
+        stdout: bool = False, orders: Connection | None = None,
     ) -> None:  # fmt: skip
+        """It writes into `log`; with `stdout`, what it prints is read there. It works in `folder` or beside its log."""
         log.touch()
         self.stdout: IO[bytes] | None = None
         out = None
@@ -93,9 +95,8 @@ class Forked:
             ours, out = _FORKS.Pipe(duplex=False)
             self.stdout = os.fdopen(os.dup(ours.fileno()), "rb")
             ours.close()
-        self._child = _FORKS.Process(
-            target=_become_roony, args=(arguments, environment, str(log.absolute()), out, orders), daemon=True
-        )
+        given = (arguments, environment, str(log.absolute()), str(folder or log.absolute().parent), out, orders)
+        self._child = _FORKS.Process(target=_become_roony, args=given, daemon=True)
         self._child.start()
         assert self._child.pid is not None
         self.pid = self._child.pid
