@@ -103,6 +103,8 @@ class Worker:
         self._sending: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._keeping: set[asyncio.Task[None]] = set()
+        # How many promises and pieces of sending have ended so far.
+        self._ended = 0
         self._keepers: dict[str, Callable[[FlowContext, OutboxPromise], Awaitable[Any]]] = {
             "make_card": keep_make_card,
             "set_card_status": keep_card_status,
@@ -159,9 +161,11 @@ class Worker:
         generation = self._clock.generation() if self._clock else 0
         total, quiet = 0, False
         for _ in range(MAX_PASSES):
+            ended = self._ended
             done = await self._pass()
             total += done
-            quiet = not done
+            # What ended during a pass may have left work behind where the pass had looked already.
+            quiet = not done and ended == self._ended
             if quiet:
                 break
         if self._clock and quiet and not self._keeping:
@@ -199,6 +203,7 @@ class Worker:
 
     def _sent(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
+        self._ended += 1
         self.wake()
 
     async def _share_pace(self) -> None:
@@ -229,6 +234,7 @@ class Worker:
 
     def _kept(self, task: asyncio.Task[None]) -> None:
         self._keeping.discard(task)
+        self._ended += 1
         self.wake()
 
     async def _keep(self, promise: OutboxPromise) -> None:

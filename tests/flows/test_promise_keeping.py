@@ -12,14 +12,16 @@ import pytest
 from roony.core.card import Card
 from roony.core.connection import Connection
 from roony.core.settlement import Discrepancy
-from roony.flows.card import MadeCard, RecordCard
+from roony.flows.card import FinishPromise, MadeCard, RecordCard
+from roony.flows.context import FlowContext
 from roony.flows.promise import LOOK_UP, UNSURE, is_unsure
-from roony.store import filling
+from roony.store import filling, inbox
 from roony.store.filling import let_it_fill
+from roony.store.inbox import new_event
 from roony.store.outbox import new_promise
-from roony.store.tables import OutboxPromise
+from roony.store.tables import InboxEvent, OutboxPromise
 from roony.worker import Worker
-from tests.support.books import ORG, Books, open_books
+from tests.support.books import ACCOUNT, ORG, Books, open_books
 from tests.support.offline import offline_context
 
 
@@ -64,6 +66,43 @@ def test_a_kind_nobody_knows_leaves_a_word_and_waits(tmp_path: Path, database_ur
         assert done == 1
         assert (row.status, row.tries, row.last_error) == ("promised", 1, UNSURE + "KeyError")
         assert row.due_at > books.clock()
+
+
+class Looking(Worker):
+    """A worker in whose second pass a promise is kept, after the pass has looked for events."""
+
+    def __init__(self, context: FlowContext) -> None:
+        super().__init__(context)
+        self.passes, self.go = 0, asyncio.Event()
+
+        async def keep(context: FlowContext, promise: OutboxPromise) -> None:
+            await self.go.wait()
+            event = new_event("evt_1", ACCOUNT, False, "issuing_authorization.request", "iauth_1", 1, b"{}", 0)
+            await context.till.write(inbox.keep(event))
+            await context.till.submit(FinishPromise(ORG, promise))
+
+        self._keepers["finds_an_event"] = keep
+
+    async def _notify(self, now: int) -> int:
+        self.passes += 1
+        if self.passes == 2:
+            self.go.set()
+            await asyncio.wait(self._keeping)
+        return await super()._notify(now)
+
+
+def test_what_a_kept_promise_leaves_behind_is_done_in_the_same_round(tmp_path: Path, database_url: str | None) -> None:
+    """Even if it ends while a pass that found nothing is under way."""
+
+    async def work(books: Books) -> int:
+        with offline_context(books) as context:
+            return await Looking(context).round()
+
+    with open_books(tmp_path, database_url) as books:
+        books.put(books.row(Connection)._replace(status="expired"))
+        books.put(new_promise(ORG, "out_1", "finds_an_event", "x", {}, 0))
+        assert asyncio.run(work(books)) == 2
+        assert [row.status for row in books.rows(InboxEvent)] == ["ignored"]
 
 
 async def _round(books: Books) -> int:

@@ -16,6 +16,7 @@ from roony.cli import main
 from roony.simulator.clock import Clock
 from roony.simulator.server import Simulator
 from roony.simulator.world import World
+from tests.support.ports import hold_port
 from tests.support.simulator import SimulatorProcess
 
 GUIDE = Path(__file__).parents[2] / "docs" / "simulator.md"
@@ -26,12 +27,6 @@ def program(holding: str) -> str:
     found = [text for text in re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL) if holding in text]
     assert len(found) == 1
     return found[0]
-
-
-def free_port() -> int:
-    """Return a port nobody listens on at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def until_it_listens(port: int, process: subprocess.Popen[str]) -> None:
@@ -45,9 +40,10 @@ def until_it_listens(port: int, process: subprocess.Popen[str]) -> None:
 
 
 def test_the_programs_of_the_guide_run(tmp_path: Path) -> None:
-    port = free_port()
+    held = hold_port()
+    port = held.getsockname()[1]
     webhook = program("class Webhook").replace("4242", str(port))
-    with SimulatorProcess("--webhook-url", f"http://127.0.0.1:{port}/webhook") as simulator:
+    with held, SimulatorProcess("--webhook-url", f"http://127.0.0.1:{port}/webhook") as simulator:
         file = tmp_path / "webhook.py"
         file.write_text(webhook)
         answering = subprocess.Popen([sys.executable, str(file)], stdout=subprocess.PIPE, text=True)

@@ -31,8 +31,9 @@ from roony.store.database import Database
 from roony.store.tables import TABLE_OF, InboxEvent, OutboxPromise
 from tests.support.books import Books, Clock, lay_file
 from tests.support.forking import PATIENCE, Forked, fork_pipe
+from tests.support.ports import hold_port
 from tests.support.promises import agents_hear_of_their_own, one_card_each, open_money_is_held, sums_are_right
-from tests.support.served import BUDGETS, SOFTWARE, WEBHOOK, Child, event, free_port, sdk, sign, unique
+from tests.support.served import BUDGETS, SOFTWARE, WEBHOOK, Child, event, sdk, sign, unique
 from tests.support.serving import Caller
 
 WEBHOOK_SECRET = "whsec_installation"
@@ -86,7 +87,8 @@ class Crashable:
     def __init__(self, folder: Path, url: str | None = None) -> None:
         self.folder = folder
         self.database_url = url or f"sqlite:///{folder / 'roony.db'}"
-        self.port = free_port()
+        self._held = hold_port()
+        self.port: int = self._held.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.simulator: Child | None = None
         self.process: Process | None = None
@@ -118,6 +120,7 @@ class Crashable:
             self.simulator.stop()
         if self._database is not None:
             self._database.close()
+        self._held.close()
 
     def environment(self, **more: str) -> dict[str, str]:
         """What every program is told."""

@@ -25,7 +25,8 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from tests.support.served import SOFTWARE, WAIT_SECONDS, WEBHOOK, Simulation, free_port, sdk, unique, until
+from tests.support.ports import hold_port
+from tests.support.served import SOFTWARE, WAIT_SECONDS, WEBHOOK, Simulation, sdk, unique, until
 
 # What the purchase is for.
 AMOUNT = 5_000
@@ -130,7 +131,8 @@ class Payer:
 
     def _unreached(self, action: str, amount: str) -> None:
         """Nothing listens where Stripe asks."""
-        self._asked_elsewhere(action, amount, f"http://127.0.0.1:{free_port()}", "webhook_error")
+        with hold_port() as nobody:
+            self._asked_elsewhere(action, amount, f"http://127.0.0.1:{nobody.getsockname()[1]}", "webhook_error")
 
     def _silent(self, action: str, amount: str) -> None:
         """Something listens there, and never answers."""

@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import json
 import os
-import socket
 import subprocess
 import time
 import uuid
@@ -24,6 +23,7 @@ from roony.store.database import Database
 from roony.store.tables import inbox, metadata, outbox
 from tests.support.books import lay_file
 from tests.support.forking import Forked
+from tests.support.ports import hold_port
 from tests.support.serving import Caller
 
 WEBHOOK = "/api/webhooks/stripe"
@@ -47,13 +47,6 @@ def clean_environment(**more: str) -> dict[str, str]:
     """Ours without what it says about Stripe and Roony, and with `more`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("STRIPE_", "ROONY_"))}
     return {**kept, **more}
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
@@ -405,7 +398,8 @@ class Installation:
     def __init__(self, folder: Path, database_url: str | None = None) -> None:
         self.folder = folder
         self.database_url = database_url or f"sqlite:///{folder}/roony.db"
-        self.port = free_port()
+        self._held = hold_port()
+        self.port: int = self._held.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.simulator: Child | None = None
         self.roony: Child | None = None
@@ -476,6 +470,7 @@ class Installation:
         for child in (self.roony, self.simulator):
             if child is not None:
                 child.stop()
+        self._held.close()
 
     def __enter__(self) -> Self:
         return self
