@@ -48,8 +48,9 @@ def _become_roony(
     if out is not None:
         out.close()
     if orders is not None:
+        # Also for commands that do not ask for a stop point.
+        stop_points.arm(environment.get("ROONY_STOP_AT"))
         threading.Thread(target=_obey, args=(orders,), daemon=True).start()
-    stop_points.arm(environment.get("ROONY_STOP_AT"))
     sys.argv = ["roony", *arguments]
     # What was loaded before stays: the cycle collector need not look at it.
     gc.freeze()
