@@ -44,8 +44,9 @@ serve: $(RUN_READY) ## run Roony with the simulator and a demo organization
 	@$(BIN)/roony serve --simulate
 
 test: $(RUN_READY) $(TEST_READY) ## the whole test suite
-	@echo "==> Running the tests"
-	@$(PYTEST) -n $$($(BIN)/python -c 'import os; print(min(8, os.cpu_count() + 1))')
+	@echo "==> Running the tests (a quarter of an hour on 2 cores; the first dots come after half a minute)"
+	@$(PYTEST) -n $$($(BIN)/python -c 'import os; print(min(8, os.cpu_count() + 1))') || { echo "==> Tests failed"; exit 1; }
+	@echo "==> Tests passed"
 
 soak: $(RUN_READY) $(TEST_READY) ## long random runs (ROONY_SOAK_SECONDS, ROONY_TEST_SEED)
 	@$(call run_marked,soak)

@@ -7,6 +7,8 @@ import dataclasses
 import json
 from typing import Any
 
+import pytest
+
 from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.reconciliation import BACKGROUND_READS, EVENTS_OVERLAP, EVENTS_PACE, GAP, SECOND, Place
 from roony.core.settlement import StripeTransaction
@@ -14,6 +16,7 @@ from roony.flows.inbox import ACQUIRING_TYPES, HANDLED_TYPES
 from roony.flows.reconciliation import ReconciliationDuty, begin_catch_up, keep_reconcile, start_by_hand
 from roony.flows.reconciliation.listing import TYPES
 from roony.flows.reconciliation.start import KEPT, MAX_RUNNING
+from roony.gateway import paging
 from roony.gateway.events import TYPES_LIMIT
 from roony.store import outbox
 from roony.store.tables import InboxEvent, OutboxPromise
@@ -205,16 +208,17 @@ class TestTrouble:
         roony.finish()
         assert (roony.run(run.id).status, roony.run(run.id).reads) == ("failed", 0)
 
-    def test_pages_of_a_crowd(self, roony: Lossy) -> None:
+    def test_pages_of_a_crowd(self, roony: Lossy, monkeypatch: pytest.MonkeyPatch) -> None:
         """More objects than a page holds, many of them in one second: each is counted once."""
+        monkeypatch.setattr(paging, "PAGE_SIZE", 10)
         purchase = roony.buy(200_000)
         authorization = roony.authorize(purchase)
-        for _ in range(104):
+        for _ in range(24):
             roony.capture(authorization, capture_amount=100, close_authorization=False)
         run = roony.reconcile()
-        assert (run.status, run.differences, run.transactions) == ("finished", 0, 104)
-        assert detail(run)["totals"][0]["here"] == 10_400
-        assert roony.purchase(purchase).captured == 10_400
+        assert (run.status, run.differences, run.transactions) == ("finished", 0, 24)
+        assert detail(run)["totals"][0]["here"] == 2_400
+        assert roony.purchase(purchase).captured == 2_400
 
     def test_who_lost_the_lease_changes_nothing_more(self, roony: Lossy) -> None:
         """Two hold the same promise, one of them by a lease that is over: only the other's work counts."""
