@@ -19,14 +19,17 @@ _KEYS = (
 
 
 class Announced(NamedTuple):
-    """What answers now; the last three only with --simulate. `empty`: there is no organization yet."""
+    """What answers now; `demo`, `simulator` and `files` only with --simulate.
+
+    `first_run` is the path of the page that makes the first organization, while there is none.
+    """
 
     url: str
     settings: Settings
     demo: DemoCompany | None
     simulator: dict[str, Any] | None
     files: SimulationFiles | None
-    empty: bool
+    first_run: str | None
 
 
 def announce(what: Announced, ready_json: bool) -> None:
@@ -56,11 +59,16 @@ def _ready_line(what: Announced) -> str:
 
 
 def _for_people(what: Announced) -> str:
-    lines = [f"Roony answers at {what.url} (API documentation: {what.url}/docs)"]
+    pages = what.url.replace("://127.0.0.1", "://localhost", 1)
+    lines = [f"Roony answers at {pages} (API documentation: {pages}/docs)"]
     if what.demo is not None and what.simulator is not None and what.files is not None:
         lines += [
             f"The simulated Stripe is at {what.simulator['url']}; no real money moves.",
             f"Everything is kept in {what.files.state.parent}.",
+            "",
+            f"To look around as the demo's owner:  {pages}{what.demo.sign_in_path}",
+            f"To begin with a company of your own: {pages}{what.demo.first_run_path}",
+            "Each of the two links opens once.",
             "",
             "To speak as the owner, and as the demo agent:",
             f"  export ROONY_URL={what.url}",
@@ -73,6 +81,6 @@ def _for_people(what: Announced) -> str:
             f"  export STRIPE_KEY={plain(what.settings.stripe_secret_key)}",
             f"  export ACCOUNT={what.demo.stripe_account}",
         ]
-    if what.empty:
-        lines += ["There is no organization yet. Stop this, then: roony init"]
+    if what.first_run is not None:
+        lines += ["There is no organization yet. Make it here, once:", f"  {pages}{what.first_run}"]
     return "\n".join([*lines, "", "Stop it with Ctrl-C.", ""])

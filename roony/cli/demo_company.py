@@ -14,13 +14,16 @@ from roony.cli.oauth_walk import connect_account
 from roony.core.errors import Refusal
 from roony.flows.access_key import CreateAccessKey, new_key
 from roony.flows.limits import Limit
+from roony.flows.one_time_link import MakeLink, make_first_run, new_link
 from roony.flows.organization import CreateAgent, NewOrganization, create_organization
+from roony.flows.user import CreateUser
 from roony.store import tables
 from roony.wiring import Roony
 
 NAME = "Demo Company"
 PROJECT_NAME = "Demo project"
 AGENT_NAME = "demo agent"
+OWNER_NAME, OWNER_EMAIL = "Demo Owner", "owner@example.com"
 ACTOR = "demo"
 # Software at any merchant in the US, up to 500.00 a purchase and 5,000.00 a month, without tolerance.
 CONTROLS: dict[str, Any] = {
@@ -41,6 +44,8 @@ class DemoCompany:
     stripe_account: str
     admin_key: str = field(repr=False)
     agent_key: str = field(repr=False)
+    sign_in_path: str = field(repr=False)
+    first_run_path: str = field(repr=False)
 
 
 class DemoFailed(Exception):
@@ -50,7 +55,8 @@ class DemoFailed(Exception):
 async def ensure_demo_company(roony: Roony, url: str) -> DemoCompany:
     """Safe to repeat after a crash at any step: each looks for what is there first.
 
-    1 organization and project · 2 owner's key · 3 agent · 4 agent's key · 5 connected account, over HTTP at `url`.
+    1 organization and project · 2 owner's key · 3 agent · 4 agent's key · 5 connected account, over HTTP at `url` ·
+    6 its owner, with a link to sign in, and one to start another organization.
     """
     found = await _one(roony, select(tables.organizations.c.id).where(tables.organizations.c.name == NAME))
     organization_id = found or await _make_organization(roony)
@@ -69,7 +75,31 @@ async def ensure_demo_company(roony: Roony, url: str) -> DemoCompany:
         account = await _active_account(roony, organization_id)
     if account is None:
         raise DemoFailed("The demo organization's account was approved at Stripe but is not active here.")
-    return DemoCompany(organization_id, agent_id, account, admin_key, agent_key)
+    return DemoCompany(
+        organization_id, agent_id, account, admin_key, agent_key, await _sign_in_path(roony, organization_id),
+        await first_run_path(roony),
+    )  # fmt: skip
+
+
+async def _sign_in_path(roony: Roony, organization_id: str) -> str:
+    """A page on which the demo's owner is signed in, once, without a password."""
+    users = tables.users
+    user_id = await _one(
+        roony, select(users.c.id).where(users.c.organization_id == organization_id, users.c.email == OWNER_EMAIL)
+    )
+    if user_id is None:
+        command = CreateUser(organization_id, roony.context.new_id("usr"), OWNER_NAME, OWNER_EMAIL, "owner", ACTOR)
+        user_id = _done(await roony.context.till.submit(command), "owner").id
+    link = new_link("sign_in")
+    _done(await roony.context.till.submit(MakeLink(organization_id, user_id, link, ACTOR)), "sign-in link")
+    return f"/welcome?ticket={link.ticket}"
+
+
+async def first_run_path(roony: Roony) -> str:
+    """A page on which one organization is made, by whoever is told its address."""
+    link = new_link("first_run")
+    await roony.context.till.write(make_first_run(link, roony.clock()))
+    return f"/first-run?code={link.ticket}"
 
 
 async def _one(roony: Roony, statement: Select[Any]) -> str | None:

@@ -114,6 +114,7 @@ async def _run(
 ) -> int:  # fmt: skip
     from roony.cli.announcement import Announced, announce
     from roony.cli.database import has_organization
+    from roony.cli.demo_company import ensure_demo_company, first_run_path
     from roony.cli.server import address_of, make_server, stay_on_one_core
     from roony.wiring import build
 
@@ -134,13 +135,12 @@ async def _run(
         await asyncio.wait({asyncio.create_task(server.answering.wait()), *ends}, return_when=asyncio.FIRST_COMPLETED)
         demo = None
         if child is not None and not stop.is_set():
-            from roony.cli.demo_company import ensure_demo_company
-
             demo = await ensure_demo_company(roony, address_of(listener))
         if stop.is_set():
             return 0
         empty = not await asyncio.to_thread(has_organization, roony.database)
-        announce(Announced(url, settings, demo, child.ready if child else None, files, empty), options.ready_json)
+        first_run = await first_run_path(roony) if empty else None
+        announce(Announced(url, settings, demo, child.ready if child else None, files, first_run), options.ready_json)
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         return 0 if stop.is_set() else _ended_by_itself(ends)
     finally:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from roony.cli.access_key import key_commands
-from roony.cli.output import JsonOption, print_list, print_one
-from roony.cli.remote import UrlOption, owner
+from roony.cli.output import FAILED, JsonOption, fail, print_list, print_one
+from roony.cli.remote import Remote, UrlOption, owner
 
 app = typer.Typer(help="People, their roles and their keys.", no_args_is_help=True)
 
+# More users than an organization may have.
+MAX_PAGES = 10
 _USERS = "/api/v1/admin/users"
 _ROLE = "viewer looks, approver also decides, admin also changes rules and agents, owner may do everything."
 
@@ -59,6 +63,44 @@ def role(
 ) -> None:
     """Give a user another role; it counts from the next request on. The last owner stays one."""
     print_one(owner(url).patch(f"{_USERS}/{user_id}", {"role": role}), as_json)
+
+
+@app.command()
+def invite(user_id: str = typer.Argument(help="usr_…"), url: str = UrlOption, as_json: bool = JsonOption) -> None:
+    """Make a link with which a user chooses a password and is signed in. It opens once, for a week."""
+    _print_link(owner(url).post(f"{_USERS}/{user_id}/invitation", {}), as_json)
+
+
+@app.command()
+def reset(
+    email: str = typer.Argument(help="The person's e-mail address, or usr_…"),
+    url: str = UrlOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Let somebody who forgot their password choose a new one, by a link that opens once."""
+    _print_link(owner(url).post(f"{_USERS}/{_id_of(owner(url), email)}/invitation", {}), as_json)
+
+
+def _id_of(api: Remote, text: str) -> str:
+    """The id of the user with this address, or the id itself."""
+    if "@" not in text:
+        return text
+    cursor = None
+    for _page in range(MAX_PAGES):
+        answer = api.get(_USERS, limit=200, cursor=cursor)
+        for row in answer["data"]:
+            if row["email"].lower() == text.lower():
+                return str(row["id"])
+        cursor = answer["next_cursor"]
+        if cursor is None:
+            break
+    return fail(f"No user has the address {text}. See them with: roony user list", FAILED)
+
+
+def _print_link(answer: dict[str, Any], as_json: bool) -> None:
+    print_one(answer, as_json)
+    if not as_json:
+        typer.echo("Send the address to that person only: whoever opens it first is signed in.")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -27,6 +28,11 @@ class User(NamedTuple):
     created_at: int
     disabled_at: int | None
     approves_since: int = 0
+
+
+def is_email(text: str) -> bool:
+    """True if this may be an e-mail address. Whether it is anybody's, only a message to it could show."""
+    return re.fullmatch(r"[^@\s]+@[^@\s]+", text) is not None
 
 
 def wrong_user(user: User, others: Iterable[User]) -> Refusal | None:

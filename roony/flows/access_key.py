@@ -119,6 +119,8 @@ class RotateAccessKey(Command[AccessKey | Refusal]):
     def apply(self, book: Book, now: int) -> AccessKey | Refusal:
         """1 may it be rotated · 2 the new key · 3 the end of the old one, never later than it was."""
         old = book.need(AccessKey, self.old.hash)
+        if old.kind == "session":
+            return Refusal("is_session", "A session is not rotated: end it, and sign in again.", 409, id=old.id)
         if old.replaced_by is not None:
             return Refusal("already_rotated", "This key was rotated already.", 409, id=old.replaced_by)
         if is_over(old, now):
@@ -223,6 +225,6 @@ def _wrong_holder(
 
 
 def _too_many(keys: list[AccessKey], whose: str, id: str, most: int, now: int) -> Refusal | None:
-    if sum(not is_over(key, now) for key in keys) < most:
+    if sum(key.kind != "session" and not is_over(key, now) for key in keys) < most:
         return None
     return Refusal("too_many_keys", f"{whose} has at most {most} keys at a time. Revoke one first.", 409, id=id)

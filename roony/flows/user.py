@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from roony.core.errors import Refusal, not_found
+from roony.core.sign_in import Password
 from roony.core.user import User, begins_anew, described_user, is_last_owner, may_approve, wrong_user
 from roony.flows.access_key import revoke
 from roony.store.book import Book
@@ -58,9 +59,10 @@ class UpdateUser(Command[User | Refusal]):
     disabled: bool | None = None
 
     def needs(self, now: int) -> Needs:
-        """The users there are, and the user's keys."""
+        """The users there are, and the user's keys and password."""
         org = self.organization_id
-        return Needs(rows=((User, org, self.user_id),), groups=((User, org, org), (AccessKey, org, self.user_id)))
+        rows = ((User, org, self.user_id), (Password, org, self.user_id))
+        return Needs(rows=rows, groups=((User, org, org), (AccessKey, org, self.user_id)))
 
     def apply(self, book: Book, now: int) -> User | Refusal:
         """1 what it would be · 2 whether that may be · 3 the user, and the end of the keys of a disabled one."""
@@ -80,6 +82,9 @@ class UpdateUser(Command[User | Refusal]):
             return before
         # From here it must succeed: only writes below.
         book.put(after)
+        password = book.get(Password, org, self.user_id)
+        if password is not None and after.email != before.email:
+            book.put(password._replace(email=after.email.lower()))
         body = {"before": described_user(before), "after": described_user(after)}
         book.record(org, self.actor, "user.updated", after.id, body, now)
         if after.disabled_at is not None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from roony.core.errors import Refusal
 from roony.core.role import NEEDED, OWNER, may
+from roony.core.sign_in import IDLE_SECONDS, SECOND
 from roony.core.user import User
 from roony.store.book import Book
 from roony.store.facts import Needs
@@ -41,8 +42,10 @@ class Authority(NamedTuple):
 
 
 def is_over(key: AccessKey, now: int) -> bool:
-    """True for a key that opens nothing any more."""
-    return key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now)
+    """True for a key that opens nothing any more; a session too that was not used for long."""
+    if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
+        return True
+    return key.kind == "session" and (key.last_used_at or key.created_at) + IDLE_SECONDS * SECOND <= now
 
 
 def over(key: AccessKey, now: int) -> Refusal | None:

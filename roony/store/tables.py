@@ -33,6 +33,7 @@ from roony.core.purchase import KeptKey, Purchase, RecentPurchase, Velocity
 from roony.core.receipt import Receipt, ReceiptContent
 from roony.core.reconciliation import Reconciliation
 from roony.core.settlement import Discrepancy, StripeTransaction
+from roony.core.sign_in import OneTimeLink, Passkey, Password
 from roony.core.user import User
 
 metadata = MetaData()
@@ -111,9 +112,9 @@ class OutboxPromise(NamedTuple):
 
 
 class AccessKey(NamedTuple):
-    """An API key, stored as a hash only; `kind` is agent or admin. Read without a lock (design section 13).
+    """A key, stored as a hash only; `kind` is agent, admin or session. Read without a lock (design section 13).
 
-    An admin key has the role of its user; without one it is a program of the owner's. `scopes` and
+    An admin key or a session has the role of its user; a key without one is a program of the owner's. `scopes` and
     `allowed_addresses` are words between spaces, none of them meaning no limit; `replaced_by` is the key it was
     rotated to.
     """
@@ -229,6 +230,13 @@ approvals = _table(
         postgresql_where=text("status = 'pending'"),
     ),
     Index("approvals_by_purchase", "organization_id", "purchase_id"),
+    Index("approvals_by_time", "organization_id", "created_at"),
+    Index(
+        "approvals_waiting",
+        "organization_id",
+        sqlite_where=text("status = 'pending'"),
+        postgresql_where=text("status = 'pending'"),
+    ),
 )
 cards = _table(
     "cards",
@@ -284,6 +292,12 @@ discrepancies = _table(
     Discrepancy,
     "organization_id id",
     Index("discrepancies_by_time", "organization_id", "created_at"),
+    Index(
+        "discrepancies_open",
+        "organization_id",
+        sqlite_where=text("status = 'open'"),
+        postgresql_where=text("status = 'open'"),
+    ),
 )
 reconciliations = _table(
     "reconciliations",
@@ -292,7 +306,18 @@ reconciliations = _table(
     Index("reconciliations_by_connection", "organization_id", "connection_id", "created_at"),
     Index("reconciliations_by_time", "organization_id", "created_at"),
 )
-alerts = _table("alerts", Alert, "organization_id id", Index("alerts_by_time", "organization_id", "created_at"))
+alerts = _table(
+    "alerts",
+    Alert,
+    "organization_id id",
+    Index("alerts_by_time", "organization_id", "created_at"),
+    Index(
+        "alerts_open",
+        "organization_id",
+        sqlite_where=text("status = 'open'"),
+        postgresql_where=text("status = 'open'"),
+    ),
+)
 confirmations = _table("confirmations", Confirmation, "organization_id subject name")
 preflights = _table("preflights", Preflight, "organization_id connection_id kind")
 audit_records = _table("audit_records", AuditRecord, "organization_id sequence")
@@ -367,6 +392,11 @@ app_tokens = _table("app_tokens", AppTokens, "organization_id connection_id")
 start_tickets = _table("start_tickets", StartTicket, "hash")
 oauth_states = _table("oauth_states", OAuthState, "hash")
 reveal_links = _table("reveal_links", RevealLink, "hash")
+passwords = _table("passwords", Password, "organization_id user_id", Index("passwords_by_email", "email"))
+passkeys = _table("passkeys", Passkey, "organization_id id", Index("passkeys_by_user", "organization_id", "user_id"))
+one_time_links = _table(
+    "one_time_links", OneTimeLink, "hash", Index("one_time_links_by_user", "organization_id", "user_id")
+)
 
 # Everything decide() or an authorization reads that is not a money row: a change of it renews `config_version`.
 CONFIG_TABLES = frozenset({projects, agents, connections, controls, budgets, cardholder_choices})

@@ -14,10 +14,12 @@ from roony.flows.change_feed import ChangeFeed
 from roony.flows.context import FlowContext
 from roony.web import agent_api, approval_page, docs, health, mcp_server, oauth, receipts, reveal, rules, stream
 from roony.web.admin_api import routes as admin_routes
+from roony.web.dashboard import routes as dashboard_routes
 from roony.web.errors import HANDLERS
 from roony.web.frame import App, RequestCounts, RequestFrame
 from roony.web.key_guard import KeyGuard
 from roony.web.openapi import document
+from roony.web.rate_limit import RateLimit
 from roony.web.webhook import WebhookDoor
 
 _ABOUT = (
@@ -65,13 +67,14 @@ def create_app(
     app.state.feed = feed or ChangeFeed(context.database)
     context.till.listen(app.state.feed.committed)
     app.state.key_guard = KeyGuard(options.trusted_proxies, options.requests_per_minute)
+    app.state.sign_in_rate = RateLimit()
     app.state.wake_worker = worker.wake if worker is not None else lambda: None
     # Taken as they are: `include_router` would build each of them again, for every app and once more when first asked.
     for agents in (agent_api, rules, receipts, stream):
         app.router.routes.extend(agents.router.routes)
     app.router.routes.extend(admin_routes)
     app.router.routes.extend([*docs.routes(), *health.routes(), *oauth.routes(context), *reveal.routes(context)])
-    app.router.routes.extend([*approval_page.routes(), *mcp_server.routes()])
+    app.router.routes.extend([*approval_page.routes(), *mcp_server.routes(), *dashboard_routes()])
     app.add_middleware(RequestFrame, new_id=context.new_id, counts=counts)
     wake = worker.wake if worker is not None else lambda: None
     door = WebhookDoor(context, options.webhook_secrets, app, wake)

@@ -19,6 +19,7 @@ from roony.store.authority import Authority, wrong_role
 from roony.store.queries.keys import Holder, holder_of
 from roony.web.errors import Refused, refuse
 from roony.web.key_guard import KeyGuard
+from roony.web.session import CSRF_HEADER, check_csrf, session_text
 
 MAX_KEY_LENGTH = 200
 # In the scope of a request that was counted already, or that a part of this very process makes for one that was.
@@ -56,13 +57,27 @@ async def authenticate(request: Request, kind: str, permission: str | None) -> C
     """The caller of a route for `kind` ("agent" or "admin") that needs this permission or scope (`permissions.py`).
 
     1 the key is known and good, here and now · 2 it did not call too often · 3 its kind, and its role or scopes, fit.
-    Without a permission any of an agent's keys will do. Raises Refused with 401, 403 or 429.
+    Without a permission any of an agent's keys will do. A browser's session stands for an admin key where none is sent;
+    what changes something needs its token too. Raises Refused with 401, 403 or 429.
     """
+    session = session_text(request) if kind == "admin" and "authorization" not in request.headers else None
+    if session is not None:
+        check_csrf(request, session, request.headers.get(CSRF_HEADER))
+        return await caller_in_session(request, session, permission)
     return await caller_with(request, bearer(request), kind, permission)
+
+
+async def caller_in_session(request: Request, session: str, permission: str | None) -> Caller:
+    """The person whose session this is. Raises Refused as `authenticate` does."""
+    return await _caller(request, session, "session", permission)
 
 
 async def caller_with(request: Request, text: str, kind: str, permission: str | None) -> Caller:
     """The caller who sent this key, be it in a header or in a form of ours. Raises Refused as `authenticate` does."""
+    return await _caller(request, text, kind, permission)
+
+
+async def _caller(request: Request, text: str, kind: str, permission: str | None) -> Caller:
     if not is_key(text):
         raise _unauthorized("This is not a key of Roony.")
     context: FlowContext = request.app.state.context

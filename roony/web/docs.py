@@ -1,4 +1,4 @@
-"""The pages of the API for people: what this is, and the docs made from openapi.json without any foreign host."""
+"""The docs of the API for people, made from openapi.json without any foreign host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from roony.web.pages import render, style_sheet
 def routes() -> list[Route]:
     """Routes that need no key and show nothing of an organization."""
     return [
-        Route("/", _start, include_in_schema=False),
         Route("/docs", _docs, include_in_schema=False),
         Route("/static/roony.css", _style, include_in_schema=False),
     ]
@@ -22,11 +21,6 @@ def routes() -> list[Route]:
 
 def _style(_request: Request) -> Response:
     return style_sheet("roony.css")
-
-
-def _start(request: Request) -> Response:
-    simulate: bool = request.app.state.options.simulate
-    return render("start.html", 200, simulate=simulate)
 
 
 def _docs(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Plain HTML pages for people: no script, one style sheet of our own, nothing kept by browsers or proxies."""
+"""HTML pages for people: a style sheet and at most one script of our own, nothing kept by browsers or proxies."""
 
 from __future__ import annotations
 
@@ -22,6 +22,13 @@ HEADERS = {
 # The same for a page with a form of ours.
 FORM_HEADERS = {**HEADERS, "Content-Security-Policy": _POLICY.format(target="'self'")}
 
+# For the pages of the dashboard: our own script, which speaks to us alone.
+PAGE_HEADERS = {
+    **HEADERS,
+    "Content-Security-Policy": _POLICY.format(target="'self'")
+    + "; script-src 'self'; connect-src 'self'; img-src 'self'",
+}
+
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 _templates = Environment(
@@ -37,6 +44,11 @@ def render(template: str, status: int, **values: Any) -> HTMLResponse:
 def render_form(template: str, status: int, **values: Any) -> HTMLResponse:
     """One page with a form that may be sent to us, and nowhere else."""
     return HTMLResponse(_templates.get_template(template).render(**values), status, FORM_HEADERS)
+
+
+def render_page(template: str, status: int, **values: Any) -> HTMLResponse:
+    """One page of the dashboard, with our script."""
+    return HTMLResponse(_templates.get_template(template).render(**values), status, PAGE_HEADERS)
 
 
 def style_sheet(name: str) -> Response:

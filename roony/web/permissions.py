@@ -80,7 +80,11 @@ change  POST   /events/replay
 read    GET    /events/{id}
 change  POST   /events/{id}/replay
 change  POST   /freeze
+own     POST   /first_runs
 own     POST   /keys/rotate
+read    GET    /me
+read    GET    /me/sessions
+read    DELETE /me/sessions/{id}
 read    GET    /merchants
 change  POST   /merchants/aliases
 change  POST   /merchants/forget
@@ -110,6 +114,7 @@ read    GET    /users
 own     POST   /users
 read    GET    /users/{id}
 own     PATCH  /users/{id}
+own     POST   /users/{id}/invitation
 read    GET    /users/{id}/keys
 own     POST   /users/{id}/keys
 own     DELETE /users/{id}/keys/{key_id}

@@ -18,7 +18,7 @@ MONEY = [pytest.param(table, id=table.name) for table in MONEY_TABLES]
 # Unique by themselves and read without a lock: key → who it is, account → connection, event → its row.
 ROUTING = {"access_keys", "account_routes", "inbox"}
 # Of no organization, or before anybody knows of which: the organizations, and secrets found by their hash alone.
-WITHOUT_ORGANIZATION = ROUTING | {"organizations", "oauth_states", "reveal_links", "start_tickets"}
+WITHOUT_ORGANIZATION = ROUTING | {"organizations", "oauth_states", "one_time_links", "reveal_links", "start_tickets"}
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -17,6 +17,8 @@ from roony.web.admin_api import (
     freezes,
     keys,
     limits,
+    links,
+    me,
     merchants,
     organization,
     purchases,
@@ -32,6 +34,6 @@ from roony.web.admin_api import (
 PARTS = (
     organization, agents, limits, rules, approvals, connections, cardholders, purchases, merchants, discrepancies,
     disputes, events, reconciliations, audit, alerts, doctor, freezes, keys, access_keys, stream, users,
-    webhook_endpoints, receipts, replay,
+    links, me, webhook_endpoints, receipts, replay,
 )  # fmt: skip
 routes = [route for part in PARTS for route in part.router.routes]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
@@ -10,7 +9,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 from starlette.concurrency import run_in_threadpool
 
-from roony.core.user import User
+from roony.core.user import User, is_email
 from roony.flows.user import CreateUser, UpdateUser
 from roony.store.queries.keys import keys_of_user
 from roony.store.queries.paging import equal
@@ -28,8 +27,7 @@ router = new_part("Users")
 
 
 def _email(text: str) -> str:
-    # Whether it is anybody's, only a message to it could show.
-    if not re.fullmatch(r"[^@\s]+@[^@\s]+", text):
+    if not is_email(text):
         raise PydanticCustomError("email", "It must be an e-mail address")
     return text
 

@@ -1,0 +1,97 @@
+"""Signing in: passwords and how long a wrong one locks out, passkeys, one-time links and sessions."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from roony.core.errors import Refusal
+
+SECOND = 1_000_000
+# A session ends this long after its last use, and this long after its start whatever was used. In seconds.
+IDLE_SECONDS = 12 * 3600
+SESSION_SECONDS = 7 * 24 * 3600
+# Sessions of one user at a time; the next sign-in ends the oldest.
+MAX_SESSIONS = 10
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 200
+# So many wrong passwords in a row are forgiven; then each doubles the wait.
+FREE_FAILURES = 4
+FIRST_WAIT, LONGEST_WAIT = 30, 3600
+# One-time links by what they are for, and how long each is good, in seconds.
+LINK_SECONDS = {
+    "first_run": 24 * 3600,  # makes an organization and its owner
+    "invitation": 7 * 24 * 3600,  # a person chooses a password, at first or anew
+    "sign_in": 24 * 3600,  # signs the owner of the demo in
+    "passkey": 300,  # not a link: a challenge that a browser signs
+}
+
+
+class Password(NamedTuple):
+    """A user's password, as an argon2 hash. `email` is the user's in lower case, by which a sign-in is found.
+
+    `failures` counts wrong ones in a row; none is tried before `locked_until`. Times in microseconds UTC.
+    """
+
+    organization_id: str
+    user_id: str
+    email: str
+    hash: str
+    failures: int
+    locked_until: int
+    changed_at: int
+
+
+class Passkey(NamedTuple):
+    """A passkey of a user. `id` is the credential's, `public_key` as WebAuthn gives it, both base64url."""
+
+    organization_id: str
+    id: str
+    user_id: str
+    name: str
+    public_key: str
+    sign_count: int
+    created_at: int
+    last_used_at: int | None
+
+
+class OneTimeLink(NamedTuple):
+    """Something that opens once: kept as a hash of its ticket. `kind` is one of LINK_SECONDS.
+
+    A first run belongs to no user; its organization is the one that it was made for, or the installation.
+    """
+
+    hash: str
+    organization_id: str
+    user_id: str
+    kind: str
+    created_at: int
+    expires_at: int
+    used_at: int | None
+
+
+def is_open(link: OneTimeLink | None, kinds: tuple[str, ...], now: int) -> bool:
+    """True for a link of one of these kinds that still opens something."""
+    return link is not None and link.kind in kinds and link.used_at is None and link.expires_at > now
+
+
+def wrong_password(text: str, email: str) -> Refusal | None:
+    """Why this may not be a password; None if it may. Length is what counts, after NIST SP 800-63B."""
+    if len(text) < SHORTEST_PASSWORD:
+        return _weak(f"It needs at least {SHORTEST_PASSWORD} characters. A few words in a row are good.")
+    if len(text) > LONGEST_PASSWORD:
+        return _weak(f"It may have at most {LONGEST_PASSWORD} characters.")
+    name = email.partition("@")[0].lower()
+    if len(set(text)) < 5 or text.lower() == email.lower() or (len(name) > 3 and text.lower().startswith(name)):
+        return _weak("It is too easy to guess.")
+    return None
+
+
+def _weak(message: str) -> Refusal:
+    return Refusal("weak_password", message, 422, "password")
+
+
+def after_wrong(password: Password, now: int) -> Password:
+    """The password after one more wrong try: locked for twice as long each time, up to an hour."""
+    failures = password.failures + 1
+    over = failures - FREE_FAILURES
+    wait = min(FIRST_WAIT * 2 ** min(over - 1, 10), LONGEST_WAIT) if over > 0 else 0
+    return password._replace(failures=failures, locked_until=now + wait * SECOND)

@@ -1,0 +1,57 @@
+"""Passwords as argon2id hashes: made and compared away from the event loop, few at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
+# OWASP's figures for argon2id: 19 MiB and two passes. Each comparison takes this memory while it lasts.
+MEMORY_KIB, PASSES, LANES = 19_456, 2, 1
+# Compared at the same time; more wait, so that wrong sign-ins take neither all memory nor all cores.
+AT_ONCE = 2
+
+_turns = threading.BoundedSemaphore(AT_ONCE)
+
+
+@cache
+def _hasher() -> PasswordHasher:
+    from argon2 import PasswordHasher  # noqa: PLC0415 (only where somebody signs in with a password)
+
+    return PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
+
+
+@cache
+def _of_nobody() -> str:
+    """A hash to compare with where there is none, so that an unknown address takes as long as a known one."""
+    return _hasher().hash("nobody signs in with this")
+
+
+async def hash_password(text: str) -> str:
+    """The hash that is kept of a password."""
+    return await asyncio.to_thread(_hash, text)
+
+
+async def is_password(hashed: str | None, text: str) -> bool:
+    """True if this is the password of the hash; without one it is false, after the same time."""
+    return await asyncio.to_thread(_compare, hashed, text)
+
+
+def _hash(text: str) -> str:
+    with _turns:
+        return _hasher().hash(text)
+
+
+def _compare(hashed: str | None, text: str) -> bool:
+    from argon2.exceptions import Argon2Error, InvalidHashError  # noqa: PLC0415
+
+    with _turns:
+        try:
+            _hasher().verify(hashed or _of_nobody(), text)
+        except (Argon2Error, InvalidHashError):
+            return False
+    return hashed is not None

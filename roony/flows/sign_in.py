@@ -1,0 +1,170 @@
+"""Signing in with an e-mail address and a password; a session is an access key that a browser keeps in a cookie."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from roony.core.errors import Refusal
+from roony.core.sign_in import MAX_SESSIONS, SESSION_SECONDS, Password, after_wrong
+from roony.core.user import User
+from roony.flows.access_key import KeyLimits, NewKey, is_over, key_row, new_key, revoke
+from roony.flows.context import FlowContext
+from roony.flows.password import is_password
+from roony.store.book import Book
+from roony.store.command import Command
+from roony.store.facts import Needs
+from roony.store.queries.sign_in import Candidate, candidates
+from roony.store.tables import AccessKey
+
+SECOND = 1_000_000
+# What is written down of a browser, in characters.
+MAX_BROWSER = 120
+
+# The same words whether the address or the password is wrong: nobody learns which addresses there are.
+WRONG = Refusal("wrong_password", "This e-mail address and password do not belong together.", 401)
+LOCKED = Refusal(
+    "locked", "There were too many wrong passwords. Wait up to an hour, use a passkey, or ask an owner for a link.", 429
+)
+
+
+class SignedIn(NamedTuple):
+    """A session that began. `text` goes into the browser's cookie and is kept nowhere else."""
+
+    organization_id: str
+    user_id: str
+    text: str
+
+    def __repr__(self) -> str:
+        """Without the text."""
+        return f"SignedIn({self.user_id})"
+
+
+class SeveralOrganizations(NamedTuple):
+    """The address and the password are good in more than one organization: (id, name) of each."""
+
+    choices: tuple[tuple[str, str], ...]
+
+
+class Attempt(NamedTuple):
+    """What was typed. `organization_id` chooses one where an address belongs to several."""
+
+    email: str
+    password: str
+    organization_id: str | None = None
+    browser: str = ""
+
+    def __repr__(self) -> str:
+        """Without the password."""
+        return f"Attempt({self.email})"
+
+
+def new_session(key_id: str, browser: str) -> NewKey:
+    """A fresh session, named by the browser that has it."""
+    return new_key(
+        "session", key_id, browser[:MAX_BROWSER] or "unknown browser", KeyLimits((), (), None, SESSION_SECONDS)
+    )
+
+
+async def sign_in(context: FlowContext, attempt: Attempt) -> SignedIn | SeveralOrganizations | Refusal:
+    """1 who has this address · 2 nobody locked is tried · 3 the passwords are compared · 4 wrong ones are counted, a
+    good one begins a session."""
+    found = await asyncio.to_thread(candidates, context.database, attempt.email, attempt.organization_id)
+    now = context.clock()
+    free = [one for one in found if one.password.locked_until <= now]
+    if found and not free:
+        return LOCKED
+    if not free:
+        await is_password(None, attempt.password)
+        return WRONG
+    good = [one for one in free if await is_password(one.password.hash, attempt.password)]
+    if not good:
+        for one in free:
+            await context.till.submit(CountWrongPassword(one.password.organization_id, one.password.user_id))
+        return WRONG
+    if len(good) > 1:
+        return SeveralOrganizations(tuple((one.password.organization_id, one.organization) for one in good))
+    return await _begin(context, good[0], attempt.browser)
+
+
+async def _begin(context: FlowContext, one: Candidate, browser: str) -> SignedIn | Refusal:
+    key = new_session(context.new_id("key"), browser)
+    org, user_id = one.password.organization_id, one.password.user_id
+    begun = await context.till.submit(SignIn(org, user_id, key, "password", one.password.hash))
+    return begun if isinstance(begun, Refusal) else SignedIn(org, user_id, key.text)
+
+
+def needs_of_sessions(organization_id: str, user_id: str) -> Needs:
+    """The user with password and keys."""
+    org = organization_id
+    return Needs(rows=((User, org, user_id), (Password, org, user_id)), groups=((AccessKey, org, user_id),))
+
+
+def begin_session(book: Book, user: User, key: NewKey, method: str, now: int) -> AccessKey:
+    """Writes a session, ends the oldest above the limit, and records who signed in and how."""
+    mine = [row for row in book.group(AccessKey, user.organization_id, user.id) if row.kind == "session"]
+    alive = sorted((row for row in mine if not is_over(row, now)), key=lambda row: row.created_at)
+    for old in alive[: max(0, len(alive) + 1 - MAX_SESSIONS)]:
+        revoke(book, old, user.id, now)
+    row = key_row(key, user.organization_id, None, now, user.id)
+    book.put(row)
+    body = {"session": row.id, "method": method, "browser": row.name}
+    book.record(user.organization_id, user.id, "user.signed_in", user.id, body, now)
+    return row
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn(Command[AccessKey | Refusal]):
+    """Begins a session, unless the user was disabled or the password changed since it was compared.
+
+    `method` is password or passkey; `hash` is the hash the password was compared with, None for a passkey.
+    """
+
+    organization_id: str
+    user_id: str
+    key: NewKey
+    method: str
+    hash: str | None
+
+    def needs(self, now: int) -> Needs:
+        """The user with password and keys."""
+        return needs_of_sessions(self.organization_id, self.user_id)
+
+    def apply(self, book: Book, now: int) -> AccessKey | Refusal:
+        """1 still the same person with the same password · 2 wrong tries are forgotten · 3 the session."""
+        org = self.organization_id
+        user, password = book.get(User, org, self.user_id), book.get(Password, org, self.user_id)
+        if user is None or user.disabled_at is not None:
+            return WRONG
+        if self.hash is not None:
+            if password is None or password.hash != self.hash:
+                return WRONG
+            if password.locked_until > now:
+                return LOCKED
+        if password is not None and password.failures:
+            book.put(password._replace(failures=0, locked_until=0))
+        return begin_session(book, user, self.key, self.method, now)
+
+
+@dataclass(frozen=True, slots=True)
+class CountWrongPassword(Command[Password | None]):
+    """Writes a wrong password down, and locks further ones out for a while when there were several in a row."""
+
+    organization_id: str
+    user_id: str
+
+    def needs(self, now: int) -> Needs:
+        """The password."""
+        return Needs(rows=((Password, self.organization_id, self.user_id),))
+
+    def apply(self, book: Book, now: int) -> Password | None:
+        """One that came while it was locked already is not counted."""
+        before = book.get(Password, self.organization_id, self.user_id)
+        if before is None or before.locked_until > now:
+            return before
+        after = after_wrong(before, now)
+        book.put(after)
+        body = {"failures": after.failures, "locked_until": after.locked_until or None}
+        book.record(self.organization_id, self.user_id, "user.sign_in_failed", self.user_id, body, now)
+        return after

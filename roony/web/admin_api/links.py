@@ -1,0 +1,34 @@
+"""Links that open once: an invitation for a user, and the first run of one more organization."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from roony.flows.one_time_link import MakeLink, link_row, make_first_run, new_link
+from roony.web import answers
+from roony.web.admin_api.part import new_part
+from roony.web.auth import CallerOf, ContextOf
+from roony.web.errors import accepted
+from roony.web.session import page_url
+
+router = new_part("Users")
+
+
+@router.post("/users/{id}/invitation", status_code=201, response_model=None)
+async def invite_user(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """A link with which the user chooses a password, at first or anew, and is signed in. It opens once, for a week.
+
+    An older one that was not used yet stops working. A new password ends the user's other sessions.
+    """
+    link = new_link("invitation")
+    row = accepted(await context.till.submit(MakeLink(caller.organization_id, id, link, caller.actor)))
+    return {"url": page_url(context, f"/welcome?ticket={link.ticket}"), "expires_at": answers.time(row.expires_at)}
+
+
+@router.post("/first_runs", status_code=201, response_model=None)
+async def start_first_run(caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """A link with which whoever opens it makes an organization of their own on this Roony. It opens once, for a day."""
+    link, now = new_link("first_run"), context.clock()
+    await context.till.write(make_first_run(link, now, caller.organization_id))
+    until = link_row(link, caller.organization_id, "", now).expires_at
+    return {"url": page_url(context, f"/first-run?code={link.ticket}"), "expires_at": answers.time(until)}

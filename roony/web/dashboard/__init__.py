@@ -1,0 +1,19 @@
+"""The dashboard: pages on which an owner looks and decides. One file per noun; what changes goes through the API.
+
+A page reads and renders. A form on it is sent by `dashboard.js` to the admin API with the session and its token, so
+that each change has one way in, one check of roles and one set of messages.
+"""
+
+from __future__ import annotations
+
+from starlette.routing import Route
+
+from roony.web.dashboard import account, assets, first_run, overview, sign_in
+
+# Modules with `routes()`, in the order of the menu.
+PARTS = (assets, sign_in, first_run, account, overview)
+
+
+def routes() -> list[Route]:
+    """Every route of the dashboard."""
+    return [route for part in PARTS for route in part.routes()]

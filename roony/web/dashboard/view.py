@@ -1,0 +1,178 @@
+"""What every page of the dashboard has: who looks, in which organization, the menu, and how a refusal looks."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+from urllib.parse import quote, urlencode
+
+import structlog
+from markupsafe import Markup
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from roony.core.agent import Organization
+from roony.core.errors import Refusal
+from roony.core.money import exponent, format_amount
+from roony.core.notice import TYPES
+from roony.core.role import may
+from roony.core.user import User
+from roony.flows.context import FlowContext
+from roony.store.database import Database
+from roony.store.queries.attention import Attention, attention
+from roony.store.queries.organizations import find_organization
+from roony.store.queries.paging import InvalidCursor, Slice
+from roony.store.queries.sign_in import find_user
+from roony.web.answers import time as written_time
+from roony.web.auth import Caller, caller_in_session
+from roony.web.dashboard.words import label, status_kind
+from roony.web.errors import Refused
+from roony.web.pages import HEADERS, only, render_page
+from roony.web.session import csrf_token, drop_session, session_text
+
+P = ParamSpec("P")
+Found = TypeVar("Found")
+log = structlog.get_logger("roony.dashboard")
+
+SIGN_IN = "/sign-in"
+ROWS = 50
+# Longest value of a filter, in characters.
+LONGEST_FILTER = 128
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class MenuItem(NamedTuple):
+    """A page in the menu. `count` names the field of Attention shown beside it."""
+
+    path: str
+    title: str
+    count: str | None = None
+
+
+# The menu by its groups; a page is added here and nowhere else.
+MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (("", (MenuItem("/", "Overview"),)),)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One look at a page: the request, who looks, and what all pages show."""
+
+    request: Request
+    context: FlowContext
+    caller: Caller
+    session: str
+    user: User | None
+    organization: Organization
+    attention: Attention
+
+    async def read(
+        self, query: Callable[Concatenate[Database, str, P], Found], *args: P.args, **kwargs: P.kwargs
+    ) -> Found:
+        """The answer of a query of the store for this organization, read away from the event loop."""
+        return await run_in_threadpool(query, self.context.database, self.caller.organization_id, *args, **kwargs)
+
+    def may(self, permission: str) -> bool:
+        """True if who looks may do this; for showing or hiding, the API decides."""
+        return self.caller.role is not None and may(self.caller.role, permission)
+
+    def filter(self, name: str, allowed: tuple[str, ...] = ()) -> str | None:
+        """One value of the address, or None where it is missing, doubled, too long or not among `allowed`."""
+        given = self.request.query_params.getlist(name)
+        text = given[0].strip() if len(given) == 1 else ""
+        if not text or len(text) > LONGEST_FILTER or not text.isprintable() or (allowed and text not in allowed):
+            return None
+        return text
+
+    def slice(self) -> Slice:
+        """The page of a list that the address names."""
+        return Slice(ROWS, self.filter("cursor"))
+
+    def next_page(self, cursor: str | None) -> str | None:
+        """The address of the next page of a list, with the same filters."""
+        if cursor is None:
+            return None
+        kept = [(name, value) for name, value in self.request.query_params.items() if name != "cursor"]
+        return f"{self.request.url.path}?{urlencode([*kept, ('cursor', cursor)])}"
+
+    def when(self, at: int | None) -> Markup:
+        """A time in the organization's time zone, exact to the second when pointed at; a dash for none."""
+        if at is None:
+            return Markup("–")
+        moment = (_EPOCH + timedelta(microseconds=at)).astimezone(zoneinfo.ZoneInfo(self.organization.time_zone))
+        return Markup('<time datetime="{}" title="{}">{}</time>').format(
+            written_time(at), moment.strftime("%Y-%m-%d %H:%M:%S %Z"), f"{moment.day} {moment:%b %Y, %H:%M}"
+        )
+
+    def page(self, template: str, title: str, status: int = 200, live: tuple[str, ...] = (), **values: Any) -> Response:
+        """A page from `templates/dashboard`. `live` are beginnings of notice types at which it is drawn again."""
+        types = [kind for kind in TYPES if kind.startswith(live)] if live else []
+        return render_page(
+            f"dashboard/{template}", status, view=self, title=title, menu=MENU, here=self.request.url.path,
+            csrf=csrf_token(self.session), live=" ".join(types), money=format_amount, exponent=exponent,
+            label=label, status_kind=status_kind, simulate=self.request.app.state.options.simulate, **values,
+        )  # fmt: skip
+
+    def problem(self, refusal: Refusal) -> Response:
+        """What went wrong, on a page with the menu."""
+        title = {403: "You may not see this", 404: "There is nothing here"}.get(refusal.status, "This did not work")
+        return self.page("problem.html", title, refusal.status, message=refusal.message)
+
+
+Handler = Callable[[View], Awaitable[Response]]
+
+
+def page(path: str, handler: Handler, permission: str = "read") -> Route:
+    """The route of a page for signed-in people with this permission; others are sent to sign in."""
+
+    async def answer(request: Request) -> Response:
+        session = session_text(request)
+        if session is None:
+            return to_sign_in(request)
+        try:
+            caller = await caller_in_session(request, session, "read")
+        except Refused as error:
+            if error.refusal.status != 401:
+                raise
+            response = to_sign_in(request)
+            drop_session(request.app.state.context, response)
+            return response
+        view = await view_of(request, session, caller)
+        if not view.may(permission):
+            return view.problem(Refusal("role_too_low", f"Your role is {caller.role}. Ask an owner.", 403))
+        try:
+            return await handler(view)
+        except InvalidCursor:
+            return view.problem(Refusal("invalid", "This page of the list is gone. Begin at its first page.", 404))
+        except Refused as error:
+            return view.problem(error.refusal)
+
+    return only(path, answer, "GET")
+
+
+async def view_of(request: Request, session: str, caller: Caller) -> View:
+    """Who looks, and what all pages show."""
+    context: FlowContext = request.app.state.context
+
+    def read() -> tuple[User | None, Organization, Attention]:
+        org = caller.organization_id
+        user = find_user(context.database, org, caller.user_id) if caller.user_id else None
+        return user, find_organization(context.database, org), attention(context.database, org)
+
+    return View(request, context, caller, session, *await run_in_threadpool(read))
+
+
+def to_sign_in(request: Request) -> Response:
+    """Off to the sign-in page, and back here afterwards."""
+    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    next_part = "" if path == "/" else f"?next={quote(path, safe='')}"
+    return RedirectResponse(f"{SIGN_IN}{next_part}", 303, HEADERS)
+
+
+def is_own_path(text: str) -> bool:
+    """True for a path of ours, that a sign-in may lead back to; never an address of somebody else's."""
+    return text.startswith("/") and not text.startswith(("//", "/\\")) and text.isascii() and text.isprintable()

@@ -1,0 +1,82 @@
+"""A browser's session: the cookie it lies in, the token that its forms must carry, and where a form may come from."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from roony.core.sign_in import SESSION_SECONDS
+from roony.flows.context import FlowContext
+from roony.web.errors import Refused, refuse
+
+# With the prefix browsers keep a cookie to this very host and to https (RFC 6265bis); without https it cannot be had.
+COOKIE, SECURE_COOKIE = "roony_session", "__Host-roony_session"
+PREFIX = "roony_session_"
+MAX_COOKIE = 200
+CSRF_HEADER, CSRF_FIELD = "x-roony-csrf", "csrf"
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def is_https(context: FlowContext) -> bool:
+    """True where people reach this Roony by https."""
+    return context.public_url().startswith("https://")
+
+
+def page_url(context: FlowContext, path: str) -> str:
+    """Where people open a page. Passkeys know this machine as localhost only, so it is named so."""
+    return context.public_url().replace("://127.0.0.1", "://localhost", 1) + path
+
+
+def _name(context: FlowContext) -> str:
+    return SECURE_COOKIE if is_https(context) else COOKIE
+
+
+def session_text(request: Request) -> str | None:
+    """The session a request carries, whatever it may be worth."""
+    context: FlowContext = request.app.state.context
+    text = request.cookies.get(_name(context))
+    return text if text and len(text) <= MAX_COOKIE and text.startswith(PREFIX) and text.isascii() else None
+
+
+def keep_session(context: FlowContext, response: Response, text: str) -> None:
+    """Puts a session into the browser. Lax, so that a link in a message finds its reader signed in; every change needs
+    the token besides."""
+    response.set_cookie(
+        _name(context), text, max_age=SESSION_SECONDS, path="/", secure=is_https(context), httponly=True, samesite="lax"
+    )
+
+
+def drop_session(context: FlowContext, response: Response) -> None:
+    """Takes the session out of the browser."""
+    response.delete_cookie(_name(context), path="/", secure=is_https(context), httponly=True, samesite="lax")
+
+
+def csrf_token(session: str) -> str:
+    """The token of a session's forms: only pages of ours can know it, and it opens nothing by itself."""
+    return hmac.new(session.encode(), b"roony forms", hashlib.sha256).hexdigest()
+
+
+def check_csrf(request: Request, session: str, given: str | None) -> None:
+    """Raises Refused (403) for a change that did not come from a page of ours in this session."""
+    if request.method in _SAFE:
+        return
+    if given is None or not hmac.compare_digest(given.encode(), csrf_token(session).encode()):
+        raise refuse(403, "This form is too old, or not from here. Load the page again.", "wrong_form_token")
+    check_origin(request)
+
+
+def check_origin(request: Request) -> None:
+    """Raises Refused (403) for a change that a page of somebody else sent; browsers say whose it is."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None and site not in ("same-origin", "none"):
+        raise _foreign()
+    origin, host = request.headers.get("origin"), request.headers.get("host", "")
+    if origin is not None and origin.partition("://")[2] != host:
+        raise _foreign()
+
+
+def _foreign() -> Refused:
+    return refuse(403, "Another page sent this form. Open Roony itself and try again.", "foreign_form")

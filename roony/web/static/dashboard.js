@@ -1,0 +1,198 @@
+// The dashboard's script: sends forms to Roony's own API, asks before what cannot be taken back, and draws a page again
+// when something it shows has changed. It writes text only as text.
+"use strict";
+
+const token = document.querySelector('meta[name="csrf"]')?.content ?? "";
+const LONGEST_WAIT = 2000;
+
+function tell(text) {
+  const told = document.getElementById("told");
+  if (!told) return;
+  told.textContent = text;
+  setTimeout(() => { if (told.textContent === text) told.textContent = ""; }, 4000);
+}
+
+// "12.50" with exponent 2 is 1250, exactly; null for what is no plain decimal number.
+function minorUnits(text, exponent) {
+  const match = /^(\d{1,12})(?:\.(\d+))?$/.exec(text.replace(/[\s,]/g, ""));
+  if (!match) return null;
+  const part = (match[2] ?? "").replace(/0+$/, "");
+  if (part.length > exponent) return null;
+  return Number(match[1] + part.padEnd(exponent, "0"));
+}
+
+class WrongField extends Error {
+  constructor(field, message) { super(message); this.field = field; }
+}
+
+// What one field says, or undefined for one that is left out.
+function valueOf(field) {
+  const type = field.dataset.type ?? "text";
+  if (type === "bool") return field.checked;
+  if (field.multiple) return [...field.selectedOptions].map((option) => option.value);
+  const text = field.value.trim();
+  if (type === "list") {
+    const parts = text.split(/[\n,]/).map((part) => part.trim()).filter(Boolean);
+    return parts.length || field.dataset.empty !== "null" ? parts : null;
+  }
+  if (text === "") return { null: null, text: "" }[field.dataset.empty];
+  if (type === "int") {
+    if (!/^-?\d{1,15}$/.test(text)) throw new WrongField(field.name, "It must be a whole number.");
+    return Number(text);
+  }
+  if (type === "money") {
+    const amount = minorUnits(text, Number(field.dataset.exponent ?? 2));
+    if (amount === null) throw new WrongField(field.name, "It must be an amount such as 49.99.");
+    return amount;
+  }
+  return text;
+}
+
+// The fields of a form as the JSON of the API; `a.b` is b inside of a. Boxes of one name become a list.
+function bodyOf(form) {
+  const body = {};
+  for (const field of form.elements) {
+    if (!field.name || field.disabled || field.type === "submit" || field.type === "button") continue;
+    const path = field.name.split(".");
+    const last = path.pop();
+    let into = body;
+    for (const part of path) into = into[part] ??= {};
+    if (field.type === "radio") {
+      if (field.checked) into[last] = valueOf(field);
+    } else if (field.type === "checkbox" && field.dataset.type === "choice") {
+      into[last] ??= [];
+      if (field.checked) into[last].push(field.value);
+    } else {
+      const value = valueOf(field);
+      if (value !== undefined) into[last] = value;
+    }
+  }
+  return body;
+}
+
+async function call(method, path, body) {
+  const options = { method, headers: { "X-Roony-CSRF": token }, credentials: "same-origin" };
+  if (body !== undefined) {
+    options.headers["Content-Type"] = "application/json";
+    options.body = JSON.stringify(body);
+  }
+  const answer = await fetch(path, options);
+  if (answer.status === 401) {
+    location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
+    return null;
+  }
+  const text = await answer.text();
+  const json = text && (answer.headers.get("content-type") ?? "").includes("json") ? JSON.parse(text) : {};
+  if (!answer.ok) {
+    const error = json.error ?? { message: `Roony answered ${answer.status}.` };
+    throw new WrongField(error.field ?? null, error.message);
+  }
+  return json;
+}
+
+function showTrouble(form, error) {
+  const field = error.field ?? null;
+  const place = field && form.querySelector(`[data-error-for="${CSS.escape(field)}"]`);
+  const message = error instanceof WrongField ? error.message : "Roony cannot be reached. Try again in a moment.";
+  const where = place ?? form.querySelector(".trouble");
+  if (!where) { tell(message); return; }
+  where.textContent = place || !field ? message : `${field}: ${message}`;
+  where.hidden = false;
+  form.querySelector(`[name="${CSS.escape(field ?? "")}"]`)?.focus();
+}
+
+function confirmed(text) {
+  const dialog = document.getElementById("confirm");
+  document.getElementById("confirm-text").textContent = text;
+  dialog.returnValue = "no";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+  });
+}
+
+// Puts what the API answered where the page wants it shown: `data-answer="key"` inside of [data-result].
+function showResult(form, answer) {
+  const result = document.querySelector(form.dataset.result ?? "[data-result]");
+  for (const place of result.querySelectorAll("[data-answer]")) {
+    const value = place.dataset.answer.split(".").reduce((inside, name) => inside?.[name], answer);
+    place.textContent = value ?? "";
+    if (place.dataset.copyAnswer !== undefined) place.dataset.copy = value ?? "";
+    if (place.tagName === "A") place.href = String(value ?? "").startsWith("http") || String(value ?? "").startsWith("/") ? value : "#";
+  }
+  result.hidden = false;
+  form.hidden = true;
+  result.focus?.();
+}
+
+function follow(form, answer) {
+  const then = form.dataset.then ?? "reload";
+  if (then === "result") return showResult(form, answer);
+  if (then === "stay") return tell(form.dataset.done ?? "Saved.");
+  if (then === "reload") return location.reload();
+  return location.assign(then.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(answer[name] ?? "")));
+}
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.dataset.call) return;
+  event.preventDefault();
+  const button = event.submitter;
+  for (const old of form.querySelectorAll(".wrong, .trouble")) { old.hidden = true; old.textContent = ""; }
+  const [method, path] = (button?.dataset.call ?? form.dataset.call).split(" ");
+  const question = button?.dataset.confirm ?? form.dataset.confirm;
+  if (question && !(await confirmed(question))) return;
+  const buttons = [...form.querySelectorAll("button")];
+  try {
+    const body = method === "DELETE" || form.dataset.body === "none" ? undefined : bodyOf(form);
+    buttons.forEach((one) => { one.disabled = true; });
+    const answer = await call(method, path, body);
+    if (answer !== null) follow(form, answer);
+  } catch (error) {
+    showTrouble(form, error);
+  } finally {
+    buttons.forEach((one) => { one.disabled = false; });
+  }
+});
+
+document.addEventListener("click", async (event) => {
+  const copy = event.target.closest("[data-copy]");
+  if (copy) {
+    try { await navigator.clipboard.writeText(copy.dataset.copy); tell("Copied."); } catch { tell("Select it and copy it by hand."); }
+    return;
+  }
+  const button = event.target.closest(".menu-button");
+  if (button) {
+    const open = document.getElementById("menu").classList.toggle("open");
+    button.setAttribute("aria-expanded", String(open));
+  }
+});
+
+// Draws the page again when something on it changed, unless somebody is typing in it or reads an answer shown once.
+async function drawAgain(main) {
+  const busy = main.querySelector("[data-result]:not([hidden])") || document.querySelector("dialog[open]");
+  if (busy || (main.contains(document.activeElement) && /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName))) return;
+  const answer = await fetch(location.href, { credentials: "same-origin" });
+  if (!answer.ok || answer.redirected) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const opened = [...main.querySelectorAll("details[open][id]")].map((one) => one.id);
+  const focused = document.activeElement?.id;
+  for (const id of ["content", "menu"]) {
+    const fresh = page.getElementById(id);
+    if (fresh) document.getElementById(id).replaceChildren(...fresh.childNodes);
+  }
+  for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+  if (focused) document.getElementById(focused)?.focus();
+}
+
+const live = document.querySelector("main[data-live]");
+if (live) {
+  let waiting = null;
+  const stream = new EventSource("/api/v1/admin/stream");
+  const changed = () => {
+    // Many things happen at once: drawn once for all of them.
+    waiting ??= setTimeout(() => { waiting = null; drawAgain(live).catch(() => {}); }, LONGEST_WAIT / 8);
+  };
+  for (const type of live.dataset.live.split(" ")) stream.addEventListener(type, changed);
+  addEventListener("pagehide", () => stream.close());
+}
