@@ -24,7 +24,7 @@ class Candidate(NamedTuple):
 
 
 def candidates(database: Database, email: str, organization_id: str | None) -> list[Candidate]:
-    """The users with this address, in any case, who have a password and are not disabled; in one organization or all."""
+    """Who has this address, in any case, and a password, and is not disabled; in one organization or all."""
     same_user = and_(
         users.c.organization_id == passwords.c.organization_id,
         users.c.id == passwords.c.user_id,

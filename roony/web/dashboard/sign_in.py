@@ -60,7 +60,7 @@ def browser_of(request: Request) -> str:
 
 
 async def read_form(request: Request, longest: dict[str, int], *texts: str) -> dict[str, str] | None:
-    """The fields of a form from a page of ours; None for one that cannot be read. Raises Refused (403) for another's."""
+    """The fields of a form of ours; None for one that cannot be read. Raises Refused (403) for another page's."""
     check_origin(request)
     body = await read_body(request, MAX_FORM)
     return fields_of(body, longest, frozenset(texts)) if is_form(request) else None

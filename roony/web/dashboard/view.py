@@ -47,11 +47,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class MenuItem(NamedTuple):
-    """A page in the menu. `count` names the field of Attention shown beside it."""
+    """A page in the menu. `waiting` names the field of Attention shown beside it."""
 
     path: str
     title: str
-    count: str | None = None
+    waiting: str | None = None
 
 
 # The menu by its groups; a page is added here and nowhere else.
@@ -102,7 +102,7 @@ class View:
     def when(self, at: int | None) -> Markup:
         """A time in the organization's time zone, exact to the second when pointed at; a dash for none."""
         if at is None:
-            return Markup("–")
+            return Markup("&ndash;")
         moment = (_EPOCH + timedelta(microseconds=at)).astimezone(zoneinfo.ZoneInfo(self.organization.time_zone))
         return Markup('<time datetime="{}" title="{}">{}</time>').format(
             written_time(at), moment.strftime("%Y-%m-%d %H:%M:%S %Z"), f"{moment.day} {moment:%b %Y, %H:%M}"
