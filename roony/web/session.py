@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from roony.core.sign_in import SESSION_SECONDS
 from roony.flows.context import FlowContext
-from roony.web.errors import Refused, refuse
+from roony.web.errors import refuse
 
 # With the prefix browsers keep a cookie to this very host and to https (RFC 6265bis); without https it cannot be had.
 COOKIE, SECURE_COOKIE = "roony_session", "__Host-roony_session"
@@ -69,14 +69,14 @@ def check_csrf(request: Request, session: str, given: str | None) -> None:
 
 
 def check_origin(request: Request) -> None:
-    """Raises Refused (403) for a change that a page of somebody else sent; browsers say whose it is."""
-    site = request.headers.get("sec-fetch-site")
-    if site is not None and site not in ("same-origin", "none"):
-        raise _foreign()
-    origin, host = request.headers.get("origin"), request.headers.get("host", "")
-    if origin is not None and origin.partition("://")[2] != host:
-        raise _foreign()
+    """Raises Refused (403) for a change that a page of somebody else sent; browsers say whose it is.
 
-
-def _foreign() -> Refused:
-    return refuse(403, "Another page sent this form. Open Roony itself and try again.", "foreign_form")
+    Older ones say it by the Origin alone, which is `null` from pages that tell nobody where they are, such as ours.
+    """
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is None:
+        own = origin is None or origin.partition("://")[2] == request.headers.get("host", "")
+    else:
+        own = site in ("same-origin", "none")
+    if not own:
+        raise refuse(403, "Another page sent this form. Open Roony itself and try again.", "foreign_form")

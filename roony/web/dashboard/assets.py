@@ -11,6 +11,7 @@ from roony.web.pages import HEADERS, HERE, only, style_sheet
 _FILES = {
     "/static/dashboard.css": "text/css",
     "/static/dashboard.js": "text/javascript",
+    "/static/icon.svg": "image/svg+xml",
     "/static/passkey.js": "text/javascript",
 }
 
