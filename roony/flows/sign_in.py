@@ -9,9 +9,10 @@ from typing import NamedTuple
 from roony.core.errors import Refusal
 from roony.core.sign_in import MAX_SESSIONS, SESSION_SECONDS, Password, after_wrong
 from roony.core.user import User
-from roony.flows.access_key import KeyLimits, NewKey, is_over, key_row, new_key, revoke
+from roony.flows.access_key import KeyLimits, NewKey, key_row, new_key, revoke
 from roony.flows.context import FlowContext
 from roony.flows.password import is_password
+from roony.store.authority import is_over
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs

@@ -21,7 +21,9 @@ async def invite_user(id: str, caller: CallerOf, context: ContextOf) -> dict[str
     An older one that was not used yet stops working. A new password ends the user's other sessions.
     """
     link = new_link("invitation")
-    row = accepted(await context.till.submit(MakeLink(caller.organization_id, id, link, caller.actor)))
+    row = accepted(
+        await context.till.submit(MakeLink(caller.organization_id, id, link, caller.actor), by=caller.authority)
+    )
     return {"url": page_url(context, f"/welcome?ticket={link.ticket}"), "expires_at": answers.time(row.expires_at)}
 
 

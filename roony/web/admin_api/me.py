@@ -7,7 +7,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 
 from roony.core.errors import Refusal
-from roony.flows.access_key import is_over
+from roony.store.authority import is_over
 from roony.store.queries.sign_in import sessions_of
 from roony.web import answers
 from roony.web.admin_api.access_keys import key_of, revoke_key

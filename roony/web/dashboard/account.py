@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 from starlette.routing import Route
 
-from roony.flows.access_key import is_over
+from roony.store.authority import is_over
 from roony.store.queries.sign_in import sessions_of
 from roony.web.dashboard.view import View, page
 

@@ -52,7 +52,8 @@ async def _look(request: Request) -> Response:
 
 def _form(request: Request, status: int, wrong: str | None, given: dict[str, str]) -> Response:
     return render_page(
-        "dashboard/first_run.html", status, title="Set up your organization", wrong=wrong, given={**dict.fromkeys(_LONGEST, ""), **given},
+        "dashboard/first_run.html", status, title="Set up your organization", wrong=wrong,
+        given={**dict.fromkeys(_LONGEST, ""), **given},
         currencies=sorted(CARD_CURRENCIES, reverse=True), zones=sorted(zoneinfo.available_timezones()),
         shortest=SHORTEST_PASSWORD, longest=LONGEST_PASSWORD, simulate=request.app.state.options.simulate,
     )  # fmt: skip
