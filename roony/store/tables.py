@@ -189,6 +189,11 @@ def _table(name: str, row: type, key: str, *more: Index) -> Table:
     return table
 
 
+def _some(name: str, where: str, *columns: str) -> Index:
+    """An index of the rows of which this is true; a query that says it in these words is answered from it."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
 organizations = _table("organizations", Organization, "id")
 projects = _table("projects", Project, "organization_id id")
 agents = _table("agents", Agent, "organization_id id")
@@ -223,20 +228,10 @@ approvals = _table(
     "approvals",
     Approval,
     "organization_id id",
-    Index(
-        "approvals_pending",
-        "expires_at",
-        sqlite_where=text("status = 'pending'"),
-        postgresql_where=text("status = 'pending'"),
-    ),
+    _some("approvals_pending", "status = 'pending'", "expires_at"),
     Index("approvals_by_purchase", "organization_id", "purchase_id"),
     Index("approvals_by_time", "organization_id", "created_at"),
-    Index(
-        "approvals_waiting",
-        "organization_id",
-        sqlite_where=text("status = 'pending'"),
-        postgresql_where=text("status = 'pending'"),
-    ),
+    _some("approvals_waiting", "status = 'pending'", "organization_id"),
 )
 cards = _table(
     "cards",
@@ -244,12 +239,7 @@ cards = _table(
     "organization_id id",
     Index("cards_by_stripe_id", "organization_id", "connection_id", "stripe_card_id", unique=True),
     Index("cards_by_purchase", "organization_id", "purchase_id"),
-    Index(
-        "cards_to_expire",
-        "expires_at",
-        sqlite_where=text("status IN ('active', 'frozen')"),
-        postgresql_where=text("status IN ('active', 'frozen')"),
-    ),
+    _some("cards_to_expire", "status IN ('active', 'frozen')", "expires_at"),
 )
 authorizations = _table(
     "authorizations",
@@ -257,14 +247,7 @@ authorizations = _table(
     "organization_id id",
     Index("authorizations_by_purchase", "organization_id", "purchase_id"),
     Index("authorizations_by_time", "organization_id", "created_at"),
-    Index(
-        "authorizations_open",
-        "organization_id",
-        "connection_id",
-        "id",
-        sqlite_where=text(OPEN_AUTHORIZATION),
-        postgresql_where=text(OPEN_AUTHORIZATION),
-    ),
+    _some("authorizations_open", OPEN_AUTHORIZATION, "organization_id", "connection_id", "id"),
 )
 authorization_decisions = _table(
     "authorization_decisions",
@@ -292,12 +275,7 @@ discrepancies = _table(
     Discrepancy,
     "organization_id id",
     Index("discrepancies_by_time", "organization_id", "created_at"),
-    Index(
-        "discrepancies_open",
-        "organization_id",
-        sqlite_where=text("status = 'open'"),
-        postgresql_where=text("status = 'open'"),
-    ),
+    _some("discrepancies_open", "status = 'open'", "organization_id"),
 )
 reconciliations = _table(
     "reconciliations",
@@ -311,12 +289,7 @@ alerts = _table(
     Alert,
     "organization_id id",
     Index("alerts_by_time", "organization_id", "created_at"),
-    Index(
-        "alerts_open",
-        "organization_id",
-        sqlite_where=text("status = 'open'"),
-        postgresql_where=text("status = 'open'"),
-    ),
+    _some("alerts_open", "status = 'open'", "organization_id"),
 )
 confirmations = _table("confirmations", Confirmation, "organization_id subject name")
 preflights = _table("preflights", Preflight, "organization_id connection_id kind")
@@ -329,44 +302,22 @@ notice_deliveries = _table(
     "organization_id id",
     Index("notice_deliveries_by_target", "organization_id", "target_id", "created_at"),
     Index("notice_deliveries_by_time", "organization_id", "created_at"),
-    Index(
-        "notice_deliveries_due",
-        "organization_id",
-        "target_id",
-        "due_at",
-        "sequence",
-        "place",
-        sqlite_where=text("status = 'pending'"),
-        postgresql_where=text("status = 'pending'"),
-    ),
-    Index(
-        "notice_deliveries_ended",
-        "status",
-        "finished_at",
-        sqlite_where=text("finished_at IS NOT NULL"),
-        postgresql_where=text("finished_at IS NOT NULL"),
-    ),
+    _some("notice_deliveries_due", "status = 'pending'", "organization_id", "target_id", "due_at", "sequence", "place"),
+    _some("notice_deliveries_ended", "finished_at IS NOT NULL", "status", "finished_at"),
 )
 
 inbox = _table(
     "inbox",
     InboxEvent,
     "id",
-    Index(
-        "inbox_due",
-        "due_at",
-        sqlite_where=text("status IN ('received', 'failed')"),
-        postgresql_where=text("status IN ('received', 'failed')"),
-    ),
+    _some("inbox_due", "status IN ('received', 'failed')", "due_at"),
     Index("inbox_by_time", "organization_id", "received_at"),
 )
 outbox = _table(
     "outbox",
     OutboxPromise,
     "organization_id id",
-    Index(
-        "outbox_due", "due_at", sqlite_where=text("status = 'promised'"), postgresql_where=text("status = 'promised'")
-    ),
+    _some("outbox_due", "status = 'promised'", "due_at"),
 )
 access_keys = _table(
     "access_keys",

@@ -31,7 +31,7 @@ organization.created organization.frozen organization.unfrozen organization.unkn
 project.created project.frozen project.unfrozen project.updated purchase.booked purchase.canceled purchase.changed
 purchase.duplicate_refused purchase.raise_declined purchase.raise_refused purchase.raised
 reconciliation.ended reconciliation.started refund.queued stripe_transaction.capture stripe_transaction.refund
-user.created user.updated
+user.created user.link_made user.password_set user.sign_in_failed user.signed_in user.updated
 webhook_endpoint.changed webhook_endpoint.created webhook_endpoint.disabled webhook_endpoint.replayed
 webhook_endpoint.secret_rotated webhook_endpoint.tested
 """

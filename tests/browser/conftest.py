@@ -1,0 +1,87 @@
+"""The dashboard in Chromium: one browser and one `roony serve --simulate` for each test process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.support.desk import Desk
+from tests.support.served import Simulation
+
+MISSING = (
+    "no browser: these tests need Chromium. Debian: apt-get install chromium; elsewhere: playwright install chromium."
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, or else Playwright's own."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    with sync_playwright() as playwright:
+        if path is None and not Path(playwright.chromium.executable_path).exists():
+            if os.environ.get("CI"):
+                pytest.fail(MISSING)
+            pytest.skip(MISSING)
+        # Everything runs as root in CI, where Chromium's own sandbox is not to be had; it sees our own pages only.
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def roony(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulation]:
+    """Shared by all tests of this process: each that changes an organization makes one of its own (`Desk.company`)."""
+    with Simulation(tmp_path_factory.mktemp("browser")) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def desk(roony: Simulation) -> Desk:
+    """Everything a test needs of the organization beside the browser."""
+    return Desk(roony)
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens a window of its own, with any setting of Playwright's. What a page complains of in the console fails."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def opened(**settings: Any) -> Page:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **settings})
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        # What is refused on purpose is told by its status, not by the console.
+        page.on("console", lambda said: complaints.append(said.text) if _is_complaint(said) else None)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def _is_complaint(said: Any) -> bool:
+    return said.type in ("error", "warning") and "Failed to load resource: the server responded" not in said.text
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page]) -> Page:
+    """A window of somebody who is not signed in."""
+    return open_page()
+
+
+@pytest.fixture
+def owner_page(open_page: Callable[..., Page], desk: Desk) -> Page:
+    """A window of the demo's owner, signed in, on the overview."""
+    opened = open_page()
+    desk.sign_in(opened)
+    return opened

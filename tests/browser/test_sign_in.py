@@ -1,0 +1,56 @@
+"""Signing in and out in a browser, invitations, and what a role shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.support.desk import PASSWORD, Desk
+
+
+def test_in_with_a_password_and_out_again(page: Page, desk: Desk) -> None:
+    page.goto(f"{desk.url}/account")
+    expect(page).to_have_url(f"{desk.url}/sign-in?next=%2Faccount")
+    page.get_by_label("E-mail address").fill(desk.owner.email.upper())
+    page.get_by_label("Password").fill("not the password")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_have_text("This e-mail address and password do not belong together.")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(f"{desk.url}/account")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your account")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page).to_have_url(f"{desk.url}/sign-in")
+    page.go_back()
+    page.reload()
+    expect(page).to_have_url(f"{desk.url}/sign-in?next=%2Faccount")
+
+
+def test_an_invitation_opens_once(page: Page, open_page: Callable[..., Page], desk: Desk) -> None:
+    body = {"name": "Vera Viewer", "email": "vera@example.com", "role": "viewer"}
+    link = desk.invitation(desk.roony.owner.send("POST", "/api/v1/admin/users", body, 201)["id"])
+    page.goto(link)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Welcome, Vera Viewer")
+    page.get_by_label("Choose a password").fill("aaaaaaaaaaaa")
+    page.get_by_role("button").click()
+    expect(page.get_by_role("alert")).to_have_text("It is too easy to guess.")
+    page.get_by_label("Choose a password").fill(PASSWORD)
+    page.get_by_role("button").click()
+    expect(page).to_have_url(f"{desk.url}/")
+    other = open_page()
+    other.goto(link)
+    expect(other.get_by_role("heading", level=1)).to_have_text("This link does not work")
+
+
+def test_another_browser_is_signed_out_from_the_account(open_page: Callable[..., Page], desk: Desk) -> None:
+    person = desk.person("viewer")
+    first, second = open_page(), open_page()
+    desk.sign_in(first, person)
+    desk.sign_in(second, person, "/account")
+    rows = second.get_by_role("row").filter(has_text="Chrome").filter(has=second.get_by_role("button"))
+    expect(rows).to_have_count(1)
+    rows.get_by_role("button").click()
+    expect(rows).to_have_count(0)
+    first.reload()
+    expect(first).to_have_url(f"{desk.url}/sign-in")
