@@ -169,13 +169,17 @@ class RevokeAccessKey(Command[AccessKey | Refusal]):
         return revoke(book, row, self.actor, now)
 
 
-def revoke(book: Book, row: AccessKey, actor: str, now: int) -> AccessKey:
-    """Ends a key; one that is revoked stays as it is. Its user, if it has one, was named."""
+def revoke(book: Book, row: AccessKey, actor: str, now: int, in_order: bool = False) -> AccessKey:
+    """Ends a key; one that is revoked stays as it is. Its user, if it has one, was named.
+
+    `in_order` is a session that its own user leaves: what they agreed to in it still counts.
+    """
     if row.revoked_at is not None:
         return row
     row = row._replace(revoked_at=now)
     book.put(row)
-    _forget_words(book, row, now)
+    if not in_order:
+        _forget_words(book, row, now)
     book.record(row.organization_id, actor, "access_key.revoked", row.id, described(row), now)
     return row
 

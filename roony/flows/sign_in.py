@@ -107,7 +107,7 @@ def begin_session(book: Book, user: User, key: NewKey, method: str, now: int) ->
     mine = [row for row in book.group(AccessKey, user.organization_id, user.id) if row.kind == "session"]
     alive = sorted((row for row in mine if not is_over(row, now)), key=lambda row: row.created_at)
     for old in alive[: max(0, len(alive) + 1 - MAX_SESSIONS)]:
-        revoke(book, old, user.id, now)
+        revoke(book, old, user.id, now, in_order=True)
     row = key_row(key, user.organization_id, None, now, user.id)
     book.put(row)
     body = {"session": row.id, "method": method, "browser": row.name}
@@ -146,6 +146,23 @@ class SignIn(Command[AccessKey | Refusal]):
         if password is not None and password.failures:
             book.put(password._replace(failures=0, locked_until=0))
         return begin_session(book, user, self.key, self.method, now)
+
+
+@dataclass(frozen=True, slots=True)
+class SignOut(Command[AccessKey]):
+    """The end of a session, by whoever has it. `session` is the row as it was found."""
+
+    organization_id: str
+    session: AccessKey
+
+    def needs(self, now: int) -> Needs:
+        """The session."""
+        return Needs(rows=((AccessKey, self.session.hash),))
+
+    def apply(self, book: Book, now: int) -> AccessKey:
+        """One that is over stays as it is."""
+        row = book.need(AccessKey, self.session.hash)
+        return revoke(book, row, row.user_id or row.id, now, in_order=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,22 +5,23 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import structlog
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from roony.core.errors import Refusal
 from roony.core.sign_in import LONGEST_PASSWORD, SHORTEST_PASSWORD, OneTimeLink, wrong_password
-from roony.flows.access_key import RevokeAccessKey, hash_key
+from roony.flows.access_key import hash_key
 from roony.flows.context import FlowContext
 from roony.flows.one_time_link import LINK_OVER, UseLink, find_open, hash_ticket
 from roony.flows.password import hash_password
-from roony.flows.sign_in import Attempt, SeveralOrganizations, new_session, sign_in
+from roony.flows.sign_in import Attempt, SeveralOrganizations, SignOut, new_session, sign_in
 from roony.store.command import TillClosed
+from roony.store.queries.keys import holder_of
 from roony.store.queries.organizations import find_organization
 from roony.store.queries.sign_in import find_user
 from roony.store.writer import ConnectionLost
-from roony.web.auth import caller_in_session
 from roony.web.dashboard.view import SIGN_IN, is_own_path
 from roony.web.errors import Refused
 from roony.web.pages import HEADERS, is_form, only, render_page
@@ -133,11 +134,9 @@ async def _end_session(request: Request) -> None:
     session, context = session_text(request), request.app.state.context
     if session is None:
         return
-    try:
-        caller = await caller_in_session(request, session, "read")
-    except Refused:
-        return
-    await context.till.submit(RevokeAccessKey(caller.organization_id, hash_key(session), caller.key_id, caller.actor))
+    holder = await run_in_threadpool(holder_of, context.database, hash_key(session))
+    if holder is not None and holder.key.kind == "session":
+        await context.till.submit(SignOut(holder.key.organization_id, holder.key))
 
 
 async def _sign_out(request: Request) -> Response:
