@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-WIDTH, HEIGHT = 640, 200
+WIDTH, HEIGHT = 960, 220
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 24
 # Steps of an axis that people can read.
 _STEPS = (1, 2, 5)
@@ -49,7 +49,7 @@ def line_chart(points: Sequence[Point], title: str, limit: int | None, axis: Seq
                 LEFT, WIDTH - RIGHT, y(limit), y(limit)
             )
         )
-    every = max(1, len(points) // 6)
+    every = max(1, len(points) // 10)
     for place, point in enumerate(points):
         # A part of its own for each point: pointed at, it says its value.
         parts.append(
@@ -59,7 +59,9 @@ def line_chart(points: Sequence[Point], title: str, limit: int | None, axis: Seq
         )
         if place % every == 0:
             parts.append(
-                Markup('<text x="{}" y="{}" text-anchor="middle">{}</text>').format(x(place), HEIGHT - 6, point.label)
+                Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>').format(
+                    x(place), HEIGHT - 6, "end" if place == len(points) - 1 else "middle", point.label
+                )
             )
     return _svg(f"0 0 {WIDTH} {HEIGHT}", "chart", title, parts)
 
