@@ -108,7 +108,7 @@ class AccessKeyAnswer(Shape):
     """A key: its beginning only. Of an agent, a user, or a program of the owner's."""
 
     id: KeyId
-    kind: Literal["agent", "admin"]
+    kind: Literal["agent", "admin", "session"]
     agent_id: Annotated[str | None, like("agt_7c1d90ab34ef4c52")]
     user_id: str | None
     name: Annotated[str, like("laptop")]

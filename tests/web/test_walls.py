@@ -25,6 +25,8 @@ from roony.core.connection import Connection
 from roony.core.dispute import Dispute
 from roony.core.receipt import ReceiptContent, receipt_of
 from roony.core.settlement import Discrepancy, StripeTransaction
+from roony.flows.access_key import key_row
+from roony.flows.sign_in import new_session
 from roony.store.tables import AccountRoute, InboxEvent, metadata
 from tests.support.books import NOW, holder
 from tests.support.serving import Caller, Company, ServedRoony, serve
@@ -163,6 +165,8 @@ def settle(roony: ServedRoony, name: str) -> Town:
     roony.books.put(receipt, ReceiptContent(org, receipt.id, b"paid"))
     user = owner.send("POST", f"{ADMIN}/users", {"name": "Ann", "email": "ann@example.com", "role": "viewer"}, 201)
     key = owner.send("POST", f"{ADMIN}/users/{user['id']}/keys", {}, 201)
+    session = key_row(new_session(roony.context.new_id("key"), "test"), org, None, NOW, user["id"])
+    roony.books.put(session)
     hook = owner.send("POST", f"{ADMIN}/webhook_endpoints", {"url": "http://127.0.0.1:9/hook"}, 201)
     sent = owner.send("POST", f"{ADMIN}/webhook_endpoints/{hook['id']}/test", status=202)
     [run] = owner.send("POST", f"{ADMIN}/reconciliations", {}, 202)["data"]
@@ -173,7 +177,7 @@ def settle(roony: ServedRoony, name: str) -> Town:
         "connections": [con], "controls": scopes[:3], "discrepancies": [finding], "disputes": [dispute],
         "events": [event], "projects": [company.project_id], "purchases": [bought["id"]],
         "receipts": [receipt.id], "reconciliations": [run["id"]], "scopes": scopes, "users": [user["id"]],
-        "users/keys": [key["id"]],
+        "users/keys": [key["id"]], "me/sessions": [session.id],
         "webhook_deliveries": [sent["id"]], "webhook_endpoints": [hook["id"]],
     }  # fmt: skip
     mine = {"purchase_intents": [bought["id"]], "projects": [company.project_id]}

@@ -55,7 +55,7 @@ async def key_of(
 ) -> AccessKey:
     """A key of the organization, with `agent_id` or `user_id` of that one only. Raises Refused (404)."""
     row = await run_in_threadpool(find_key, context.database, caller.organization_id, key_id)
-    if row is not None and (agent_id or row.agent_id, user_id or row.user_id) != (row.agent_id, row.user_id):
+    if row is not None and (agent_id not in (None, row.agent_id) or user_id not in (None, row.user_id)):
         row = None
     return found(row, "key", key_id)
 

@@ -10,11 +10,13 @@ from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted
 from roony.web.session import page_url
+from roony.web.shape import gives
+from roony.web.sign_in_shapes import LinkAnswer
 
 router = new_part("Users")
 
 
-@router.post("/users/{id}/invitation", status_code=201, response_model=None)
+@router.post("/users/{id}/invitation", **gives(LinkAnswer, 409, status=201))
 async def invite_user(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """A link with which the user chooses a password, at first or anew, and is signed in. It opens once, for a week.
 
@@ -27,7 +29,7 @@ async def invite_user(id: str, caller: CallerOf, context: ContextOf) -> dict[str
     return {"url": page_url(context, f"/welcome?ticket={link.ticket}"), "expires_at": answers.time(row.expires_at)}
 
 
-@router.post("/first_runs", status_code=201, response_model=None)
+@router.post("/first_runs", **gives(LinkAnswer, status=201))
 async def start_first_run(caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """A link with which whoever opens it makes an organization of their own on this Roony. It opens once, for a day."""
     link, now = new_link("first_run"), context.clock()
