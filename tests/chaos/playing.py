@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
-from tests.chaos import cards, connecting, installing, people, raising, reconciling, renewing, telling
+from tests.chaos import cards, connecting, installing, people, raising, reconciling, renewing, signing_in, telling
 from tests.chaos.scenes import SCENES, Scene
 from tests.support.crashing import Crashable
 from tests.support.postgres import empty_database
@@ -25,6 +25,7 @@ __all__ = [
     "raising",
     "reconciling",
     "renewing",
+    "signing_in",
     "telling",
     "things",
 ]

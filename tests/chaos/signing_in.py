@@ -1,0 +1,73 @@
+"""Scenes about signing in: links that open once, passwords and sessions."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+
+from roony.core.agent import Organization
+from roony.core.sign_in import OneTimeLink, Password
+from roony.store.tables import AccessKey
+from roony.web.session import csrf_token
+from tests.chaos.scenes import Arm, scene
+from tests.support.crashing import ADMIN, Crashable
+
+WORDS = "correct horse battery staple"
+
+
+def _ticket(url: str, name: str) -> str:
+    return parse_qs(urlsplit(url).query)[name][0]
+
+
+def _form(company: Crashable, path: str, **fields: Any) -> httpx2.Response:
+    """A form sent by somebody who sends it again when nothing answers."""
+    nobody = company.caller(None)
+    return company.insist(lambda: nobody.call("POST", path, data=fields))
+
+
+@scene("direct", "MakeLink", "UseLink", "SignIn", "SignOut", "CountWrongPassword")
+def a_person_signs_in_and_out(company: Crashable, arm: Arm) -> None:
+    """The link opens once; a sign-in whose answer was lost left a session at most, and a sign-out leaves none open."""
+    email = f"{uuid.uuid4().hex}@example.com"
+    user = company.send(company.owner, "POST", f"{ADMIN}/users", {"name": "Ann", "email": email, "role": "viewer"})
+    arm()
+    link = company.send(company.owner, "POST", f"{ADMIN}/users/{user['id']}/invitation", {})["url"]
+    used = _form(company, "/welcome", ticket=_ticket(link, "ticket"), password=WORDS)
+    assert used.status_code in (303, 410)
+    assert company.books.row(Password, user_id=user["id"]).email == email
+    assert [row.used_at is not None for row in company.books.rows(OneTimeLink, user_id=user["id"])][-1]
+    wrong = _form(company, "/sign-in", email=email, password="not the password")
+    assert wrong.status_code == 401
+    assert company.books.row(Password, user_id=user["id"]).failures >= 1
+    done = _form(company, "/sign-in", email=email, password=WORDS)
+    assert done.status_code == 303
+    assert company.books.row(Password, user_id=user["id"]).failures == 0
+    _sign_out(company, done.cookies["roony_session"])
+    [row] = [row for row in company.books.rows(AccessKey, user_id=user["id"]) if row.revoked_at is not None]
+    assert row.kind == "session"
+
+
+def _sign_out(company: Crashable, session: str) -> None:
+    nobody = company.caller(None)
+    headers = {"Cookie": f"roony_session={session}"}
+    out = company.insist(lambda: nobody.call("POST", "/sign-out", data={"csrf": csrf_token(session)}, headers=headers))
+    assert out.status_code == 303
+
+
+@scene("direct", "one_time_link.make_first_run", "one_time_link.start_organization")
+def somebody_begins_a_company(company: Crashable, arm: Arm) -> None:
+    """However often the form is sent there is one company, with one owner who can sign in."""
+    arm()
+    code = _ticket(company.send(company.owner, "POST", f"{ADMIN}/first_runs", {})["url"], "code")
+    name, email = f"Company {uuid.uuid4().hex}", f"{uuid.uuid4().hex}@example.com"
+    begun = _form(
+        company, "/first-run", code=code, organization=name, name="Olive", email=email, password=WORDS, currency="usd",
+        time_zone="UTC",
+    )  # fmt: skip
+    assert begun.status_code in (303, 410)
+    [made] = [row for row in company.books.rows(Organization) if row.name == name]
+    assert company.books.row(Password, email=email).organization_id == made.id
+    assert _form(company, "/sign-in", email=email, password=WORDS).status_code == 303
