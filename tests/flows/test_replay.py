@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from roony.core.purchase import Purchase, Recurring
 from roony.core.replay.report import Report
 from roony.flows.approval import Approve, ApproveIds, ExpireApproval
 from roony.flows.ending import CancelPurchase
+from roony.flows.limits import SetControls
 from roony.flows.raising import RaiseIds, RaisePurchase
 from roony.flows.replay import prepare_replay, run_replay
 from tests.support.books import AGENT, NOW, ORG, Books
@@ -229,6 +231,10 @@ SCENARIOS: list[tuple[Callable[[Books], None], Rules, dict[str, str]]] = [
     (tasks, agent(each_task={"budgets": {"usd": {"lifetime": 6_000}}}), {"pur_3": f"{LOST} BUDGET_EXCEEDED"}),
     (tasks, agent(each_task={"controls": {"purchase_limit": 3_500}}), {"pur_2": f"{LOST} OVER_PURCHASE_LIMIT"}),
     # What it was frozen for is not in a document.
+    (tasks, agent(tasks={"y": {"controls": {"purchase_limit": 3_500}}}), {"pur_2": f"{LOST} OVER_PURCHASE_LIMIT"}),
+    (tasks, agent(tasks={"y": {"budgets": {"usd": {"day": 3_999}}}}), {"pur_2": f"{LOST} BUDGET_EXCEEDED"}),
+    (tasks, agent(each_task={"budgets": {"usd": {"day": 3_500}}}, tasks={"y": {"budgets": {"usd": {"day": 9_000}}}}),
+     {"pur_2": f"{LOST} BUDGET_EXCEEDED", "pur_3": f"{LOST} BUDGET_EXCEEDED"}),
     (frozen, budgets(month=10_000), {"pur_1": f"{DECLINED}>{DECLINED} AGENT_SUSPENDED"}),
     (mandate, agent(controls={"blocked_merchants": ["Figma"]}, budgets={"usd": {"month": 5_000}}),
      {"pur_1": f"{LOST} MERCHANT_BLOCKED"}),
@@ -247,3 +253,106 @@ def test_other_rules_change_what_they_must(books: Books, story: Callable[[Books]
             for page in (500, 1):
                 assert told(books, rules, page=page) == expected, (rules, page)
     assert told(books, {}) == {}
+
+
+MINUTE = 60_000_000
+
+
+def given_back_later(books: Books) -> None:
+    """50.00 held; a minute later 20.00; then the first is given back, and 60.00 is asked for."""
+    bought = books.ready(5_000)
+    books.clock.advance(60)
+    books.ask(2_000, "Notion")
+    books.clock.advance(60)
+    books.run(CancelPurchase(ORG, bought.id, "owner", books.new_id("out")))
+    books.clock.advance(60)
+    books.ask(6_000, "Linear")
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ({}, {}),
+        (budgets(day=8_000), {}),
+        (budgets(day=7_999), {"pur_3": f"{LOST} BUDGET_EXCEEDED"}),
+        # What was held before the replay begins counts as long as it was held.
+        (budgets(day=6_999), {"pur_2": f"{LOST} BUDGET_EXCEEDED"}),
+        (budgets(lifetime=6_999), {"pur_2": f"{LOST} BUDGET_EXCEEDED"}),
+        (budgets(day=5_999), {"pur_2": f"{LOST} BUDGET_EXCEEDED", "pur_3": f"{LOST} BUDGET_EXCEEDED"}),
+    ],
+)
+def test_what_was_held_before_counts_in_a_limit_that_is_new(
+    books: Books, rules: Rules, expected: dict[str, str]
+) -> None:
+    given_back_later(books)
+    assert told(books, rules, NOW + MINUTE) == expected
+
+
+def test_what_was_bought_before_may_be_repeated_and_is_known(books: Books) -> None:
+    """An hour ago, with a window of 15 minutes; then the same again, and elsewhere."""
+    books.controls(approve_new_merchants=True)
+    asked = books.ask(5_000)
+    approve(books, asked.purchase)
+    books.clock.advance(HOUR)
+    books.ask(5_000)
+    since = books.clock() - MINUTE
+    wide = agent(controls={"approve_new_merchants": True, "duplicate_window_seconds": 7_200})
+    assert told(books, wide, since) == {"pur_2": f"{LOST} POSSIBLE_DUPLICATE"}
+    narrow = agent(controls={"approve_new_merchants": True, "duplicate_window_seconds": 1_800})
+    assert told(books, narrow, since) == {}
+
+
+def test_a_merchant_is_known_only_where_something_is_bought_from_it(books: Books) -> None:
+    """30.00 and then 20.00 at the same merchant: without the first one a person is asked about the second."""
+    books.ask(3_000)
+    books.clock.advance(60)
+    books.ask(2_000)
+    strict = agent(controls={"purchase_limit": 2_500, "approve_new_merchants": True})
+    assert told(books, strict) == {
+        "pur_1": f"{LOST} OVER_PURCHASE_LIMIT", "pur_2": f"{APPROVED}>{ASKED} APPROVAL_NEW_MERCHANT",
+    }  # fmt: skip
+
+
+def test_what_is_not_recorded_is_counted_and_never_guessed(books: Books) -> None:
+    """A decision of a release before 0005, a raise of one that did not keep the ask, and two tasks' controls."""
+    old = books.ready(5_000)
+    books.clock.advance(60)
+    lifted = books.ready(2_000, "Notion")
+    books.clock.advance(60)
+    lift(books, lifted, 3_000)
+    for purchase in (books.row(Purchase, id=old.id), books.row(Purchase, id=lifted.id)):
+        kept = json.loads(purchase.decision)
+        kept.pop("asked", None)
+        if purchase.id == old.id:
+            del kept["inputs"]["at"], kept["inputs"]["ask"]
+        books.put(purchase._replace(decision=json.dumps(kept)))
+    report = run(books, agent(controls={"purchase_limit": 100}))
+    assert dict(report.untold) == {"inputs_missing": 2}
+    assert [(one.purchase.id, one.step, one.after) for one in report.shown] == [(lifted.id, "raise", DECLINED)]
+
+    books.clock.advance(60)
+    for scope_id, fields in ((f"{AGENT}:x", {"purchase_limit": 9_000}), (f"{AGENT}:*", {})):
+        books.run(SetControls(ORG, "task", scope_id, fields, "owner"))
+    books.ask(1_000, "Linear", task="x")
+    rules = agent(each_task={"controls": {"purchase_limit": 100}})
+    report = run(books, rules, books.clock())
+    assert (dict(report.untold), report.decisions) == ({"task_controls_unknown": 1}, 1)
+    both = agent(each_task={"controls": {"purchase_limit": 100}}, tasks={"x": {"controls": {}}})
+    assert told(books, both, books.clock()) == {"pur_3": f"{LOST} OVER_PURCHASE_LIMIT"}
+
+
+def test_a_yes_that_the_rules_refused_is_decided_again(books: Books) -> None:
+    """A person says yes to 90.00 after the budget went down to 80.00; with 100.00 the yes would have counted."""
+    books.controls(approval_threshold=8_000)
+    asked = books.ask(9_000)
+    books.clock.advance(60)
+    books.limit(AGENT, "month", 8_000)
+    approve(books, asked.purchase)
+    assert books.row(Purchase, id="pur_1").status == "declined"
+    books.clock.advance(60)
+    books.ask(2_000, "Notion")
+    assert told(books, {}) == {}
+    assert told(books, budgets(month=10_000)) == {
+        "pur_1 yes": f"{DECLINED}>{APPROVED}", "pur_2": f"{LOST} BUDGET_EXCEEDED",
+    }  # fmt: skip
+    assert told(books, budgets(month=11_000)) == {"pur_1 yes": f"{DECLINED}>{APPROVED}"}
