@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from roony.web.schemas import Body, Controls, Currency, LimitAmount, Name, Period, Query, ShortText
-from roony.web.shape import Shape, example, like
-from roony.web.shapes import LimitedScope
+from roony.web.shape import AgentId, Count, Money, PurchaseId, Shape, Time, example, like
+from roony.web.shape import Currency as CurrencyShape
+from roony.web.shapes import DecisionShape, LimitedScope
 
 # Names of one kind in one document.
 MAX_LISTED = 5_000
@@ -91,3 +92,69 @@ class RulesAnswer(Shape):
     plan: Annotated[str, like("5b1f0c9a72d84e6300aa41cd")]
     stale: list[StaleShape]
     changes: list[ChangeShape]
+
+
+class RulesReplayBody(Body):
+    """Which rules, over which purchases."""
+
+    model_config = example(since="30d", rules={"agents": {"Booker": {"controls": {"purchase_limit": 20_000}}}})
+
+    since: Annotated[str, Field(max_length=40, description="RFC 3339, or 90m, 2h, 7d: purchases asked for since")]
+    rules: Annotated[RulesBody, Field(description="The document of `GET /rules`, changed; the rest is as it was")]
+
+
+Verdict = Literal["approved", "declined", "needs_approval"]
+
+
+class ReplaySum(Shape):
+    """How many decisions would have become others, and the amounts they were about."""
+
+    before: Verdict
+    after: Annotated[Verdict, like("declined")]
+    currency: CurrencyShape
+    decisions: Count
+    amount: Money
+
+
+class ReplayAgent(Shape):
+    """The sums of one agent."""
+
+    agent_id: AgentId
+    name: Annotated[str, like("Booker")]
+    sums: list[ReplaySum]
+
+
+class ReplayChange(Shape):
+    """One decision that would have been another one."""
+
+    purchase_id: PurchaseId
+    agent_id: AgentId
+    step: Annotated[
+        Literal["ask", "raise", "yes"], like("ask", about="`yes`: a person's yes that the rules of then refused")
+    ]
+    at: Time
+    merchant: Annotated[str, like("Figma")]
+    amount: Money
+    currency: CurrencyShape
+    before: DecisionShape
+    after: DecisionShape
+
+
+class ReplayAnswer(Shape):
+    """What would have been decided otherwise. The first changes are listed one by one, all are in the sums.
+
+    `cannot_be_told` counts decisions of which not all that they looked at is recorded, by what is missing; `new` is
+    what the document lists and is not there yet.
+    """
+
+    since: Time
+    until: Time
+    decisions: Count
+    unchanged: Annotated[int, like(0)]
+    changed: Count
+    cannot_be_told: Annotated[dict[str, int], like({})]
+    sums: list[ReplaySum]
+    agents: list[ReplayAgent]
+    changes: list[ReplayChange]
+    changes_left_off: Annotated[int, like(0)]
+    new: Annotated[list[str], like([])]

@@ -6,10 +6,9 @@ import json
 import threading
 from collections import deque
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import Request
-from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
@@ -22,8 +21,8 @@ from roony.web import answers
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import Refused, accepted, error_answer, refuse, request_id_of
-from roony.web.rule_schemas import RulesBody
-from roony.web.schemas import Body
+from roony.web.rule_schemas import ReplayAnswer, RulesReplayBody
+from roony.web.shape import gives
 
 router = new_part("Budgets and controls")
 
@@ -31,17 +30,14 @@ LINES = "application/x-ndjson"
 _BAD_SINCE = "It must be a past time in RFC 3339 with its offset, or how long ago, like 90m, 2h or 7d."
 # One at a time in a process: it computes all the while, and authorizations are to be answered beside it.
 _ONE = threading.Lock()
+_TWO_LINES = '{"read": 500, "of": 1204}\n{"since": …, "decisions": 1204, …}\n'
 
 
-class ReplayRulesBody(Body):
-    """Which rules, over which purchases."""
-
-    since: Annotated[str, Field(max_length=40, description="RFC 3339, or 90m, 2h, 7d: purchases asked for since")]
-    rules: Annotated[RulesBody, Field(description="The document of `GET /rules`, changed; the rest is as it was")]
-
-
-@router.post("/replay", response_model=None, responses={200: {"content": {LINES: {"schema": {"type": "string"}}}}})
-async def replay_rules(body: ReplayRulesBody, request: Request, caller: CallerOf, context: ContextOf) -> Response:
+@router.post(
+    "/replay",
+    **gives(ReplayAnswer, 404, 409, also={LINES: {"schema": {"type": "string"}, "example": _TWO_LINES}}),
+)
+async def replay_rules(body: RulesReplayBody, request: Request, caller: CallerOf, context: ContextOf) -> Response:
     """Decide the purchases since then again under other controls and budgets, and say what would have changed.
 
     Nothing is written. With `Accept: application/x-ndjson` a line is sent after every page read, `{"read", "of"}`, and
