@@ -124,11 +124,11 @@ def _shown(rules: ScopeRules) -> Document:
     return {name: value for name, value in given.items() if value}
 
 
-def targets(book: Rulebook, document: Mapping[str, Any], new_id: Callable[[str], str]) -> list[Target]:
+def targets(book: Rulebook, document: Mapping[str, Any], new_id: Callable[[str, str], str]) -> list[Target]:
     """Every scope that a document lists, wider ones first; what it calls by an unknown name is new.
 
-    The document has the shape that the module says. Raises WrongRules for a name that several have or that is there
-    twice, and (404) for an id that nothing has.
+    The document has the shape that the module says; `new_id` gives an id from its prefix and the new name. Raises
+    WrongRules for a name that several have or that is there twice, and (404) for an id that nothing has.
     """
     found = []
     if document.get("organization") is not None:
@@ -143,7 +143,7 @@ def targets(book: Rulebook, document: Mapping[str, Any], new_id: Callable[[str],
 
 
 def _named(
-    there: dict[str, ScopeRules], document: Mapping[str, Any], scope: str, new_id: Callable[[str], str]
+    there: dict[str, ScopeRules], document: Mapping[str, Any], scope: str, new_id: Callable[[str, str], str]
 ) -> Iterator[Target]:
     seen: dict[str, str] = {}
     for name, given in document.get(f"{scope}s", {}).items():
@@ -151,7 +151,7 @@ def _named(
         rules = _find(there, name, path)
         is_new = rules is None
         if rules is None:
-            rules = rules_of(scope, new_id(_PREFIXES[scope]), name, None, ())
+            rules = rules_of(scope, new_id(_PREFIXES[scope], name), name, None, ())
         if rules.scope_id in seen:
             raise WrongRules(path, f"It is the same as {seen[rules.scope_id]}.")
         seen[rules.scope_id] = path

@@ -62,7 +62,7 @@ def prepare_replay(
     if book is None:
         return TOO_MANY_SCOPES
     try:
-        listed = targets(book, document, new_id)
+        listed = targets(book, document, lambda prefix, _name: new_id(prefix))
     except WrongRules as wrong:
         code = "not_found" if wrong.status == 404 else "invalid"
         return Refusal(code, wrong.message, wrong.status, f"rules.{wrong.path}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
+from roony.core.agent import Agent, Project
 from roony.core.audit import canonical
 from roony.core.budget import Budget
 from roony.core.control import Control
@@ -14,6 +16,7 @@ from roony.core.errors import BrokenCaller, Refusal
 from roony.core.rulebook import (
     Change,
     Document,
+    Rulebook,
     Target,
     WrongRules,
     changes,
@@ -83,6 +86,8 @@ class ApplyRules(Command[None | Refusal]):
     organization_id: str
     expected: tuple[Expected, ...]
     parts: tuple[Command[Any], ...]
+    # (row type, id, path) of what is to be made.
+    new: tuple[tuple[type[Project | Agent], str, str], ...] = ()
 
     def needs(self, now: int) -> Needs:
         """What the parts need."""
@@ -93,12 +98,15 @@ class ApplyRules(Command[None | Refusal]):
         )
 
     def apply(self, book: Book, now: int) -> Refusal | None:
-        """1 every version · 2 every part, none of which can be refused any more."""
+        """1 every version, and nothing new is there yet · 2 every part, none of which can be refused any more."""
         org = self.organization_id
         for expected in self.expected:
             budgets = book.group(Budget, org, expected.scope_id)
             if rules_version(book.get(Control, org, expected.scope_id), budgets) != expected.version:
                 return changed_meanwhile([Stale(expected.path, "rules")])
+        for row, id, path in self.new:
+            if book.get(row, org, id) is not None:
+                return changed_meanwhile([Stale(path, "name")])
         # From here it must succeed: only writes below.
         for part in self.parts:
             answer = part.apply(book, now)
@@ -120,7 +128,7 @@ def plan_rules(context: FlowContext, organization_id: str, document: Mapping[str
     if book is None:
         return TOO_MANY_SCOPES
     try:
-        listed = targets(book, document, context.new_id)
+        listed = targets(book, document, partial(_made_id, book))
     except WrongRules as wrong:
         code = "not_found" if wrong.status == 404 else "invalid"
         return Refusal(code, wrong.message, wrong.status, wrong.path)
@@ -132,6 +140,13 @@ def plan_rules(context: FlowContext, organization_id: str, document: Mapping[str
         message = f"It makes {plan.size} changes; one commit makes {MAX_CHANGES} at most."
         return Refusal("too_many_changes", message, 422)
     return plan
+
+
+def _made_id(book: Rulebook, prefix: str, name: str) -> str:
+    """The same for two who plan to make the same at once, so that only one does; never one that was made before."""
+    there = len(book.projects) + len(book.agents)
+    print_of = hashlib.sha256(f"{book.organization.scope_id}|{prefix}|{name}|{there}".encode()).hexdigest()
+    return f"{prefix}_{print_of[:24]}"
 
 
 def _at_home(target: Target, project_id: str) -> Target:
@@ -156,8 +171,13 @@ def _plan(organization_id: str, listed: list[Target], actor: str) -> Plan:
             parts += _changed(organization_id, target, found, actor)
             if any("." in change.field for change in found):
                 expected.append(Expected(target.path, target.rules.scope_id, target.rules.version))
-    new = frozenset(target.rules.scope_id for target in listed if target.is_new)
-    return Plan(tuple(every), new, tuple(old), ApplyRules(organization_id, tuple(expected), tuple(parts)))
+    new = tuple(
+        (Project if target.rules.scope == "project" else Agent, target.rules.scope_id, target.path)
+        for target in listed
+        if target.is_new
+    )
+    command = ApplyRules(organization_id, tuple(expected), tuple(parts), new)
+    return Plan(tuple(every), frozenset(id for _, id, _ in new), tuple(old), command)
 
 
 def _made(organization_id: str, target: Target, actor: str) -> Command[Any]:

@@ -164,6 +164,27 @@ def test_of_two_who_apply_at_once_one_is_told(roony: ServedRoony) -> None:
     assert len(company.owner.get(f"{ADMIN}/controls/{company.id}/versions")["data"]) == 1
 
 
+def test_what_two_would_make_at_once_is_made_once(roony: ServedRoony) -> None:
+    from roony.core.errors import Refusal
+    from roony.flows.rulebook import Plan, plan_rules
+
+    company = roony.company()
+    document = {"projects": {"Travel": {}}, "agents": {"Booker": {"project": "Travel"}}}
+    plans = [plan_rules(roony.context, company.id, document, "usr_1") for _ in range(2)]
+    answers = [roony.context.till.submit_and_wait(plan.command) for plan in plans if isinstance(plan, Plan)]
+    assert answers[0] is None
+    assert isinstance(answers[1], Refusal)
+    assert (answers[1].code, answers[1].status) == ("rules_changed", 409)
+    rules = company.owner.get(RULES)
+    names = [[row["name"] for row in rules[kind].values()] for kind in ("projects", "agents")]
+    assert [sorted(found) for found in names] == [["Default", "Travel"], ["Booker"]]
+    # Renamed, it makes room for another of the name.
+    [booker] = rules["agents"]
+    apply(company.owner, {"agents": {booker: {"name": "Old"}}})
+    apply(company.owner, document)
+    assert sorted(row["name"] for row in company.owner.get(RULES)["agents"].values()) == ["Booker", "Old"]
+
+
 def test_a_scope_that_changes_between_plan_and_commit_stops_all_of_it(roony: ServedRoony) -> None:
     from roony.core.errors import Refusal
     from roony.flows.rulebook import Plan, plan_rules
