@@ -85,7 +85,7 @@ def approve(
     url: str = UrlOption,
     as_json: bool = JsonOption,
 ) -> None:
-    """Say yes. All rules and budgets are looked at once more, as they are now.
+    """Say yes. All rules and budgets are looked at once more, as they are now; an --amount they refuse changes nothing.
 
     Exit code 0: approved, 3: another person must agree, 4: the rules no longer allow it, 1: nothing was changed.
     """

@@ -121,6 +121,30 @@ def test_a_yes_that_the_rules_refuse_says_so(shop: Shop) -> None:
     assert answer["outcome"]["message"] == "Not approved: The rules no longer allow it."
 
 
+def test_another_amount_that_the_rules_refuse_leaves_it_waiting(shop: Shop) -> None:
+    """Over the API and on the page, which says why and asks again; then the rules' words to the yes are shown."""
+    _, purchase = shop.ask(TWO)
+    controls = {"approval_threshold": 0, "purchase_limit": TWO}
+    body = {"scope": "agent", "scope_id": purchase["agent_id"], "controls": controls}
+    shop.owner.send("PUT", f"{ADMIN}/controls", body)
+    head = shop.head()
+    error = shop.ann.refused(409, "POST", f"{_approval(purchase)}/approve", {"amount": TWO + 1})
+    assert (error["code"], error["field"], error["id"], [reason["code"] for reason in error["reasons"]]) == (
+        "amount_not_allowed", "amount", purchase["approval"]["id"], ["OVER_PURCHASE_LIMIT"],
+    )  # fmt: skip
+    page = shop.fill(purchase, shop.ann.key, "approve", amount="1000.01")
+    assert (page.status_code, "The approval still waits." in page.text, 'value="approve"' in page.text) == (
+        409, True, True,
+    )  # fmt: skip
+    assert (shop.head(), shop.ann.get(_approval(purchase))["decision"]) == (head, None)
+    assert shop.decide(shop.ann, purchase)["outcome"]["status"] == "approved"
+    seen = shop.ann.get(_approval(purchase))["decision"]
+    assert (seen["verdict"], [reason["code"] for reason in seen["reasons"]]) == (
+        "needs_approval", ["APPROVAL_OVER_THRESHOLD"],
+    )  # fmt: skip
+    assert seen["control_versions"][purchase["agent_id"]] == 2
+
+
 def test_agents_and_viewers_never_decide(shop: Shop) -> None:
     """P7: over the API and on the page, and a refusal leaves nothing behind."""
     agent, purchase = shop.ask()

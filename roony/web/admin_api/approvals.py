@@ -54,6 +54,7 @@ async def get_approval(id: str, caller: CallerOf, context: ContextOf) -> dict[st
 async def approve(id: str, caller: CallerOf, context: ContextOf, body: ApproveBody | None = None) -> dict[str, Any]:
     """Say yes. The rules are checked again; what they no longer allow is declined all the same.
 
+    Another `amount` that they do not allow is 409 `amount_not_allowed` with their reasons, and the approval waits on.
     The answer is the purchase, and in `outcome` what the yes did. Above `second_approval_threshold` the first yes is
     written down and the approval waits on as `partly_approved`: another user must agree to the same amount.
     """
