@@ -29,6 +29,7 @@ from roony.gateway.client import StripeGateway
 from roony.gateway.pool import GatewayPool
 from roony.identifiers import new_id, new_version
 from roony.outbound.guard import Guard
+from roony.outbound.messenger import Messenger
 from roony.outbound.post import Poster
 from roony.store import tables
 from roony.store.database import Database
@@ -115,6 +116,7 @@ def build(settings: Settings, public_url: str, clock: Clock | None = None) -> Ro
     clock = clock or Clock()
     database = Database(settings.roony_database_url, own_clock=isinstance(clock, FollowedClock))
     url = public_url.rstrip("/")
+    guard = Guard(settings.roony_outbound_networks)
     context = FlowContext(
         till=Till(database.open_writer, clock, new_version),
         database=database,
@@ -132,7 +134,8 @@ def build(settings: Settings, public_url: str, clock: Clock | None = None) -> Ro
         new_id=new_id,
         public_url=lambda: url,
         jitter=random.random,
-        poster=Poster(Guard(settings.roony_outbound_networks)),
+        poster=Poster(guard),
+        messenger=Messenger(guard),
     )
     worker = Worker(context, clock, context.gateway.pace)
     feed = ChangeFeed(database)

@@ -21,6 +21,7 @@ from roony.cli import (
     events,
     keys,
     merchant,
+    message,
     purchase,
     receipt,
     user,
@@ -69,6 +70,7 @@ for name, group in (
     ("audit", audit.app),
     ("keys", keys.app),
     ("webhook", webhook.app),
+    ("message", message.app),
 ):
     app.add_typer(group, name=name)
 

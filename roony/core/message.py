@@ -45,8 +45,8 @@ class Text(NamedTuple):
 _LONG_NUMBER = re.compile(r"\d(?:[^\w]{0,3}\d){12,}")
 # Signs with which chat programs and mail make shapes, mentions and entities, and the nearest that does nothing.
 _SIGNS = str.maketrans({
-    "<": "‹", ">": "›", "[": "(", "]": ")", "{": "(", "}": ")", "*": "·", "~": "-", "`": "'", "|": "/", "\\": "/",
-    "#": " ", "@": "(at)", ";": ",", "“": "'", "”": "'", '"': "'", "。": ".", "․": ".", "。": ".",
+    "<": "\u2039", ">": "\u203a", "[": "(", "]": ")", "{": "(", "}": ")", "*": "·", "~": "-", "`": "'", "|": "/",
+    "\\": "/", "#": " ", "@": "(at)", ";": ",", "“": "'", "”": "'", '"': "'", "\u3002": ".",
 })  # fmt: skip
 _EDGE_OF_WORD = re.compile(r"(?<!\w)_+|_+(?!\w)|__+")
 _COLON = re.compile(r":(?=\S)")
@@ -136,7 +136,10 @@ def _approval_wanted(notice: Notice, about: About) -> Text:
 def _declined(notice: Notice, about: About) -> Text:
     what = "Payment" if notice.type == "authorization.declined" else "Purchase"
     body = _lines(
-        *_who(notice, about), ("Amount", _money(notice.data)), *_what(notice, about), ("Because of", _codes(notice.data))
+        *_who(notice, about),
+        ("Amount", _money(notice.data)),
+        *_what(notice, about),
+        ("Because of", _codes(notice.data)),
     )
     return Text(f"{what} declined: {_money(notice.data)}", body)
 

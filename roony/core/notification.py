@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from roony.core.message import Text
 from roony.core.notice import Notice
 
 SECOND = 1_000_000
@@ -20,7 +21,7 @@ KEPT = {"delivered": 30 * 86_400, "canceled": 30 * 86_400, "dead": 90 * 86_400}
 # Of a body, in bytes. A notice that is larger keeps its ids and leaves out the rest.
 MAX_PAYLOAD = 16 * 1024
 MAX_ERROR = 300
-TEST_TYPE = "webhook.test"
+TEST_TYPE, MESSAGE_TEST_TYPE = "webhook.test", "message.test"
 
 
 class WebhookEndpoint(NamedTuple):
@@ -43,6 +44,27 @@ class WebhookEndpoint(NamedTuple):
     before_until: int
     created_at: int
     updated_at: int
+
+
+class MessageRecipient(NamedTuple):
+    """Where people read messages. `sealed` is its address, `masked` as much of it as everybody may see.
+
+    `types` is a JSON list of message types, empty for all. `status` and `since` as of an endpoint.
+    """
+
+    organization_id: str
+    id: str
+    name: str
+    masked: str
+    types: str
+    status: str
+    since: int
+    sealed: str
+    created_at: int
+    updated_at: int
+
+
+Receiver = WebhookEndpoint | MessageRecipient
 
 
 class NoticeCursor(NamedTuple):
@@ -95,6 +117,15 @@ def described_endpoint(row: WebhookEndpoint) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def described_recipient(row: MessageRecipient) -> dict[str, Any]:
+    """What the audit chain keeps of a recipient: of the address what may be shown, and a hash that says if it changed."""
+    known_by = hashlib.sha256(f"{row.id}|{row.sealed}".encode()).hexdigest()[:12]
+    return {
+        "name": row.name, "address": row.masked, "address_hash": known_by, "types": json.loads(row.types),
+        "status": row.status,
+    }  # fmt: skip
+
+
 def is_chosen(types: str, kind: str) -> bool:
     """True if a receiver that chose these types hears of this one."""
     chosen = json.loads(types)
@@ -106,7 +137,12 @@ def delivery_id(target_id: str, sequence: int, place: int) -> str:
 
     `place` counts the notices of that record. Receivers see it as `webhook-id`, by which they know a repetition.
     """
-    digest = hashlib.sha256(f"{target_id}|{sequence}|{place}".encode()).hexdigest()[:24]
+    return once_id(target_id, f"{sequence}|{place}")
+
+
+def once_id(target_id: str, key: str) -> str:
+    """The id of what a receiver is told once, however often it happens; `key` says what that is."""
+    digest = hashlib.sha256(f"{target_id}|{key}".encode()).hexdigest()[:24]
     return "whd_" + digest.translate(str.maketrans("0123456789abcdef", "abcdefghijklmnop"))
 
 
@@ -128,6 +164,16 @@ def payload_of(notice: Notice) -> str:
 def trial_payload(organization_id: str, endpoint_id: str, now: int) -> str:
     """The body of a test: nothing happened."""
     return _body(TEST_TYPE, now, {"id": endpoint_id, "organization_id": organization_id})
+
+
+def message_payload(kind: str, at: int, text: Text) -> str:
+    """What is kept of a message to send."""
+    return _body(kind, at, text._asdict())
+
+
+def text_in(payload: str) -> Text:
+    """The text of what `message_payload` made."""
+    return Text(**json.loads(payload)["data"])
 
 
 def _body(kind: str, at: int, data: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from roony.gateway.client import StripeGateway
 from roony.gateway.pool import GatewayPool
 from roony.outbound.guard import Guard
+from roony.outbound.messenger import Messenger
 from roony.outbound.post import Poster
 from roony.store.database import Database
 from roony.store.till import Till
@@ -22,12 +23,16 @@ def _to_the_internet() -> Poster:
     return Poster(Guard())
 
 
+def _to_public_services() -> Messenger:
+    return Messenger(Guard())
+
+
 @dataclass(frozen=True, slots=True)
 class FlowContext:
     """`clock` gives microseconds UTC, `new_id("pur")` a fresh id with that prefix; `public_url` ends without slash.
 
     `jitter` gives a number from 0 to 1 for each wait before another try; without one every wait is the whole wait.
-    `poster` sends what goes to systems and people; without one it goes to the public internet only.
+    `poster` sends what goes to systems, `messenger` what goes to people; without them to the public internet only.
     """
 
     till: Till
@@ -40,3 +45,4 @@ class FlowContext:
     public_url: Callable[[], str]
     jitter: Callable[[], float] = _no_jitter
     poster: Poster = field(default_factory=_to_the_internet)
+    messenger: Messenger = field(default_factory=_to_public_services)

@@ -87,7 +87,7 @@ class Messenger:
         return None if sent.error is None else Blocked("incomplete", f"This address cannot be used: {sent.error}.")
 
     async def send(self, url: str, title: str, text: str) -> Sent:
-        """One text to one address; an error quotes nothing of the address. A service that did not take it has no status."""
+        """One text to one address. What was not taken has no status, and an error without anything of the address."""
         try:
             check_recipient_url(url)
         except Blocked as blocked:

@@ -52,8 +52,8 @@ class Door:
         socket.socket.connect = self._connects(socket.socket.connect)  # type: ignore[method-assign]
         socket.socket.connect_ex = self._connects(socket.socket.connect_ex)  # type: ignore[method-assign]
         # Datagrams go out without a connection.
-        socket.socket.sendto = _refuse  # type: ignore[method-assign,assignment]
-        socket.socket.sendmsg = _refuse  # type: ignore[method-assign,assignment]
+        socket.socket.sendto = _refuse  # type: ignore[method-assign]
+        socket.socket.sendmsg = _refuse  # type: ignore[method-assign]
         requests.Session.trust_env = False
         requests.Session.get_redirect_target = self._hears  # type: ignore[method-assign,assignment]
         requests.adapters.HTTPAdapter.send = self._requests(requests.adapters.HTTPAdapter.send)  # type: ignore[method-assign]

@@ -24,7 +24,14 @@ from sqlalchemy import (
 from roony.core.audit import AuditRecord
 from roony.core.notification import NoticeDelivery
 from roony.store.database import Database
-from roony.store.tables import audit_records, notice_cursors, notice_deliveries, organizations, webhook_endpoints
+from roony.store.tables import (
+    audit_records,
+    message_recipients,
+    notice_cursors,
+    notice_deliveries,
+    organizations,
+    webhook_endpoints,
+)
 from roony.store.writer import Writer
 
 # A claimed delivery is ours for this long, in microseconds: longer than one receiver's turn.
@@ -71,15 +78,19 @@ _IS_FREE = (
     notice_deliveries.c.status == literal_column("'pending'"),
     notice_deliveries.c.lease_until <= bindparam("now"),
 )
-_IS_TOLD_NOTHING = webhook_endpoints.c.status != "active"
+# Systems and people alike.
+_RECEIVERS = union_all(
+    *(select(one.c.organization_id, one.c.id, one.c.status) for one in (webhook_endpoints, message_recipients))
+).subquery("receivers")
+_IS_TOLD_NOTHING = _RECEIVERS.c.status != "active"
 # By chance, so that everyone gets a turn. What waits for a receiver that is disabled or removed is ended, due or not.
 _TARGETS = (
-    select(webhook_endpoints.c.organization_id, webhook_endpoints.c.id, webhook_endpoints.c.status)
+    select(_RECEIVERS.c.organization_id, _RECEIVERS.c.id, _RECEIVERS.c.status)
     .where(
-        webhook_endpoints.c.id.not_in(bindparam("busy", expanding=True)),
+        _RECEIVERS.c.id.not_in(bindparam("busy", expanding=True)),
         exists().where(
-            notice_deliveries.c.organization_id == webhook_endpoints.c.organization_id,
-            notice_deliveries.c.target_id == webhook_endpoints.c.id,
+            notice_deliveries.c.organization_id == _RECEIVERS.c.organization_id,
+            notice_deliveries.c.target_id == _RECEIVERS.c.id,
             *_IS_FREE,
             or_(notice_deliveries.c.due_at <= bindparam("now"), _IS_TOLD_NOTHING),
         ),

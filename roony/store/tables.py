@@ -27,7 +27,7 @@ from roony.core.delivery import RevealLink
 from roony.core.dispute import Dispute
 from roony.core.ledger import Entry, Hold
 from roony.core.mandate import Payment
-from roony.core.notification import NoticeCursor, NoticeDelivery, WebhookEndpoint
+from roony.core.notification import MessageRecipient, NoticeCursor, NoticeDelivery, WebhookEndpoint
 from roony.core.preflight import Preflight
 from roony.core.purchase import KeptKey, Purchase, RecentPurchase, Velocity
 from roony.core.receipt import Receipt, ReceiptContent
@@ -295,6 +295,7 @@ confirmations = _table("confirmations", Confirmation, "organization_id subject n
 preflights = _table("preflights", Preflight, "organization_id connection_id kind")
 audit_records = _table("audit_records", AuditRecord, "organization_id sequence")
 webhook_endpoints = _table("webhook_endpoints", WebhookEndpoint, "organization_id id")
+message_recipients = _table("message_recipients", MessageRecipient, "organization_id id")
 notice_cursors = _table("notice_cursors", NoticeCursor, "organization_id")
 notice_deliveries = _table(
     "notice_deliveries",

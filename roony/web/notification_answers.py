@@ -1,10 +1,10 @@
-"""Endpoints and deliveries as the owner sees them: never a secret that was shown once already."""
+"""Receivers and deliveries as the owner sees them: never a secret that was shown once already, or given to us."""
 
 from __future__ import annotations
 
 import json
 
-from roony.core.notification import NoticeDelivery, WebhookEndpoint, masked_url
+from roony.core.notification import MessageRecipient, NoticeDelivery, WebhookEndpoint, masked_url
 from roony.web.answers import Json, time
 
 
@@ -17,6 +17,14 @@ def endpoint(row: WebhookEndpoint, secret: str | None = None, *, whole: bool = T
         "updated_at": time(row.updated_at),
     }  # fmt: skip
     return {**shown, "secret": secret} if secret is not None else shown
+
+
+def recipient(row: MessageRecipient) -> Json:
+    """Who reads messages; of the address no more than tells it from others."""
+    return {
+        "id": row.id, "name": row.name, "address": row.masked, "types": json.loads(row.types), "status": row.status,
+        "created_at": time(row.created_at), "updated_at": time(row.updated_at),
+    }  # fmt: skip
 
 
 def delivery(row: NoticeDelivery) -> Json:

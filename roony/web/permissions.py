@@ -88,6 +88,13 @@ read    DELETE /me/sessions/{id}
 read    GET    /merchants
 change  POST   /merchants/aliases
 change  POST   /merchants/forget
+read    GET    /message_recipients
+change  POST   /message_recipients
+read    GET    /message_recipients/{id}
+change  PATCH  /message_recipients/{id}
+change  DELETE /message_recipients/{id}
+read    GET    /message_recipients/{id}/deliveries
+change  POST   /message_recipients/{id}/test
 read    GET    /organization
 own     PATCH  /organization
 read    GET    /projects

@@ -9,21 +9,20 @@ from starlette.concurrency import run_in_threadpool
 
 from roony.core.agent import Agent, Project, task_of
 from roony.core.connection import Connection
-from roony.core.notification import WebhookEndpoint
 from roony.core.purchase import Purchase
 from roony.flows.context import FlowContext
+from roony.flows.notification.receiver import receiver_type
 from roony.store.queries.paging import find
 from roony.web.errors import found
 
 # As the schemas have it.
 _ID = re.compile(r"[A-Za-z0-9_]{1,64}")
-# What a parameter of this name names. `scope_id` names one of several, see `_named`.
+# What a parameter of this name names. `scope_id` and `target_id` name one of several, see `_named`.
 _ROWS: dict[str, tuple[type[tuple[object, ...]], str]] = {
     "agent_id": (Agent, "agent"),
     "connection_id": (Connection, "connection"),
     "project_id": (Project, "project"),
     "purchase_id": (Purchase, "purchase"),
-    "target_id": (WebhookEndpoint, "webhook endpoint"),
 }
 NAMES = frozenset({*_ROWS, "scope_id"})
 
@@ -43,6 +42,8 @@ async def check_references(request: Request, context: FlowContext, organization_
 def _named(name: str, id: str, organization_id: str) -> tuple[type[tuple[object, ...]], str, str] | None:
     """The row a parameter names, as (type, noun, id); None where nothing is to be looked up."""
     known = _ROWS.get(name)
+    if name == "target_id":
+        known = (receiver_type(id), "receiver")
     if name == "scope_id" and id != organization_id:
         id = task_of(id)[0]
         known = (Project if id.startswith("prj_") else Agent, "scope")

@@ -14,6 +14,7 @@ from roony.core.audit import AuditRecord
 from roony.core.notice import notices_of
 from roony.core.notification import NoticeDelivery, WebhookEndpoint, is_chosen, new_delivery, payload_of
 from roony.flows.context import FlowContext
+from roony.flows.notification.message import People
 from roony.store import deliveries, tables
 from roony.store.database import Database
 from roony.store.other_writes import MAX_ROWS
@@ -27,25 +28,27 @@ async def hand_out_all(context: FlowContext) -> int:
     moved = 0
     waiting = await asyncio.to_thread(deliveries.behind, context.database)
     for organization_id, seen, head in waiting:
-        reached, rows = await asyncio.to_thread(_read, context.database, organization_id, seen, head, context.clock())
+        reached, rows = await asyncio.to_thread(_read, context, organization_id, seen, head)
         moved += await context.till.write(deliveries.hand_out(organization_id, seen, reached, rows))
     return moved
 
 
-def _read(database: Database, organization_id: str, seen: int, head: int, now: int) -> tuple[int, list[NoticeDelivery]]:
+def _read(context: FlowContext, organization_id: str, seen: int, head: int) -> tuple[int, list[NoticeDelivery]]:
     """What the next records tell whom, and how far that is.
 
     Records first, receivers after: one that was made before any of these records is then among them.
     """
+    database, now = context.database, context.clock()
     records = deliveries.records_after(database, organization_id, seen, RECORDS_AT_ONCE)
     endpoints = active_endpoints(database, organization_id)
-    if not endpoints:
+    people = People(database, organization_id, context.public_url())
+    if not endpoints and not people.recipients:
         # Nobody listens: a receiver made meanwhile begins behind this head.
         return head, []
     rows: list[NoticeDelivery] = []
     reached = seen
     for record in records:
-        more = list(_told(record, endpoints, now))
+        more = list(_told(record, endpoints, people, now))
         if rows and len(rows) + len(more) > MAX_ROWS:
             break
         rows += more
@@ -60,9 +63,12 @@ def active_endpoints(database: Database, organization_id: str) -> list[WebhookEn
     return [WebhookEndpoint(*row) for row in found]
 
 
-def _told(record: AuditRecord, endpoints: Sequence[WebhookEndpoint], now: int) -> Iterator[NoticeDelivery]:
+def _told(
+    record: AuditRecord, endpoints: Sequence[WebhookEndpoint], people: People, now: int
+) -> Iterator[NoticeDelivery]:
     for place, notice in enumerate(notices_of(record)):
         payload = payload_of(notice)
         for endpoint in endpoints:
             if record.sequence > endpoint.since and is_chosen(endpoint.types, notice.type):
                 yield new_delivery(notice, endpoint.id, place, payload, now)
+        yield from people.told(notice, place, now)

@@ -12,12 +12,13 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import structlog
-from sqlalchemy import select
 
 from roony.core.notification import (
     KEPT,
     SECOND,
+    MessageRecipient,
     NoticeDelivery,
+    Receiver,
     WebhookEndpoint,
     after_failure,
     ended,
@@ -25,12 +26,15 @@ from roony.core.notification import (
     waited_too_long,
 )
 from roony.flows.context import FlowContext
-from roony.flows.notification.endpoint import GiveUpDelivery, secret_row
+from roony.flows.notification.endpoint import secret_row
 from roony.flows.notification.handing import hand_out_all
+from roony.flows.notification.message import send_message
+from roony.flows.notification.receiver import GiveUpDelivery, receiver_type
 from roony.outbound.post import Sent
 from roony.outbound.signature import signed_headers
-from roony.store import deliveries, tables
+from roony.store import deliveries
 from roony.store.deliveries import Target
+from roony.store.queries.paging import find
 from roony.store.vault import VaultError, row_name
 
 log = structlog.get_logger("roony.webhooks")
@@ -138,7 +142,7 @@ async def send_in_order(
     did not answer, so that nobody waits for it again and again.
     """
     began = time.monotonic()
-    endpoint = await asyncio.to_thread(_endpoint_of, context, group[0])
+    endpoint = await asyncio.to_thread(_receiver_of, context, group[0])
     for place, delivery in enumerate(group):
         rest = group[place:]
         if endpoint is None or endpoint.status != "active" or (place and not may_go_on(time.monotonic() - began)):
@@ -166,7 +170,9 @@ async def _put_off(context: FlowContext, rest: Sequence[NoticeDelivery], due_at:
         await context.till.write(deliveries.leave(young, due_at, UNSENT))
 
 
-async def _send(context: FlowContext, endpoint: WebhookEndpoint, delivery: NoticeDelivery) -> Sent:
+async def _send(context: FlowContext, endpoint: Receiver, delivery: NoticeDelivery) -> Sent:
+    if isinstance(endpoint, MessageRecipient):
+        return await send_message(context, endpoint, delivery)
     try:
         signing = secrets_of(context, endpoint)
     except VaultError as error:
@@ -203,9 +209,7 @@ def secrets_of(context: FlowContext, endpoint: WebhookEndpoint) -> list[str]:
     ]
 
 
-def _endpoint_of(context: FlowContext, delivery: NoticeDelivery) -> WebhookEndpoint | None:
-    table = tables.webhook_endpoints
-    rows = context.database.read(
-        select(table).where(table.c.organization_id == delivery.organization_id, table.c.id == delivery.target_id)
-    )
-    return WebhookEndpoint(*rows[0]) if rows else None
+def _receiver_of(context: FlowContext, delivery: NoticeDelivery) -> Receiver | None:
+    row: type[Any] = receiver_type(delivery.target_id)
+    found: Receiver | None = find(context.database, row, delivery.organization_id, delivery.target_id)
+    return found

@@ -20,6 +20,7 @@ from roony.web.admin_api import (
     links,
     me,
     merchants,
+    message_recipients,
     organization,
     purchases,
     receipts,
@@ -34,6 +35,6 @@ from roony.web.admin_api import (
 PARTS = (
     organization, agents, limits, rules, approvals, connections, cardholders, purchases, merchants, discrepancies,
     disputes, events, reconciliations, audit, alerts, doctor, freezes, keys, access_keys, stream, users,
-    links, me, webhook_endpoints, receipts, replay,
+    links, me, webhook_endpoints, message_recipients, receipts, replay,
 )  # fmt: skip
 routes = [route for part in PARTS for route in part.router.routes]

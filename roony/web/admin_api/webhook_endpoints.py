@@ -18,10 +18,9 @@ from roony.flows.notification.endpoint import (
     DEFAULT_OVERLAP,
     MAX_OVERLAP,
     ChangeEndpoint,
-    ReplayDelivery,
-    SendTest,
 )
 from roony.flows.notification.keeping import create_endpoint, replay_since, rotate_secret, wrong_url
+from roony.flows.notification.receiver import ReplayDelivery, SendTest
 from roony.outbound.guard import MAX_URL
 from roony.store import tables
 from roony.store.queries.paging import equal

@@ -16,10 +16,12 @@ def upgrade() -> None:
     _people()
     _freezes()
     _deliveries()
+    _message_recipients()
 
 
 def downgrade() -> None:
     """Forgets what is new."""
+    _message_recipients_back()
     _deliveries_back()
     _freezes_back()
     _people_back()
@@ -72,3 +74,26 @@ def _deliveries() -> None:
 
 def _deliveries_back() -> None:
     op.drop_index("notice_deliveries_ended", "notice_deliveries")
+
+
+def _message_recipients() -> None:
+    op.create_table(
+        "message_recipients",
+        *_text("organization_id id name masked types status"),
+        *_number("since"),
+        *_text("sealed"),
+        *_number("created_at updated_at"),
+        sa.PrimaryKeyConstraint("organization_id", "id"),
+    )
+
+
+def _message_recipients_back() -> None:
+    op.drop_table("message_recipients")
+
+
+def _text(names: str) -> list[sa.Column[str]]:
+    return [sa.Column(name, sa.Text(), nullable=False) for name in names.split()]
+
+
+def _number(names: str) -> list[sa.Column[int]]:
+    return [sa.Column(name, sa.BigInteger(), nullable=False) for name in names.split()]
