@@ -19,7 +19,7 @@ from roony.core.notice import Notice
 MAX_WORDS, MAX_SENTENCE = 120, 400
 MAX_TITLE, MAX_TEXT = 140, 2_000
 CUT = "…"
-LONG_NUMBER = "[long number]"
+LONG_NUMBER = "(long number)"
 # Alerts that say again what is told as `connection.broken`.
 TOLD_ALREADY = frozenset({"connection_restricted", "connection_revoked"})
 

@@ -19,6 +19,7 @@ from roony.flows.context import FlowContext
 from roony.flows.organization import NewOrganization, create_organization
 from roony.gateway.pool import GatewayPool
 from roony.outbound.guard import Guard
+from roony.outbound.messenger import Messenger
 from roony.outbound.post import Poster
 from roony.store.database import Database
 from roony.store.till import Till
@@ -178,6 +179,7 @@ def serve(
         till, database, stripe, pool, Vault([VAULT_KEY]), clock,
         lambda prefix: f"{prefix}_{uuid.uuid4().hex[:24]}", lambda: "http://localhost:9",
         poster=Poster(Guard("127.0.0.0/8")),
+        messenger=Messenger(Guard("127.0.0.0/8")),
     )  # fmt: skip
     try:
         with Server(create_app(context, AppOptions(("whsec_test",)))) as server:

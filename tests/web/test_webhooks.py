@@ -149,7 +149,7 @@ class TestSending:
         async def both(context: FlowContext) -> list[bool]:
             found = [one for one in deliveries.behind(context.database) if one[0] == company.id]
             [(org, seen, head)] = found
-            reached, made = handing._read(context.database, org, seen, head, context.clock())
+            reached, made = handing._read(context, org, seen, head)
             assert len(made) == 1
             writes = [context.till.write(deliveries.hand_out(org, seen, reached, made)) for _ in range(2)]
             return list(await asyncio.gather(*writes))
