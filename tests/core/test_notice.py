@@ -33,8 +33,7 @@ purchase.duplicate_refused purchase.raise_declined purchase.raise_refused purcha
 reconciliation.ended reconciliation.started refund.queued stripe_transaction.capture stripe_transaction.refund
 user.created user.link_made user.password_set user.sign_in_failed user.signed_in user.updated
 user.created user.updated
-message_recipient.changed message_recipient.created message_recipient.disabled message_recipient.replayed
-message_recipient.tested message_recipient.secret_rotated
+message_recipient.changed message_recipient.created message_recipient.replayed message_recipient.tested
 webhook_endpoint.changed webhook_endpoint.created webhook_endpoint.disabled webhook_endpoint.replayed
 webhook_endpoint.secret_rotated webhook_endpoint.tested
 """
@@ -79,10 +78,11 @@ COMPOSED = {
         f"{scope}.{word}" for scope in ("organization", "project", "agent") for word in ("frozen", "unfrozen")
     ],
     ("flows/movement.py", "action"): [],
-    ("flows/notification/endpoint.py", "f'webhook_endpoint.{verb}'"): [
-        f"webhook_endpoint.{verb}"
-        for verb in ("created", "changed", "secret_rotated", "tested", "replayed", "disabled")
+    ("flows/notification/receiver.py", "f'{_kind_of(row.id).noun}.{verb}'"): [
+        *(f"webhook_endpoint.{verb}" for verb in ("created", "changed", "secret_rotated", "tested", "disabled")),
+        *(f"message_recipient.{verb}" for verb in ("created", "changed", "tested")),
     ],
+    ("flows/notification/receiver.py", "action"): ["webhook_endpoint.replayed", "message_recipient.replayed"],
     ("flows/preflight.py", "f'connection.{self.kind}'"): ["connection.preflight", "connection.probe"],
     ("flows/public_key.py", "action"): ["agent.public_key_set", "agent.public_key_removed"],
     ("flows/stripe_transaction.py", "action"): ["refund.matched", "refund.queued"],

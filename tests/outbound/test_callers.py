@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,12 +47,32 @@ def test_what_calls_the_own_application_opens_no_connection() -> None:
     assert {name for name in used if name.startswith("httpx2.")} == {"httpx2.ASGITransport"}
 
 
-@pytest.mark.parametrize(("called", "callers"), [("poster.post", {"flows/notification/sending.py"})])
-def test_only_an_endpoints_address_is_posted_to(called: str, callers: set[str]) -> None:
+def test_only_the_process_that_sends_messages_loads_what_sends_them() -> None:
+    loading = {name for name, package in imports() if package.partition(".")[0] in {"apprise", "requests", "smtplib"}}
+    assert loading == {"outbound/messenger_child.py"}
+    # It is named where it is started, and loaded by nobody.
+    assert "roony.outbound.messenger_child" not in {package for _, package in imports()}
+
+
+def test_the_server_never_loads_it() -> None:
+    script = "import sys, roony.cli.serve, roony.wiring\nprint(sorted({'apprise', 'smtplib'} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("called", "callers", "address"),
+    [
+        ("poster.post", {"flows/notification/sending.py"}, "endpoint.url"),
+        ("messenger.send", {"flows/notification/message.py"}, "url"),
+        ("messenger.why_not", {"flows/notification/recipient.py"}, "url"),
+    ],
+)
+def test_only_a_receivers_address_is_sent_to(called: str, callers: set[str], address: str) -> None:
     found = set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(called):
                 found.add(path.relative_to(PACKAGE).as_posix())
-                assert ast.unparse(node.args[0]) == "endpoint.url"
+                assert ast.unparse(node.args[0]) == address
     assert found == callers

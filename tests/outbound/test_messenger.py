@@ -199,7 +199,8 @@ def test_an_address_apprise_cannot_read_is_found_out_without_sending(receiver: R
         ("file:///etc/passwd", "scheme"), ("json://receiver.example/", "scheme"), ("SLACK://a/b/c", "scheme"),
         ("https://receiver.example/", "scheme"), ("slack:a/b/c", "scheme"), ("slack://", "scheme"),
         ("dbus://", "scheme"), ("syslog://", "scheme"), ("apprise://host/token", "scheme"), ("", "unreadable"),
-        ("slack://a/b/c\n", "unreadable"), ("slack://a/b/\u212a", "unreadable"), ("slack://" + "a" * 2_000, "unreadable"),
+        ("slack://a/b/c\n", "unreadable"), ("slack://a/b/\u212a", "unreadable"),
+        ("slack://" + "a" * 2_000, "unreadable"),
         ("slack://a/b/c?attach=/etc/passwd", "parameter"), ("slack://a/b/c?ATTACH=file:///etc/passwd", "parameter"),
         ("slack://a/b/c?%61ttach=/etc/passwd", "parameter"), ("slack://a/b/c#x?attach=/etc/passwd", "parameter"),
         ("slack://a/b/c?to=x;attach=/etc/passwd", "parameter"), ("slack://a/b/c?to=x?attach=/etc/passwd", "parameter"),
@@ -240,7 +241,7 @@ def test_each_service_is_one_that_apprise_has_and_for_people() -> None:
     [
         (f"slack://T1JJ3T3L2/A1BRTD4JD/{TOKEN}", "slack://…3dd4"), ("slack://a/b/c", "slack://…"),
         ("mailtos://user:password@mail.example?to=x@y.example&pass=secret", "mailtos://…mple"),
-        ("ntfys://a-topic-of-ours/#x?to=abcd", "ntfys://…ours"), ("pover://user@token", "pover://…"),
+        ("ntfys://a-long-topic-of-ours/#x?to=abcd", "ntfys://…ours"), ("pover://user@token", "pover://…"),
     ],
 )  # fmt: skip
 def test_only_the_scheme_and_the_last_of_a_long_address_are_shown(url: str, shown: str) -> None:

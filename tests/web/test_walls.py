@@ -39,7 +39,7 @@ PERSON = {"address": {"line1": "1 Main St", "city": "Oakland", "postal_code": "9
 # What a name in a query or a body is the id of.
 NAMED = {
     "agent_id": "agents", "connection_id": "connections", "project_id": "projects", "project_ids": "projects",
-    "purchase_id": "purchases", "scope_id": "scopes", "target_id": "webhook_endpoints",
+    "purchase_id": "purchases", "scope_id": "scopes", "target_id": "receivers",
 }  # fmt: skip
 # Words of the agent's, of Stripe's and of card networks: no ids of ours, and no way to anything.
 NOT_OURS = {"task_id", "object_id", "network_id"}
@@ -169,6 +169,7 @@ def settle(roony: ServedRoony, name: str) -> Town:
     roony.books.put(session)
     hook = owner.send("POST", f"{ADMIN}/webhook_endpoints", {"url": "http://127.0.0.1:9/hook"}, 201)
     sent = owner.send("POST", f"{ADMIN}/webhook_endpoints/{hook['id']}/test", status=202)
+    people = owner.send("POST", f"{ADMIN}/message_recipients", {"name": "Ops", "url": "mmost://127.0.0.1/a/b"}, 201)
     [run] = owner.send("POST", f"{ADMIN}/reconciliations", {}, 202)["data"]
     scopes = [made["id"], company.project_id, org, f"{made['id']}:trip", f"{made['id']}:*"]
     ids: Ids = {
@@ -179,6 +180,7 @@ def settle(roony: ServedRoony, name: str) -> Town:
         "receipts": [receipt.id], "reconciliations": [run["id"]], "scopes": scopes, "users": [user["id"]],
         "users/keys": [key["id"]], "me/sessions": [session.id],
         "webhook_deliveries": [sent["id"]], "webhook_endpoints": [hook["id"]],
+        "message_recipients": [people["id"]], "receivers": [hook["id"], people["id"]],
     }  # fmt: skip
     mine = {"purchase_intents": [bought["id"]], "projects": [company.project_id]}
     return Town(company, ids, agent, mine, {"purchase_intents": [theirs["id"]], "projects": [second]})

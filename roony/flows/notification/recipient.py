@@ -20,6 +20,7 @@ from roony.flows.notification.receiver import (
 )
 from roony.outbound.messenger import masked
 from roony.store import tables
+from roony.store.authority import Authority
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -94,7 +95,13 @@ class ChangeRecipient(Command[MessageRecipient | Refusal]):
 
 
 async def create_recipient(
-    context: FlowContext, organization_id: str, name: str, url: str, types: tuple[str, ...], actor: str
+    context: FlowContext,
+    organization_id: str,
+    name: str,
+    url: str,
+    types: tuple[str, ...],
+    actor: str,
+    by: Authority | None = None,
 ) -> MessageRecipient | Refusal:
     """The recipient, whose address is kept sealed and never shown again."""
     wrong = await _wrong_url(context, url)
@@ -107,12 +114,14 @@ async def create_recipient(
         return Refusal("too_many_recipients", f"There are {MAX_RECIPIENTS} recipients already. Remove one first.", 409)
     id = context.new_id("msg")
     sealed = context.vault.seal(url, sealed_row(organization_id, id))
-    return await context.till.submit(CreateRecipient(organization_id, id, name, masked(url), types, sealed, actor))
+    command = CreateRecipient(organization_id, id, name, masked(url), types, sealed, actor)
+    return await context.till.submit(command, by=by)
 
 
 async def change_recipient(
     context: FlowContext, organization_id: str, recipient_id: str, actor: str, *, name: str | None = None,
     url: str | None = None, types: tuple[str, ...] | None = None, status: str | None = None,
+    by: Authority | None = None,
 ) -> MessageRecipient | Refusal:  # fmt: skip
     """Changes what is not None."""
     sealed = shown = None
@@ -122,7 +131,7 @@ async def change_recipient(
             return wrong
         sealed, shown = context.vault.seal(url, sealed_row(organization_id, recipient_id)), masked(url)
     command = ChangeRecipient(organization_id, recipient_id, actor, name, types, status, sealed, shown)
-    return await context.till.submit(command)
+    return await context.till.submit(command, by=by)
 
 
 async def _wrong_url(context: FlowContext, url: str) -> Refusal | None:

@@ -70,7 +70,7 @@ async def list_recipients(caller: CallerOf, context: ContextOf, query: Annotated
 async def post_recipient(body: RecipientBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Name a recipient. The address is kept sealed and not shown again; they hear of what happens from now on."""
     made = await recipients.create_recipient(
-        context, caller.organization_id, body.name, body.url, tuple(body.types), caller.actor
+        context, caller.organization_id, body.name, body.url, tuple(body.types), caller.actor, caller.authority
     )
     return answers.recipient(accepted(made))
 
@@ -86,7 +86,7 @@ async def change_recipient(id: str, body: RecipientChange, caller: CallerOf, con
     """Change a name, an address or types; disable it, or enable it again from now on."""
     changed = await recipients.change_recipient(
         context, caller.organization_id, id, caller.actor, name=body.name, url=body.url, status=body.status,
-        types=tuple(body.types) if body.types is not None else None,
+        types=tuple(body.types) if body.types is not None else None, by=caller.authority,
     )  # fmt: skip
     return answers.recipient(accepted(changed))
 
@@ -94,7 +94,9 @@ async def change_recipient(id: str, body: RecipientChange, caller: CallerOf, con
 @router.delete("/message_recipients/{id}", response_model=None)
 async def remove_recipient(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Remove one for good, with the address; what waits for it is not sent."""
-    removed = await recipients.change_recipient(context, caller.organization_id, id, caller.actor, status="removed")
+    removed = await recipients.change_recipient(
+        context, caller.organization_id, id, caller.actor, status="removed", by=caller.authority
+    )
     return answers.recipient(accepted(removed))
 
 
@@ -103,7 +105,7 @@ async def test_recipient(id: str, caller: CallerOf, context: ContextOf) -> dict[
     """Send a test; look at the deliveries to see how it went."""
     await _there(context, caller.organization_id, id)
     command = SendTest(caller.organization_id, id, context.new_id("whd"), caller.actor)
-    return answers.delivery(accepted(await context.till.submit(command)))
+    return answers.delivery(accepted(await context.till.submit(command, by=caller.authority)))
 
 
 @router.get("/message_recipients/{id}/deliveries", response_model=None)
