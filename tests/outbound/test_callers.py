@@ -48,7 +48,7 @@ def test_what_calls_the_own_application_opens_no_connection() -> None:
 
 
 def test_only_the_process_that_sends_messages_loads_what_sends_them() -> None:
-    loading = {name for name, package in imports() if package.partition(".")[0] in {"apprise", "requests", "smtplib"}}
+    loading = {name for name, package in imports() if package.partition(".")[0] in {"apprise", "smtplib"}}
     assert loading == {"outbound/messenger_child.py"}
     # It is named where it is started, and loaded by nobody.
     assert "roony.outbound.messenger_child" not in {package for _, package in imports()}
