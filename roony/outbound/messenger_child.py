@@ -30,6 +30,8 @@ MAIL_PORTS = frozenset({25, 465, 587})
 MAIL_TAKEN = 250
 # What is said of an address that could be used.
 LOOKED_AT = 200
+# How long a service may take, in seconds.
+CONNECT_SECONDS, READ_SECONDS = 5.0, 15.0
 # An answer that has no end fills this and no more, in bytes.
 MEMORY = 1024 * 1024 * 1024
 # Where its parent died, this process ends by itself after as many seconds more.
@@ -132,6 +134,8 @@ def carry_out(order: dict[str, str]) -> tuple[int | None, str | None]:
     target = apprise.Apprise.instantiate(url, asset=asset)
     if target is None or not target.verify_certificate:
         return None, "it is not complete"
+    # Apprise is in more of a hurry: who reads at a slow service would get the same text again and again.
+    target.socket_connect_timeout, target.socket_read_timeout = CONNECT_SECONDS, READ_SECONDS
     if "text" not in order:
         return LOOKED_AT, None
     taken = target.notify(title=order["title"], body=order["text"], body_format=apprise.NotifyFormat.TEXT)

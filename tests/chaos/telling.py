@@ -10,9 +10,11 @@ from typing import Any
 from tests.chaos.scenes import Arm, scene
 from tests.support.crashing import ADMIN, Crashable
 from tests.support.receiver import Receiver, Reply
+from tests.support.served import unique
 
 ENDPOINTS = f"{ADMIN}/webhook_endpoints"
 DELIVERIES = f"{ADMIN}/webhook_deliveries"
+RECIPIENTS = f"{ADMIN}/message_recipients"
 
 
 @contextmanager
@@ -77,6 +79,28 @@ def an_owner_keeps_an_endpoint(company: Crashable, arm: Arm) -> None:
             company.send(company.owner, "DELETE", path)
         assert not [row for row in company.get("webhook_endpoints")["data"] if row["url"] == receiver.url]
         assert len({one.headers["webhook-id"] for one in receiver.arrived}) >= len(kept)
+
+
+@scene("direct", "CreateRecipient", "ChangeRecipient")
+def an_owner_names_who_reads_messages(company: Crashable, arm: Arm) -> None:
+    with Receiver() as receiver:
+        address = f"mmost://127.0.0.1:{receiver.port}/3ccdd113474722377935511fc85d3dd4"
+        name = unique("Ops")
+        arm()
+        body = {"name": name, "url": address, "types": ["card.failed"]}
+        company.send(company.owner, "POST", RECIPIENTS, body)
+        # Asked again after a crash there may be two; each is whole.
+        kept = [row["id"] for row in company.get("message_recipients")["data"] if row["name"] == name]
+        assert kept
+        for id in kept:
+            path = f"{RECIPIENTS}/{id}"
+            company.send(company.owner, "PATCH", path, {"types": ["approval.requested"]})
+            company.send(company.owner, "POST", f"{path}/test")
+            company.until(lambda id=id: status_of_all(company, id) == {"delivered"})  # type: ignore[misc]
+            company.send(company.owner, "DELETE", path)
+        assert not [row for row in company.get("message_recipients")["data"] if row["name"] == name]
+        assert len(receiver.arrived) >= len(kept)
+        assert all("A test from Roony" in one.body for one in receiver.arrived)
 
 
 @scene("direct", "GiveUpDelivery")
