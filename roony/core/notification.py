@@ -118,7 +118,7 @@ def described_endpoint(row: WebhookEndpoint) -> dict[str, Any]:
 
 
 def described_recipient(row: MessageRecipient) -> dict[str, Any]:
-    """What the audit chain keeps of a recipient: of the address what may be shown, and a hash that says if it changed."""
+    """What the audit chain keeps of a recipient: what may be shown of its address, and a hash that tells a change."""
     known_by = hashlib.sha256(f"{row.id}|{row.sealed}".encode()).hexdigest()[:12]
     return {
         "name": row.name, "address": row.masked, "address_hash": known_by, "types": json.loads(row.types),

@@ -1,4 +1,4 @@
-"""What the owner's people are answered about webhooks to systems of theirs."""
+"""What the owner's people are answered about webhooks to their systems and messages to their people."""
 
 from __future__ import annotations
 
@@ -33,11 +33,27 @@ class EndpointList(Listed[EndpointAnswer]):
     """A page of receivers."""
 
 
+class RecipientAnswer(Shape):
+    """Who reads messages; without `types` of all that people are told. Of the address only what tells it from others."""
+
+    id: Annotated[str, like("msg_d41a70c6e58b4f29")]
+    name: Annotated[str, like("Night shift")]
+    address: Annotated[str, like("slack://…i7FQ")]
+    types: Annotated[list[str], like(["approval.requested"])]
+    status: Literal["active", "disabled", "removed"]
+    created_at: Time
+    updated_at: Time
+
+
+class RecipientList(Listed[RecipientAnswer]):
+    """A page of recipients."""
+
+
 class DeliveryAnswer(Shape):
     """One notice for one receiver; `payload` is its body as it is sent, `answer` the status of the last answer."""
 
     id: Annotated[str, like("whd_kfbgcapmdlehjnoi")]
-    target_id: EndpointId
+    target_id: Annotated[EndpointId, like("whe_b80d26f4a9c14e73", "msg_d41a70c6e58b4f29")]
     sequence: Annotated[int, like(1_204)]
     type: Annotated[str, like("purchase.settled")]
     status: Annotated[Literal["pending", "delivered", "dead", "canceled"], like("delivered")]

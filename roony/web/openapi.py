@@ -40,6 +40,7 @@ TAGS = {
     "Users": "People, their roles and their keys",
     "Me": "Whoever calls, and where they are signed in",
     "Webhooks to the owner's systems": "Who is told what happens, and what became of each notice",
+    "Messages to people": "Who reads what happens, and where",
     "Receipts": "Receipts that agents handed in",
 }
 

@@ -17,11 +17,13 @@ from roony.outbound.guard import MAX_URL
 from roony.store import tables
 from roony.store.queries.paging import equal
 from roony.web import notification_answers as answers
+from roony.web import notification_shapes
 from roony.web.admin_api.lists import get_row, list_rows
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted, refuse
 from roony.web.schemas import Body, ListQuery, ShortText
+from roony.web.shape import example, gives
 
 router = new_part("Messages to people")
 
@@ -39,6 +41,8 @@ Address = Annotated[str, Field(min_length=1, max_length=MAX_URL, description="An
 class RecipientBody(Body):
     """Who, and where they read. Without types they hear of everything people are told."""
 
+    model_config = example(name="Night shift", url="ntfys://a-topic-of-ours", types=["approval.requested"])
+
     name: ShortText
     url: Address
     types: Annotated[Types, Field(default_factory=list)]
@@ -46,6 +50,8 @@ class RecipientBody(Body):
 
 class RecipientChange(Body):
     """What is given is changed."""
+
+    model_config = example(status="disabled")
 
     name: ShortText | None = None
     url: Address | None = None
@@ -59,14 +65,14 @@ class RecipientDeliveryQuery(ListQuery):
     status: Literal["pending", "delivered", "dead", "canceled"] | None = None
 
 
-@router.get("/message_recipients", response_model=None)
+@router.get("/message_recipients", **gives(notification_shapes.RecipientList))
 async def list_recipients(caller: CallerOf, context: ContextOf, query: Annotated[ListQuery, Query()]) -> dict[str, Any]:
     """Recipients, newest first."""
     there = tables.message_recipients.c.status != "removed"
     return await list_rows(context, MessageRecipient, caller.organization_id, query, answers.recipient, there)
 
 
-@router.post("/message_recipients", status_code=201, response_model=None)
+@router.post("/message_recipients", **gives(notification_shapes.RecipientAnswer, 409, status=201))
 async def post_recipient(body: RecipientBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Name a recipient. The address is kept sealed and not shown again; they hear of what happens from now on."""
     made = await recipients.create_recipient(
@@ -75,13 +81,13 @@ async def post_recipient(body: RecipientBody, caller: CallerOf, context: Context
     return answers.recipient(accepted(made))
 
 
-@router.get("/message_recipients/{id}", response_model=None)
+@router.get("/message_recipients/{id}", **gives(notification_shapes.RecipientAnswer))
 async def get_recipient(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """One recipient."""
     return answers.recipient(await _there(context, caller.organization_id, id))
 
 
-@router.patch("/message_recipients/{id}", response_model=None)
+@router.patch("/message_recipients/{id}", **gives(notification_shapes.RecipientAnswer))
 async def change_recipient(id: str, body: RecipientChange, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Change a name, an address or types; disable it, or enable it again from now on."""
     changed = await recipients.change_recipient(
@@ -91,7 +97,7 @@ async def change_recipient(id: str, body: RecipientChange, caller: CallerOf, con
     return answers.recipient(accepted(changed))
 
 
-@router.delete("/message_recipients/{id}", response_model=None)
+@router.delete("/message_recipients/{id}", **gives(notification_shapes.RecipientAnswer))
 async def remove_recipient(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Remove one for good, with the address; what waits for it is not sent."""
     removed = await recipients.change_recipient(
@@ -100,7 +106,7 @@ async def remove_recipient(id: str, caller: CallerOf, context: ContextOf) -> dic
     return answers.recipient(accepted(removed))
 
 
-@router.post("/message_recipients/{id}/test", status_code=202, response_model=None)
+@router.post("/message_recipients/{id}/test", **gives(notification_shapes.DeliveryAnswer, 409, status=202))
 async def test_recipient(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Send a test; look at the deliveries to see how it went."""
     await _there(context, caller.organization_id, id)
@@ -108,7 +114,7 @@ async def test_recipient(id: str, caller: CallerOf, context: ContextOf) -> dict[
     return answers.delivery(accepted(await context.till.submit(command, by=caller.authority)))
 
 
-@router.get("/message_recipients/{id}/deliveries", response_model=None)
+@router.get("/message_recipients/{id}/deliveries", **gives(notification_shapes.DeliveryList))
 async def list_messages(
     id: str, caller: CallerOf, context: ContextOf, query: Annotated[RecipientDeliveryQuery, Query()]
 ) -> dict[str, Any]:
