@@ -34,7 +34,7 @@ class EndpointList(Listed[EndpointAnswer]):
 
 
 class RecipientAnswer(Shape):
-    """Who reads messages; without `types` of all that people are told. Of the address only what tells it from others."""
+    """Who reads messages; without `types` all that people are told. Of the address what tells it from others."""
 
     id: Annotated[str, like("msg_d41a70c6e58b4f29")]
     name: Annotated[str, like("Night shift")]
