@@ -16,7 +16,7 @@ from roony.flows.card import ExpireCard
 from roony.flows.card_making import keep_make_card
 from roony.flows.card_status import keep_cancel_card, keep_card_status
 from roony.flows.cardholder_event import keep_see_to_cardholder
-from roony.flows.connection import AccountDuty, keep_check_account, keep_end_cards, keep_make_cardholder
+from roony.flows.connection import AccountDuty, AttemptDuty, keep_check_account, keep_end_cards, keep_make_cardholder
 from roony.flows.context import FlowContext
 from roony.flows.freeze import keep_freeze_cards
 from roony.flows.inbox import handle_event
@@ -99,6 +99,7 @@ class Worker:
         self._clock = clock
         self._reconciliation = ReconciliationDuty(context)
         self._accounts = AccountDuty(context)
+        self._attempts = AttemptDuty(context)
         self._notifier = Notifier(context)
         self._sending: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
@@ -254,6 +255,7 @@ class Worker:
         commands += [ExpireApproval(org, id, new_id("out")) for org, id in await self._due(_DUE_APPROVALS, now)]
         commands += await self._reconciliation.due(now)
         commands += await self._accounts.due(now)
+        commands += await self._attempts.due(now)
         return [till.submit(command) for command in commands]
 
     async def _pause(self) -> None:

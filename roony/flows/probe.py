@@ -27,6 +27,7 @@ from roony.flows.probe_mark import KIND, PROBE
 from roony.gateway import issuing
 from roony.gateway.client import PlainObject
 from roony.gateway.errors import StripeCallFailed
+from roony.gateway.paging import PageLimitReached
 from roony.gateway.pool import GatewayBusy
 from roony.store.authority import Authority
 from roony.store.book import Book
@@ -123,7 +124,7 @@ async def keep_probe(context: FlowContext, promise: OutboxPromise) -> Preflight 
             answer, milliseconds = await _authorize(context, connection, promise, holder)
             authorization, evidence = str(answer["id"]), evidence_in(answer["request_history"])
             checks = [judged(answer, milliseconds, connection.id)]
-    except (StripeCallFailed, CardholderRefused, GatewayBusy) as error:
+    except (StripeCallFailed, CardholderRefused, GatewayBusy, PageLimitReached) as error:
         words = error.failure.message if isinstance(error, StripeCallFailed) else str(error)
         checks = [Check("probe", UNKNOWN, f"The probe could not be made: {words}", "See roony connection preflight.")]
     actor = json.loads(promise.params)["actor"]

@@ -30,7 +30,7 @@ from roony.flows.webhook_endpoint import (
     keep_setup_webhooks,
     setup_webhooks,
 )
-from roony.gateway import events, issuing
+from roony.gateway import events, issuing, paging
 from roony.store import outbox
 from roony.store.tables import ConnectionSecret, OutboxPromise
 from roony.web import webhook_secrets
@@ -296,6 +296,28 @@ class TestProbe:
         assert isinstance(found, Preflight)
         assert [check.status for check in checks_of(found)] == ["unknown"]
         assert await cards(context, connection) == [("out_probe", "canceled")]
+
+    async def test_a_list_that_is_too_long_is_said_and_not_read_for_ever(
+        self, context: FlowContext, books: Books, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        connection = await connected(context)
+        promise = await context.till.submit(PromiseProbe(ORG, connection.id, "out_probe", "usr_1"))
+        assert isinstance(promise, OutboxPromise)
+        for name in ("FIND_CARDS_MAX_PAGES", "LIST_CARDHOLDERS_MAX_PAGES"):
+            monkeypatch.setattr(issuing, name, 1)
+        monkeypatch.setattr(paging, "PAGE_SIZE", 1)
+        holder = await flow.ensure_cardholder(context, connection, ORG)
+        params = {"cardholder": holder, "currency": "usd", "type": "virtual", "status": "active"}
+        for number in range(2):
+            await flow.ask_stripe(context, connection, issuing.create_card, params, f"card{number}")
+        books.clock.advance(40)
+        [again] = [one for one in await context.till.write(outbox.claim(context.clock())) if one.kind == "probe"]
+        found = await keep_probe(context, again)
+        assert isinstance(found, Preflight)
+        [check] = checks_of(found)
+        assert check.status == "unknown"
+        assert "more than 1 pages" in check.message
+        assert books.row(OutboxPromise, kind="probe").status == "done"
 
     async def test_never_in_live_mode(self, context: FlowContext, books: Books) -> None:
         connection = await connected(context)

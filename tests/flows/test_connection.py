@@ -26,6 +26,8 @@ from roony.flows import connection as flow
 from roony.flows.card_making import keep_make_card
 from roony.flows.connection import activation, end_cards, routing
 from roony.flows.connection.access import access_of
+from roony.flows.connection.activation import OPEN_FOR
+from roony.flows.connection.attempts import LOOK_PACE
 from roony.flows.connection.cardholder_rows import default_params
 from roony.flows.context import FlowContext
 from roony.gateway.client import StripeGateway
@@ -204,6 +206,29 @@ class TestCardholderParameters:
 
 class TestStart:
     """The one-time link."""
+
+    async def test_an_attempt_that_nobody_finishes_ends_and_is_written_down(
+        self, context: FlowContext, books: Books
+    ) -> None:
+        late, state, cookie = await opened(context)
+        books.clock.advance(OPEN_FOR / 1_000_000 - 1)
+        duty = flow.AttemptDuty(context)
+        assert await duty.due(context.clock()) == []
+        young, _ = await started(context)
+        books.clock.advance(LOOK_PACE / 1_000_000)
+        ends = await duty.due(context.clock())
+        assert [one.connection_id for one in ends] == [late.id]
+        # It is looked for again only after a while, and another process may be as fast.
+        assert await duty.due(context.clock()) == []
+        for end in [*ends, *await flow.AttemptDuty(context).due(context.clock())]:
+            await context.till.submit(end)
+        rows = [books.row(Connection, id=one.id) for one in (late, young)]
+        found = {row.id: (row.status, row.status_reason) for row in rows}
+        assert found == {late.id: ("expired", "not_finished"), young.id: ("pending", None)}
+        [record] = books.rows(AuditRecord, action="connection.not_connected")
+        assert (record.subject, record.actor) == (late.id, "roony")
+        answer = await flow.finish(context, flow.Callback(state, cookie, "ac_late", None))
+        assert isinstance(answer, Refusal)
 
     async def test_a_pending_connection_and_only_the_hash_of_its_ticket(
         self, context: FlowContext, books: Books

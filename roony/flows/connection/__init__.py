@@ -14,6 +14,7 @@ from roony.flows.connection.account_status import (
     preflight_id,
 )
 from roony.flows.connection.activation import ActivateConnection, EndPending
+from roony.flows.connection.attempts import AttemptDuty
 from roony.flows.connection.cardholder import CardholderRefused, ensure_cardholder, keep_make_cardholder
 from roony.flows.connection.cardholder_rows import RecordCardholder
 from roony.flows.connection.confirmation import ConfirmConnection
@@ -31,6 +32,7 @@ __all__ = [
     "PREFLIGHT",
     "AccountDuty",
     "ActivateConnection",
+    "AttemptDuty",
     "Callback",
     "CardholderRefused",
     "ConfirmConnection",
