@@ -10,7 +10,10 @@ EndpointId = Annotated[str, like("whe_b80d26f4a9c14e73")]
 
 
 class EndpointAnswer(Shape):
-    """A receiver of webhooks; without `types` it hears of everything. An older secret signs till `old_secret_until`."""
+    """A receiver of webhooks; without `types` it hears of everything. An older secret signs till `old_secret_until`.
+
+    Below the role admin `url` is shown without its path and query.
+    """
 
     id: EndpointId
     url: Annotated[str, like("https://example.com/roony")]
@@ -75,7 +78,8 @@ class DeliveryList(Listed[DeliveryAnswer]):
 
 
 class ReplayedDeliveries(Shape):
-    """How many deliveries are sent again."""
+    """How many deliveries are sent again; `next_since` is where to go on if there may be more."""
 
     id: EndpointId
     replayed: Annotated[int, like(12)]
+    next_since: Time | None
