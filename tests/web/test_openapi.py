@@ -138,7 +138,9 @@ def test_the_examples_of_bodies_are_taken(roony: ServedRoony, town: Town, operat
     for one in operations:
         if JSON not in one.sent or one.path.endswith(AT_STRIPE):
             continue
-        answer = caller_of(town, one).call(one.method.upper(), filled(town, one.path), one.sent[JSON]["example"])
+        answer = caller_of(town, one).call(
+            one.method.upper(), one.path.format(**ids_of(town, one.path)), one.sent[JSON]["example"]
+        )
         if answer.status_code not in {200, 201, 202, 404, 409}:
             wrong.append(f"{one.name}: {answer.text}")
     assert not wrong, "\n".join(wrong)
@@ -148,18 +150,17 @@ def caller_of(town: Town, one: Operation) -> Caller:
     return town.company.owner if one.path.startswith(f"{ADMIN}/") else town.agent
 
 
-def filled(town: Town, path: str) -> str:
-    """A path with ids of the town, by what stands before each."""
+def ids_of(town: Town, path: str) -> dict[str, str]:
+    """The town's own id for each parameter of a path, by what stands before it."""
     ids = town.ids if path.startswith(f"{ADMIN}/") else town.mine
     collections: list[str] = []
-    parts = []
+    found = {}
     for part in path.removeprefix(ADMIN).removeprefix(API).strip("/").split("/"):
         if part.startswith("{"):
-            parts.append(ids["/".join(collections)][0])
+            found[part[1:-1]] = ids["/".join(collections)][0]
         else:
             collections.append(part)
-            parts.append(part)
-    return f"{ADMIN if path.startswith(ADMIN) else API}/{'/'.join(parts)}"
+    return found
 
 
 def test_the_document_is_the_same_for_everybody(
