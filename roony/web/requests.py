@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -160,6 +161,14 @@ def _check_length(request: Request, most: int) -> None:
         raise _too_large(most)
 
 
+def _check_query(request: Request) -> None:
+    """As in a body no name comes twice: which of the values was meant, nobody could say."""
+    names = Counter(name for name, _ in request.query_params.multi_items())
+    for name, times in names.items():
+        if times > 1:
+            raise refuse(422, "This parameter comes twice.", field=name)
+
+
 class KeyedRoute(APIRoute):
     """A route behind a key: nothing of a request is parsed before its caller is known."""
 
@@ -168,7 +177,7 @@ class KeyedRoute(APIRoute):
     longest = MAX_BODY
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """1 who calls, and may they · 2 the length · 3 ids in path and query · 4 body and schema, as FastAPI does."""
+        """1 who calls, and may they · 2 the length · 3 path and query · 4 body and schema, as FastAPI does."""
         handle = super().get_route_handler()
 
         async def strict(request: Request) -> Response:
@@ -184,6 +193,8 @@ class KeyedRoute(APIRoute):
             for id in request.path_params.values():
                 if not _ID.fullmatch(str(id)):
                     raise refuse(404, "There is nothing with this id.")
+            if self.dependant.query_params:
+                _check_query(request)
             if self.kind == "admin":
                 await check_references(request, request.app.state.context, request.state.caller.organization_id)
             if self.body_field is not None:

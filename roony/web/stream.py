@@ -41,12 +41,23 @@ _EXAMPLE = (
     '"purchase_id":"pur_1","agent_id":"agt_1","data":{"was":"issuing","status":"ready","amount":12999,'
     '"currency":"usd","captured":0,"refunded":0}}\n\n'
 )
+# Each event of the stream.
+_EVENT = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$", "description": "What `Last-Event-ID` takes"},
+        "event": {"type": "string", "description": "The `type` of the notice"},
+        "data": {"type": "string", "contentMediaType": "application/json", "description": "The notice"},
+        "retry": {"type": "integer", "description": "How long to wait before coming back, in milliseconds"},
+    },
+}
 OPENAPI: dict[str, Any] = {
     "status_code": 200,
     "responses": {
         200: {
             "description": "Events until either side ends it",
-            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+            "content": {"text/event-stream": {"schema": _EVENT, "example": _EXAMPLE}},
         }
     },
     "openapi_extra": {

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from roony.web.openapi import operations as all_operations
 from tests.support.serving import Caller, ServedRoony, serve
-from tests.web.test_walls import ADMIN, API, Town, settle
+from tests.web.test_walls import ADMIN, API, METHODS, Town, settle
 
 JSON = "application/json"
 # What any call behind a key can be answered with.
@@ -161,6 +161,19 @@ def ids_of(town: Town, path: str) -> dict[str, str]:
         else:
             collections.append(part)
     return found
+
+
+def test_other_methods_are_refused(town: Town, document: dict[str, Any]) -> None:
+    wrong = []
+    for path, methods in document["paths"].items():
+        caller = town.company.owner if path.startswith(f"{ADMIN}/") else town.agent
+        filled = path.format(**ids_of(town, path))
+        for method in sorted({*METHODS, "TRACE"} - {name.upper() for name in methods}):
+            answer = caller.call(method, filled)
+            # 404: `GET …/replay` asks for the event of this id.
+            if answer.status_code not in {404, 405}:
+                wrong.append(f"{method} {path}: {answer.status_code} {answer.text}")
+    assert not wrong, "\n".join(wrong)
 
 
 def test_the_document_is_the_same_for_everybody(

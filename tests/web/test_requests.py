@@ -238,3 +238,12 @@ def test_a_refused_ask_leaves_no_row_and_no_record(roony: ServedRoony, company: 
     assert company.owner.get("/api/v1/admin/organization")["audit_head"] == before
     assert roony.books.rows(Purchase, organization_id=company.id) == []
     assert agent.send("POST", ASK, GOOD, 201, headers={"Idempotency-Key": "k"})["amount"] == 12_999
+
+
+def test_a_parameter_that_comes_twice_is_refused(company: Company) -> None:
+    """As a name in a body: which of the two was meant, nobody could say."""
+    _, agent = company.agent()
+    error = agent.refused(422, "GET", "/api/v1/controls?task_id=a&task_id=b")
+    assert error["field"] == "task_id"
+    error = company.owner.refused(422, "GET", "/api/v1/admin/agents?limit=1&project_id=x&limit=1")
+    assert error["field"] == "limit"
