@@ -157,8 +157,8 @@ _CANCEL = (
         notice_deliveries.c.organization_id == bindparam("org"),
         notice_deliveries.c.id.in_(select(_WAITING.c.id)),
         exists().where(
-            webhook_endpoints.c.organization_id == bindparam("org"),
-            webhook_endpoints.c.id == bindparam("target"),
+            _RECEIVERS.c.organization_id == bindparam("org"),
+            _RECEIVERS.c.id == bindparam("target"),
             _IS_TOLD_NOTHING,
         ),
     )
