@@ -162,7 +162,7 @@ _CANCEL = (
             _IS_TOLD_NOTHING,
         ),
     )
-    .values(status="canceled", lease_until=0, last_error="the endpoint is disabled", finished_at=bindparam("now"))
+    .values(status="canceled", lease_until=0, last_error="the receiver is disabled", finished_at=bindparam("now"))
     .returning(notice_deliveries.c.id)
 )
 _SETTLE = (
