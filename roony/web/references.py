@@ -24,7 +24,7 @@ _ROWS: dict[str, tuple[type[tuple[object, ...]], str]] = {
     "project_id": (Project, "project"),
     "purchase_id": (Purchase, "purchase"),
 }
-NAMES = frozenset({*_ROWS, "scope_id"})
+NAMES = frozenset({*_ROWS, "scope_id", "target_id"})
 
 
 async def check_references(request: Request, context: FlowContext, organization_id: str) -> None:
