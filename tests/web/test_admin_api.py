@@ -460,6 +460,13 @@ def test_the_audit_chain_is_taken_away_whole_and_verifies(company: Company) -> N
     assert broken.sequence == 3
 
 
+@pytest.mark.parametrize("name", ["action", "actor", "cursor", "limit", "subject"])
+def test_lines_of_the_audit_chain_go_with_no_filter(company: Company, name: str) -> None:
+    """They would be ignored, and whoever filters would take the whole chain for the part."""
+    error = company.owner.refused(422, "GET", f"{ADMIN}/audit?format=jsonl&{name}=1")
+    assert error["field"] == name
+
+
 def test_audit_records_come_in_pages(company: Company) -> None:
     for place in range(4):
         company.owner.send("POST", f"{ADMIN}/projects", {"name": f"Project {place}"}, 201)

@@ -50,7 +50,7 @@ BAD_FIELDS = [
     ("merchant.category", "no_such_trade"), ("merchant.category", "12345"), ("merchant.url", "javascript:alert(1)"),
     ("merchant.url", "x y"), ("merchant.url", "https://" + "a" * 500 + ".com"), ("merchant.network_id", ""),
     ("merchant.extra", 1), ("extra", 1), ("amount_cents", 1), ("task_id", ""), ("task_id", "x" * 129), ("task_id", 5),
-    ("project_id", "x/y"), ("project_id", "prj_somebody_elses"), ("project_id", ""), ("merchant_lock", "loose"),
+    ("project_id", "x/y"), ("project_id", ""), ("merchant_lock", "loose"),
     ("merchant_lock", "monitor"), ("allow_duplicate", "true"), ("allow_duplicate", 1), ("allow_duplicate", None),
     ("metadata", []), ("metadata", {"a": 1}), ("metadata", {"a": None}), ("metadata", {"": "x"}),
     ("metadata", {"k" * 41: "x"}), ("metadata", {"k": "x" * 501}), ("metadata", {str(i): "x" for i in range(51)}),
@@ -66,6 +66,16 @@ def test_a_wrong_field_is_named_and_nothing_is_written(
     assert error["field"].startswith(path.partition(".")[0])
     if path.startswith("merchant.") and "merchant.extra" not in path:
         assert error["field"] == path
+    assert agent.get(ASK)["data"] == []
+
+
+@pytest.mark.parametrize("address", [ASK, f"{ASK}/preview"])
+def test_a_project_of_somebody_else_is_not_there(agent: Caller, company: Company, address: str) -> None:
+    """P7: nor is one of the organization that the agent is not in; both answers are the same."""
+    other = company.owner.send("POST", "/api/v1/admin/projects", {"name": "Other"}, 201)["id"]
+    for id in ("prj_somebody_elses", other):
+        error = agent.refused(404, "POST", address, changed("project_id", id))
+        assert error["message"].replace(id, "") == "No project with the id ."
     assert agent.get(ASK)["data"] == []
 
 

@@ -19,6 +19,7 @@ from roony.web import admin_shapes, answers
 from roony.web.admin_api.lists import wanted
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
+from roony.web.errors import refuse
 from roony.web.schemas import ListQuery, ShortText
 from roony.web.shape import gives
 
@@ -35,7 +36,7 @@ _LINES = {
 
 
 class AuditQuery(ListQuery):
-    """Which records, or all of them as lines (`format=jsonl`, where nothing is left out)."""
+    """Which records, or all of them as lines (`format=jsonl`, which goes with no other parameter)."""
 
     format: Literal["json", "jsonl"] = "json"
     action: ShortText | None = None
@@ -49,6 +50,9 @@ async def list_audit_records(
 ) -> Response | dict[str, Any]:
     """Records, newest first; with `format=jsonl` the whole chain in order, each line as it was hashed."""
     if query.format == "jsonl":
+        # Lines that leave something out would look like a broken chain.
+        for name in sorted(query.model_fields_set - {"format"}):
+            raise refuse(422, "The lines are always all of them: leave it out.", field=name)
         lines = _lines(context, caller.organization_id)
         return StreamingResponse(lines, media_type="application/x-ndjson")
     where = equal(AuditRecord, {"action": query.action, "actor": query.actor, "subject": query.subject})
