@@ -9,11 +9,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
+from standardwebhooks import Webhook
 
+from roony.outbound.signature import new_secret
 from tests.cli.serving import ServedSimulation, clean_environment
 from tests.support.served import unique
 
@@ -81,6 +85,30 @@ def test_the_tool_loop_buys(run: Run) -> None:
     assert not re.search(r"\d{16}", done.stdout)
     again = run(example("tool_loop.py"))
     assert "possible_duplicate" in again.stdout.splitlines()[-1]
+
+
+def test_the_receiver_believes_what_is_signed_once() -> None:
+    secret = new_secret()
+    environment = clean_environment(ROONY_WEBHOOK_SECRET=secret)
+    command = [sys.executable, example("webhook_receiver.py"), "0"]
+    body = b'{"type":"purchase.ready","data":{"id":"pur_1"}}'
+
+    def send(id: str, key: str) -> int:
+        at = datetime.now(UTC)
+        headers = {"webhook-id": id, "webhook-timestamp": str(int(at.timestamp()))}
+        headers["webhook-signature"] = Webhook(key).sign(id, at, body.decode())
+        return httpx2.post(url, content=body, headers=headers, trust_env=False, verify=False).status_code
+
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as receiver:
+        assert receiver.stdout is not None
+        try:
+            url = receiver.stdout.readline().split()[-1]
+            answers = [send("whd_1", secret), send("whd_1", secret), send("whd_2", new_secret())]
+        finally:
+            receiver.terminate()
+        printed = receiver.stdout.read().splitlines()
+    assert answers == [204, 204, 400]
+    assert printed == ["whd_1 purchase.ready pur_1", "refused: No matching signature found"]
 
 
 def test_the_lines_of_the_page_run(run: Run, tmp_path: Path) -> None:
