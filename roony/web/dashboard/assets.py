@@ -13,6 +13,7 @@ _FILES = {
     "/static/dashboard.js": "text/javascript",
     "/static/icon.svg": "image/svg+xml",
     "/static/passkey.js": "text/javascript",
+    "/static/rules.js": "text/javascript",
 }
 
 

@@ -55,7 +55,10 @@ class MenuItem(NamedTuple):
 
 
 # The menu by its groups; a page is added here and nowhere else.
-MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (("", (MenuItem("/", "Overview"),)),)
+MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
+    ("", (MenuItem("/", "Overview"),)),
+    ("Rules", (MenuItem("/agents", "Agents"), MenuItem("/projects", "Projects"))),
+)
 
 
 @dataclass(frozen=True, slots=True)

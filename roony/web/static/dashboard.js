@@ -4,6 +4,7 @@
 
 const token = document.querySelector('meta[name="csrf"]')?.content ?? "";
 const LONGEST_WAIT = 2000;
+const SECONDS = { s: 1, m: 60, h: 3600, d: 86400 };
 
 function tell(text) {
   const told = document.getElementById("told");
@@ -29,6 +30,8 @@ class WrongField extends Error {
 function valueOf(field) {
   const type = field.dataset.type ?? "text";
   if (type === "bool") return field.checked;
+  // Values that a page sends along, such as true.
+  if (type === "json") return JSON.parse(field.value);
   if (field.multiple) return [...field.selectedOptions].map((option) => option.value);
   const text = field.value.trim();
   if (type === "list") {
@@ -40,6 +43,11 @@ function valueOf(field) {
     if (!/^-?\d{1,15}$/.test(text)) throw new WrongField(field.name, "It must be a whole number.");
     return Number(text);
   }
+  if (type === "duration") {
+    const match = /^(\d{1,9})\s*([smhd]?)$/.exec(text);
+    if (!match) throw new WrongField(field.name, "It must be a time such as 90s, 15m, 24h or 7d.");
+    return Number(match[1]) * SECONDS[match[2] || "s"];
+  }
   if (type === "money") {
     const amount = minorUnits(text, Number(field.dataset.exponent ?? 2));
     if (amount === null) throw new WrongField(field.name, "It must be an amount such as 49.99.");
@@ -48,7 +56,8 @@ function valueOf(field) {
   return text;
 }
 
-// The fields of a form as the JSON of the API; `a.b` is b inside of a. Boxes of one name become a list.
+// The fields of a form as the JSON of the API; `a.b` is b inside of a, `a.0` the first of a list a. Boxes of one name
+// become a list.
 function bodyOf(form) {
   const body = {};
   for (const field of form.elements) {
@@ -56,7 +65,7 @@ function bodyOf(form) {
     const path = field.name.split(".");
     const last = path.pop();
     let into = body;
-    for (const part of path) into = into[part] ??= {};
+    path.forEach((part, at) => { into = into[part] ??= /^\d+$/.test(path[at + 1] ?? last) ? [] : {}; });
     if (field.type === "radio") {
       if (field.checked) into[last] = valueOf(field);
     } else if (field.type === "checkbox" && field.dataset.type === "choice") {
@@ -111,6 +120,11 @@ function confirmed(text) {
   });
 }
 
+// An address with `{id}` and the like out of what the API answered.
+function filled(address, answer) {
+  return address.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(answer[name] ?? ""));
+}
+
 // Puts what the API answered where the page wants it shown: `data-answer="key"` inside of [data-result].
 function showResult(form, answer) {
   const result = document.querySelector(form.dataset.result ?? "[data-result]");
@@ -120,6 +134,7 @@ function showResult(form, answer) {
     if (place.dataset.copyAnswer !== undefined) place.dataset.copy = value ?? "";
     if (place.tagName === "A") place.href = String(value ?? "").startsWith("http") || String(value ?? "").startsWith("/") ? value : "#";
   }
+  for (const place of result.querySelectorAll("[data-href]")) place.href = filled(place.dataset.href, answer);
   result.hidden = false;
   form.hidden = true;
   result.focus?.();
@@ -130,7 +145,7 @@ function follow(form, answer) {
   if (then === "result") return showResult(form, answer);
   if (then === "stay") return tell(form.dataset.done ?? "Saved.");
   if (then === "reload") return location.reload();
-  return location.assign(then.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(answer[name] ?? "")));
+  return location.assign(filled(then, answer));
 }
 
 document.addEventListener("submit", async (event) => {
@@ -156,9 +171,10 @@ document.addEventListener("submit", async (event) => {
 });
 
 document.addEventListener("click", async (event) => {
-  const copy = event.target.closest("[data-copy]");
+  const copy = event.target.closest("[data-copy], [data-copy-from]");
   if (copy) {
-    try { await navigator.clipboard.writeText(copy.dataset.copy); tell("Copied."); } catch { tell("Select it and copy it by hand."); }
+    const text = copy.dataset.copy ?? document.querySelector(copy.dataset.copyFrom).textContent;
+    try { await navigator.clipboard.writeText(text); tell("Copied."); } catch { tell("Select it and copy it by hand."); }
     return;
   }
   const button = event.target.closest(".menu-button");
