@@ -1,34 +1,37 @@
 """The page behind a link in a message: it names an approval and gives no right to see or decide it.
 
-Anybody with the link sees a form. Only an approver's own key, typed into it, shows what is asked; typed again it
-decides. The key is sent as a POST and goes into no address, no cookie, no page and no log.
+Approvers who are signed in go on to the dashboard. Anybody else with the link sees a form: only an approver's own key,
+typed into it, shows what is asked; typed again it decides. The key is sent as a POST and goes into no address, no
+cookie, no page and no log.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from urllib.parse import quote
 
 import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from roony.core.approval import Approval, current_status, too_late, what_was_done, what_was_shown
 from roony.core.errors import Refusal, not_found
-from roony.core.merchant import category_name
-from roony.core.money import MAX_AMOUNT, decimal_text, format_amount, minor_units
+from roony.core.money import MAX_AMOUNT, minor_units
 from roony.flows import approving
 from roony.flows.approval import Approver
 from roony.flows.context import FlowContext
 from roony.store.command import TillClosed
+from roony.store.queries.approvals import names_of
 from roony.store.queries.paging import find
 from roony.store.writer import ConnectionLost
 from roony.web import answers
-from roony.web.auth import MAX_KEY_LENGTH, Caller, caller_with
+from roony.web.asked import asked
+from roony.web.auth import MAX_KEY_LENGTH, Caller, caller_in_session, caller_with
 from roony.web.errors import Refused
-from roony.web.pages import is_form, only, render, render_form, style_sheet
+from roony.web.pages import HEADERS, is_form, only, render, render_form, style_sheet
 from roony.web.requests import fields_of, read_body
+from roony.web.session import session_text
 
 log = structlog.get_logger("roony.approval_page")
 
@@ -54,9 +57,20 @@ async def _style(_request: Request) -> Response:
     return style_sheet("approve.css")
 
 
-async def _look(_request: Request) -> Response:
-    """The same page whether or not there is such an approval: whoever looks is not yet known."""
-    return _ask_for_key(200, None)
+async def _look(request: Request) -> Response:
+    """The same page whether or not there is such an approval, unless who looks is signed in and may decide it."""
+    id, session = request.path_params["id"][:LONGEST_ID], session_text(request)
+    if session is not None and await _may_decide(request, session, id):
+        return RedirectResponse(f"/approvals/{quote(id, safe='')}", 303, HEADERS)
+    return _ask_for_key(id, 200, None)
+
+
+async def _may_decide(request: Request, session: str, id: str) -> bool:
+    try:
+        caller = await caller_in_session(request, session, "approve")
+    except Refused:
+        return False
+    return not isinstance(await _approval(request.app.state.context, caller, id), Refusal)
 
 
 async def _sent(request: Request) -> Response:
@@ -76,7 +90,7 @@ async def _sent(request: Request) -> Response:
         return await _decide(context, caller, row, form)
     except Refused as error:
         log.info("approval.page", code=error.refusal.code, status=error.refusal.status)
-        return _ask_for_key(error.refusal.status, _words(error.refusal))
+        return _ask_for_key(request.path_params["id"], error.refusal.status, _words(error.refusal))
     except (TillClosed, ConnectionLost):
         return _failed(STOPPING)
 
@@ -123,63 +137,17 @@ async def _done(context: FlowContext, row: Approval) -> Response:
 
 async def _shown(context: FlowContext, row: Approval, status: int, wrong: str | None) -> Response:
     """What is asked, and the form to decide it while it waits; what was decided, if it was."""
-    now, seen = context.clock(), what_was_shown(row)
-    currency, merchant = seen["currency"], seen["merchant"]
-    over = too_late(row, now)
-    amount = row.approved_amount if row.approved_amount is not None else seen["amount"]
-    untrusted = seen["untrusted"]
+    over, names = too_late(row, context.clock()), await _names(context, row)
+    wish = asked(row, names, _clock)
+    wish.facts.append(("Decide until", _clock(row.expires_at)))
     return render_form(
-        "approve/decide.html", status, wrong=wrong, over=over.message if over is not None else None,
-        facts=_facts(row, seen), reasons=[reason["message"] for reason in seen["reasons"]],
-        merchant=[merchant["name"], *(merchant[name] for name in ("url", "country") if merchant.get(name))],
-        category=category_name(merchant.get("category") or "") or merchant.get("category"),
-        history=_history(seen.get("history")), budgets=_budgets(seen), first=_first(row, currency),
-        description=untrusted["description"], metadata=list(untrusted["metadata"].items()),
-        amount=decimal_text(amount, currency), currency=currency.upper(), longest=MAX_KEY_LENGTH,
-        longest_note=LONGEST_NOTE, longest_amount=LONGEST_AMOUNT,
+        "approve/decide.html", status, wrong=wrong, over=over.message if over is not None else None, asked=wish,
+        level=2, bar=None, longest=MAX_KEY_LENGTH, longest_note=LONGEST_NOTE, longest_amount=LONGEST_AMOUNT,
     )  # fmt: skip
 
 
-def _facts(row: Approval, seen: dict[str, Any]) -> list[tuple[str, str]]:
-    """The wish in short; amounts as people write them."""
-    currency = seen["currency"]
-    facts = [("Amount", format_amount(seen["amount"], currency))]
-    if seen.get("previous_amount") is not None:
-        facts.append(("Price before", format_amount(seen["previous_amount"], currency)))
-    if seen.get("interval"):
-        facts.append(("Paid", f"every {seen['interval']}, {seen['payments']} times"))
-    if seen["hold_amount"] != seen["amount"]:
-        facts.append(("Held, with tolerance", format_amount(seen["hold_amount"], currency)))
-    facts += [("Agent", seen["agent"] or seen.get("agent_id", "")), ("Project", seen["project"] or "")]
-    if seen.get("task_id"):
-        facts.append(("Task, as the agent named it", seen["task_id"]))
-    return [*facts, ("Purchase", row.purchase_id), ("Decide until", _clock(row.expires_at))]
-
-
-def _history(history: dict[str, Any] | None) -> str:
-    if history is None:
-        return "not known"
-    if history["new"]:
-        return "nothing was bought there before"
-    times = "once" if history["purchases"] == 1 else f"{history['purchases']} times"
-    if history["last_at"] is None:
-        return f"bought there {times}"
-    last = format_amount(history["last_amount"], history["last_currency"])
-    return f"bought there {times}, last for {last} on {_clock(history['last_at'])}"
-
-
-def _budgets(seen: dict[str, Any]) -> list[tuple[str, str]]:
-    rows = []
-    for budget in seen["budgets"]:
-        left, limit = (format_amount(budget[name], seen["currency"]) for name in ("available_after", "limit"))
-        rows.append((f"{budget['scope'].capitalize()}, {budget['period']}", f"{left} of {limit}"))
-    return rows
-
-
-def _first(row: Approval, currency: str) -> str | None:
-    if row.first_approved_by is None or row.approved_amount is None or row.status != "pending":
-        return None
-    return f"{row.first_approved_by} agreed to {format_amount(row.approved_amount, currency)}."
+async def _names(context: FlowContext, row: Approval) -> dict[str, str]:
+    return await run_in_threadpool(names_of, context.database, row.organization_id, [row.first_approved_by])
 
 
 def _clock(at: int) -> str:
@@ -187,8 +155,9 @@ def _clock(at: int) -> str:
     return f"{text[:10]} {text[11:16]} UTC"
 
 
-def _ask_for_key(status: int, wrong: str | None) -> Response:
-    return render_form("approve/ask.html", status, wrong=wrong, longest=MAX_KEY_LENGTH)
+def _ask_for_key(id: str, status: int, wrong: str | None) -> Response:
+    back = quote(LINK_PATH.format(id=quote(id[:LONGEST_ID], safe="")), safe="")
+    return render_form("approve/ask.html", status, wrong=wrong, longest=MAX_KEY_LENGTH, sign_in=f"/sign-in?next={back}")
 
 
 def _failed(refusal: Refusal) -> Response:

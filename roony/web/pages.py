@@ -22,6 +22,12 @@ HEADERS = {
 # The same for a page with a form of ours.
 FORM_HEADERS = {**HEADERS, "Content-Security-Policy": _POLICY.format(target="'self'")}
 
+# The same for a page with our own script, which speaks to nobody.
+SCRIPT_HEADERS = {
+    **HEADERS,
+    "Content-Security-Policy": _POLICY.format(target="'none'") + "; script-src 'self'",
+}
+
 # For the pages of the dashboard: our own script, which speaks to us alone.
 PAGE_HEADERS = {
     **HEADERS,
@@ -44,6 +50,11 @@ def render(template: str, status: int, **values: Any) -> HTMLResponse:
 def render_form(template: str, status: int, **values: Any) -> HTMLResponse:
     """One page with a form that may be sent to us, and nowhere else."""
     return HTMLResponse(_templates.get_template(template).render(**values), status, FORM_HEADERS)
+
+
+def render_with_script(template: str, status: int, **values: Any) -> HTMLResponse:
+    """One page with a script of ours, that may speak to nobody."""
+    return HTMLResponse(_templates.get_template(template).render(**values), status, SCRIPT_HEADERS)
 
 
 def render_page(template: str, status: int, **values: Any) -> HTMLResponse:

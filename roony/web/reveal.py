@@ -1,13 +1,15 @@
 """The page behind a reveal link: a form that anybody with the link sees, and card details for a person with the right.
 
-Looking spends nothing, since mail programs and chats look at links before people do. The form is sent as a POST with
-the person's admin key, which goes into no address, no cookie and no log.
+Looking spends nothing, since mail programs and chats look at links before people do. The form is sent as a POST: by
+somebody signed in with the token of their session, by anybody else with their admin key, which goes into no address, no
+cookie and no log.
 """
 
 from __future__ import annotations
 
 import json
 from typing import NamedTuple
+from urllib.parse import quote
 
 import structlog
 from starlette.requests import Request
@@ -23,15 +25,19 @@ from roony.flows.reveal import LINK_OVER, Revealed, count_wrong_key, find_link, 
 from roony.store.command import TillClosed
 from roony.store.writer import ConnectionLost
 from roony.web import answers
-from roony.web.auth import MAX_KEY_LENGTH, who_may_reveal
-from roony.web.pages import is_form, only, render, render_form, style_sheet
+from roony.web.auth import MAX_KEY_LENGTH, caller_in_session, who_may_reveal
+from roony.web.errors import Refused
+from roony.web.pages import is_form, only, render, render_form, render_with_script, style_sheet
 from roony.web.requests import fields_of, read_body
+from roony.web.session import CSRF_FIELD, check_csrf, csrf_token, session_text
 
 log = structlog.get_logger("roony.reveal")
 
 # Longest fields taken, in characters; a ticket is 43 long. What is longer is no ticket and no key.
-LONGEST_TICKET = 128
+LONGEST_TICKET, LONGEST_TOKEN = 128, 64
 MAX_FORM = 1_024
+
+_LONGEST = {"ticket": LONGEST_TICKET, "key": MAX_KEY_LENGTH, CSRF_FIELD: LONGEST_TOKEN}
 
 MALFORMED = Refusal("malformed", "This address was changed on its way, or is not complete.", 400)
 STOPPING = Refusal("busy", "Roony takes no changes at this moment. The link is still good.", 503)
@@ -63,18 +69,22 @@ def routes(context: FlowContext) -> list[Route]:
         if not query:
             return _failed(MALFORMED)
         link = await find_link(context, query["ticket"])
-        return _failed(link) if isinstance(link, Refusal) else _asking(link, query["ticket"], 200)
+        return _failed(link) if isinstance(link, Refusal) else await _asking(request, link, query["ticket"], 200)
 
     async def show(request: Request) -> Response:
         body = await read_body(request, MAX_FORM)
-        form = fields_of(body, {"ticket": LONGEST_TICKET, "key": MAX_KEY_LENGTH}) if is_form(request) else None
-        if form is None or form.keys() != {"ticket", "key"}:
+        form = fields_of(body, _LONGEST) if is_form(request) else None
+        if form is None or form.keys() not in ({"ticket", "key"}, {"ticket", CSRF_FIELD}):
             return _failed(MALFORMED)
         link = await find_link(context, form["ticket"])
         if isinstance(link, Refusal):
             return _failed(link)
         try:
-            return await _open(request, context, link, form["ticket"], form["key"])
+            if "key" in form:
+                return await _open(request, context, link, form["ticket"], form["key"])
+            return await _open_in_session(request, context, link, form)
+        except Refused as error:
+            return _failed(error.refusal)
         except (TillClosed, ConnectionLost):
             return _failed(STOPPING)
 
@@ -93,17 +103,43 @@ async def _open(request: Request, context: FlowContext, link: RevealLink, ticket
         counted = await count_wrong_key(context, link)
         if isinstance(counted, Refusal) or not counted.tries_left:
             return _failed(counted if isinstance(counted, Refusal) else LINK_OVER)
-        return _asking(counted, ticket, 403)
+        return await _asking(request, counted, ticket, 403)
     revealed = await reveal(context, link, person)
     return _failed(revealed) if isinstance(revealed, Refusal) else _shown(revealed)
 
 
-def _asking(link: RevealLink, ticket: str, status: int) -> Response:
+async def _open_in_session(request: Request, context: FlowContext, link: RevealLink, form: dict[str, str]) -> Response:
+    """1 a form of this session · 2 whose right ended meanwhile is asked for a key · 3 the link is spent."""
+    session = session_text(request)
+    person = await _signed_in(request, link)
+    if session is None or person is None:
+        return await _asking(request, link, form["ticket"], 403)
+    check_csrf(request, session, form[CSRF_FIELD])
+    revealed = await reveal(context, link, person)
+    return _failed(revealed) if isinstance(revealed, Refusal) else _shown(revealed)
+
+
+async def _signed_in(request: Request, link: RevealLink) -> str | None:
+    """Who looks, by the name used in audit records, if they are signed in and may see cards of this organization."""
+    session = session_text(request)
+    if session is None:
+        return None
+    try:
+        caller = await caller_in_session(request, session, "reveal")
+    except Refused:
+        return None
+    return caller.actor if caller.organization_id == link.organization_id else None
+
+
+async def _asking(request: Request, link: RevealLink, ticket: str, status: int) -> Response:
     """The form. Of the purchase it says nothing: whoever has the link is not yet known."""
     until = answers.time(link.expires_at) or ""
+    session = session_text(request) if await _signed_in(request, link) is not None else None
     return render_form(
         "reveal/ask.html", status, ticket=ticket, until=f"{until[11:16]} UTC", action=LINK_PATH,
         tries_left=link.tries_left if link.wrong_keys else None, longest=MAX_KEY_LENGTH,
+        csrf=csrf_token(session) if session is not None else None,
+        sign_in=f"/sign-in?next={quote(f'{LINK_PATH}?ticket={ticket}', safe='')}",
     )  # fmt: skip
 
 
@@ -120,7 +156,7 @@ def _shown(revealed: Revealed) -> Response:
         ("Purpose, as the agent gave it", revealed.link.purpose),
     ]  # fmt: skip
     groups = [details.number[place : place + 4] for place in range(0, len(details.number), 4)]
-    return render("reveal/card.html", 200, groups=groups, facts=facts, about=about)
+    return render_with_script("reveal/card.html", 200, groups=groups, facts=facts, about=about)
 
 
 def _failed(refusal: Refusal) -> Response:

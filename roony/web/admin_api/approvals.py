@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
-from sqlalchemy import ColumnElement, and_, or_
 
 from roony.core.approval import Approval
 from roony.core.errors import Refusal
 from roony.flows import approving
 from roony.flows.approval import Approver
 from roony.flows.context import FlowContext
-from roony.store.tables import approvals
+from roony.store.queries.approvals import in_status
 from roony.web import admin_shapes, answers
 from roony.web.admin_api.lists import get_row, list_rows
 from roony.web.admin_api.part import new_part
@@ -39,7 +38,7 @@ async def list_approvals(
     now = context.clock()
     return await list_rows(
         context, Approval, caller.organization_id, query, lambda row: answers.approval(row, now),
-        *_in_status(query.status, now),
+        *in_status(query.status, now),
     )  # fmt: skip
 
 
@@ -80,14 +79,3 @@ async def _answer(context: FlowContext, decided: Approval | Refusal) -> dict[str
     purchase = await show_purchase(context, row.organization_id, row.purchase_id)
     others = [user.name for user in await approving.second_people(context, row)]
     return {**purchase, "outcome": answers.outcome(row, context.clock(), others)}
-
-
-def _in_status(status: str | None, now: int) -> list[ColumnElement[bool]]:
-    """One that waits past its time counts as expired, whether or not the worker came by."""
-    column, late = approvals.c.status, approvals.c.expires_at <= now
-    waits, second = [column == "pending", ~late], approvals.c.first_approved_by.is_not(None)
-    parts = {
-        "waiting": waits, "pending": [*waits, ~second], "partly_approved": [*waits, second],
-        "expired": [or_(column == "expired", and_(column == "pending", late))],
-    }  # fmt: skip
-    return [] if status is None else parts.get(status, [column == status])

@@ -9,10 +9,12 @@ from starlette.routing import Route
 from roony.web.pages import HEADERS, HERE, only, style_sheet
 
 _FILES = {
+    "/static/approvals.js": "text/javascript",
     "/static/dashboard.css": "text/css",
     "/static/dashboard.js": "text/javascript",
     "/static/icon.svg": "image/svg+xml",
     "/static/passkey.js": "text/javascript",
+    "/static/reveal.js": "text/javascript",
     "/static/rules.js": "text/javascript",
 }
 

@@ -56,7 +56,7 @@ class MenuItem(NamedTuple):
 
 # The menu by its groups; a page is added here and nowhere else.
 MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
-    ("", (MenuItem("/", "Overview"),)),
+    ("", (MenuItem("/", "Overview"), MenuItem("/approvals", "Approvals", "approvals"))),
     ("Rules", (MenuItem("/agents", "Agents"), MenuItem("/projects", "Projects"))),
 )
 

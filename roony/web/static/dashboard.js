@@ -56,12 +56,12 @@ function valueOf(field) {
   return text;
 }
 
-// The fields of a form as the JSON of the API; `a.b` is b inside of a, `a.0` the first of a list a. Boxes of one name
-// become a list.
-function bodyOf(form) {
+// The fields of a form but those `left` out as the JSON of the API; `a.b` is b inside of a, `a.0` the first of a list a.
+// Boxes of one name become a list.
+function bodyOf(form, left = []) {
   const body = {};
   for (const field of form.elements) {
-    if (!field.name || field.disabled || field.type === "submit" || field.type === "button") continue;
+    if (left.includes(field.name) || !field.name || field.disabled || field.type === "submit" || field.type === "button") continue;
     const path = field.name.split(".");
     const last = path.pop();
     let into = body;
@@ -99,10 +99,12 @@ async function call(method, path, body) {
   return json;
 }
 
+const troubleText = (error) => error instanceof WrongField ? error.message : "Roony cannot be reached. Try again in a moment.";
+
 function showTrouble(form, error) {
   const field = error.field ?? null;
   const place = field && form.querySelector(`[data-error-for="${CSS.escape(field)}"]`);
-  const message = error instanceof WrongField ? error.message : "Roony cannot be reached. Try again in a moment.";
+  const message = troubleText(error);
   const where = place ?? form.querySelector(".trouble");
   if (!where) { tell(message); return; }
   where.textContent = place || !field ? message : `${field}: ${message}`;
@@ -184,7 +186,10 @@ document.addEventListener("click", async (event) => {
   }
 });
 
-// Draws the page again when something on it changed, unless somebody is typing in it or reads an answer shown once.
+const isTouched = (field) => field.checked !== field.defaultChecked || (field.type !== "checkbox" && field.value !== field.defaultValue);
+
+// Draws the page again when something on it changed, unless somebody is typing in it or reads an answer shown once. What
+// was typed and chosen before stays, and so does what is marked as kept.
 async function drawAgain(main) {
   const busy = main.querySelector("[data-result]:not([hidden])") || document.querySelector("dialog[open]");
   if (busy || (main.contains(document.activeElement) && /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName))) return;
@@ -192,10 +197,17 @@ async function drawAgain(main) {
   if (!answer.ok || answer.redirected) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const opened = [...main.querySelectorAll("details[open][id]")].map((one) => one.id);
+  const kept = [...main.querySelectorAll("[data-kept][id]")];
+  const touched = [...main.querySelectorAll("input[id]")].filter(isTouched);
   const focused = document.activeElement?.id;
   for (const id of ["content", "menu"]) {
     const fresh = page.getElementById(id);
     if (fresh) document.getElementById(id).replaceChildren(...fresh.childNodes);
+  }
+  for (const one of kept) document.getElementById(one.id)?.replaceWith(one);
+  for (const { id, checked, value } of touched) {
+    const field = document.getElementById(id);
+    if (field) Object.assign(field, field.type === "checkbox" ? { checked } : { value });
   }
   for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
   if (focused) document.getElementById(focused)?.focus();

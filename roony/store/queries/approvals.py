@@ -1,0 +1,51 @@
+"""Reads of approvals: what waits, soonest to end first; what was decided; who decided, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import ColumnElement, and_, or_, select
+
+from roony.core.approval import Approval
+from roony.store.database import Database
+from roony.store.queries.paging import Page, Slice, cut, keyset, newest_first
+from roony.store.tables import approvals, users
+
+
+def in_status(status: str | None, now: int) -> list[ColumnElement[bool]]:
+    """Conditions for one of STATUSES, or `waiting`: pending and partly approved; none for None.
+
+    One that waits past its time counts as expired, whether or not the worker came by. `now` in microseconds UTC.
+    """
+    column, late = approvals.c.status, approvals.c.expires_at <= now
+    waits, second = [column == "pending", ~late], approvals.c.first_approved_by.is_not(None)
+    parts = {
+        "waiting": waits, "pending": [*waits, ~second], "partly_approved": [*waits, second],
+        "expired": [or_(column == "expired", and_(column == "pending", late))],
+    }  # fmt: skip
+    return [] if status is None else parts.get(status, [column == status])
+
+
+def waiting_approvals(database: Database, organization_id: str, wanted: Slice, now: int) -> Page[Approval]:
+    """What a person can still decide, soonest to end first."""
+    statement = select(approvals).where(approvals.c.organization_id == organization_id, *in_status("waiting", now))
+    rows = database.read(keyset(statement, wanted, approvals.c.expires_at, approvals.c.id, descending=False))
+    return cut([Approval(*row) for row in rows], wanted, lambda row: (row.expires_at, row.id))
+
+
+def past_approvals(
+    database: Database, organization_id: str, wanted: Slice, status: str | None, now: int
+) -> Page[Approval]:
+    """Those in one status, or all of them, newest first."""
+    return newest_first(database, Approval, organization_id, wanted, *in_status(status, now))
+
+
+def names_of(database: Database, organization_id: str, ids: Iterable[str | None]) -> dict[str, str]:
+    """The names of these users; what is the id of no user of this organization is left out."""
+    wanted = {id for id in ids if id is not None}
+    if not wanted:
+        return {}
+    statement = select(users.c.id, users.c.name).where(
+        users.c.organization_id == organization_id, users.c.id.in_(sorted(wanted))
+    )
+    return {row.id: row.name for row in database.read(statement)}
