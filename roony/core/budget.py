@@ -92,6 +92,11 @@ def period_start(period: str, time_zone: str, now: int) -> int:
     return max(start for start in _starts_near(period, time_zone, now // _DAY) if start <= now)
 
 
+def day_begin(day: date, time_zone: str) -> int:
+    """The first instant of a local date, or of the next one where the zone leaves it out; microseconds UTC."""
+    return _begin(day, zoneinfo.ZoneInfo(time_zone)) * _SECOND
+
+
 def period_starts(budgets: Iterable[Budget], now: int) -> dict[str, int]:
     """Where each budget's current period began, by budget id: the key of the `BudgetPeriod` it counts in."""
     return {budget.id: period_start(budget.period, budget.time_zone, now) for budget in budgets}

@@ -220,6 +220,10 @@ purchases = _table(
     "organization_id id",
     Index("purchases_by_agent", "organization_id", "agent_id", "created_at"),
     Index("purchases_by_time", "organization_id", "created_at"),
+    # What the owner's list is filtered by.
+    Index("purchases_by_project", "organization_id", "project_id", "created_at"),
+    Index("purchases_by_status", "organization_id", "status", "created_at"),
+    Index("purchases_by_merchant", "organization_id", "merchant_key", "created_at"),
 )
 holds = _table("holds", Hold, "organization_id id", Index("holds_by_purchase", "organization_id", "purchase_id"))
 payments = _table("payments", Payment, "organization_id purchase_id sequence")
@@ -239,6 +243,8 @@ cards = _table(
     "organization_id id",
     Index("cards_by_stripe_id", "organization_id", "connection_id", "stripe_card_id", unique=True),
     Index("cards_by_purchase", "organization_id", "purchase_id"),
+    Index("cards_by_time", "organization_id", "created_at"),
+    Index("cards_by_status", "organization_id", "status", "created_at"),
     _some("cards_to_expire", "status IN ('active', 'frozen')", "expires_at"),
 )
 authorizations = _table(
@@ -275,6 +281,7 @@ discrepancies = _table(
     Discrepancy,
     "organization_id id",
     Index("discrepancies_by_time", "organization_id", "created_at"),
+    Index("discrepancies_by_purchase", "organization_id", "purchase_id"),
     _some("discrepancies_open", "status = 'open'", "organization_id"),
 )
 reconciliations = _table(
@@ -293,7 +300,12 @@ alerts = _table(
 )
 confirmations = _table("confirmations", Confirmation, "organization_id subject name")
 preflights = _table("preflights", Preflight, "organization_id connection_id kind")
-audit_records = _table("audit_records", AuditRecord, "organization_id sequence")
+audit_records = _table(
+    "audit_records",
+    AuditRecord,
+    "organization_id sequence",
+    Index("audit_records_by_subject", "organization_id", "subject", "sequence"),
+)
 webhook_endpoints = _table("webhook_endpoints", WebhookEndpoint, "organization_id id")
 message_recipients = _table("message_recipients", MessageRecipient, "organization_id id")
 notice_cursors = _table("notice_cursors", NoticeCursor, "organization_id")

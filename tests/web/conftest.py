@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx2
 import pytest
 import structlog
 
 from roony.core.agent import Organization
 from roony.core.connection import Connection
+from roony.flows.access_key import key_row
+from roony.flows.sign_in import new_session
+from roony.web.session import COOKIE
 from tests.support.postgres import books_database
 from tests.support.receiver import Receiver
 from tests.support.serving import Caller, Company, ServedRoony, serve
@@ -75,6 +79,18 @@ def shop(connected: ServedRoony) -> Company:
     made = connected.company("Shop", delivery="raw")
     made.owner.send("POST", "/api/v1/admin/connections", {"kind": "direct"}, 201)
     return made
+
+
+@pytest.fixture
+def look(roony: ServedRoony, company: Company) -> Iterator[Callable[[str], httpx2.Response]]:
+    """Opens pages of the dashboard as the company's owner, signed in."""
+    person = {"name": "Ann Owner", "email": "ann@example.com", "role": "owner"}
+    user = company.owner.send("POST", "/api/v1/admin/users", person, 201)
+    session = new_session(roony.context.new_id("key"), "a test")
+    roony.books.put(key_row(session, company.id, None, roony.context.clock(), user["id"]))
+    cookies = {"Cookie": f"{COOKIE}={session.text}"}
+    with httpx2.Client(base_url=roony.url, timeout=30, trust_env=False, verify=False, headers=cookies) as browser:
+        yield browser.get
 
 
 def waiting(roony: ServedRoony, company: Company) -> tuple[Caller, dict[str, Any]]:

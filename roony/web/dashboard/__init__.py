@@ -8,10 +8,32 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from roony.web.dashboard import account, agents, approvals, assets, first_run, overview, projects, rules, sign_in
+from roony.web.dashboard import (
+    account,
+    agents,
+    approvals,
+    assets,
+    first_run,
+    overview,
+    projects,
+    purchases,
+    rules,
+    sign_in,
+)
 
 # Modules with `routes()`, in the order of the menu.
-PARTS = (assets, sign_in, first_run, account, overview, approvals, agents, projects, rules)
+PARTS = (
+    assets,
+    sign_in,
+    first_run,
+    account,
+    overview,
+    approvals,
+    purchases,
+    agents,
+    projects,
+    rules,
+)
 
 
 def routes() -> list[Route]:

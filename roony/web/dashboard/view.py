@@ -5,7 +5,7 @@ from __future__ import annotations
 import zoneinfo
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -33,6 +33,7 @@ from roony.web.auth import Caller, caller_in_session
 from roony.web.dashboard.words import label, status_kind
 from roony.web.errors import Refused
 from roony.web.pages import HEADERS, only, render_page
+from roony.web.requests import is_id
 from roony.web.session import csrf_token, drop_session, session_text
 
 P = ParamSpec("P")
@@ -43,6 +44,8 @@ SIGN_IN = "/sign-in"
 ROWS = 50
 # Longest value of a filter, in characters.
 LONGEST_FILTER = 128
+# Days that pages and reports take.
+FIRST_YEAR, LAST_YEAR = 2000, 2100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -56,7 +59,14 @@ class MenuItem(NamedTuple):
 
 # The menu by its groups; a page is added here and nowhere else.
 MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
-    ("", (MenuItem("/", "Overview"), MenuItem("/approvals", "Approvals", "approvals"))),
+    (
+        "",
+        (
+            MenuItem("/", "Overview"),
+            MenuItem("/approvals", "Approvals", "approvals"),
+            MenuItem("/purchases", "Purchases"),
+        ),
+    ),
     ("Rules", (MenuItem("/agents", "Agents"), MenuItem("/projects", "Projects"))),
 )
 
@@ -91,6 +101,14 @@ class View:
             return None
         return text
 
+    def day(self, name: str) -> date | None:
+        """One day of the address, such as 2026-11-28, or None where it is missing or no day of these times."""
+        try:
+            day = date.fromisoformat(self.filter(name) or "")
+        except ValueError:
+            return None
+        return day if FIRST_YEAR <= day.year <= LAST_YEAR else None
+
     def slice(self) -> Slice:
         """The page of a list that the address names."""
         return Slice(ROWS, self.filter("cursor"))
@@ -102,13 +120,18 @@ class View:
         kept = [(name, value) for name, value in self.request.query_params.items() if name != "cursor"]
         return f"{self.request.url.path}?{urlencode([*kept, ('cursor', cursor)])}"
 
-    def when(self, at: int | None) -> Markup:
-        """A time in the organization's time zone, exact to the second when pointed at; a dash for none."""
+    def when(self, at: int | None, exact: bool = False) -> Markup:
+        """A time in the organization's time zone, to the second when pointed at; a dash for none.
+
+        `exact`: shown to the millisecond, where it is known that well.
+        """
         if at is None:
             return Markup("&ndash;")
         moment = (_EPOCH + timedelta(microseconds=at)).astimezone(zoneinfo.ZoneInfo(self.organization.time_zone))
+        clock = f"{moment:%H:%M:%S}" if exact else f"{moment:%H:%M}"
+        clock += f".{moment.microsecond // 1000:03}" if exact and moment.microsecond else ""
         return Markup('<time datetime="{}" title="{}">{}</time>').format(
-            written_time(at), moment.strftime("%Y-%m-%d %H:%M:%S %Z"), f"{moment.day} {moment:%b %Y, %H:%M}"
+            written_time(at), moment.strftime("%Y-%m-%d %H:%M:%S %Z"), f"{moment.day} {moment:%b %Y}, {clock}"
         )
 
     def page(self, template: str, title: str, status: int = 200, live: tuple[str, ...] = (), **values: Any) -> Response:
@@ -147,6 +170,8 @@ def page(path: str, handler: Handler, permission: str = "read") -> Route:
         view = await view_of(request, session, caller)
         if not view.may(permission):
             return view.problem(Refusal("role_too_low", f"Your role is {caller.role}. Ask an owner.", 403))
+        if not all(is_id(str(part)) for part in request.path_params.values()):
+            return view.problem(Refusal("not_found", "There is nothing with this id.", 404))
         try:
             return await handler(view)
         except InvalidCursor:

@@ -17,6 +17,16 @@ WAITING = (
     ("discrepancies_open", "discrepancies", "open"),
     ("alerts_open", "alerts", "open"),
 )
+# What the lists of purchases and cards are filtered by, and what one purchase's page looks for.
+LISTS = (
+    ("purchases_by_project", "purchases", "project_id", "created_at"),
+    ("purchases_by_status", "purchases", "status", "created_at"),
+    ("purchases_by_merchant", "purchases", "merchant_key", "created_at"),
+    ("cards_by_time", "cards", "created_at"),
+    ("cards_by_status", "cards", "status", "created_at"),
+    ("discrepancies_by_purchase", "discrepancies", "purchase_id"),
+    ("audit_records_by_subject", "audit_records", "subject", "sequence"),
+)
 
 
 def upgrade() -> None:
@@ -25,6 +35,8 @@ def upgrade() -> None:
         where = sa.text(f"status = '{status}'")
         op.create_index(index, table, ["organization_id"], sqlite_where=where, postgresql_where=where)
     op.create_index("approvals_by_time", "approvals", ["organization_id", "created_at"])
+    for index, table, *columns in LISTS:
+        op.create_index(index, table, ["organization_id", *columns])
     op.create_table(
         "passwords",
         sa.Column("organization_id", sa.Text(), primary_key=True),
@@ -66,6 +78,8 @@ def downgrade() -> None:
     op.drop_table("one_time_links")
     op.drop_table("passkeys")
     op.drop_table("passwords")
+    for index, table, *_ in LISTS:
+        op.drop_index(index, table)
     op.drop_index("approvals_by_time", "approvals")
     for index, table, _ in WAITING:
         op.drop_index(index, table)

@@ -1,0 +1,36 @@
+"""Names of people, agents and projects by their ids, and the ones a person chooses from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import select
+
+from roony.core.agent import Agent, Project
+from roony.core.user import User
+from roony.store.database import Database
+from roony.store.tables import TABLE_OF
+
+# As many as a list to choose from shows.
+CHOICES = 200
+_BY_PREFIX: dict[str, type] = {"agt": Agent, "prj": Project, "usr": User}
+
+
+def names_of(database: Database, organization_id: str, ids: Iterable[str | None]) -> dict[str, str]:
+    """By id, the names of those ids that are of an agent, a project or a user of the organization."""
+    wanted = {id for id in ids if id is not None}
+    found: dict[str, str] = {}
+    for prefix, row in _BY_PREFIX.items():
+        some = [id for id in wanted if id.startswith(f"{prefix}_")]
+        if some:
+            table = TABLE_OF[row].c
+            statement = select(table.id, table.name).where(table.organization_id == organization_id, table.id.in_(some))
+            found |= {row.id: row.name for row in database.read(statement)}
+    return found
+
+
+def choices(database: Database, organization_id: str, row: type[Agent | Project]) -> list[tuple[str, str]]:
+    """The first CHOICES agents or projects in the order of their names, as (id, name)."""
+    table = TABLE_OF[row].c
+    statement = select(table.id, table.name).where(table.organization_id == organization_id)
+    return [(id, name) for id, name in database.read(statement.order_by(table.name, table.id).limit(CHOICES))]

@@ -1,0 +1,90 @@
+"""Purchases: a list to search and filter, and one purchase as a timeline with every check, payment and record."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from roony.core.agent import Agent, Project
+from roony.core.budget import day_begin
+from roony.core.merchant import Merchant
+from roony.core.purchase import STATUSES, Purchase
+from roony.store.database import Database
+from roony.store.queries.names import choices, names_of
+from roony.store.queries.paging import Slice, equal
+from roony.store.queries.purchase_search import of_merchant, purchase_with
+from roony.store.queries.purchases import purchase_page
+from roony.store.queries.timeline import everything_about
+from roony.store.tables import purchases
+from roony.web.dashboard.checks import checks, kept_decisions
+from roony.web.dashboard.timeline import steps, who
+from roony.web.dashboard.view import View, page
+from roony.web.dashboard.words import label
+from roony.web.errors import found
+from roony.web.pages import HEADERS
+
+# A purchase that waits, or whose card is unused, can still be taken back.
+CANCELABLE = frozenset({"awaiting_approval", "issuing", "ready"})
+
+
+def routes() -> list[Route]:
+    """The pages."""
+    return [page("/purchases", _list), page("/purchases/{id}", _one)]
+
+
+async def _list(view: View) -> Response:
+    searched = view.filter("search")
+    if searched is not None and (id := await view.read(purchase_with, searched)) is not None:
+        return RedirectResponse(f"/purchases/{id}", 303, HEADERS)
+    chosen = {
+        "agent_id": view.filter("agent"), "project_id": view.filter("project"),
+        "status": view.filter("status", tuple(STATUSES)),
+    }  # fmt: skip
+    where = [*equal(Purchase, chosen), *_asked_on(view)]
+    page, names = await view.read(_page, view.slice(), where, searched)
+    return view.page(
+        "purchases.html", "Purchases", live=("purchase",),
+        rows=[(row, Merchant.from_json(row.purchase.merchant).name) for row in page.rows], names=names,
+        next=view.next_page(page.next_cursor), statuses=[(status, label(status)) for status in STATUSES],
+        agents=await view.read(choices, Agent), projects=await view.read(choices, Project), searched=searched,
+        days={name: view.day(name) for name in ("from", "to")}, filtered=bool(view.request.query_params), chosen=chosen,
+    )  # fmt: skip
+
+
+def _asked_on(view: View) -> list[ColumnElement[bool]]:
+    """The days of the address, both included, in the organization's time zone."""
+    zone, first, last = view.organization.time_zone, view.day("from"), view.day("to")
+    where = [] if first is None else [purchases.c.created_at >= day_begin(first, zone)]
+    if last is not None:
+        where.append(purchases.c.created_at < day_begin(last + timedelta(days=1), zone))
+    return where
+
+
+def _page(
+    database: Database, organization_id: str, wanted: Slice, where: list[ColumnElement[bool]], merchant: str | None
+) -> tuple[Any, dict[str, str]]:
+    if merchant is not None:
+        where = [*where, of_merchant(database, organization_id, merchant)]
+    page = purchase_page(database, organization_id, wanted, *where)
+    ids = [id for row in page.rows for id in (row.purchase.agent_id, row.purchase.project_id)]
+    return page, names_of(database, organization_id, ids)
+
+
+async def _one(view: View) -> Response:
+    id = view.request.path_params["id"]
+    all_of = found(await view.read(everything_about, id), "purchase", id)
+    row = all_of.view.purchase
+    merchant = Merchant.from_json(row.merchant)
+    return view.page(
+        "purchase.html", merchant.name, live=("purchase", "authorization", "approval", "discrepancy", "card"),
+        row=row, merchant=merchant, all_of=all_of, names=all_of.names,
+        metadata=json.loads(row.metadata), failure=json.loads(row.failure) if row.failure else None,
+        steps=steps(all_of, view.context.clock()), who=who,
+        decisions=[(name, decision["verdict"], checks(decision)) for name, decision in kept_decisions(row.decision)],
+        cancelable=row.status in CANCELABLE,
+    )  # fmt: skip

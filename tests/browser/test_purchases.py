@@ -1,0 +1,55 @@
+"""Purchases in a browser: from a search to the timeline of a settled one, a cancel, and what an agent wrote as text."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from tests.support.desk import Desk
+from tests.support.served import unique
+
+SCRIPT = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+
+
+def test_from_a_search_to_the_timeline_of_a_settled_purchase(owner_page: Page, desk: Desk) -> None:
+    page, roony, merchant = owner_page, desk.roony, unique("Figma")
+    buyer = roony.buyer()
+    bought = buyer.buy(4_900, merchant, task_id=SCRIPT[:60], metadata={"note": SCRIPT})
+    charged = roony.charge(bought.stripe_card, 4_900, merchant)
+    roony.stripe.v1.test_helpers.issuing.authorizations.capture(charged.id)
+    roony.settle()
+
+    page.get_by_role("link", name="Purchases", exact=True).click()
+    page.get_by_label("Search").fill(merchant[:-3])
+    page.get_by_label("Search").press("Enter")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.get_by_role("link", name=merchant).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"49.00 USD at {merchant}")
+    steps = page.locator(".timeline h3")
+    expect(steps.first).to_contain_text("asked for 49.00 USD")
+    for step in ("The rules approved it", "made", "The card was asked for 49.00 USD: approved", "49.00 USD captured"):
+        expect(steps.filter(has_text=step)).to_have_count(1)
+    expect(page.locator(".timeline .untrusted")).to_have_text(f"From {merchant}")
+    expect(page.get_by_role("heading", name="Card ••••", level=2)).to_have_count(1)
+    expect(page.get_by_text(SCRIPT, exact=True)).to_be_visible()
+    expect(page).to_have_title(f"{merchant} – Roony")
+    page.get_by_text("At the ask: approved").click()
+    expect(page.get_by_role("row", name="Budgets")).to_contain_text("a month for the agent: 0.00 USD spent")
+    page.get_by_text("each in the organization's chain").click()
+    expect(page.get_by_role("row", name="purchase.booked")).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel it")).to_have_count(0)
+
+
+def test_a_purchase_is_canceled_on_a_phone_but_not_by_a_viewer(owner_page: Page, page: Page, desk: Desk) -> None:
+    bought = desk.roony.buyer().buy(1_000, SCRIPT)
+    desk.sign_in(page, desk.person("viewer"), f"/purchases/{bought.id}")
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"10.00 USD at {SCRIPT}")
+    expect(page.get_by_role("button", name="Cancel it")).to_have_count(0)
+    owner_page.set_viewport_size({"width": 390, "height": 844})
+    owner_page.goto(f"{desk.url}/purchases/{bought.id}")
+    for closed in owner_page.locator("summary").all():
+        closed.click()
+    assert owner_page.evaluate("document.documentElement.scrollWidth") <= 390
+    owner_page.get_by_role("button", name="Cancel it").click()
+    owner_page.get_by_role("button", name="Yes").click()
+    expect(owner_page.locator(".timeline h3").last).to_have_text("No new authorization is accepted any more")
+    assert desk.roony.purchase(bought.id)["status"] == "canceled"
