@@ -87,13 +87,17 @@ def chain_record(draft: AuditDraft, sequence: int, previous_hash: str) -> AuditR
     )
 
 
-def verify(records: Iterable[AuditRecord], expected_head: tuple[int, str] | None = None) -> Broken | None:
+def verify(
+    records: Iterable[AuditRecord], expected_head: tuple[int, str] | None = None, after: tuple[int, str] = (0, GENESIS)
+) -> Broken | None:
     """Checks one organization's records in order; returns the first break, or None.
+
+    `after` is (sequence, hash) of the record before the first of them, which was checked before.
 
     `expected_head` is (sequence, hash) of the last record as known from elsewhere; without it a cut-off tail cannot
     be seen, since what remains is still a true chain.
     """
-    sequence, previous, organization_id = 0, GENESIS, None
+    (sequence, previous), organization_id = after, None
     for record in records:
         organization_id = organization_id or record.organization_id
         problem = _problem(record, sequence, previous, organization_id)

@@ -354,6 +354,16 @@ class AuditList(Listed[AuditRecordAnswer]):
     """A page of audit records."""
 
 
+class CheckedChain(Shape):
+    """How a verification of the audit chain went so far; `records` counts those of this call."""
+
+    records: Annotated[int, like(812)]
+    problem: Annotated[str | None, like(None, "was changed: its hash does not fit its content")]
+    message: Annotated[str, like("The chain is whole: 812 records, each holds the hash of the one before it.")]
+    head: AuditHead
+    next_cursor: str | None
+
+
 class AlertAnswer(Shape):
     """Something a person has to know and see to; `times` says how often it was opened."""
 

@@ -46,6 +46,7 @@ read    GET    /approvals/{id}
 approve POST   /approvals/{id}/approve
 approve POST   /approvals/{id}/deny
 read    GET    /audit
+read    POST   /audit/verify
 read    GET    /authorizations
 read    GET    /budgets
 change  POST   /budgets

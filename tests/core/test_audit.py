@@ -57,6 +57,16 @@ BROKEN: list[tuple[str, Callable[[], list[AuditRecord]], int, str]] = [
 ]
 
 
+def test_a_chain_in_parts() -> None:
+    """Each part goes on where the one before ended; a part that starts elsewhere is none."""
+    end = (2, CHAIN[1].hash)
+    assert verify(CHAIN[:2]) is None
+    assert verify(CHAIN[2:], HEAD, end) is None
+    assert verify(CHAIN[3:], HEAD, end) is not None
+    assert verify(CHAIN[2:], HEAD, (2, CHAIN[0].hash)) is not None
+    assert verify([], HEAD, HEAD) is None
+
+
 def test_a_true_chain() -> None:
     assert verify(CHAIN, HEAD) is None
     assert verify([], (0, GENESIS)) is None

@@ -478,6 +478,51 @@ def test_audit_records_come_in_pages(company: Company) -> None:
     assert [row["sequence"] for row in made] == [1]
 
 
+def test_audit_records_of_a_time(roony: ServedRoony, company: Company) -> None:
+    """From `since` on and before `until`, also between two records of one time."""
+    for place in range(4):
+        company.owner.send("POST", f"{ADMIN}/projects", {"name": f"Project {place}"}, 201)
+    times = [row["at"] for row in company.owner.get(f"{ADMIN}/audit")["data"]][::-1]
+
+    def between(**when: str) -> list[str]:
+        return [row["at"] for row in company.owner.get(f"{ADMIN}/audit", params=when)["data"]][::-1]
+
+    for place, at in enumerate(times[:-1]):
+        first = times.index(at)
+        assert between(since=at) == times[first:], place
+        assert between(until=at) == times[:first], place
+        assert between(since=times[1], until=at) == [time for time in times if times[1] <= time < at], place
+    assert between(since="1h") == times
+    assert between(until="1h") == []
+    assert company.owner.refused(422, "GET", f"{ADMIN}/audit?since=yesterday")["field"] == "since"
+
+
+def test_the_chain_is_verified_in_parts(roony: ServedRoony, company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roony.web.admin_api.audit.CHECKED_AT_ONCE", 2)
+    for place in range(4):
+        company.owner.send("POST", f"{ADMIN}/projects", {"name": f"Project {place}"}, 201)
+
+    def verified() -> list[dict[str, Any]]:
+        parts = [company.owner.send("POST", f"{ADMIN}/audit/verify", {})]
+        while parts[-1]["next_cursor"]:
+            parts.append(company.owner.send("POST", f"{ADMIN}/audit/verify", {"cursor": parts[-1]["next_cursor"]}))
+        return parts
+
+    parts = verified()
+    assert [part["records"] for part in parts] == [2, 2, 1]
+    assert [part["problem"] for part in parts] == [None] * 3
+    assert parts[-1]["message"].startswith("The chain is whole: 5 records")
+    assert parts[-1]["head"] == company.owner.get(f"{ADMIN}/organization")["audit_head"]
+    # The whole database is this file's; each chain of it gets this record changed.
+    roony.context.till.write_and_wait(
+        lambda writer: writer.run("UPDATE audit_records SET body = '{}' WHERE sequence = 4")
+    )
+    parts = verified()
+    assert len(parts) == 2
+    assert parts[-1]["message"].startswith("Record 4 is not true: was changed")
+    assert company.owner.refused(422, "POST", f"{ADMIN}/audit/verify", {"cursor": "x"})["code"] == "invalid"
+
+
 @pytest.mark.parametrize("name", ["projects", "agents", "budgets"])
 def test_every_list_pages_without_gaps(company: Company, name: str) -> None:
     for place in range(5):

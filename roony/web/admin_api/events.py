@@ -8,7 +8,7 @@ from fastapi import Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from roony.flows.resolution import ReplayEvent, ReplayEvents
-from roony.store.queries.history import event_page, find_event
+from roony.store.queries.history import event_page, find_event, with_status
 from roony.store.queries.paging import Slice, equal
 from roony.store.tables import InboxEvent
 from roony.web import answers, stripe_shapes
@@ -36,7 +36,7 @@ class EventQuery(ListQuery):
 @router.get("/events", **gives(stripe_shapes.EventList))
 async def list_events(caller: CallerOf, context: ContextOf, query: Annotated[EventQuery, Query()]) -> dict[str, Any]:
     """Events of the organization's accounts, newest first."""
-    where = equal(InboxEvent, {"status": query.status, "type": query.type, "object_id": query.object_id})
+    where = [*with_status(query.status), *equal(InboxEvent, {"type": query.type, "object_id": query.object_id})]
     page = await run_in_threadpool(event_page, context.database, caller.organization_id, wanted(query), *where)
     return answers.listed(page, answers.event)
 
@@ -55,8 +55,7 @@ async def replay_events(request: Request, caller: CallerOf, context: ContextOf, 
     The answer says how many; while there is a `next_cursor`, the next call with it goes on. An event that fails again
     meanwhile is not taken twice by following the cursors.
     """
-    where = equal(InboxEvent, {"status": body.status})
-    wanted = Slice(REPLAY_LIMIT, body.cursor)
+    wanted, where = Slice(REPLAY_LIMIT, body.cursor), with_status(body.status)
     page = await run_in_threadpool(event_page, context.database, caller.organization_id, wanted, *where)
     command = ReplayEvents(caller.organization_id, tuple(row.id for row in page.rows), caller.actor)
     rows = accepted(await context.till.submit(command, by=caller.authority)) if page.rows else []

@@ -11,8 +11,12 @@ from starlette.routing import Route
 from roony.web.dashboard import (
     account,
     agents,
+    alerts,
     approvals,
     assets,
+    audit,
+    discrepancies,
+    events,
     first_run,
     overview,
     projects,
@@ -33,6 +37,10 @@ PARTS = (
     agents,
     projects,
     rules,
+    discrepancies,
+    alerts,
+    events,
+    audit,
 )
 
 

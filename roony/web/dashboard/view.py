@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 import structlog
 from markupsafe import Markup
+from sqlalchemy import ColumnElement
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -26,18 +27,19 @@ from roony.flows.context import FlowContext
 from roony.store.database import Database
 from roony.store.queries.attention import Attention, attention
 from roony.store.queries.organizations import find_organization
-from roony.store.queries.paging import InvalidCursor, Slice
+from roony.store.queries.paging import InvalidCursor, Page, Slice, find, newest_first
 from roony.store.queries.sign_in import find_user
 from roony.web.answers import time as written_time
 from roony.web.auth import Caller, caller_in_session
 from roony.web.dashboard.words import label, status_kind
-from roony.web.errors import Refused
+from roony.web.errors import Refused, found
 from roony.web.pages import HEADERS, only, render_page
 from roony.web.requests import is_id
 from roony.web.session import csrf_token, drop_session, session_text
 
 P = ParamSpec("P")
 Found = TypeVar("Found")
+Row = TypeVar("Row", bound=tuple[Any, ...])
 log = structlog.get_logger("roony.dashboard")
 
 SIGN_IN = "/sign-in"
@@ -68,6 +70,15 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
         ),
     ),
     ("Rules", (MenuItem("/agents", "Agents"), MenuItem("/projects", "Projects"))),
+    (
+        "Watch",
+        (
+            MenuItem("/discrepancies", "Discrepancies", "discrepancies"),
+            MenuItem("/alerts", "Alerts", "alerts"),
+            MenuItem("/events", "Events"),
+            MenuItem("/audit", "Audit log"),
+        ),
+    ),
 )
 
 
@@ -119,6 +130,24 @@ class View:
             return None
         kept = [(name, value) for name, value in self.request.query_params.items() if name != "cursor"]
         return f"{self.request.url.path}?{urlencode([*kept, ('cursor', cursor)])}"
+
+    async def rows(self, row: type[Row], *where: ColumnElement[bool]) -> tuple[list[Row], str | None]:
+        """A page of the organization's rows, newest first, and the address of the next one."""
+
+        def read(database: Database, organization_id: str) -> Page[Row]:
+            return newest_first(database, row, organization_id, self.slice(), *where)
+
+        found_ones = await self.read(read)
+        return found_ones.rows, self.next_page(found_ones.next_cursor)
+
+    async def row(self, row: type[Row], what: str) -> Row:
+        """The row whose id stands in the address. Raises Refused (404) when there is none."""
+        id = self.request.path_params["id"]
+
+        def read(database: Database, organization_id: str) -> Row | None:
+            return find(database, row, organization_id, id)
+
+        return found(await self.read(read), what, id)
 
     def when(self, at: int | None, exact: bool = False) -> Markup:
         """A time in the organization's time zone, to the second when pointed at; a dash for none.

@@ -5,6 +5,8 @@
 const token = document.querySelector('meta[name="csrf"]')?.content ?? "";
 const LONGEST_WAIT = 2000;
 const SECONDS = { s: 1, m: 60, h: 3600, d: 86400 };
+// Calls for one press of a button.
+const MOST_PARTS = 10000;
 
 function tell(text) {
   const told = document.getElementById("told");
@@ -64,6 +66,8 @@ function bodyOf(form, left = []) {
     if (left.includes(field.name) || !field.name || field.disabled || field.type === "submit" || field.type === "button") continue;
     const path = field.name.split(".");
     const last = path.pop();
+    // What is left out leaves nothing of what it is inside of.
+    if (field.type !== "radio" && field.dataset.type !== "choice" && valueOf(field) === undefined) continue;
     let into = body;
     path.forEach((part, at) => { into = into[part] ??= /^\d+$/.test(path[at + 1] ?? last) ? [] : {}; });
     if (field.type === "radio") {
@@ -72,8 +76,7 @@ function bodyOf(form, left = []) {
       into[last] ??= [];
       if (field.checked) into[last].push(field.value);
     } else {
-      const value = valueOf(field);
-      if (value !== undefined) into[last] = value;
+      into[last] = valueOf(field);
     }
   }
   return body;
@@ -100,6 +103,21 @@ async function call(method, path, body) {
 }
 
 const troubleText = (error) => error instanceof WrongField ? error.message : "Roony cannot be reached. Try again in a moment.";
+
+// The API does long work a part with each call: calls on until it is through, and adds up what was counted.
+async function callThrough(method, path, body) {
+  const whole = {};
+  for (let part = 0; part < MOST_PARTS; part += 1) {
+    const answer = await call(method, path, body);
+    if (answer === null) return null;
+    for (const [name, value] of Object.entries(answer)) {
+      whole[name] = typeof value === "number" && name in whole ? whole[name] + value : value;
+    }
+    if (!answer.next_cursor) break;
+    body = { ...body, cursor: answer.next_cursor };
+  }
+  return whole;
+}
 
 function showTrouble(form, error) {
   const field = error.field ?? null;
@@ -163,7 +181,7 @@ document.addEventListener("submit", async (event) => {
   try {
     const body = method === "DELETE" || form.dataset.body === "none" ? undefined : bodyOf(form);
     buttons.forEach((one) => { one.disabled = true; });
-    const answer = await call(method, path, body);
+    const answer = await (form.dataset.parts === undefined ? call : callThrough)(method, path, body);
     if (answer !== null) follow(form, answer);
   } catch (error) {
     showTrouble(form, error);

@@ -28,6 +28,10 @@ LISTS = (
     ("audit_records_by_subject", "audit_records", "subject", "sequence"),
 )
 
+# What the pages of audit records and of Stripe events are filtered by.
+WATCHED = (("audit_records_by_action", "action"), ("audit_records_by_actor", "actor"))
+UNFINISHED = sa.text("status <> 'applied'")
+
 
 def upgrade() -> None:
     """Adds what is new; nobody has a password yet."""
@@ -37,6 +41,12 @@ def upgrade() -> None:
     op.create_index("approvals_by_time", "approvals", ["organization_id", "created_at"])
     for index, table, *columns in LISTS:
         op.create_index(index, table, ["organization_id", *columns])
+    for index, column in WATCHED:
+        op.create_index(index, "audit_records", ["organization_id", column, "sequence"])
+    op.create_index(
+        "inbox_unfinished", "inbox", ["organization_id", "status", "received_at"],
+        sqlite_where=UNFINISHED, postgresql_where=UNFINISHED,
+    )  # fmt: skip
     op.create_table(
         "passwords",
         sa.Column("organization_id", sa.Text(), primary_key=True),
@@ -78,6 +88,9 @@ def downgrade() -> None:
     op.drop_table("one_time_links")
     op.drop_table("passkeys")
     op.drop_table("passwords")
+    op.drop_index("inbox_unfinished", "inbox")
+    for index, _ in WATCHED:
+        op.drop_index(index, "audit_records")
     for index, table, *_ in LISTS:
         op.drop_index(index, table)
     op.drop_index("approvals_by_time", "approvals")
