@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -11,7 +12,11 @@ from roony.core.audit import AuditRecord, verify
 from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.settlement import Discrepancy
 from roony.store.inbox import new_event
+from roony.store.queries.history import audit_between, audit_page
+from roony.store.queries.organizations import find_organization
+from roony.store.queries.paging import Slice
 from roony.store.tables import InboxEvent
+from roony.store.writer import Writer
 from tests.support.serving import Caller, Company, ServedRoony
 from tests.web.conftest import MONTH
 
@@ -479,22 +484,23 @@ def test_audit_records_come_in_pages(company: Company) -> None:
 
 
 def test_audit_records_of_a_time(roony: ServedRoony, company: Company) -> None:
-    """From `since` on and before `until`, also between two records of one time."""
-    for place in range(4):
-        company.owner.send("POST", f"{ADMIN}/projects", {"name": f"Project {place}"}, 201)
-    times = [row["at"] for row in company.owner.get(f"{ADMIN}/audit")["data"]][::-1]
+    """From `since` on and before `until`, also where records have the same time."""
+    owner, database = company.owner, roony.context.database
+    times = (10, 20, 20, 30)
+    written = find_organization(database, company.id)._replace(id="org_of_times", audit_sequence=4)
+    for sequence, at in enumerate(times, 1):
+        roony.books.put(AuditRecord(written.id, sequence, f"aud_{sequence}", at, "a", "b", "c", "{}", "", ""))
 
-    def between(**when: str) -> list[str]:
-        return [row["at"] for row in company.owner.get(f"{ADMIN}/audit", params=when)["data"]][::-1]
+    def between(since: int | None, until: int | None) -> list[int]:
+        where = audit_between(database, written, since, until)
+        return [row.at for row in reversed(audit_page(database, written.id, Slice(), *where).rows)]
 
-    for place, at in enumerate(times[:-1]):
-        first = times.index(at)
-        assert between(since=at) == times[first:], place
-        assert between(until=at) == times[:first], place
-        assert between(since=times[1], until=at) == [time for time in times if times[1] <= time < at], place
-    assert between(since="1h") == times
-    assert between(until="1h") == []
-    assert company.owner.refused(422, "GET", f"{ADMIN}/audit?since=yesterday")["field"] == "since"
+    for since, until in itertools.product((None, 5, 10, 15, 20, 30, 31), repeat=2):
+        expected = [at for at in times if (since is None or at >= since) and (until is None or at < until)]
+        assert between(since, until) == expected, (since, until)
+    assert owner.get(f"{ADMIN}/audit?since=1h") == owner.get(f"{ADMIN}/audit")
+    assert owner.get(f"{ADMIN}/audit?until=1h")["data"] == []
+    assert owner.refused(422, "GET", f"{ADMIN}/audit?since=yesterday")["field"] == "since"
 
 
 def test_the_chain_is_verified_in_parts(roony: ServedRoony, company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -513,10 +519,12 @@ def test_the_chain_is_verified_in_parts(roony: ServedRoony, company: Company, mo
     assert [part["problem"] for part in parts] == [None] * 3
     assert parts[-1]["message"].startswith("The chain is whole: 5 records")
     assert parts[-1]["head"] == company.owner.get(f"{ADMIN}/organization")["audit_head"]
-    # The whole database is this file's; each chain of it gets this record changed.
-    roony.context.till.write_and_wait(
-        lambda writer: writer.run("UPDATE audit_records SET body = '{}' WHERE sequence = 4")
-    )
+    tampered = "UPDATE audit_records SET body = '{}' WHERE sequence = 4 AND organization_id = "
+
+    def tamper(writer: Writer) -> None:
+        writer.run(tampered + ("?" if writer.backend == "sqlite" else "%s"), (company.id,))
+
+    roony.context.till.write_and_wait(tamper)
     parts = verified()
     assert len(parts) == 2
     assert parts[-1]["message"].startswith("Record 4 is not true: was changed")

@@ -22,6 +22,7 @@ from roony.web.dashboard import (
     projects,
     purchases,
     rules,
+    settings,
     sign_in,
 )
 
@@ -41,6 +42,7 @@ PARTS = (
     alerts,
     events,
     audit,
+    settings,
 )
 
 

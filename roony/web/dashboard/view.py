@@ -79,6 +79,7 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
             MenuItem("/audit", "Audit log"),
         ),
     ),
+    ("Set up", (MenuItem("/settings", "Settings"),)),
 )
 
 
