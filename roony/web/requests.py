@@ -191,7 +191,7 @@ class KeyedRoute(APIRoute):
             request.scope[INSIDE] = True
             _check_length(request, self.longest)
             for id in request.path_params.values():
-                if not is_id(str(id)):
+                if not _ID.fullmatch(str(id)):
                     raise refuse(404, "There is nothing with this id.")
             if self.dependant.query_params:
                 _check_query(request)
@@ -203,11 +203,6 @@ class KeyedRoute(APIRoute):
             return await handle(request)
 
         return strict
-
-
-def is_id(text: str) -> bool:
-    """True for what an id could look like: nothing else is looked for."""
-    return _ID.fullmatch(text) is not None
 
 
 class AgentRoute(KeyedRoute):
