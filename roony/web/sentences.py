@@ -15,6 +15,8 @@ from roony.store.queries.limits import Standing
 
 # A list longer than this is cut in a sentence; the controls themselves have all of it.
 _SHOWN = 20
+# The largest first.
+_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
 def sentences(controls: Controls, currency: str) -> list[str]:
@@ -37,6 +39,11 @@ def budget_sentence(standing: Standing) -> str:
     return f"{limit} {period} for {level_name(budget.scope, budget.scope_id)}; {rest} of it is left."
 
 
+def exact_span(seconds: int) -> tuple[int, str]:
+    """Seconds in the largest unit of which they are a whole number: 86400 → 1, day; 5400 → 90, minute."""
+    return next((seconds // size, unit) for size, unit in _UNITS if seconds % size == 0)
+
+
 def level_name(scope: str, scope_id: str) -> str:
     """A level as an agent would say it."""
     if scope == "task":
@@ -57,6 +64,11 @@ def _categories(codes: Iterable[str]) -> str:
     return _names(sorted(category_name(code) or code for code in codes))
 
 
+def _span(seconds: int) -> str:
+    count, unit = exact_span(seconds)
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+
+
 def _hours(hours: ActiveHours) -> str:
     days = ", ".join(DAY_NAMES[day] for day in sorted(hours.days))
     return f"Purchases can be made {days} from {clock(hours.start)} to {clock(hours.end)}."
@@ -68,7 +80,7 @@ _SENTENCES: dict[str, Callable[[Any, str], str]] = {
     "second_approval_threshold": lambda value, currency: (
         f"Two different people decide over {format_amount(value, currency)}."
     ),
-    "approval_expiry_seconds": lambda value, _: f"A person has {value} seconds to decide; then the answer is no.",
+    "approval_expiry_seconds": lambda value, _: f"A person has {_span(value)} to decide; then the answer is no.",
     "approve_new_merchants": lambda value, _: (
         "A person decides about a merchant nothing was bought from before."
         if value
@@ -86,7 +98,7 @@ _SENTENCES: dict[str, Callable[[Any, str], str]] = {
     "velocity_count": lambda value, _: f"An agent asks for {value} purchases an hour at most.",
     "velocity_amount": lambda value, currency: f"An agent asks for {format_amount(value, currency)} an hour at most.",
     "active_hours": lambda value, _: _hours(value),
-    "card_ttl_seconds": lambda value, _: f"A card must be used within {value} seconds.",
+    "card_ttl_seconds": lambda value, _: f"A card must be used within {_span(value)}.",
     "tolerance_amount": lambda value, currency: (
         f"The merchant may charge up to {format_amount(value, currency)} more than was asked for."
     ),
@@ -103,6 +115,8 @@ _SENTENCES: dict[str, Callable[[Any, str], str]] = {
     ),
     "delivery": lambda value, _: f"Card details are delivered as {value}.",
     "duplicate_window_seconds": lambda value, _: (
-        f"The same wish again within {value} seconds is taken for a repetition."
+        f"The same wish again within {_span(value)} is taken for a repetition."
+        if value
+        else "The same wish again is never taken for a repetition."
     ),
 }

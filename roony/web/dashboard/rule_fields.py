@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from roony.core.control import DAY_NAMES, DELIVERIES, FOREIGN_CURRENCIES, MERCHANT_LOCKS
 from roony.core.money import decimal_text
+from roony.web.sentences import exact_span
 
 
 class Field(NamedTuple):
@@ -81,7 +82,6 @@ GROUPS: tuple[tuple[str, tuple[Field, ...]], ...] = (
         ),
     ),
 )  # fmt: skip
-_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 NO_HOURS: Mapping[str, Any] = {"days": list(DAY_NAMES), "from": "", "to": ""}
 
 
@@ -101,6 +101,6 @@ def written(field: Field, value: Any, currency: str) -> Any:
 
 
 def duration_text(seconds: int) -> str:
-    """Seconds in the largest unit that is exact: 86400 → 1d, 5400 → 90m."""
-    size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
-    return f"{seconds // size}{unit}" if seconds else "0"
+    """Seconds as the form takes them: 86400 → 1d, 5400 → 90m."""
+    count, unit = exact_span(seconds)
+    return f"{count}{unit[0]}" if seconds else "0"
