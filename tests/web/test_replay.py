@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from roony.core.agent import Organization
 from roony.flows import replay as flow
 from roony.web.admin_api import replay as door
+from roony.web.app import AppOptions, create_app
 from tests.support.serving import Caller, Company, ServedRoony
 from tests.web.conftest import MONTH
 from tests.web.test_walls import everything
@@ -110,3 +112,39 @@ def test_a_viewer_may_replay(roony: ServedRoony, company: Company) -> None:
     user = company.owner.send("POST", "/api/v1/admin/users", {"name": "V", "email": "v@x.org", "role": "viewer"}, 201)
     key = company.owner.send("POST", f"/api/v1/admin/users/{user['id']}/keys", {}, 201)["key"]
     assert roony.caller(key).send("POST", PATH, {"since": "1h", "rules": {}})["decisions"] == 0
+
+
+@pytest.mark.parametrize("lines_read", [0, 1])
+def test_who_goes_away_leaves_the_place_to_others(roony: ServedRoony, company: Company, lines_read: int) -> None:
+    """A caller who gives up while the document is read asks for no line of the answer; another one reads a line."""
+    app = create_app(roony.context, AppOptions(("whsec_test",)))
+    body = json.dumps({"since": "1h", "rules": {}}).encode()
+    headers = {"authorization": f"Bearer {company.owner.key}", "content-type": "application/json", "accept": door.LINES}
+    scope = {
+        "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "method": "POST",
+        "scheme": "http", "path": PATH, "raw_path": PATH.encode(), "root_path": "", "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
+    }  # fmt: skip
+    asked = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def replay() -> None:
+        enough, told = asyncio.Event(), []
+
+        async def receive() -> dict[str, Any]:
+            request = next(asked, None)
+            if request is None and lines_read:
+                await enough.wait()
+            return request or {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            told.append(message.get("body"))
+            if len(told) > lines_read:
+                enough.set()
+                # Whoever is gone takes nothing more.
+                await asyncio.sleep(0)
+
+        await app(scope, receive, send)
+
+    asyncio.run(replay())
+    assert company.owner.send("POST", PATH, {"since": "1h", "rules": {}})["decisions"] == 0

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from roony.core.decision import Reason
 from roony.core.reconciliation import parse_since
@@ -56,12 +57,25 @@ async def replay_rules(body: RulesReplayBody, request: Request, caller: CallerOf
         raise refuse(429, "Another replay is running here. Try again when it is done.", "replay_running")
     lines = _lines(replay, request_id_of(request))
     if LINES in request.headers.get("accept", ""):
-        return StreamingResponse(lines, media_type=LINES, headers={"x-accel-buffering": "no"})
-    return await run_in_threadpool(_last, lines)
+        return _LineByLine(lines, media_type=LINES, headers={"x-accel-buffering": "no"})
+    try:
+        return await run_in_threadpool(_last, lines)
+    finally:
+        _ONE.release()
+
+
+class _LineByLine(StreamingResponse):
+    """Gives the place of the one replay back however it ends, also for a caller who is gone before the first line."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            _ONE.release()
 
 
 def _lines(replay: Replay, request_id: str) -> Iterator[str]:
-    """A line for each page, then the answer; gives the place of the one replay back however it ends."""
+    """A line for each page, then the answer, or the error of a replay that took too long."""
     report = Report()
     try:
         for read in run_replay(replay, report):
@@ -69,8 +83,6 @@ def _lines(replay: Replay, request_id: str) -> Iterator[str]:
         yield _line(_answer(replay, report))
     except TooLong:
         yield bytes(error_answer(too_long(), request_id).body).decode() + "\n"
-    finally:
-        _ONE.release()
 
 
 def _last(lines: Iterator[str]) -> Response:
