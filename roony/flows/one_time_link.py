@@ -24,6 +24,7 @@ from roony.flows.context import FlowContext
 from roony.flows.organization import NewOrganization, create_organization
 from roony.flows.sign_in import begin_session, needs_of_sessions
 from roony.store import tables
+from roony.store.authority import is_long_over
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -197,7 +198,7 @@ def set_password(book: Book, user: User, hashed: str, now: int) -> None:
     """A user's password, new or in place of another, and the end of all sessions there are."""
     org = user.organization_id
     for row in book.group(AccessKey, org, user.id):
-        if row.kind == "session":
+        if row.kind == "session" and not is_long_over(row, now):
             revoke(book, row, user.id, now)
     book.put(Password(org, user.id, user.email.lower(), hashed, 0, 0, now))
     book.record(org, user.id, "user.password_set", user.id, {}, now)

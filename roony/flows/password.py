@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 # OWASP's figures for argon2id: 19 MiB and two passes. Each comparison takes this memory while it lasts.
 MEMORY_KIB, PASSES, LANES = 19_456, 2, 1
-# Compared at the same time; more wait, so that wrong sign-ins take neither all memory nor all cores.
+# Compared at the same time; more wait, so that wrong sign-ins take neither all memory nor all cores. In threads of
+# their own: what waits there keeps no read of the books waiting.
 AT_ONCE = 2
 
-_turns = threading.BoundedSemaphore(AT_ONCE)
+_threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passwords")
 
 
 @cache
@@ -33,25 +34,23 @@ def _of_nobody() -> str:
 
 async def hash_password(text: str) -> str:
     """The hash that is kept of a password."""
-    return await asyncio.to_thread(_hash, text)
+    return await asyncio.get_running_loop().run_in_executor(_threads, _hash, text)
 
 
 async def is_password(hashed: str | None, text: str) -> bool:
     """True if this is the password of the hash; without one it is false, after the same time."""
-    return await asyncio.to_thread(_compare, hashed, text)
+    return await asyncio.get_running_loop().run_in_executor(_threads, _compare, hashed, text)
 
 
 def _hash(text: str) -> str:
-    with _turns:
-        return _hasher().hash(text)
+    return _hasher().hash(text)
 
 
 def _compare(hashed: str | None, text: str) -> bool:
     from argon2.exceptions import Argon2Error, InvalidHashError  # noqa: PLC0415
 
-    with _turns:
-        try:
-            _hasher().verify(hashed or _of_nobody(), text)
-        except (Argon2Error, InvalidHashError):
-            return False
+    try:
+        _hasher().verify(hashed or _of_nobody(), text)
+    except (Argon2Error, InvalidHashError):
+        return False
     return hashed is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from roony.core.errors import Refusal
@@ -81,12 +81,19 @@ async def sign_in(context: FlowContext, attempt: Attempt) -> SignedIn | SeveralO
         return WRONG
     good = [one for one in free if await is_password(one.password.hash, attempt.password)]
     if not good:
-        for one in free:
-            await context.till.submit(CountWrongPassword(one.password.organization_id, one.password.user_id))
-        return WRONG
+        return await _count_wrong(context, free)
     if len(good) > 1:
         return SeveralOrganizations(tuple((one.password.organization_id, one.organization) for one in good))
     return await _begin(context, good[0], attempt.browser)
+
+
+async def _count_wrong(context: FlowContext, tried: list[Candidate]) -> Refusal:
+    """Whoever tries many at once learns no more than one after the other: past the free ones each is told the same."""
+    locked = True
+    for one in tried:
+        counted = await context.till.submit(CountWrongPassword(one.password.organization_id, one.password.user_id))
+        locked = locked and isinstance(counted, Password) and counted.locked_until > context.clock()
+    return LOCKED if locked else WRONG
 
 
 async def _begin(context: FlowContext, one: Candidate, browser: str) -> SignedIn | Refusal:
@@ -126,7 +133,7 @@ class SignIn(Command[AccessKey | Refusal]):
     user_id: str
     key: NewKey
     method: str
-    hash: str | None
+    hash: str | None = field(repr=False)
 
     def needs(self, now: int) -> Needs:
         """The user with password and keys."""

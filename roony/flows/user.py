@@ -8,6 +8,7 @@ from roony.core.errors import Refusal, not_found
 from roony.core.sign_in import Password
 from roony.core.user import User, begins_anew, described_user, is_last_owner, may_approve, wrong_user
 from roony.flows.access_key import revoke
+from roony.store.authority import is_long_over
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -89,7 +90,8 @@ class UpdateUser(Command[User | Refusal]):
         book.record(org, self.actor, "user.updated", after.id, body, now)
         if after.disabled_at is not None:
             for key in book.group(AccessKey, org, self.user_id):
-                revoke(book, key, self.actor, now)
+                if not is_long_over(key, now):
+                    revoke(book, key, self.actor, now)
         return after
 
     def _changed(self, before: User, now: int) -> User:

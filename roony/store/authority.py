@@ -15,6 +15,9 @@ from roony.store.book import Book
 from roony.store.facts import Needs
 from roony.store.tables import AccessKey
 
+# A use that was let in is noted a little later, and keeps a session open; after this long, in microseconds, it is not.
+NOTED_BY = 3600 * SECOND
+
 
 class Authority(NamedTuple):
     """The key a person's command came with, and the permission it needs, one of `core.role.NEEDED`.
@@ -46,6 +49,11 @@ def is_over(key: AccessKey, now: int) -> bool:
     if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
         return True
     return key.kind == "session" and (key.last_used_at or key.created_at) + IDLE_SECONDS * SECOND <= now
+
+
+def is_long_over(key: AccessKey, now: int) -> bool:
+    """True for a key that is over for good: a use of it just before its end would have been noted by now."""
+    return is_over(key, now - NOTED_BY)
 
 
 def over(key: AccessKey, now: int) -> Refusal | None:

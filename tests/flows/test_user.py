@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from roony.core.audit import AuditRecord
+from roony.core.sign_in import IDLE_SECONDS
 from roony.core.user import MAX_USERS, MAX_USERS_EVER, User
 from roony.flows.access_key import (
     MAX_KEYS_OF_AGENT,
@@ -19,6 +20,7 @@ from roony.flows.access_key import (
     RotateAccessKey,
     new_key,
 )
+from roony.flows.sign_in import SignIn, new_session
 from roony.flows.user import CreateUser, UpdateUser
 from roony.store.tables import AccessKey
 from tests.support.books import AGENT, NOW, ORG, Books, open_books
@@ -169,3 +171,13 @@ def test_keys_of_an_agent_are_limited(books: Books) -> None:
     assert make("key_more").code == "too_many_keys"
     books.clock.advance(60)
     assert make("key_more").id == "key_more"
+
+
+def test_sessions_that_are_over_for_long_are_left_alone(books: Books) -> None:
+    """However often somebody signed in, to shut them out is as much work as they have sessions open."""
+    add(books, "ann")
+    for id in ("old", "young"):
+        books.clock.now += (IDLE_SECONDS + 2 * 3600) * 1_000_000
+        books.run(SignIn(ORG, "usr_ann", new_session(f"key_{id}", "Firefox"), "passkey", None))
+    change(books, "ann", disabled=True)
+    assert [subject for action, subject, _ in told(books) if action == "access_key.revoked"] == ["key_young"]

@@ -12,6 +12,7 @@ from roony.web import admin_shapes, answers
 from roony.web.admin_api.access_keys import key_of, revoke_key
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
+from roony.web.errors import refuse
 from roony.web.shape import gives
 from roony.web.sign_in_shapes import MeAnswer
 
@@ -36,4 +37,6 @@ async def list_sessions(caller: CallerOf, context: ContextOf) -> dict[str, Any]:
 async def end_session(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Sign out of another browser, at once. For the one that calls there is the page's own way out."""
     row = await key_of(context, caller, id, user_id=caller.user_id or "")
+    if row.kind != "session":
+        raise refuse(404, f"No session with the id {id}.")
     return await revoke_key(context, caller, row)

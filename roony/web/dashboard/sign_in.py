@@ -176,7 +176,7 @@ async def _use(request: Request) -> Response:
             return await _welcome(request, link, "", link.status, None)
         hashed = None
         if link.kind == "invitation":
-            user = find_user(context.database, link.organization_id, link.user_id)
+            user = await run_in_threadpool(find_user, context.database, link.organization_id, link.user_id)
             weak = wrong_password(form.get("password", ""), user.email if user is not None else "")
             if weak is not None:
                 return await _welcome(request, link, form["ticket"], 422, weak.message)
@@ -198,13 +198,15 @@ async def _welcome(
     request: Request, link: OneTimeLink | Refusal, ticket: str, status: int, wrong: str | None
 ) -> Response:
     context: FlowContext = request.app.state.context
-    user = None if isinstance(link, Refusal) else find_user(context.database, link.organization_id, link.user_id)
+    user = None
+    if isinstance(link, OneTimeLink):
+        user = await run_in_threadpool(find_user, context.database, link.organization_id, link.user_id)
     if isinstance(link, Refusal) or user is None:
         refusal = link if isinstance(link, Refusal) else LINK_OVER
         return render_page(
             "dashboard/outside_problem.html", refusal.status, title="This link does not work", wrong=refusal.message
         )
-    organization = find_organization(context.database, link.organization_id).name
+    organization = (await run_in_threadpool(find_organization, context.database, link.organization_id)).name
     return render_page(
         "dashboard/welcome.html", status, title=f"Welcome, {user.name}", wrong=wrong, ticket=ticket,
         organization=organization, email=user.email, choose=link.kind == "invitation",

@@ -1,0 +1,74 @@
+"""Passwords under attack: many wrong ones at once, and what their waiting costs others; which sessions are ended."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from roony.core.errors import Refusal
+from roony.core.sign_in import FREE_FAILURES
+from roony.flows.context import FlowContext
+from roony.flows.password import is_password
+from roony.flows.sign_in import Attempt, sign_in
+from tests.support.serving import Company, ServedRoony
+
+ADMIN = "/api/v1/admin"
+WORDS = "correct horse battery staple"
+
+
+def person(roony: ServedRoony, company: Company, email: str) -> dict[str, Any]:
+    """A new user with a password."""
+    user: dict[str, Any] = company.owner.send(
+        "POST", f"{ADMIN}/users", {"name": "Ann", "email": email, "role": "viewer"}, 201
+    )
+    link = company.owner.send("POST", f"{ADMIN}/users/{user['id']}/invitation", {}, 201)["url"]
+    ticket = parse_qs(urlsplit(link).query)["ticket"][0]
+    done = roony.caller().call("POST", "/welcome", data={"ticket": ticket, "password": WORDS})
+    assert done.status_code == 303, done.text
+    return user
+
+
+def test_wrong_passwords_at_once_are_worth_no_more_than_one_by_one(roony: ServedRoony, company: Company) -> None:
+    """All are compared before the first is counted; those above what is free say no more than that it is locked."""
+    person(roony, company, "ann@at-once.example")
+
+    async def many(context: FlowContext) -> list[Any]:
+        tries = (sign_in(context, Attempt("ann@at-once.example", f"wrong words {n}")) for n in range(FREE_FAILURES + 4))
+        return await asyncio.gather(*tries)
+
+    answers = roony.run(many)
+    assert all(isinstance(answer, Refusal) for answer in answers)
+    assert Counter(answer.code for answer in answers) == {"wrong_password": FREE_FAILURES, "locked": 4}
+
+
+def test_passwords_that_wait_keep_nothing_else_waiting(roony: ServedRoony) -> None:
+    """They have threads of their own: one is compared while the threads of everything else are all taken."""
+    taken = threading.Event()
+
+    async def compare(_context: FlowContext) -> bool:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        busy = loop.run_in_executor(None, taken.wait)
+        try:
+            async with asyncio.timeout(20):
+                return await is_password(None, WORDS)
+        finally:
+            taken.set()
+            await busy
+
+    assert roony.run(compare) is False
+
+
+def test_a_key_is_no_session_to_end(roony: ServedRoony, company: Company) -> None:
+    user = person(roony, company, "ann@sessions.example")
+    first, second = (company.owner.send("POST", f"{ADMIN}/users/{user['id']}/keys", {}, 201) for _ in range(2))
+    caller = roony.caller(first["key"])
+    [session] = caller.get(f"{ADMIN}/me/sessions")["data"]
+    caller.refused(404, "DELETE", f"{ADMIN}/me/sessions/{second['id']}")
+    roony.caller(second["key"]).get(f"{ADMIN}/me")
+    caller.send("DELETE", f"{ADMIN}/me/sessions/{session['id']}")
+    assert caller.get(f"{ADMIN}/me/sessions")["data"] == []
