@@ -288,6 +288,17 @@ def reverse_test_authorization(
     return gateway.perform(lambda: helper.reverse(authorization_id, {}, options))
 
 
+def capture_test_authorization(
+    gateway: StripeGateway, access: ConnectionAccess, authorization_id: str, key: str
+) -> PlainObject:
+    """Lets the merchant of a test authorization take all of it. Test mode only."""
+    _refuse_live(access)
+    require_id("authorization_id", authorization_id)
+    options = gateway.options(access, key)
+    helper = gateway.sdk.v1.test_helpers.issuing.authorizations
+    return gateway.perform(lambda: helper.capture(authorization_id, {}, options))
+
+
 def _refuse_live(access: ConnectionAccess) -> None:
     if access.livemode:
         raise ValueError("test helpers are for test mode only")

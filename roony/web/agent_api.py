@@ -95,7 +95,7 @@ async def ask_for_purchase(
     1 what only this door can check · 2 decide and hold · 3 where a card was promised, wait for it up to 10 s. Its
     numbers are for a key that may have them.
     """
-    command = _command(context, agent, body, key)
+    command = command_of(context, agent, body, key)
     asked = accepted(await context.till.submit(command, time.monotonic() + ASK_SECONDS))
     numbers = None
     if asked.promise is not None and caller.has("card"):
@@ -111,7 +111,7 @@ async def ask_for_purchase(
 @router.post("/purchase_intents/preview", **gives(shapes.PreviewAnswer, 404))
 async def preview_purchase(body: AskBody, agent: AgentOf, context: ContextOf) -> dict[str, Any]:
     """What would be decided now; nothing is held, counted or written."""
-    command = _command(context, agent, body, None)
+    command = command_of(context, agent, body, None)
     preview = PreviewPurchase(agent.organization_id, command)
     decided = await context.till.submit(preview, time.monotonic() + ASK_SECONDS)
     decision = accepted(decided)
@@ -241,8 +241,8 @@ async def _own(context: FlowContext, agent: Agent, id: str) -> PurchaseView:
     return found(view, "purchase", id)
 
 
-def _command(context: FlowContext, agent: Agent, body: AskBody, key: str | None) -> AskPurchase:
-    """The ask as a command."""
+def command_of(context: FlowContext, agent: Agent, body: AskBody, key: str | None) -> AskPurchase:
+    """An agent's ask as a command."""
     project_id = body.project_id or agent.project_id
     merchant = Merchant(
         name=body.merchant.name, url=body.merchant.url, country=body.merchant.country,

@@ -23,9 +23,12 @@ from roony.store.command import TillClosed
 from roony.store.writer import ConnectionLost
 from roony.web.pages import HEADERS, render, style_sheet
 from roony.web.requests import fields_of
+from roony.web.session import page_url
 
 log = structlog.get_logger("roony.oauth")
 
+# Where whoever is signed in goes on afterwards.
+GO_ON = "/start"
 COOKIE = "roony_connect"
 COOKIE_PATH = "/connect/stripe"
 # As long as the state it belongs to, in seconds.
@@ -83,15 +86,16 @@ def routes(context: FlowContext) -> list[Route]:
     """The routes to mount. Only GET: a HEAD, as link previews send it, must not use a start link up."""
 
     async def begin(request: Request) -> Response:
+        back = page_url(context, GO_ON)
         query = _query(request, ("ticket",))
         if query is None or "ticket" not in query:
-            return _failed(MALFORMED)
+            return _failed(MALFORMED, back)
         try:
             opened = await open_ticket(context, query["ticket"])
         except (TillClosed, ConnectionLost):
-            return _failed(STOPPING)
+            return _failed(STOPPING, back)
         if isinstance(opened, Refusal):
-            return _failed(opened)
+            return _failed(opened, back)
         response = RedirectResponse(opened.authorize_url, 303, HEADERS)
         response.set_cookie(
             COOKIE,
@@ -105,20 +109,21 @@ def routes(context: FlowContext) -> list[Route]:
         return response
 
     async def callback(request: Request) -> Response:
+        back = page_url(context, GO_ON)
         query = _query(request, ("state", "code", "error"))
         cookie = request.cookies.get(COOKIE)
         if query is None or "state" not in query or ("code" in query) == ("error" in query):
-            return _failed(MALFORMED)
+            return _failed(MALFORMED, back)
         if cookie is not None and len(cookie) > LONGEST_COOKIE:
             cookie = None
         try:
             ended = await finish(context, Callback(query["state"], cookie, query.get("code"), query.get("error")))
         except (TillClosed, ConnectionLost):
-            return _failed(STOPPING)
+            return _failed(STOPPING, back)
         if isinstance(ended, Refusal):
-            response = _failed(ended)
+            response = _failed(ended, back)
         else:
-            response = _connected(ended, await first_preflight(context, ended, PREFLIGHT_SECONDS))
+            response = _connected(ended, await first_preflight(context, ended, PREFLIGHT_SECONDS), back)
         if not (isinstance(ended, Refusal) and ended.code == "state_invalid"):
             response.delete_cookie(COOKIE, path=COOKIE_PATH, secure=_is_https(context), httponly=True, samesite="lax")
         return response
@@ -150,7 +155,7 @@ def _is_https(context: FlowContext) -> bool:
     return context.public_url().startswith("https://")
 
 
-def _connected(connection: Connection, looked: Preflight | None) -> Response:
+def _connected(connection: Connection, looked: Preflight | None, back: str) -> Response:
     mode = "live" if connection.livemode else "test"
     text = "Roony may now make cards on this account, within the budgets and controls you set."
     if connection.status != "active":
@@ -165,14 +170,22 @@ def _connected(connection: Connection, looked: Preflight | None) -> Response:
         text=text,
         facts=[("Stripe account", connection.stripe_account), ("Mode", mode), ("Connection", connection.id)],
         next=f"{found} You can close this window; see more with: roony connection preflight {connection.id}",
+        back=back,
     )
 
 
-def _failed(refusal: Refusal) -> Response:
+def _failed(refusal: Refusal, back: str) -> Response:
     page = _PAGES.get(refusal.code, _OTHER)
     log.info("connect.page", code=refusal.code, status=refusal.status)
     # What a flow refuses as 422 or 404 is, for the person in front of the browser, a link that did not work out.
     status = refusal.status if refusal.status in (400, 409, 502, 503) else 400
     return render(
-        "connect/result.html", status, done=False, title=page.title, text=refusal.message, facts=[], next=page.next
+        "connect/result.html",
+        status,
+        done=False,
+        title=page.title,
+        text=refusal.message,
+        facts=[],
+        next=page.next,
+        back=back,
     )

@@ -38,6 +38,7 @@ change  POST   /agents/{id}/keys/{key_id}/rotate
 read    GET    /agents/{id}/public_key
 change  PUT    /agents/{id}/public_key
 change  DELETE /agents/{id}/public_key
+change  POST   /agents/{id}/test_purchase
 read    GET    /alerts
 read    GET    /alerts/{id}
 change  POST   /alerts/{id}/close
@@ -105,6 +106,7 @@ change  PATCH  /projects/{id}
 read    GET    /purchases
 read    GET    /purchases/{id}
 change  POST   /purchases/{id}/cancel
+change  POST   /purchases/{id}/test_payment
 read    GET    /receipts
 read    GET    /receipts/missing
 read    GET    /receipts/{id}

@@ -28,6 +28,7 @@ from roony.web.admin_api import (
     replay,
     rules,
     stream,
+    trials,
     users,
     webhook_endpoints,
 )
@@ -35,6 +36,6 @@ from roony.web.admin_api import (
 PARTS = (
     organization, agents, limits, rules, approvals, connections, cardholders, purchases, merchants, discrepancies,
     disputes, events, reconciliations, audit, alerts, doctor, freezes, keys, access_keys, stream, users,
-    links, me, webhook_endpoints, message_recipients, receipts, replay,
+    links, me, webhook_endpoints, message_recipients, receipts, replay, trials,
 )  # fmt: skip
 routes = [route for part in PARTS for route in part.router.routes]

@@ -15,6 +15,7 @@ from roony.web.dashboard import (
     approvals,
     assets,
     audit,
+    connections,
     discrepancies,
     events,
     first_run,
@@ -24,6 +25,8 @@ from roony.web.dashboard import (
     rules,
     settings,
     sign_in,
+    start,
+    users,
 )
 
 # Modules with `routes()`, in the order of the menu.
@@ -31,6 +34,7 @@ PARTS = (
     assets,
     sign_in,
     first_run,
+    start,
     account,
     overview,
     approvals,
@@ -42,6 +46,8 @@ PARTS = (
     alerts,
     events,
     audit,
+    connections,
+    users,
     settings,
 )
 

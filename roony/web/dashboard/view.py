@@ -80,7 +80,14 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
             MenuItem("/audit", "Audit log"),
         ),
     ),
-    ("Set up", (MenuItem("/settings", "Settings"),)),
+    (
+        "Set up",
+        (
+            MenuItem("/connections", "Connections"),
+            MenuItem("/users", "Users"),
+            MenuItem("/settings", "Settings"),
+        ),
+    ),
 )
 
 

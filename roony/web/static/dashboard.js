@@ -165,6 +165,8 @@ function follow(form, answer) {
   if (then === "result") return showResult(form, answer);
   if (then === "stay") return tell(form.dataset.done ?? "Saved.");
   if (then === "reload") return location.reload();
+  // An address that the API made, such as the start link of a connection; without one there is nothing to open.
+  if (then === "open") return answer.url ? location.assign(answer.url) : location.reload();
   return location.assign(filled(then, answer));
 }
 
@@ -240,5 +242,7 @@ if (live) {
     waiting ??= setTimeout(() => { waiting = null; drawAgain(live).catch(() => {}); }, LONGEST_WAIT / 8);
   };
   for (const type of live.dataset.live.split(" ")) stream.addEventListener(type, changed);
+  // What happened between drawing the page and this moment was told to nobody here.
+  stream.addEventListener("open", changed);
   addEventListener("pagehide", () => stream.close());
 }

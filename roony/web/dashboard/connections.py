@@ -1,0 +1,98 @@
+"""Connected Stripe accounts: what each lacks and what to do, what its owner confirms, its webhooks, and its end."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from roony.core.connection import NEXT, STANDING, Connection, Restriction, restrictions_of
+from roony.core.preflight import OK, Check, checks_of
+from roony.store.database import Database
+from roony.store.queries.connections import About, about_connections
+from roony.store.queries.paging import Slice, newest_first
+from roony.web.connection_answers import NAMES
+from roony.web.dashboard.view import View, page
+
+# Where on the page the owner does what a check asks for; the others are mended at Stripe, or by who runs Roony.
+_HERE = {
+    **dict.fromkeys(
+        ("webhook_endpoint", "webhook_events", "realtime_event", "webhook_version", "webhook_secret"),
+        "Press “Set up webhooks”.",
+    ),
+    "realtime_url": "See it in the account's Issuing settings in the Stripe Dashboard, then confirm it here.",
+    "timeout_declines": "See it in the account's Issuing settings in the Stripe Dashboard, then confirm it here.",
+    "other_cards": "Choose here what becomes of payments with cards Roony did not make.",
+    "other_cards_undecided": "Choose here what becomes of payments with cards Roony did not make.",
+    "stripe_access": "Press “Look again” in a moment.",
+    "reconnect_needed": "Connect the account again.",
+    "probe": "Press “Look again”, and mend what it finds.",
+}
+
+
+class Shown(NamedTuple):
+    """A connection as the page shows it. `checks` are those that are not well, with what to do; None: not looked yet.
+
+    `confirmed` are the names of what its owner confirmed and nothing contradicted, or chose.
+    """
+
+    row: Connection
+    restrictions: list[tuple[Restriction, str | None]]
+    checks: list[tuple[Check, str | None]] | None
+    checked_at: int | None
+    confirmed: dict[str, str]
+    probe: list[tuple[Check, str | None]]
+    standing: bool
+
+
+def routes() -> list[Route]:
+    """The page."""
+    return [page("/connections", _connections)]
+
+
+async def _connections(view: View) -> Response:
+    rows, cursor = await view.read(connections_page, view.slice())
+    return view.page(
+        "connections.html", "Connections", live=("connection",), connections=rows, next=view.next_page(cursor),
+        ways=ways(view),
+    )  # fmt: skip
+
+
+def connections_page(database: Database, organization_id: str, wanted: Slice) -> tuple[list[Shown], str | None]:
+    """Connections, newest first, and where the next page begins."""
+    rows, cursor = newest_first(database, Connection, organization_id, wanted)
+    about = about_connections(database, organization_id, [row.id for row in rows])
+    return [_shown(row, about[row.id]) for row in rows], cursor
+
+
+def _shown(row: Connection, about: About) -> Shown:
+    looked, probed = about.checks.get("preflight"), about.checks.get("probe")
+    confirmed = {
+        name: one.value or ""
+        for name, one in about.confirmations.items()
+        if name in NAMES and one.confirmed_at is not None and one.contradicted_at is None
+    }
+    return Shown(
+        row,
+        [(one, _HERE.get(one.code, NEXT.get(one.code))) for one in restrictions_of(row)],
+        None if looked is None else [_with_next(check) for check in checks_of(looked) if check.status != OK],
+        None if looked is None else looked.checked_at,
+        confirmed,
+        [_with_next(check) for check in checks_of(probed)] if probed is not None else [],
+        row.status in STANDING,
+    )
+
+
+def _with_next(check: Check) -> tuple[Check, str | None]:
+    return check, _HERE.get(check.id, check.next)
+
+
+def ways(view: View) -> list[tuple[str, str, str]]:
+    """How an account can be connected: kind, name and what it is for."""
+    whose = "the simulated" if view.request.app.state.options.simulate else "your"
+    return [
+        ("connect", "Connect with Stripe", f"Opens {whose} Stripe, where you choose the account and agree."),
+        ("stripe_app", "Install the Stripe App", "For accounts that should grant single permissions only."),
+        ("direct", "Use the key's own account", "The account that STRIPE_SECRET_KEY belongs to. Nothing opens."),
+    ]
