@@ -114,3 +114,17 @@ def one_test_authorization_is_made_to_look(company: Crashable, arm: Arm) -> None
     company.settle()
     company.send(company.owner, "PATCH", f"{ADMIN}/organization", {"unknown_cards": "decline"})
     assert len(company.get("discrepancies", limit=100)["data"]) == findings
+
+
+@scene("direct", "capture_test_authorization")
+def a_test_purchase_is_charged_once(company: Crashable, arm: Arm) -> None:
+    """Asked for again after each death, the merchant takes the money once."""
+    agent = company.agent()
+    asked = company.send(company.owner, "POST", f"{ADMIN}/agents/{agent.agent_id}/test_purchase", {})  # type: ignore[attr-defined]
+    purchase = company.until_status(asked["id"], "ready")
+    arm()
+    company.send(company.owner, "POST", f"{ADMIN}/purchases/{purchase['id']}/test_payment", {})
+    assert company.until_status(purchase["id"], "settled")["captured_amount"] == purchase["amount"]
+    company.settle()
+    booked = company.get("stripe_transactions", purchase_id=purchase["id"])["data"]
+    assert [row["amount"] for row in booked] == [purchase["amount"]]

@@ -60,7 +60,15 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/admin/webhook_endpoints/{id}/replay": {"since": "1h"},
 }
 # These ask Stripe, which is not there: their own ids are tried nowhere here.
-AT_STRIPE = ("/preflight", "/probe", "/setup_webhooks", "/disconnect", "/approve", "/purchase_intents/{id}/card")
+AT_STRIPE = (
+    "/test_purchase",
+    "/preflight",
+    "/probe",
+    "/setup_webhooks",
+    "/disconnect",
+    "/approve",
+    "/purchase_intents/{id}/card",
+)
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 

@@ -211,7 +211,7 @@ const isTouched = (field) => field.checked !== field.defaultChecked || (field.ty
 // Draws the page again when something on it changed, unless somebody is typing in it or reads an answer shown once. What
 // was typed and chosen before stays, and so does what is marked as kept.
 async function drawAgain(main) {
-  const busy = main.querySelector("[data-result]:not([hidden])") || document.querySelector("dialog[open]");
+  const busy = main.querySelector("[data-result]:not([hidden], form)") || document.querySelector("dialog[open]");
   if (busy || (main.contains(document.activeElement) && /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName))) return;
   const answer = await fetch(location.href, { credentials: "same-origin" });
   if (!answer.ok || answer.redirected) return;
