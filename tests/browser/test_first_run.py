@@ -57,10 +57,10 @@ def test_first_run_to_the_first_settled_purchase(page: Page, desk: Desk) -> None
     page.get_by_label("Most for one purchase").fill("80")
     page.get_by_role("button", name="Make the agent").click()
     expect(page.locator("#made")).to_be_visible()
-    key = page.locator("#agent-key").inner_text()
-    server = json.loads(page.locator("#mcp").inner_text())["mcpServers"]["roony"]
+    key = page.locator("#made-key").inner_text()
+    server = json.loads(page.locator("#made-mcp").inner_text())["mcpServers"]["roony"]
     assert server["headers"]["Authorization"] == f"Bearer {key}"
-    assert f"Bearer {key}" in page.locator("#rest").inner_text()
+    assert f"Bearer {key}" in page.locator("#made-rest").inner_text()
     rules = httpx2.get(
         f"{desk.roony.url}/api/v1/controls", headers={"Authorization": f"Bearer {key}"}, trust_env=False
     ).json()
@@ -68,7 +68,7 @@ def test_first_run_to_the_first_settled_purchase(page: Page, desk: Desk) -> None
     assert (controls["purchase_limit"], controls["allowed_categories"]) == (8_000, ["software"])
 
     page.get_by_role("link", name="I have copied it").click()
-    expect(page.locator("#agent-key")).not_to_be_visible()
+    expect(page.locator("#made-key")).not_to_be_visible()
     page.get_by_role("button", name="Let it ask").click()
     page.get_by_role("button", name="Charge the card").click()
     expect(page.get_by_text("Asked, approved, paid and booked.")).to_be_visible()

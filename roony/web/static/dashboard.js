@@ -218,7 +218,7 @@ async function drawAgain(main) {
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const opened = [...main.querySelectorAll("details[open][id]")].map((one) => one.id);
   const kept = [...main.querySelectorAll("[data-kept][id]")];
-  const touched = [...main.querySelectorAll("input[id]")].filter(isTouched);
+  const touched = [...main.querySelectorAll("input[id], textarea[id]")].filter(isTouched);
   const focused = document.activeElement?.id;
   for (const id of ["content", "menu"]) {
     const fresh = page.getElementById(id);
