@@ -237,6 +237,7 @@ approvals = _table(
     _some("approvals_pending", "status = 'pending'", "expires_at"),
     Index("approvals_by_purchase", "organization_id", "purchase_id"),
     Index("approvals_by_time", "organization_id", "created_at"),
+    Index("approvals_by_status", "organization_id", "status", "created_at"),
     _some("approvals_waiting", "status = 'pending'", "organization_id"),
 )
 cards = _table(

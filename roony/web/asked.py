@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from markupsafe import Markup
+
 from roony.core.approval import Approval, what_was_shown
 from roony.core.merchant import category_name
 from roony.core.money import decimal_text, format_amount
@@ -84,7 +86,8 @@ def _history(history: dict[str, Any] | None, when: Callable[[int], str]) -> str:
     if history["last_at"] is None:
         return f"bought there {times}"
     last = format_amount(history["last_amount"], history["last_currency"])
-    return f"bought there {times}, last for {last} on {when(history['last_at'])}"
+    # A time may be written as HTML, and stays it.
+    return Markup("bought there {}, last for {} on {}").format(times, last, when(history["last_at"]))
 
 
 def _left(budget: dict[str, Any], seen: dict[str, Any]) -> Left:

@@ -22,6 +22,7 @@ LISTS = (
     ("purchases_by_project", "purchases", "project_id", "created_at"),
     ("purchases_by_status", "purchases", "status", "created_at"),
     ("purchases_by_merchant", "purchases", "merchant_key", "created_at"),
+    ("approvals_by_status", "approvals", "status", "created_at"),
     ("cards_by_time", "cards", "created_at"),
     ("cards_by_status", "cards", "status", "created_at"),
     ("discrepancies_by_purchase", "discrepancies", "purchase_id"),
