@@ -81,14 +81,19 @@ def shop(connected: ServedRoony) -> Company:
     return made
 
 
+def session_of(roony: ServedRoony, company: Company, user_id: str) -> str:
+    """A new session of this user, as their browser keeps it."""
+    session = new_session(roony.context.new_id("key"), "a test")
+    roony.books.put(key_row(session, company.id, None, roony.context.clock(), user_id))
+    return session.text
+
+
 @pytest.fixture
 def look(roony: ServedRoony, company: Company) -> Iterator[Callable[[str], httpx2.Response]]:
     """Opens pages of the dashboard as the company's owner, signed in."""
     person = {"name": "Ann Owner", "email": "ann@example.com", "role": "owner"}
     user = company.owner.send("POST", "/api/v1/admin/users", person, 201)
-    session = new_session(roony.context.new_id("key"), "a test")
-    roony.books.put(key_row(session, company.id, None, roony.context.clock(), user["id"]))
-    cookies = {"Cookie": f"{COOKIE}={session.text}"}
+    cookies = {"Cookie": f"{COOKIE}={session_of(roony, company, user['id'])}"}
     with httpx2.Client(base_url=roony.url, timeout=30, trust_env=False, verify=False, headers=cookies) as browser:
         yield browser.get
 

@@ -10,12 +10,15 @@ from typing import Any
 import httpx2
 import pytest
 
+from roony.core.approval import Approval
 from roony.core.audit import AuditRecord
+from roony.web.dashboard.view import ROWS
+from roony.web.session import COOKIE
 from tests.support.postgres import books_database
 from tests.support.served import unique
-from tests.support.serving import Caller, ServedRoony, serve
+from tests.support.serving import Caller, Company, ServedRoony, serve
 from tests.support.simulator import SimulatorProcess
-from tests.web.conftest import MONTH
+from tests.web.conftest import MONTH, session_of
 from tests.web.test_users import person
 
 ADMIN = "/api/v1/admin"
@@ -62,6 +65,11 @@ class Shop:
         """Sends the form of the page behind the link."""
         path = f"/approve/{purchase['approval']['id']}"
         return self.nobody.call("POST", path, data={"key": str(key), "do": do, **fields})
+
+    def look(self, user: dict[str, Any], path: str, company: Company | None = None) -> httpx2.Response:
+        """A page as somebody sees it who is signed in."""
+        session = session_of(self.roony, company or self.company, user["id"])
+        return self.nobody.call("GET", path, headers={"Cookie": f"{COOKIE}={session}"})
 
 
 def _approval(purchase: dict[str, Any]) -> str:
@@ -261,6 +269,64 @@ def test_what_is_no_form_of_ours(shop: Shop) -> None:
     ):
         assert shop.nobody.call("POST", path, **sent).status_code == 400, sent  # type: ignore[arg-type]
     assert shop.head() == head
+
+
+def test_pages_of_the_queue_and_of_the_history(shop: Shop) -> None:
+    """By cursor, each once: what waits by its end, the soonest first, what was denied by its beginning."""
+    _, purchase = shop.ask()
+    stranger = shop.roony.company("Stranger of pages")
+    user, _ = person(shop.roony, stranger, "owner", "Sam")
+    row = shop.roony.books.row(Approval, id=purchase["approval"]["id"])
+    # Of another company, so that nothing else is in its lists.
+    waits = [
+        row._replace(organization_id=stranger.id, id=f"apr_waits{n:03}", expires_at=row.expires_at - n)
+        for n in range(ROWS + 10)
+    ]
+    denied = [
+        row._replace(
+            organization_id=stranger.id, id=f"apr_denied{n:03}", created_at=row.created_at + n, status="denied",
+            decided_by=user["id"], decided_at=row.created_at + n, note="no",
+        )
+        for n in range(ROWS + 10)
+    ]  # fmt: skip
+    shop.roony.books.put(*waits, *denied)
+    for path, tag, rows in (
+        ("/approvals", r'<article [^>]*id="(apr_\w+)"', waits),
+        ("/approvals?status=denied", r'href="/approvals/(apr_\w+)"', denied),
+    ):
+        first = shop.look(user, path, stranger)
+        [further] = re.findall(r'href="([^"]*)" rel="next"', first.text)
+        second = shop.look(user, html.unescape(further), stranger)
+        assert [re.findall(tag, page.text) for page in (first, second)] == [
+            [row.id for row in reversed(rows)][:ROWS], [row.id for row in reversed(rows)][ROWS:],
+        ]  # fmt: skip
+        assert 'rel="next"' not in second.text
+    assert "Sam" in shop.look(user, "/approvals?status=denied", stranger).text
+    assert shop.look(user, "/approvals?cursor=none", stranger).status_code == 404
+
+
+def test_who_is_signed_in_sees_their_own_and_decides_with_the_role(shop: Shop) -> None:
+    """The link leads approvers on; a viewer sees no form, and nobody sees another organization's."""
+    _, purchase = shop.ask()
+    id = purchase["approval"]["id"]
+    led = shop.look(shop.ann_user, f"/approve/{id}")
+    assert (led.status_code, led.headers["location"]) == (303, f"/approvals/{id}")
+    stranger = shop.roony.company("Stranger signed in")
+    user, _ = person(shop.roony, stranger, "owner", "Sue")
+    viewer, _ = person(shop.roony, shop.company, "viewer", "Vera")
+    for who, company in ((user, stranger), (viewer, shop.company)):
+        asked = shop.look(who, f"/approve/{id}", company)
+        assert (asked.status_code, 'name="key"' in asked.text, "Figma" in asked.text) == (200, True, False)
+    other = shop.look(user, f"/approvals/{id}", stranger)
+    assert (other.status_code, "Figma" in other.text) == (404, False)
+    seen, form = shop.look(viewer, f"/approvals/{id}").text, shop.look(shop.ann_user, f"/approvals/{id}").text
+    assert (purchase["merchant"]["name"] in seen, 'class="decide"' in seen, 'class="decide"' in form) == (
+        True, False, True,
+    )  # fmt: skip
+    # A session decides on the dashboard alone: this form is for a key.
+    cookie = {"Cookie": f"{COOKIE}={session_of(shop.roony, shop.company, shop.ann_user['id'])}"}
+    sent = shop.nobody.call("POST", f"/approve/{id}", data={"do": "approve", "amount": "1500.00"}, headers=cookie)
+    assert (sent.status_code, shop.ann.get(_approval(purchase))["status"]) == (400, "pending")
 
 
 def test_after_its_time_nobody_decides(shop: Shop) -> None:

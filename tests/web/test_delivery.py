@@ -24,10 +24,11 @@ from roony.flows.access_key import CreateAccessKey, RevokeAccessKey, hash_key, n
 from roony.store.tables import AccessKey
 from roony.web import shapes
 from roony.web.answers import time
+from roony.web.session import COOKIE, csrf_token
 from tests.support.books import everything_in
 from tests.support.served import unique
 from tests.support.serving import Caller, Company, ServedRoony
-from tests.web.conftest import MONTH
+from tests.web.conftest import MONTH, session_of
 from tests.web.test_agent_api import ADMIN, ASK, body, fits
 
 KEY = new_private_key()
@@ -87,12 +88,17 @@ class Buying:
 
     def key_of_user(self, role: str) -> str:
         """A key of a new user with this role."""
-        user = {"name": role, "email": f"{role}@example.com", "role": role}
-        made = self.owner.send("POST", f"{ADMIN}/users", user, 201)
-        return str(self.owner.send("POST", f"{ADMIN}/users/{made['id']}/keys", {}, 201)["key"])
+        path = f"{ADMIN}/users/{made_user(self.company, role)}/keys"
+        return str(self.owner.send("POST", path, {}, 201)["key"])
 
 
 Buy = Callable[..., Buying]
+
+
+def made_user(company: Company, role: str) -> str:
+    """The id of a new user of this company."""
+    user = {"name": role, "email": f"{role}@example.com", "role": role}
+    return str(company.owner.send("POST", f"{ADMIN}/users", user, 201)["id"])
 
 
 def buy_again(buying: Buying) -> Buying:
@@ -468,6 +474,40 @@ class TestReveal:
         dead = person.send({"ticket": link.partition("=")[2], "key": buying.admin_key()})
         assert (dead.status_code, shown_number(dead)) == (410, "")
         assert len(buying.audited("card.reveal_refused")) == 5
+
+    def test_whoever_is_signed_in_needs_no_key(self, buy: Buy, person: Person, connected: ServedRoony) -> None:
+        """But the token of their session, the right, and to belong here; what is not let in spends nothing."""
+        buying = buy()
+        link = buying.link()
+        ticket = link.partition("=")[2]
+        stranger = connected.company("Stranger")
+        sessions = {
+            role: session_of(connected, company, made_user(company, role))
+            for role, company in (("owner", stranger), ("viewer", buying.company), ("approver", buying.company))
+        }
+        caller = connected.caller()
+        head = buying.owner.get(f"{ADMIN}/organization")["audit_head"]
+
+        def send(role: str, token: str, **more: str) -> httpx2.Response:
+            cookie = {"Cookie": f"{COOKIE}={sessions[role]}", **more}
+            return caller.call("POST", "/reveal", data={"ticket": ticket, "csrf": token}, headers=cookie)
+
+        for role in ("owner", "viewer"):
+            page = caller.call("GET", link, headers={"Cookie": f"{COOKIE}={sessions[role]}"})
+            assert 'name="key"' in page.text
+            refused = send(role, csrf_token(sessions[role]))
+            assert (refused.status_code, shown_number(refused), 'name="key"' in refused.text) == (403, "", True)
+        own = csrf_token(sessions["approver"])
+        assert send("approver", csrf_token(sessions["viewer"])).status_code == 403
+        assert send("approver", own, **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
+        assert person.send({"ticket": ticket, "csrf": own}).status_code == 403
+        assert buying.owner.get(f"{ADMIN}/organization")["audit_head"] == head
+        page = caller.call("GET", link, headers={"Cookie": f"{COOKIE}={sessions['approver']}"})
+        assert ('name="key"' in page.text, _Texts(page.text).hidden["csrf"]) == (False, own)
+        shown = send("approver", own)
+        assert (shown.status_code, shown_number(shown)) == (200, buying.number())
+        assert connected.books.row(User, role="approver").id == connected.books.row(RevealLink).used_by
+        assert send("approver", own).status_code == 410
 
     def test_many_wrong_keys_at_once_are_all_counted(self, buy: Buy, connected: ServedRoony) -> None:
         """No more than five of them are judged, whatever they hurry."""

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from roony.core.approval import Approval
 from roony.store.database import Database
 from roony.store.queries.paging import Page, Slice, cut, keyset, newest_first
-from roony.store.tables import approvals, users
+from roony.store.tables import access_keys, approvals, users
 
 
 def in_status(status: str | None, now: int) -> list[ColumnElement[bool]]:
@@ -41,11 +41,14 @@ def past_approvals(
 
 
 def names_of(database: Database, organization_id: str, ids: Iterable[str | None]) -> dict[str, str]:
-    """The names of these users; what is the id of no user of this organization is left out."""
-    wanted = {id for id in ids if id is not None}
+    """What people call those who decided, by their ids: users, and keys that belong to none."""
+    wanted = sorted({id for id in ids if id is not None})
     if not wanted:
         return {}
-    statement = select(users.c.id, users.c.name).where(
-        users.c.organization_id == organization_id, users.c.id.in_(sorted(wanted))
-    )
-    return {row.id: row.name for row in database.read(statement)}
+    names: dict[str, str] = {}
+    for table, form in ((users, "{}"), (access_keys, "the key “{}”")):
+        statement = select(table.c.id, table.c.name).where(
+            table.c.organization_id == organization_id, table.c.id.in_(wanted)
+        )
+        names |= {row.id: form.format(row.name) for row in database.read(statement)}
+    return names
