@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from roony.web.openapi import ERROR, JSON, Node, example_of, operations
 from roony.web.pages import render, style_sheet
 
 
@@ -26,18 +29,34 @@ def _style(_request: Request) -> Response:
 def _docs(request: Request) -> Response:
     """Every operation of openapi.json on one page."""
     document = request.app.openapi()
-    operations = [
-        {"method": method.upper(), "path": path, "fields": _fields(document, operation), **operation}
-        for path, methods in document["paths"].items()
-        for method, operation in methods.items()
-    ]
-    tags = list(dict.fromkeys(operation.get("tags", [""])[0] for operation in operations))
-    return render("docs.html", 200, info=document["info"], tags=tags, operations=operations)
+    shown = [
+        {
+            "method": method.upper(), "path": path, "fields": _fields(document, operation),
+            "examples": list(_examples(operation)), **operation,
+        }
+        for path, method, operation in operations(document)
+    ]  # fmt: skip
+    tags = list(dict.fromkeys(operation.get("tags", [""])[0] for operation in shown))
+    error = _text(JSON, example_of(ERROR, document["components"]["schemas"]))
+    return render("docs.html", 200, info=document["info"], tags=tags, operations=shown, error=error)
 
 
-def _fields(document: dict[str, Any], operation: dict[str, Any]) -> list[dict[str, Any]]:
+def _examples(operation: Node) -> Iterator[tuple[str, str, str]]:
+    """What is sent and what is answered where it works, as (what it is, media type, text)."""
+    bodies = {"Body": operation.get("requestBody", {})}
+    bodies |= {f"Answer {status}": answer for status, answer in operation["responses"].items() if status < "4"}
+    for title, body in bodies.items():
+        for kind, content in body.get("content", {}).items():
+            yield title, kind, _text(kind, content["example"])
+
+
+def _text(kind: str, value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) if kind == JSON else str(value).strip()
+
+
+def _fields(document: Node, operation: Node) -> list[Node]:
     """The fields of an operation's body, with their types in words."""
-    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    content = operation.get("requestBody", {}).get("content", {}).get(JSON, {}).get("schema", {})
     schema = _resolve(document, next((part for part in content.get("anyOf", [content]) if "$ref" in part), content))
     required = set(schema.get("required", []))
     return [
@@ -46,15 +65,15 @@ def _fields(document: dict[str, Any], operation: dict[str, Any]) -> list[dict[st
     ]
 
 
-def _resolve(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+def _resolve(document: Node, schema: Node) -> Node:
     reference = schema.get("$ref")
     if reference is None:
         return schema
-    found: dict[str, Any] = document["components"]["schemas"][reference.rpartition("/")[2]]
+    found: Node = document["components"]["schemas"][reference.rpartition("/")[2]]
     return found
 
 
-def _type(field: dict[str, Any]) -> str:
+def _type(field: Node) -> str:
     if "anyOf" in field:
         return " or ".join(_type(part) for part in field["anyOf"])
     if "enum" in field:

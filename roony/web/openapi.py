@@ -16,7 +16,7 @@ Node = dict[str, Any]
 
 ADMIN = "/api/v1/admin/"
 JSON = "application/json"
-_ERROR = {"$ref": f"#/components/schemas/{ErrorAnswer.__name__}"}
+ERROR = {"$ref": f"#/components/schemas/{ErrorAnswer.__name__}"}
 TAGS = {
     "Agents": "What agents call with a key of their own: ask, follow, get the card, hand in the receipt, see the rules",
     "Organization": "Settings, projects, and the installation looked at",
@@ -88,7 +88,7 @@ def _answers(path: str, operation: Node) -> Node:
     statuses |= {int(status) for status in operation["responses"] if status >= "4" and status != "422"}
     answers = {status: one for status, one in operation["responses"].items() if status < "4"}
     # An error is JSON, whatever the operation answers else.
-    answers |= {str(status): {**ERRORS[status], "content": {JSON: {"schema": dict(_ERROR)}}} for status in statuses}
+    answers |= {str(status): {**ERRORS[status], "content": {JSON: {"schema": dict(ERROR)}}} for status in statuses}
     return dict(sorted(answers.items()))
 
 

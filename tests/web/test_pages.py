@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,23 @@ def test_the_docs_list_every_operation(nobody: Caller) -> None:
     for methods in document["paths"].values():
         for operation in methods.values():
             assert operation["description"], operation
+
+
+def test_the_docs_show_an_example_of_everything_sent_and_answered(nobody: Caller) -> None:
+    """The same as in openapi.json, escaped; an error once for all."""
+    page = nobody.call("GET", "/docs").text
+    shown = [unescape(text) for text in re.findall(r"<pre>(.*?)</pre>", page, re.DOTALL)]
+    assert json.loads(shown.pop(0))["error"]["request_id"].startswith("req_")
+    wanted = []
+    for methods in nobody.get("/openapi.json")["paths"].values():
+        for operation in methods.values():
+            bodies = [operation.get("requestBody", {})]
+            bodies += [answer for status, answer in operation["responses"].items() if status < "4"]
+            wanted += [content for body in bodies for content in body.get("content", {}).items()]
+    assert len(shown) == len(wanted) > 100
+    for (kind, content), text in zip(wanted, shown, strict=True):
+        example = content["example"]
+        assert json.loads(text) == example if kind == "application/json" else text == example.strip()
 
 
 def test_alive_and_ready(nobody: Caller) -> None:
