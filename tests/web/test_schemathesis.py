@@ -61,6 +61,8 @@ def wired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wired]:
         # Stripe is not there, and an answer that says so is a good one, if it is declared. 500 is none.
         schema.config.checks.not_a_server_error.expected_statuses = ["2xx", "3xx", "4xx", "502", "503"]
         with ASGIClient(app, max_stream_events=1) as client:
+            # Else it looks for a .netrc and for proxies before every request.
+            client.trust_env = False
             yield Wired(schema, client, town, {True: str(town.company.owner.key), False: key})
 
 
