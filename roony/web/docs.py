@@ -37,7 +37,7 @@ def _docs(request: Request) -> Response:
         for path, method, operation in operations(document)
     ]  # fmt: skip
     tags = list(dict.fromkeys(operation.get("tags", [""])[0] for operation in shown))
-    error = _text(JSON, example_of(ERROR, document["components"]["schemas"]))
+    error = _text(example_of(ERROR, document["components"]["schemas"]))
     return render("docs.html", 200, info=document["info"], tags=tags, operations=shown, error=error)
 
 
@@ -47,11 +47,12 @@ def _examples(operation: Node) -> Iterator[tuple[str, str, str]]:
     bodies |= {f"Answer {status}": answer for status, answer in operation["responses"].items() if status < "4"}
     for title, body in bodies.items():
         for kind, content in body.get("content", {}).items():
-            yield title, kind, _text(kind, content["example"])
+            yield title, kind, _text(content["example"])
 
 
-def _text(kind: str, value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False) if kind == JSON else str(value).strip()
+def _text(value: Any) -> str:
+    """JSON and the parts of a form as JSON, everything else as it is."""
+    return value.strip() if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _fields(document: Node, operation: Node) -> list[Node]:
