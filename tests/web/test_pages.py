@@ -65,9 +65,9 @@ def test_the_docs_show_an_example_of_everything_sent_and_answered(nobody: Caller
             bodies = [operation.get("requestBody", {})]
             bodies += [answer for status, answer in operation["responses"].items() if status < "4"]
             wanted += [content["example"] for body in bodies for content in body.get("content", {}).values()]
-    assert len(shown) == len(wanted) > 100
-    for example, text in zip(wanted, shown, strict=True):
-        assert text == example.strip() if isinstance(example, str) else json.loads(text) == example
+    texts = [one.strip() if isinstance(one, str) else json.dumps(one, indent=2, ensure_ascii=False) for one in wanted]
+    assert len(texts) > 100
+    assert sorted(shown) == sorted(texts)
 
 
 def test_alive_and_ready(nobody: Caller) -> None:
