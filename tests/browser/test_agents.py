@@ -58,6 +58,9 @@ def test_an_agent_from_its_first_key_to_a_rule_that_refuses(owner_page: Page, de
     expect(page.get_by_role("heading", level=1)).to_have_text(name)
     expect(page.get_by_text("One purchase is 200.50 USD at most (set for this agent).")).to_be_visible()
     expect(page.get_by_text("200.50 USD held of 500.00 USD")).to_be_visible()
+    page.get_by_role("link", name="All it asked for").click()
+    expect(page.get_by_role("link", name="Figma")).to_be_visible()
+    page.go_back()
 
     page.get_by_role("link", name="Change the rules").click()
     page.get_by_label("Most for one purchase").fill("150")

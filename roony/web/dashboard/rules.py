@@ -54,7 +54,7 @@ async def _rules(view: View) -> Response:
         older = list((await view.read(limits.version_page, place.scope_id, Slice(1, versions.next_cursor))).rows)
     currency = view.organization.currency
     return view.page(
-        "rules.html", f"Rules of {place.name}", place=place, rules=rules, groups=rule_fields.GROUPS,
+        "rules.html", f"Rules of {place.name}", here=place.back, place=place, rules=rules, groups=rule_fields.GROUPS,
         written=rule_fields.written, periods=PERIOD_NAMES, decimal=decimal_text, days=DAY_NAMES,
         currencies=list(dict.fromkeys([currency, *rules.limits])), in_force=await rules_in_force(view, place.above),
         categories=[*((name, f"group of {len(codes)}") for name, codes in GROUPS.items()), *CODES.items()],

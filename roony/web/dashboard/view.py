@@ -172,11 +172,17 @@ class View:
             written_time(at), moment.strftime("%Y-%m-%d %H:%M:%S %Z"), f"{moment.day} {moment:%b %Y}, {clock}"
         )
 
-    def page(self, template: str, title: str, status: int = 200, live: tuple[str, ...] = (), **values: Any) -> Response:
-        """A page from `templates/dashboard`. `live` are beginnings of notice types at which it is drawn again."""
+    def page(
+        self, template: str, title: str, status: int = 200, live: tuple[str, ...] = (), here: str | None = None,
+        **values: Any,
+    ) -> Response:  # fmt: skip
+        """A page from `templates/dashboard`. `live` are beginnings of notice types at which it is drawn again.
+
+        `here` is the page of the menu that it is part of, where its own address does not say so.
+        """
         types = [kind for kind in TYPES if kind.startswith(live)] if live else []
         return render_page(
-            f"dashboard/{template}", status, view=self, title=title, menu=MENU, here=self.request.url.path,
+            f"dashboard/{template}", status, view=self, title=title, menu=MENU, here=here or self.request.url.path,
             csrf=csrf_token(self.session), live=" ".join(types), money=format_amount, exponent=exponent,
             label=label, status_kind=status_kind, simulate=self.request.app.state.options.simulate, **values,
         )  # fmt: skip

@@ -90,6 +90,28 @@ function showReplay(answer) {
   if (left) make("p", `And ${left} more.`, place, "soft");
 }
 
+// Decides the purchases of then again. The API sends a line after every page it read, and the answer as the last one.
+async function tried(rules, told) {
+  const answer = await fetch("/api/v1/admin/replay", {
+    method: "POST",
+    headers: { "X-Roony-CSRF": token, "Content-Type": "application/json", Accept: "application/x-ndjson" },
+    body: JSON.stringify({ since: `${rulesForm.dataset.days}d`, rules }),
+  });
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "", last = null;
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    const lines = (rest + part.value).split("\n");
+    rest = lines.pop();
+    for (const line of lines) {
+      last = JSON.parse(line);
+      if ("read" in last) told(last.read, last.of);
+    }
+  }
+  if (rest) last = JSON.parse(rest);
+  if (last.error) throw new WrongField(null, last.error.message);
+  return last;
+}
+
 async function look() {
   const rules = bodyOf(rulesForm);
   for (const part of rulesForm.querySelectorAll("[data-object]")) {
@@ -112,8 +134,7 @@ async function look() {
   review.focus();
   if (!dry.changes.length) return;
   try {
-    const answer = await call("POST", "/api/v1/admin/replay", { since: `${rulesForm.dataset.days}d`, rules });
-    if (answer !== null) showReplay(answer);
+    showReplay(await tried(rules, (read, of) => { replay.textContent = `Deciding the purchases of then again: ${read} of ${of} …`; }));
   } catch (error) {
     replay.textContent = `It could not be tried: ${error instanceof WrongField ? error.message : "Roony cannot be reached."}`;
   }
