@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
 from roony.core.notification import KEPT, MAX_WAIT, SECOND, WAITS, NoticeDelivery
 from roony.flows.context import FlowContext
 from roony.flows.notification import handing, keeping, sending
 from roony.flows.notification.sending import FORGET_MORE_SECONDS, Notifier, next_turns
-from roony.store import deliveries
+from roony.store import deliveries, tables
 from roony.store.deliveries import Target
 from tests.support.receiver import Receiver, Reply
 from tests.support.serving import Company, ServedRoony
@@ -47,6 +48,28 @@ def delivery(company: Company, endpoint_id: str, name: str, now: int, **fields: 
         now, now,
     )  # fmt: skip
     return row._replace(**fields)
+
+
+def test_a_record_that_cannot_be_told_keeps_only_its_own_company_waiting(
+    roony: ServedRoony, company: Company, receiver: Receiver
+) -> None:
+    other = roony.company("Other")
+    for one in (company, other):
+        endpoint(one, receiver)
+        happen(roony, one, "news")
+    table = tables.audit_records
+    broken = (table.c.organization_id == company.id, table.c.subject == "alt_news")
+    [(body,)] = roony.context.database.read(select(table.c.body).where(*broken))
+
+    def write(text: str) -> None:
+        roony.context.till.write_and_wait(lambda writer: writer.execute(update(table).where(*broken).values(body=text)))
+
+    write("[]")
+    hand_out(roony)
+    assert (rows(roony, company), len(rows(roony, other))) == ([], 1)
+    write(body)
+    hand_out(roony)
+    assert len(rows(roony, company)) == 1
 
 
 class TestOrder:

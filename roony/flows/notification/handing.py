@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 
+import structlog
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from roony.core.audit import AuditRecord
 from roony.core.notice import notices_of
@@ -19,16 +21,27 @@ from roony.store import deliveries, tables
 from roony.store.database import Database
 from roony.store.other_writes import MAX_ROWS
 
+log = structlog.get_logger("roony.webhooks")
+
 # Records looked at for one write.
 RECORDS_AT_ONCE = 100
 
 
 async def hand_out_all(context: FlowContext) -> int:
-    """One write for each organization whose chain has grown; returns how many cursors were moved."""
+    """One write for each organization whose chain has grown; returns how many cursors were moved.
+
+    A record that cannot be told is logged and keeps its own organization waiting, and no other.
+    """
     moved = 0
     waiting = await asyncio.to_thread(deliveries.behind, context.database)
     for organization_id, seen, head in waiting:
-        reached, rows = await asyncio.to_thread(_read, context, organization_id, seen, head)
+        try:
+            reached, rows = await asyncio.to_thread(_read, context, organization_id, seen, head)
+        except OperationalError:
+            raise
+        except Exception as error:
+            log.exception("notice.not_told", organization=organization_id, after=seen, error=type(error).__name__)
+            continue
         moved += await context.till.write(deliveries.hand_out(organization_id, seen, reached, rows))
     return moved
 
