@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import ColumnElement, select
 
 from roony.core.approval import Approval
@@ -45,3 +47,12 @@ def of_merchant(database: Database, organization_id: str, text: str) -> ColumnEl
     )
     keys = {key, *(row[0] for row in database.read(statement))}
     return purchases.c.merchant_key.in_(sorted(keys)) if len(keys) > 1 else purchases.c.merchant_key == key
+
+
+def purchases_by_id(database: Database, organization_id: str, ids: Iterable[str | None]) -> dict[str, Purchase]:
+    """Those of the organization among these ids: what a page of cards or captures belongs to."""
+    wanted = {id for id in ids if id is not None}
+    if not wanted:
+        return {}
+    statement = select(purchases).where(purchases.c.organization_id == organization_id, purchases.c.id.in_(wanted))
+    return {row.id: row for row in (Purchase(*values) for values in database.read(statement))}

@@ -15,6 +15,7 @@ from roony.web.dashboard import (
     approvals,
     assets,
     audit,
+    cards,
     connections,
     discrepancies,
     events,
@@ -26,6 +27,7 @@ from roony.web.dashboard import (
     settings,
     sign_in,
     start,
+    transactions,
     users,
 )
 
@@ -39,6 +41,8 @@ PARTS = (
     overview,
     approvals,
     purchases,
+    transactions,
+    cards,
     agents,
     projects,
     rules,

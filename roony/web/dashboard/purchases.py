@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement
@@ -11,9 +10,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from roony.core.agent import Agent, Project
-from roony.core.budget import day_begin
 from roony.core.merchant import Merchant
-from roony.core.purchase import STATUSES, Purchase
+from roony.core.purchase import RECURRING, STATUSES, Purchase
 from roony.store.database import Database
 from roony.store.queries.names import choices, names_of
 from roony.store.queries.paging import Slice, equal
@@ -29,7 +27,7 @@ from roony.web.errors import found
 from roony.web.pages import HEADERS
 
 # A purchase that waits, or whose card is unused, can still be taken back.
-CANCELABLE = frozenset({"awaiting_approval", "issuing", "ready"})
+_CANCELABLE = frozenset({"awaiting_approval", "issuing", "ready"})
 
 
 def routes() -> list[Route]:
@@ -45,24 +43,15 @@ async def _list(view: View) -> Response:
         "agent_id": view.filter("agent"), "project_id": view.filter("project"),
         "status": view.filter("status", tuple(STATUSES)),
     }  # fmt: skip
-    where = [*equal(Purchase, chosen), *_asked_on(view)]
+    where = [*equal(Purchase, chosen), *view.between(purchases.c.created_at)]
     page, names = await view.read(_page, view.slice(), where, searched)
     return view.page(
         "purchases.html", "Purchases", live=("purchase",),
         rows=[(row, Merchant.from_json(row.purchase.merchant).name) for row in page.rows], names=names,
         next=view.next_page(page.next_cursor), statuses=[(status, label(status)) for status in STATUSES],
         agents=await view.read(choices, Agent), projects=await view.read(choices, Project), searched=searched,
-        days={name: view.day(name) for name in ("from", "to")}, filtered=bool(view.request.query_params), chosen=chosen,
+        filtered=bool(view.request.query_params), chosen=chosen,
     )  # fmt: skip
-
-
-def _asked_on(view: View) -> list[ColumnElement[bool]]:
-    """The days of the address, both included, in the organization's time zone."""
-    zone, first, last = view.organization.time_zone, view.day("from"), view.day("to")
-    where = [] if first is None else [purchases.c.created_at >= day_begin(first, zone)]
-    if last is not None:
-        where.append(purchases.c.created_at < day_begin(last + timedelta(days=1), zone))
-    return where
 
 
 def _page(
@@ -86,5 +75,10 @@ async def _one(view: View) -> Response:
         metadata=json.loads(row.metadata), failure=json.loads(row.failure) if row.failure else None,
         steps=steps(all_of, view.context.clock()), who=who,
         decisions=[(name, decision["verdict"], checks(decision)) for name, decision in kept_decisions(row.decision)],
-        cancelable=row.status in CANCELABLE,
+        cancelable=row.status in _CANCELABLE or _goes_on(row),
     )  # fmt: skip
+
+
+def _goes_on(row: Purchase) -> bool:
+    """A mandate ends when it is canceled, also while one of its payments is under way."""
+    return row.kind == RECURRING and row.ended_at is None and row.status == "authorized"

@@ -177,7 +177,7 @@ def _discrepancy(row: Discrepancy, names: dict[str, str]) -> Iterator[Step]:
     lines = (f"Expected: {row.expected}", f"Found: {row.found}")
     kind = "bad" if row.status == "open" else "calm"
     title = f"Does not fit: {label(row.kind).lower()}"
-    yield Step(row.created_at, kind, title, lines, id=row.id, path="/discrepancies" if row.status == "open" else "")
+    yield Step(row.created_at, kind, title, lines, id=row.id, path=f"/discrepancies/{row.id}")
     if row.resolved_at is not None:
         title = f"Resolved by {who(row.resolved_by, names)}"
         yield Step(row.resolved_at, "good", title, note=row.note or "", id=row.id)

@@ -18,6 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from roony.core.agent import Organization
+from roony.core.budget import day_begin
 from roony.core.errors import Refusal
 from roony.core.money import exponent, format_amount
 from roony.core.notice import TYPES
@@ -68,6 +69,8 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
             MenuItem("/", "Overview"),
             MenuItem("/approvals", "Approvals", "approvals"),
             MenuItem("/purchases", "Purchases"),
+            MenuItem("/transactions", "Transactions"),
+            MenuItem("/cards", "Cards"),
         ),
     ),
     ("Rules", (MenuItem("/agents", "Agents"), MenuItem("/projects", "Projects"))),
@@ -128,6 +131,12 @@ class View:
         except ValueError:
             return None
         return day if FIRST_YEAR <= day.year <= LAST_YEAR else None
+
+    def between(self, column: ColumnElement[int]) -> list[ColumnElement[bool]]:
+        """The conditions for a time to lie on the days `from` to `to` of the address, in the organization's zone."""
+        zone, first, last = self.organization.time_zone, self.day("from"), self.day("to")
+        where = [] if first is None else [column >= day_begin(first, zone)]
+        return where if last is None else [*where, column < day_begin(last + timedelta(days=1), zone)]
 
     def slice(self) -> Slice:
         """The page of a list that the address names."""
