@@ -7,9 +7,8 @@ from starlette.routing import Route
 
 from roony.core.agent import Agent, Project, frozen_scope
 from roony.store.queries.paging import equal
-from roony.web.dashboard.scopes import budgets_of, find_row, months_of, rows_of, rules_in_force, scopes_above
+from roony.web.dashboard.scopes import budgets_of, months_of, rules_in_force, scopes_above
 from roony.web.dashboard.view import View, page
-from roony.web.errors import found
 
 
 def routes() -> list[Route]:
@@ -20,10 +19,10 @@ def routes() -> list[Route]:
 
 
 async def _projects(view: View) -> Response:
-    rows = await view.read(rows_of, Project, view.slice())
+    rows, next_page = await view.rows(Project)
     return view.page(
-        "projects.html", "Projects", live=("purchase", "budget"), projects=rows.rows,
-        months=await months_of(view, [row.id for row in rows.rows]), next=view.next_page(rows.next_cursor),
+        "projects.html", "Projects", live=("purchase", "budget"), projects=rows,
+        months=await months_of(view, [row.id for row in rows]), next=next_page,
     )  # fmt: skip
 
 
@@ -32,13 +31,12 @@ async def _new_project(view: View) -> Response:
 
 
 async def _project(view: View) -> Response:
-    id = view.request.path_params["id"]
-    row: Project = found(await view.read(find_row, Project, id), "project", id)
+    row = await view.row(Project, "project")
     above = scopes_above(view.organization.id, row.id)
-    agents = await view.read(rows_of, Agent, view.slice(), *equal(Agent, {"project_id": row.id}))
+    agents, next_page = await view.rows(Agent, *equal(Agent, {"project_id": row.id}))
     return view.page(
         "project.html", row.name, project=row,
         uses=await budgets_of(view, row.id), rules=await rules_in_force(view, above),
-        agents=[(agent, frozen_scope(view.organization, row, agent)) for agent in agents.rows],
-        months=await months_of(view, [agent.id for agent in agents.rows]), next=view.next_page(agents.next_cursor),
+        agents=[(agent, frozen_scope(view.organization, row, agent)) for agent in agents],
+        months=await months_of(view, [agent.id for agent in agents]), next=next_page,
     )  # fmt: skip

@@ -13,15 +13,16 @@ from roony.core.agent import ENVELOPE, Agent, Project, task_of
 from roony.core.budget import PERIODS, Budget
 from roony.core.categories import CODES, GROUPS
 from roony.core.control import DAY_NAMES, ControlVersion, parse_controls
+from roony.core.errors import not_found
 from roony.core.money import THREE_DECIMAL, ZERO_DECIMAL, decimal_text
 from roony.core.rulebook import ScopeRules, rules_of
 from roony.store.database import Database
 from roony.store.queries import limits
 from roony.store.queries.paging import Slice, equal
 from roony.web.dashboard import rule_fields
-from roony.web.dashboard.scopes import MOST_BUDGETS, find_row, rules_in_force, scopes_above
+from roony.web.dashboard.scopes import MOST_BUDGETS, rules_in_force, scopes_above
 from roony.web.dashboard.view import View, page
-from roony.web.errors import found
+from roony.web.errors import Refused
 from roony.web.sentences import sentences
 
 PERIOD_NAMES = dict(zip(PERIODS, ("a day", "a week", "a month", "in all"), strict=True))
@@ -69,12 +70,14 @@ async def _place(view: View, scope_id: str) -> Place:
     if scope_id in ("organization", org.id):
         return Place("organization", org.id, org.name, "organization", scopes_above(org.id), "/agents")
     if scope_id.startswith("prj_"):
-        project = found(await view.read(find_row, Project, scope_id), "project", scope_id)
+        project = await view.row(Project, "project", scope_id)
         above = scopes_above(org.id, project.id)
         return Place("project", project.id, project.name, f"projects.{project.id}", above, f"/projects/{project.id}")
     agent_id, task = task_of(scope_id)
     # Rules of a single task are those of an application, which names it: there may be any number of them.
-    agent = found(await view.read(find_row, Agent, agent_id) if task in ("", ENVELOPE) else None, "level", scope_id)
+    if task not in ("", ENVELOPE):
+        raise Refused(not_found("level", scope_id))
+    agent = await view.row(Agent, "agent", agent_id)
     above, path = scopes_above(org.id, agent.project_id, agent.id), f"agents.{agent.id}"
     if task:
         name = f"each task of {agent.name}"

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 from markupsafe import Markup
-from sqlalchemy import ColumnElement
 
 from roony.core.agent import ENVELOPE, Chain, task_scope
 from roony.core.budget import PERIODS, Budget
 from roony.core.control import controls_of
 from roony.core.explanation import Level, explain
 from roony.core.money import format_amount
-from roony.store.database import Database
 from roony.store.queries import limits
-from roony.store.queries.paging import Page, Slice, equal, find, newest_first
+from roony.store.queries.paging import Slice, equal
 from roony.store.tables import budgets
 from roony.web.dashboard.charts import meter
 from roony.web.dashboard.view import ROWS, View
 from roony.web.sentences import binding_sentence
 
-Row = TypeVar("Row", bound=tuple[Any, ...])
-
-# Projects that a form offers; the API takes any.
-MOST_OFFERED = 200
 # Budgets of one scope that are shown: every period in several currencies.
 MOST_BUDGETS = 100
 
@@ -36,18 +30,6 @@ class Use(NamedTuple):
     held: int
     spent: int
     bar: Markup
-
-
-def rows_of(
-    database: Database, organization_id: str, row: type[Row], wanted: Slice, *where: ColumnElement[bool]
-) -> Page[Row]:
-    """A page of the organization's rows, as `View.read` asks for it."""
-    return newest_first(database, row, organization_id, wanted, *where)
-
-
-def find_row(database: Database, organization_id: str, row: type[Row], id: str) -> Row | None:
-    """One row of the organization by its id, as `View.read` asks for it."""
-    return find(database, row, organization_id, id)
 
 
 async def months_of(view: View, scope_ids: Iterable[str]) -> dict[str, Use]:

@@ -149,18 +149,24 @@ class View:
         kept = [(name, value) for name, value in self.request.query_params.items() if name != "cursor"]
         return f"{self.request.url.path}?{urlencode([*kept, ('cursor', cursor)])}"
 
-    async def rows(self, row: type[Row], *where: ColumnElement[bool]) -> tuple[list[Row], str | None]:
-        """A page of the organization's rows, newest first, and the address of the next one."""
+    async def rows(
+        self, row: type[Row], *where: ColumnElement[bool], most: int | None = None
+    ) -> tuple[list[Row], str | None]:
+        """A page of the organization's rows, newest first, and the address of the next one.
+
+        With `most` the newest of them, whatever page the address names.
+        """
+        wanted = self.slice() if most is None else Slice(most)
 
         def read(database: Database, organization_id: str) -> Page[Row]:
-            return newest_first(database, row, organization_id, self.slice(), *where)
+            return newest_first(database, row, organization_id, wanted, *where)
 
         found_ones = await self.read(read)
         return found_ones.rows, self.next_page(found_ones.next_cursor)
 
-    async def row(self, row: type[Row], what: str) -> Row:
-        """The row whose id stands in the address. Raises Refused (404) when there is none."""
-        id = self.request.path_params["id"]
+    async def row(self, row: type[Row], what: str, id: str | None = None) -> Row:
+        """The row of this id, or whose id stands in the address. Raises Refused (404) when there is none."""
+        id = self.request.path_params["id"] if id is None else id
 
         def read(database: Database, organization_id: str) -> Row | None:
             return find(database, row, organization_id, id)
