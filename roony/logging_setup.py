@@ -23,7 +23,7 @@ _SECRET_FIELDS = frozenset({
 })  # fmt: skip
 
 _TOKEN = re.compile(
-    r"(?<![A-Za-z0-9])(?:roony_(?:agent|admin)_[\w-]+|(?:sk|rk|ek)_(?:test|live)_\w+|whsec_\w+|(?:ac|rt)_\w{16,})"
+    r"(?<![A-Za-z0-9])(?:roony_(?:agent|admin|session)_[\w-]+|(?:sk|rk|ek)_(?:test|live)_\w+|whsec_\w+|(?:ac|rt)_\w{16,})"
 )
 # What a one-time link or an OAuth redirect carries.
 _QUERY_SECRET = re.compile(r"([?&](?:ticket|code|state|token|key)=)[^&\s\"']+")

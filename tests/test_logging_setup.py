@@ -40,6 +40,7 @@ def stream() -> Iterator[io.StringIO]:
         "6011111111111117",
         "roony_agent_0123456789abcdef",
         "roony_admin_0123456789abcdef",
+        "roony_session_0123456789abcdef",
         "sk_test_51HxxPretend",
         "sk_live_51HxxPretend",
         "rk_live_51HxxPretend",
