@@ -14,7 +14,7 @@ from roony.core.money import format_amount
 from roony.store.database import Database
 from roony.store.queries.approvals import names_of, past_approvals, waiting_approvals
 from roony.store.queries.paging import find
-from roony.web.approval_page import LONGEST_ID
+from roony.web.approval_page import LONGEST_ID, LONGEST_NOTE
 from roony.web.asked import Asked, Left, asked
 from roony.web.dashboard.charts import meter
 from roony.web.dashboard.view import View, page
@@ -48,14 +48,14 @@ class Item(NamedTuple):
 
 async def _list(view: View) -> Response:
     status = view.filter("status", PAST)
-    now = view.context.clock()
     if status is None:
-        found = await view.read(waiting_approvals, view.slice(), now)
+        found = await view.read(waiting_approvals, view.slice(), view.context.clock())
     else:
-        found = await view.read(past_approvals, view.slice(), None if status == "all" else status, now)
+        found = await view.read(past_approvals, view.slice(), None if status == "all" else status)
     return view.page(
         "approvals.html", "Approvals", live=("approval",), items=await _items(view, found.rows), chosen=status,
         past=PAST, next=view.next_page(found.next_cursor), bar=_bar,
+        longest_note=LONGEST_NOTE,
     )  # fmt: skip
 
 
@@ -65,7 +65,7 @@ async def _one(view: View) -> Response:
     if row is None:
         raise Refused(not_found("approval", id))
     [item] = await _items(view, [row])
-    return view.page("approval.html", "Approval", live=("approval",), item=item, bar=_bar)
+    return view.page("approval.html", "Approval", live=("approval",), item=item, bar=_bar, longest_note=LONGEST_NOTE)
 
 
 def _find(database: Database, organization_id: str, id: str) -> Approval | None:
