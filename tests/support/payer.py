@@ -64,7 +64,7 @@ class Payer:
         return self.roony.stripe.v1.test_helpers.issuing
 
     def _ask(self, amount: str, *words: str, **more: Any) -> Any:
-        told = dict(word.split("=") for word in words)
+        told = dict(word.split("=", 1) for word in words)
         currency = told.pop("currency", None)
         asked: dict[str, Any] = {"amount": int(amount)}
         if currency is not None:

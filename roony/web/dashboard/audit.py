@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import zoneinfo
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from roony.core.agent import Organization
 from roony.core.audit import AuditRecord
+from roony.core.budget import day_begin
 from roony.store.database import Database
 from roony.store.queries.history import audit_between, audit_page
 from roony.store.queries.paging import Page, Slice, equal
@@ -20,7 +20,6 @@ from roony.web.dashboard.view import View, page
 from roony.web.pages import HEADERS
 
 FILTERS = ("actor", "action", "subject")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def routes() -> list[Route]:
@@ -30,9 +29,8 @@ def routes() -> list[Route]:
 
 async def _list(view: View) -> Response:
     given = {name: view.filter(name) for name in FILTERS}
-    since, until = view.filter("since"), view.filter("until")
-    zone = view.organization.time_zone
-    window = (start_of(since, zone), start_of(until, zone, 1))
+    days = {name: view.day(name) for name in ("from", "to")}
+    window = (_begin(view, days["from"]), _begin(view, days["to"], 1))
 
     def read(database: Database, _organization_id: str, wanted: Slice) -> Page[AuditRecord]:
         where = equal(AuditRecord, given) + audit_between(database, view.organization, *window)
@@ -40,8 +38,8 @@ async def _list(view: View) -> Response:
 
     rows = await view.read(read, view.slice())
     return view.page(
-        "audit.html", "Audit log", rows=[(row, json.loads(row.body)) for row in rows.rows], given=given, since=since,
-        until=until, next=view.next_page(rows.next_cursor),
+        "audit.html", "Audit log", rows=[(row, json.loads(row.body)) for row in rows.rows], given=given, days=days,
+        next=view.next_page(rows.next_cursor),
     )  # fmt: skip
 
 
@@ -60,10 +58,6 @@ async def _file(view: View, organization: Organization) -> AsyncIterator[bytes]:
     yield json.dumps({"head": head}).encode() + b"\n"
 
 
-def start_of(text: str | None, zone: str, days: int = 0) -> int | None:
-    """When a day written like 2026-11-28 begins there, so many days later, in microseconds UTC; None for no date."""
-    try:
-        day = date.fromisoformat(text or "") + timedelta(days=days)
-        return (datetime.combine(day, time(), zoneinfo.ZoneInfo(zone)) - _EPOCH) // timedelta(microseconds=1)
-    except (ValueError, OverflowError):
-        return None
+def _begin(view: View, day: date | None, later: int = 0) -> int | None:
+    """When a day begins, so many days `later`, in the organization's time zone."""
+    return day_begin(day + timedelta(days=later), view.organization.time_zone) if day is not None else None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 
 from starlette.responses import Response
 from starlette.routing import Route
 
+from roony.core.money import CURRENCIES, format_amount
 from roony.core.purchase import Purchase
 from roony.core.settlement import DISCREPANCY_KINDS, Discrepancy
 from roony.store.database import Database
@@ -37,6 +39,8 @@ MEANINGS = {
     "missing_at_stripe": "Roony knows of something that Stripe does not list.",
     "missing_here": "Stripe lists something that Roony does not know of.",
 }
+# Findings name amounts in minor units.
+_AMOUNT = re.compile(r"\b(\d{1,12}) ([a-z]{3})\b")
 
 
 def routes() -> list[Route]:
@@ -68,14 +72,18 @@ async def _one(view: View) -> Response:
 
 
 def told(text: str) -> list[tuple[str, str]] | str:
-    """What was expected or found: what is known of a merchant, or words."""
+    """What was expected or found: what is known of a merchant, or words, with amounts as people write them."""
     try:
         value = json.loads(text)
     except ValueError:
-        return text
+        value = None
     if not isinstance(value, dict):
-        return text
+        return _AMOUNT.sub(_written, text)
     return [(name, str(part)) for name, part in value.items() if part] or "not known"
+
+
+def _written(amount: re.Match[str]) -> str:
+    return format_amount(int(amount[1]), amount[2]) if amount[2] in CURRENCIES else amount[0]
 
 
 def merchant_name(purchase: Purchase) -> str:

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from roony.core.agent import DELIVERIES, UNKNOWN_CARDS
 from roony.core.message import MESSAGE_TYPES
+from roony.core.money import decimal_text
 from roony.core.notice import TYPES
 from roony.core.notification import MessageRecipient, NoticeDelivery, WebhookEndpoint, masked_url
 from roony.flows.organization import cardholder_of, low_balance_amount
@@ -36,7 +37,7 @@ async def _settings(view: View) -> Response:
     return view.page(
         "settings.html", "Settings", deliveries=DELIVERIES, unknown_cards=UNKNOWN_CARDS, holder=holder,
         address=holder.get("billing", {}).get("address", {}), person=holder.get("individual", {}),
-        low_balance=low_balance_amount(view.organization),
+        low_balance=decimal_text(low_balance_amount(view.organization), view.organization.currency),
     )  # fmt: skip
 
 

@@ -1,0 +1,115 @@
+"""What a person watches, in a browser: discrepancies are settled, events replayed, the audit chain is verified."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from roony.cli.audit import verify_file
+from roony.core.merchant import normalise
+from roony.store.inbox import new_event
+from roony.store.statements import write_row
+from roony.store.tables import TABLE_OF, InboxEvent
+from roony.web.admin_api.events import REPLAY_LIMIT
+from tests.support.desk import Desk
+from tests.support.payer import Payer
+from tests.support.served import until
+
+HOSTILE = "QUICK<svg/onload=alert(1)>"
+
+
+def confirm(page: Page) -> None:
+    page.get_by_role("button", name="Yes", exact=True).click()
+
+
+def test_another_name_of_a_merchant_is_settled_and_learned(owner_page: Page, desk: Desk) -> None:
+    page, dialogs = owner_page, []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    payer = Payer(desk.roony, {"merchant_lock": "monitor"})
+    payer.play(f"pay 5000 name={HOSTILE}")
+    page.get_by_role("link", name="Discrepancies").click()
+    page.get_by_label("Kind").select_option("merchant_mismatch")
+    page.get_by_role("button", name="Show").click()
+    row = page.get_by_role("row").filter(has_text=payer.bought.id)
+    expect(row).to_contain_text(HOSTILE)
+    row.get_by_role("link").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Merchant mismatch")
+    expect(page.locator(".untrusted")).to_contain_text(HOSTILE)
+    page.get_by_label("What did you find out?").fill("The same shop")
+    page.get_by_label("It is the approved merchant under another name").check()
+    page.get_by_role("button", name="Settle it").click()
+    expect(page.locator("main .status")).to_have_text("Resolved")
+    expect(page.get_by_text("The same shop")).to_be_visible()
+    merchants = desk.roony.owner.get("/api/v1/admin/merchants", params={"limit": 200})["data"]
+    assert [
+        normalise(HOSTILE) in merchant["aliases"] for merchant in merchants if merchant["name"] == payer.merchant
+    ] == [True]
+    page.goto(f"{desk.url}/discrepancies")
+    expect(page.get_by_role("row").filter(has_text=payer.bought.id)).to_have_count(0)
+    assert dialogs == []
+
+
+def test_a_refund_is_given_to_its_purchase(owner_page: Page, desk: Desk) -> None:
+    page, other = owner_page, Payer(desk.roony, {})
+    other.play("pay 5000, capture 5000")
+    payer = Payer(desk.roony, {})
+    payer.play("pay 5000, capture 3000, refund 3000, unlinked 2000")
+    page.goto(f"{desk.url}/discrepancies?kind=unmatched_refund")
+    page.get_by_role("row").filter(has_text=payer.bought.id).get_by_role("link").first.click()
+    expect(page.locator(".untrusted")).to_contain_text("20.00 USD by")
+    expect(page.locator(f"datalist option[value='{other.bought.id}']")).to_have_count(1)
+    page.get_by_label("What did you find out?").fill("They paid it to the wrong card")
+    page.get_by_label("The purchase it gives money back for").fill("pur_unknown")
+    page.get_by_role("button", name="Settle it").click()
+    expect(page.locator(".wrong:visible, .trouble:visible")).to_have_count(1)
+    page.get_by_label("The purchase it gives money back for").fill(other.bought.id)
+    page.get_by_role("button", name="Settle it").click()
+    expect(page.locator("main .status")).to_have_text("Resolved")
+    until(lambda: desk.roony.purchase(other.bought.id)["refunded_amount"], 2_000)
+
+
+def test_all_dead_events_are_handled_again_in_parts(page: Page, desk: Desk) -> None:
+    """More than one call takes up."""
+    desk.company(page)
+    organization = page.request.get(f"{desk.url}/api/v1/admin/organization").json()["id"]
+    with sqlite3.connect(desk.roony.folder / "roony.db", timeout=30) as database:
+        for number in range(REPLAY_LIMIT + 5):
+            at = desk.roony.now() * 1_000_000 + number
+            # Of a type that Roony has no use for.
+            event = new_event(
+                f"evt_{organization}_{number}", None, False, "charge.updated", "ch_1", at // 1_000_000,
+                b'{"id": "<script>alert(1)</script>"}', at,
+            )  # fmt: skip
+            dead = event._replace(organization_id=organization, status="dead", reason="broken", failures=12)
+            database.execute(write_row(TABLE_OF[InboxEvent], "sqlite"), dead)
+    page.goto(f"{desk.url}/events?status=dead")
+    page.get_by_role("link", name="charge.updated").first.click()
+    expect(page.locator("pre")).to_contain_text("<script>alert(1)</script>")
+    page.get_by_role("button", name="Handle it again").click()
+    expect(page.get_by_role("button", name="Handle it again")).to_have_count(0)
+    page.goto(f"{desk.url}/events?status=dead")
+    page.get_by_role("button", name="Handle all that are dead again").click()
+    confirm(page)
+    expect(page.get_by_text("No events here.")).to_be_visible()
+    page.goto(f"{desk.url}/audit?action=event.replayed")
+    expect(page.get_by_role("link", name="Next page")).to_be_visible()
+
+
+def test_the_audit_chain_is_verified_and_taken_away(page: Page, desk: Desk, tmp_path: Path) -> None:
+    desk.company(page)
+    page.goto(f"{desk.url}/audit")
+    page.get_by_role("button", name="Verify now").click()
+    expect(page.get_by_role("status").filter(has_text="The chain is whole")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export").click()
+    file = tmp_path / "audit.jsonl"
+    download.value.save_as(file)
+    verdict = verify_file(file)
+    assert (verdict.problem, verdict.head_known, verdict.records > 0) == (None, True, True)
+    page.get_by_label("Action").fill("organization.created")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.locator("tbody summary").click()
+    expect(page.locator("tbody")).to_contain_text("Time zone")
