@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from roony.cli.audit import verify_file
-from roony.core.merchant import normalise
+from roony.core.merchant import alias_of
 from roony.store.inbox import new_event
 from roony.store.statements import write_row
 from roony.store.tables import TABLE_OF, InboxEvent
@@ -44,7 +44,9 @@ def test_another_name_of_a_merchant_is_settled_and_learned(owner_page: Page, des
     expect(page.get_by_text("The same shop")).to_be_visible()
     merchants = desk.roony.owner.get("/api/v1/admin/merchants", params={"limit": 200})["data"]
     assert [
-        normalise(HOSTILE) in merchant["aliases"] for merchant in merchants if merchant["name"] == payer.merchant
+        alias_of(HOSTILE, noise=("US",)) in merchant["aliases"]
+        for merchant in merchants
+        if merchant["name"] == payer.merchant
     ] == [True]
     page.goto(f"{desk.url}/discrepancies")
     expect(page.get_by_role("row").filter(has_text=payer.bought.id)).to_have_count(0)

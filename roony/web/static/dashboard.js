@@ -145,12 +145,17 @@ function filled(address, answer) {
   return address.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(answer[name] ?? ""));
 }
 
+// `{a: 1, b: 2}` as words.
+function listed(values) {
+  return Object.entries(values).map(([name, value]) => `${name}: ${value}`).join(", ") || "none";
+}
+
 // Puts what the API answered where the page wants it shown: `data-answer="key"` inside of [data-result].
 function showResult(form, answer) {
   const result = document.querySelector(form.dataset.result ?? "[data-result]");
   for (const place of result.querySelectorAll("[data-answer]")) {
     const value = place.dataset.answer.split(".").reduce((inside, name) => inside?.[name], answer);
-    place.textContent = value ?? "";
+    place.textContent = value && typeof value === "object" ? listed(value) : value ?? "";
     if (place.dataset.copyAnswer !== undefined) place.dataset.copy = value ?? "";
     if (place.tagName === "A") place.href = String(value ?? "").startsWith("http") || String(value ?? "").startsWith("/") ? value : "#";
   }
