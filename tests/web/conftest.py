@@ -111,3 +111,13 @@ def waiting(roony: ServedRoony, company: Company) -> tuple[Caller, dict[str, Any
     purchase: dict[str, Any] = agent.send("POST", "/api/v1/purchase_intents", body, 201)
     assert purchase["status"] == "awaiting_approval", purchase
     return agent, purchase
+
+
+def signed_in(roony: ServedRoony, company: Company, role: str = "owner") -> httpx2.Client:
+    """The browser of a new user with this role, signed in, for looking at pages of the dashboard."""
+    user: dict[str, Any] = company.owner.send(
+        "POST", "/api/v1/admin/users", {"name": role.capitalize(), "email": f"{role}@example.com", "role": role}, 201
+    )
+    session = new_session(roony.context.new_id("key"), "test")
+    roony.books.put(key_row(session, company.id, None, roony.context.clock(), user["id"]))
+    return httpx2.Client(base_url=roony.url, cookies={COOKIE: session.text}, trust_env=False, verify=False)
