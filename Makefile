@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo serve test soak chaos promises bench lint audit lock clean
+.PHONY: help demo serve test soak chaos promises screenshots bench lint audit lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,7 +35,7 @@ LOCK_READY := .venv-lock/.ready-$(call checksum,requirements/lock.txt)
 # ---------------------------------------------------------------- what people call
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: $(RUN_READY) ## connect, ask, get a card, pay, settle, refuse: the main job on the built-in Stripe simulator
 	@$(BIN)/roony demo
@@ -56,6 +56,9 @@ chaos: $(RUN_READY) $(TEST_READY) ## processes killed and connections broken at 
 
 promises: $(RUN_READY) $(TEST_READY) ## what is promised, and the tests that prove it (WRITE=1 writes it into the docs)
 	@$(BIN)/python -m tests.promises $(if $(WRITE),--write)
+
+screenshots: $(RUN_READY) $(TEST_READY) ## a picture of every page in light, dark and phone width, in build/screenshots
+	@ROONY_SCREENSHOTS=build/screenshots $(PYTEST) -q tests/browser/test_every_page.py
 
 bench: $(RUN_READY) ## ratios against a no-op in the same run
 	@$(BIN)/python -m benchmarks

@@ -1,0 +1,176 @@
+"""Every page of the dashboard in a filled organization: it opens, can be read by everybody, and fits a phone.
+
+The pages come from the routes, so a new one is tested as soon as it is there. `make screenshots` keeps pictures.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Page, expect
+
+from roony.core.role import OWNER_ONLY, may
+from roony.web.dashboard.view import MENU
+from roony.web.permissions import PERMISSIONS
+from roony.web.session import COOKIE
+from tests.support.desk import Desk
+from tests.support.filling import fill
+from tests.support.walking import Visit, page_routes, session_of, visitor, walk
+
+PHONE = {"width": 390, "height": 844}
+WIDE = {"width": 1280, "height": 900}
+# What nobody may be kept out by (axe-core's own words).
+GRAVE = ("serious", "critical")
+PAGES = [route.path for route in page_routes()]
+_CALL = re.compile(r'data-call="(\w+) ([^"]+)"')
+_FIND = "options => axe.run(document, options).then(result => result.violations)"
+# Only what changes with the colours is looked at again in the dark.
+_COLOURS = {"runOnly": ["color-contrast"]}
+
+
+class Filled(NamedTuple):
+    """The demo organization as its owner finds it."""
+
+    visit: Visit
+    session: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def filled(desk: Desk) -> Filled:
+    """One walk of the owner's over an organization in which everything has happened."""
+    fill(desk.roony)
+    with visitor(desk) as browser:
+        cookie = {"name": COOKIE, "value": session_of(browser), "url": desk.url}
+        return Filled(walk(browser), cookie)
+
+
+def _enter(page: Page, cookie: dict[str, Any], address: str) -> None:
+    page.context.add_cookies([cookie])  # type: ignore[list-item]
+    answer = page.goto(cookie["url"] + address)
+    assert answer is not None
+    assert answer.status == 200
+
+
+def _grave(page: Page, options: dict[str, Any]) -> list[str]:
+    """What axe-core finds serious or worse, with where it is."""
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate(AXE_SCRIPT)
+    found = page.evaluate(_FIND, {"resultTypes": ["violations"], **options})
+    return [
+        f"{one['id']}: {node['html']} ({node['failureSummary']})"
+        for one in found
+        if one["impact"] in GRAVE
+        for node in one["nodes"]
+    ]
+
+
+def _keep(page: Page, name: str, kind: str) -> None:
+    """A picture, where somebody asked for pictures."""
+    folder = os.environ.get("ROONY_SCREENSHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        name = re.sub(r"\W+", "-", name).strip("-") or "overview"
+        page.screenshot(path=Path(folder) / f"{name}-{kind}.png", full_page=kind == "phone")
+
+
+def _everywhere(page: Page, name: str) -> None:
+    """What holds on every page: readable in light and dark, nothing sideways on a phone, one heading."""
+    expect(page.get_by_role("heading", level=1)).to_have_count(1)
+    assert _grave(page, {}) == []
+    assert page.evaluate("[...document.querySelectorAll('[tabindex]')].filter(one => one.tabIndex > 0).length") == 0
+    _keep(page, name, "light")
+    page.emulate_media(color_scheme="dark")
+    assert _grave(page, _COLOURS) == []
+    _keep(page, name, "dark")
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.emulate_media(color_scheme="light")
+    _keep(page, name, "phone")
+
+
+@pytest.mark.parametrize("route", PAGES)
+def test_a_page_is_there_for_everybody(open_page: Callable[..., Page], filled: Filled, route: str) -> None:
+    assert route in filled.visit.addresses, "no link leads there from the menu on"
+    if not filled.visit.html[route]:
+        return  # a file, which was opened on the walk
+    page = open_page(viewport=WIDE, reduced_motion="reduce")
+    _enter(page, filled.session, filled.visit.addresses[route])
+    page.keyboard.press("Tab")
+    expect(page.locator(":focus")).to_have_text("Skip to the content")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    _everywhere(page, route)
+
+
+def test_pages_for_people_who_are_not_signed_in(open_page: Callable[..., Page], desk: Desk) -> None:
+    page = open_page(reduced_motion="reduce")
+    user = desk.person("viewer").id
+    for address in ("/sign-in", desk.first_run(), desk.invitation(user), "/welcome?ticket=over"):
+        page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+        page.goto(address if address.startswith("http") else desk.url + address)
+        _everywhere(page, "outside" + re.sub(r"[?].*|^https?://[^/]+", "", address))
+
+
+def test_every_link_leads_somewhere(filled: Filled) -> None:
+    assert {path: status for path, status in filled.visit.elsewhere.items() if status >= 400} == {}
+
+
+def test_all_of_the_menu_is_reached_and_opened_with_the_keyboard(
+    open_page: Callable[..., Page], filled: Filled
+) -> None:
+    page = open_page(viewport=WIDE)
+    _enter(page, filled.session, "/")
+    reached = []
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        told = page.evaluate(
+            "() => { const one = document.activeElement; return [one.tagName, one.getAttribute('href') ?? '',"
+            " getComputedStyle(one).outlineStyle] }"
+        )
+        if told[0] == "BODY":
+            break
+        assert told[2] != "none", f"{told} does not show that it is focused"
+        reached.append(told[1])
+    menu = [item.path for _, items in MENU for item in items]
+    assert [path for path in reached if path in menu and path != "/"][: len(menu) - 1] == menu[1:]
+    last = page.locator(f"#menu a[href='{menu[-1]}']")
+    last.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#menu [aria-current=page]")).to_have_attribute("href", menu[-1])
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    expect(page.locator("#menu")).to_be_hidden()
+    button = page.get_by_role("button", name="Menu")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#menu")).to_be_visible()
+    expect(button).to_have_attribute("aria-expanded", "true")
+
+
+@pytest.mark.parametrize("role", ["viewer", "approver", "admin"])
+def test_a_role_sees_the_buttons_that_work_for_it_and_no_others(desk: Desk, filled: Filled, role: str) -> None:
+    with visitor(desk, desk.person(role)) as browser:
+        visit = walk(browser)
+    assert {path: status for path, status in visit.elsewhere.items() if status >= 400} == {}
+    calls = {
+        (route, method, unescape(path)) for route, html in visit.html.items() for method, path in _CALL.findall(html)
+    }
+    assert [call for call in calls if not _allows(role, *call[1:])] == []
+    owners = {call for html in filled.visit.html.values() for call in _CALL.findall(html)}
+    assert any(not _allows(role, *call) for call in owners), "owners have more than this role"
+
+
+def _allows(role: str, method: str, path: str) -> bool:
+    """What web/permissions.py says of the API's route behind a button."""
+    fitting = [
+        (route.count("{"), permission)
+        for (verb, route), permission in PERMISSIONS.items()
+        if verb == method and re.fullmatch(re.sub(r"{\w+}", "[^/]+", route), path.partition("?")[0])
+    ]
+    return may(role, min(fitting)[1] if fitting else OWNER_ONLY)

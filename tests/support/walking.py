@@ -1,0 +1,79 @@
+"""Every page of the dashboard, found as a visitor finds it: from the menu on, link by link."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+import httpx2
+from starlette.routing import Match, Route
+
+from roony.web import dashboard
+from roony.web.dashboard import view
+from roony.web.session import COOKIE
+from tests.support.desk import PASSWORD, Desk, Person
+
+# The most pages that are opened; there are far fewer.
+MOST = 200
+_LINK = re.compile(r'<a [^>]*?href="([^"]+)"')
+
+
+def page_routes() -> list[Route]:
+    """The routes of all pages for people who are signed in, a new one among them as soon as it is there."""
+    # They are made by `view.page`, which checks the session.
+    return [route for route in dashboard.routes() if route.endpoint.__module__ == view.__name__]
+
+
+def route_of(path: str) -> str | None:
+    """The route that answers a path."""
+    scope = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": []}
+    return next((route.path for route in page_routes() if route.matches(scope)[0] is Match.FULL), None)
+
+
+class Visit(NamedTuple):
+    """What was seen on one walk: for each route an address that leads to it, and its HTML (empty for a file); and
+    where links led that are no pages of the dashboard, with the status of the answer."""
+
+    addresses: dict[str, str]
+    html: dict[str, str]
+    elsewhere: dict[str, int]
+
+
+@contextmanager
+def visitor(desk: Desk, person: Person | None = None) -> Iterator[httpx2.Client]:
+    """Somebody's browser without any screen, signed in."""
+    with httpx2.Client(base_url=desk.url, trust_env=False, verify=False, timeout=30) as browser:
+        form = {"email": (person or desk.owner).email, "password": PASSWORD, "next": "/"}
+        assert browser.post("/sign-in", data=form).status_code == 303
+        yield browser
+
+
+def session_of(browser: httpx2.Client) -> str:
+    """The session's cookie."""
+    return str(browser.cookies[COOKIE])
+
+
+def walk(browser: httpx2.Client) -> Visit:
+    """Follows all links of all pages once; a page that names one thing is opened for the first one that is linked."""
+    visit = Visit({}, {}, {})
+    waiting = ["/"]
+    while waiting:
+        link = waiting.pop(0)
+        path = urlsplit(link).path
+        route = route_of(path)
+        if path in visit.elsewhere or route in visit.addresses:
+            continue
+        assert len(visit.addresses) + len(visit.elsewhere) < MOST
+        answer = browser.get(link)
+        if route is None:
+            visit.elsewhere[path] = answer.status_code
+            continue
+        assert answer.status_code == 200, f"{link}: {answer.status_code}"
+        is_page = answer.headers["content-type"].startswith("text/html")
+        visit.addresses[route], visit.html[route] = link, answer.text if is_page else ""
+        found = (urljoin(link, one.replace("&amp;", "&")) for one in _LINK.findall(visit.html[route]))
+        waiting += [one for one in found if one.startswith("/")]
+    return visit
