@@ -19,10 +19,9 @@ from playwright.sync_api import Page, expect
 from roony.core.role import OWNER_ONLY, may
 from roony.web.dashboard.view import MENU
 from roony.web.permissions import PERMISSIONS
-from roony.web.session import COOKIE
 from tests.support.desk import Desk
 from tests.support.filling import fill
-from tests.support.walking import Visit, page_routes, session_of, visitor, walk
+from tests.support.walking import Visit, page_routes, walk
 
 PHONE = {"width": 390, "height": 844}
 WIDE = {"width": 1280, "height": 900}
@@ -39,20 +38,19 @@ class Filled(NamedTuple):
     """The demo organization as its owner finds it."""
 
     visit: Visit
-    session: dict[str, Any]
+    session: Any
 
 
 @pytest.fixture(scope="module")
 def filled(desk: Desk) -> Filled:
     """One walk of the owner's over an organization in which everything has happened."""
     fill(desk.roony)
-    with visitor(desk) as browser:
-        cookie = {"name": COOKIE, "value": session_of(browser), "url": desk.url}
-        return Filled(walk(browser), cookie)
+    with desk.visitor() as browser:
+        return Filled(walk(browser), desk.cookie_of(browser))
 
 
-def _enter(page: Page, cookie: dict[str, Any], address: str) -> None:
-    page.context.add_cookies([cookie])  # type: ignore[list-item]
+def _enter(page: Page, cookie: Any, address: str) -> None:
+    page.context.add_cookies([cookie])
     answer = page.goto(cookie["url"] + address)
     assert answer is not None
     assert answer.status == 200
@@ -155,7 +153,7 @@ def test_all_of_the_menu_is_reached_and_opened_with_the_keyboard(
 
 @pytest.mark.parametrize("role", ["viewer", "approver", "admin"])
 def test_a_role_sees_the_buttons_that_work_for_it_and_no_others(desk: Desk, filled: Filled, role: str) -> None:
-    with visitor(desk, desk.person(role)) as browser:
+    with desk.visitor(desk.person(role)) as browser:
         visit = walk(browser)
     assert {path: status for path, status in visit.elsewhere.items() if status >= 400} == {}
     calls = {

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 from playwright.sync_api import Page
 
+from roony.web.session import COOKIE
 from tests.support.served import Simulation, unique
 
 PASSWORD = "correct horse battery staple"
@@ -55,6 +58,18 @@ class Desk:
         answer = page.request.post(f"{self.url}/sign-in", form=form, max_redirects=0)
         assert answer.status == 303, answer.text()
         page.goto(f"{self.url}{path}")
+
+    @contextmanager
+    def visitor(self, person: Person | None = None) -> Iterator[httpx2.Client]:
+        """A person's browser without any screen, signed in."""
+        with httpx2.Client(base_url=self.url, trust_env=False, verify=False, timeout=30) as browser:
+            form = {"email": (person or self.owner).email, "password": PASSWORD, "next": "/"}
+            assert browser.post("/sign-in", data=form).status_code == 303
+            yield browser
+
+    def cookie_of(self, browser: httpx2.Client) -> Any:
+        """The session's cookie, for a window."""
+        return {"name": COOKIE, "value": browser.cookies[COOKIE], "url": self.url}
 
     def company(self, page: Page, name: str = "") -> str:
         """A new company whose owner is signed in in this window; returns the owner's e-mail address."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
@@ -13,8 +11,6 @@ from starlette.routing import Match, Route
 
 from roony.web import dashboard
 from roony.web.dashboard import view
-from roony.web.session import COOKIE
-from tests.support.desk import PASSWORD, Desk, Person
 
 # The most pages that are opened; there are far fewer.
 MOST = 200
@@ -40,20 +36,6 @@ class Visit(NamedTuple):
     addresses: dict[str, str]
     html: dict[str, str]
     elsewhere: dict[str, int]
-
-
-@contextmanager
-def visitor(desk: Desk, person: Person | None = None) -> Iterator[httpx2.Client]:
-    """Somebody's browser without any screen, signed in."""
-    with httpx2.Client(base_url=desk.url, trust_env=False, verify=False, timeout=30) as browser:
-        form = {"email": (person or desk.owner).email, "password": PASSWORD, "next": "/"}
-        assert browser.post("/sign-in", data=form).status_code == 303
-        yield browser
-
-
-def session_of(browser: httpx2.Client) -> str:
-    """The session's cookie."""
-    return str(browser.cookies[COOKIE])
 
 
 def walk(browser: httpx2.Client) -> Visit:
