@@ -30,30 +30,31 @@ def route_of(path: str) -> str | None:
 
 
 class Visit(NamedTuple):
-    """What was seen on one walk: for each route an address that leads to it, and its HTML (empty for a file); and
-    where links led that are no pages of the dashboard, with the status of the answer."""
+    """What was seen on one walk: for each route an address that leads to it, and its HTML (empty for a file); and which
+    links led nowhere, with the status of the answer."""
 
     addresses: dict[str, str]
     html: dict[str, str]
-    elsewhere: dict[str, int]
+    broken: dict[str, int]
 
 
 def walk(browser: httpx2.Client) -> Visit:
     """Follows all links of all pages once; a page that names one thing is opened for the first one that is linked."""
     visit = Visit({}, {}, {})
-    waiting = ["/"]
+    waiting, elsewhere = ["/"], set()
     while waiting:
         link = waiting.pop(0)
         path = urlsplit(link).path
         route = route_of(path)
-        if path in visit.elsewhere or route in visit.addresses:
+        if path in elsewhere or route in visit.addresses:
             continue
-        assert len(visit.addresses) + len(visit.elsewhere) < MOST
+        assert len(visit.addresses) + len(elsewhere) < MOST
         answer = browser.get(link)
+        if answer.status_code != 200:
+            visit.broken[link] = answer.status_code
         if route is None:
-            visit.elsewhere[path] = answer.status_code
+            elsewhere.add(path)
             continue
-        assert answer.status_code == 200, f"{link}: {answer.status_code}"
         is_page = answer.headers["content-type"].startswith("text/html")
         visit.addresses[route], visit.html[route] = link, answer.text if is_page else ""
         found = (urljoin(link, one.replace("&amp;", "&")) for one in _LINK.findall(visit.html[route]))
