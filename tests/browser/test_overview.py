@@ -13,11 +13,14 @@ from tests.support.served import unique
 def test_it_is_drawn_again_when_something_happens(owner_page: Page, desk: Desk) -> None:
     # Lost if the page were loaded anew.
     owner_page.evaluate("window.mark = 'the same page'")
+    focused = owner_page.get_by_role("button", name="Freeze everything")
+    focused.focus()
     buyer = desk.roony.buyer(controls={"purchase_limit": 1_000})
     shop = unique("Figma")
     assert buyer.ask(7_777, shop)["status"] == "declined"
     expect(owner_page.get_by_role("link", name=f"77.77 USD at {shop}")).to_be_visible()
     assert owner_page.evaluate("window.mark") == "the same page"
+    expect(focused).to_be_focused()
 
 
 def test_everything_is_frozen_and_let_go_with_the_keyboard(open_page: Callable[..., Page], desk: Desk) -> None:

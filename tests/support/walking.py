@@ -12,6 +12,8 @@ from starlette.routing import Match, Route
 from roony.web import dashboard
 from roony.web.dashboard import view
 
+# The overview, and where an organization begins.
+BEGINNINGS = ("/", "/start")
 # The most pages that are opened; there are far fewer.
 MOST = 200
 _LINK = re.compile(r'<a [^>]*?href="([^"]+)"')
@@ -39,9 +41,9 @@ class Visit(NamedTuple):
 
 
 def walk(browser: httpx2.Client) -> Visit:
-    """Follows all links of all pages once; a page that names one thing is opened for the first one that is linked."""
+    """Follows all links once; a page that names one thing is opened for the first one that is linked."""
     visit = Visit({}, {}, {})
-    waiting, elsewhere = ["/"], set()
+    waiting, elsewhere = list(BEGINNINGS), set()
     while waiting:
         link = waiting.pop(0)
         path = urlsplit(link).path

@@ -224,10 +224,12 @@ async function drawAgain(main) {
   const opened = [...main.querySelectorAll("details[open][id]")].map((one) => one.id);
   const kept = [...main.querySelectorAll("[data-kept][id]")];
   const touched = [...main.querySelectorAll("input[id], textarea[id]")].filter(isTouched);
-  const focused = document.activeElement?.id;
+  const focused = document.activeElement;
+  const asItWas = focused?.outerHTML;
   for (const id of ["content", "menu"]) {
     const fresh = page.getElementById(id);
-    if (fresh) document.getElementById(id).replaceChildren(...fresh.childNodes);
+    const old = document.getElementById(id);
+    if (fresh && fresh.innerHTML !== old.innerHTML) old.replaceChildren(...fresh.childNodes);
   }
   for (const one of kept) document.getElementById(one.id)?.replaceWith(one);
   for (const { id, checked, value } of touched) {
@@ -235,7 +237,10 @@ async function drawAgain(main) {
     if (field) Object.assign(field, field.type === "checkbox" ? { checked } : { value });
   }
   for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
-  if (focused) document.getElementById(focused)?.focus();
+  // Whoever was here with the keyboard stays here.
+  if (focused?.isConnected) return;
+  const same = [...document.querySelectorAll("#content *, #menu *")].find((one) => one.outerHTML === asItWas);
+  ((focused?.id && document.getElementById(focused.id)) || same)?.focus();
 }
 
 const live = document.querySelector("main[data-live]");
