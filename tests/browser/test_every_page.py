@@ -104,6 +104,7 @@ def test_a_page_is_there_for_everybody(open_page: Callable[..., Page], filled: F
     expect(page.locator(":focus")).to_have_text("Skip to the content")
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_be_focused()
+    page.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
     _everywhere(page, route)
 
 

@@ -11,6 +11,8 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 WIDTH, HEIGHT = 960, 220
+# On a phone, where a wide chart would be too small to read.
+NARROW = 400
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 24
 # Steps of an axis that people can read.
 _STEPS = (1, 2, 5)
@@ -24,10 +26,12 @@ class Point(NamedTuple):
     text: str
 
 
-def line_chart(points: Sequence[Point], title: str, limit: int | None, axis: Sequence[tuple[int, str]]) -> Markup:
+def line_chart(
+    points: Sequence[Point], title: str, limit: int | None, axis: Sequence[tuple[int, str]], width: int = WIDTH
+) -> Markup:
     """A line with the area under it. `axis` are values with their text, the highest last; `limit` is drawn across."""
     top = max([value for value, _ in axis] + [1])
-    step = (WIDTH - LEFT - RIGHT) / max(1, len(points) - 1)
+    step = (width - LEFT - RIGHT) / max(1, len(points) - 1)
 
     def x(place: int) -> float:
         return round(LEFT + step * place, 1)
@@ -35,7 +39,7 @@ def line_chart(points: Sequence[Point], title: str, limit: int | None, axis: Seq
     def y(value: int) -> float:
         return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * min(value, top) / top, 1)
 
-    parts = [_grid(text, y(value)) for value, text in axis]
+    parts = [_grid(text, y(value), width) for value, text in axis]
     if points:
         path = " ".join(f"{x(place)},{y(point.value)}" for place, point in enumerate(points))
         base = HEIGHT - BOTTOM
@@ -46,10 +50,10 @@ def line_chart(points: Sequence[Point], title: str, limit: int | None, axis: Seq
     if limit is not None and limit <= top:
         parts.append(
             Markup('<line class="limit" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
-                LEFT, WIDTH - RIGHT, y(limit), y(limit)
+                LEFT, width - RIGHT, y(limit), y(limit)
             )
         )
-    every = max(1, len(points) // 10)
+    every = max(1, len(points) * 96 // width)
     for place, point in enumerate(points):
         # A part of its own for each point: pointed at, it says its value.
         parts.append(
@@ -63,13 +67,13 @@ def line_chart(points: Sequence[Point], title: str, limit: int | None, axis: Seq
                     x(place), HEIGHT - 6, "end" if place == len(points) - 1 else "middle", point.label
                 )
             )
-    return _svg(f"0 0 {WIDTH} {HEIGHT}", "chart", title, parts)
+    return _svg(f"0 0 {width} {HEIGHT}", "chart", title, parts)
 
 
-def _grid(text: str, at: float) -> Markup:
+def _grid(text: str, at: float, width: int) -> Markup:
     return Markup(
         '<line class="axis" x1="{}" x2="{}" y1="{}" y2="{}"/><text x="{}" y="{}" text-anchor="end">{}</text>'
-    ).format(LEFT, WIDTH - RIGHT, at, at, LEFT - 8, at + 4, text)
+    ).format(LEFT, width - RIGHT, at, at, LEFT - 8, at + 4, text)
 
 
 def meter(spent: int, held: int, limit: int | None, most: int, title: str) -> Markup:

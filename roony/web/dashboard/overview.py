@@ -21,7 +21,7 @@ from roony.core.settlement import Discrepancy
 from roony.store.queries.connections import standing_connections
 from roony.store.queries.overview import DAYS, Used, by_day, newest_purchases, used_most
 from roony.store.queries.paging import Slice, equal, newest_first
-from roony.web.dashboard.charts import Point, line_chart, meter, round_axis
+from roony.web.dashboard.charts import NARROW, WIDTH, Point, line_chart, meter, round_axis
 from roony.web.dashboard.view import View, page
 from roony.web.latency import BOUNDS, LatencyCounter
 
@@ -56,7 +56,7 @@ async def _overview(view: View) -> Response:
     waiting = await view.read(_page_of, Approval, {"status": "pending"})
     return view.page(
         "overview.html", "Overview", live=("purchase", "approval", "alert", "discrepancy", "connection", "budget"),
-        month=month, month_meter=_meter(view, month, 1), days=days,
+        month=month, month_meter=_meter(view, month, month.spent + month.held), days=days,
         projects=_bars(view, await view.read(used_most, "project", *money)),
         agents=_bars(view, await view.read(used_most, "agent", *money)),
         waiting=[(row, what_was_shown(row)) for row in waiting if row.expires_at > now],
@@ -109,7 +109,9 @@ def _days(database: Any, organization_id: str, currency: str, zone: str, now: in
     marks = [(value, format_amount(value, currency)) for value in round_axis(max(point.value for point in points))]
     total = format_amount(sum(point.value for point in points), currency)
     title = f"Held and spent by day, {points[0].label} to {points[-1].label}: {total} in all"
-    return line_chart(points, title, None, [(value, text.partition(".")[0]) for value, text in marks])
+    axis = [(value, text.partition(".")[0]) for value, text in marks]
+    wide, narrow = (line_chart(points, title, None, axis, width) for width in (WIDTH, NARROW))
+    return Markup('<div class="for-wide">{}</div><div class="for-narrow">{}</div>').format(wide, narrow)
 
 
 def latency_of(counter: LatencyCounter) -> Latency | None:
