@@ -51,7 +51,13 @@ document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.matches(".decide")) return;
   event.preventDefault();
-  busy(() => decide(form, event.submitter?.value ?? "approve", true));
+  if (!event.submitter) return;
+  busy(() => decide(form, event.submitter.value, true));
+});
+
+// A note is ended by Enter as well, by somebody who wants to deny: only a button decides.
+content.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.matches(".decide .field input")) event.preventDefault();
 });
 
 const chosenForms = () =>
