@@ -194,11 +194,11 @@ class UseLink(Command[AccessKey | Refusal]):
         return begin_session(book, user, self.key, "link", now)
 
 
-def set_password(book: Book, user: User, hashed: str, now: int) -> None:
-    """A user's password, new or in place of another, and the end of all sessions there are."""
+def set_password(book: Book, user: User, hashed: str, now: int, keep: str | None = None) -> None:
+    """A user's password, new or in place of another, and the end of all sessions there are but the one to `keep`."""
     org = user.organization_id
     for row in book.group(AccessKey, org, user.id):
-        if row.kind == "session" and not is_long_over(row, now):
+        if row.kind == "session" and row.id != keep and not is_long_over(row, now):
             revoke(book, row, user.id, now)
     book.put(Password(org, user.id, user.email.lower(), hashed, 0, 0, now))
     book.record(org, user.id, "user.password_set", user.id, {}, now)

@@ -85,6 +85,7 @@ change  POST   /freeze
 own     POST   /first_runs
 own     POST   /keys/rotate
 read    GET    /me
+read    PUT    /me/password
 read    GET    /me/sessions
 read    DELETE /me/sessions/{id}
 read    GET    /merchants

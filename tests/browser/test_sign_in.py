@@ -54,3 +54,20 @@ def test_another_browser_is_signed_out_from_the_account(open_page: Callable[...,
     expect(rows).to_have_count(0)
     first.reload()
     expect(first).to_have_url(f"{desk.url}/sign-in")
+
+
+def test_a_password_is_changed(page: Page, desk: Desk) -> None:
+    person = desk.person("viewer")
+    desk.sign_in(page, person, "/account")
+    page.get_by_label("The password now").fill("not the password")
+    page.get_by_label("The new one").fill("another row of plain words")
+    page.get_by_role("button", name="Change it").click()
+    expect(page.get_by_text("This is not the password.")).to_be_visible()
+    page.get_by_label("The password now").fill(PASSWORD)
+    page.get_by_role("button", name="Change it").click()
+    expect(page.get_by_text("The password is changed.")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_label("E-mail address").fill(person.email)
+    page.get_by_label("Password").fill("another row of plain words")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(f"{desk.url}/")

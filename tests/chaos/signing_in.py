@@ -57,6 +57,23 @@ def _sign_out(company: Crashable, session: str) -> None:
     assert out.status_code == 303
 
 
+@scene("direct", "ChangePassword")
+def a_person_chooses_another_password(company: Crashable, arm: Arm) -> None:
+    """Said again after a death the old one is wrong; the new one is good either way."""
+    email, other = f"{uuid.uuid4().hex}@example.com", "another row of plain words"
+    user = company.send(company.owner, "POST", f"{ADMIN}/users", {"name": "Ann", "email": email, "role": "viewer"})
+    link = company.send(company.owner, "POST", f"{ADMIN}/users/{user['id']}/invitation", {})["url"]
+    session = _form(company, "/welcome", ticket=_ticket(link, "ticket"), password=WORDS).cookies["roony_session"]
+    nobody = company.caller(None)
+    headers = {"Cookie": f"roony_session={session}", "X-Roony-CSRF": csrf_token(session)}
+    arm()
+    body = {"old": WORDS, "new": other}
+    done = company.insist(lambda: nobody.call("PUT", f"{ADMIN}/me/password", body, headers=headers))
+    assert done.status_code in (200, 422)
+    assert _form(company, "/sign-in", email=email, password=WORDS).status_code == 401
+    assert _form(company, "/sign-in", email=email, password=other).status_code == 303
+
+
 @scene("direct", "one_time_link.make_first_run", "one_time_link.start_organization")
 def somebody_begins_a_company(company: Crashable, arm: Arm) -> None:
     """However often the form is sent there is one company, with one owner who can sign in."""

@@ -43,6 +43,13 @@ def candidates(database: Database, email: str, organization_id: str | None) -> l
     return [Candidate(Password(*row[:-1]), row[-1]) for row in database.read(statement)]
 
 
+def find_password(database: Database, organization_id: str, user_id: str) -> Password | None:
+    """The password of a user, who may have none yet."""
+    own = and_(passwords.c.organization_id == organization_id, passwords.c.user_id == user_id)
+    rows = database.read(select(passwords).where(own))
+    return Password(*rows[0]) if rows else None
+
+
 def find_link(database: Database, hashed: str) -> OneTimeLink | None:
     """The link with this hash, whatever became of it."""
     rows = database.read(select(one_time_links).where(one_time_links.c.hash == hashed))

@@ -35,7 +35,7 @@ function valueOf(field) {
   // Values that a page sends along, such as true.
   if (type === "json") return JSON.parse(field.value);
   if (field.multiple) return [...field.selectedOptions].map((option) => option.value);
-  const text = field.value.trim();
+  const text = field.type === "password" ? field.value : field.value.trim();
   if (type === "list") {
     const parts = text.split(/[\n,]/).map((part) => part.trim()).filter(Boolean);
     return parts.length || field.dataset.empty !== "null" ? parts : null;
