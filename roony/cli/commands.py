@@ -24,6 +24,7 @@ from roony.cli import (
     message,
     purchase,
     receipt,
+    report,
     user,
     webhook,
 )
@@ -63,6 +64,7 @@ for name, group in (
     ("card", card.app),
     ("cardholder", cardholder.app),
     ("receipt", receipt.app),
+    ("report", report.app),
     ("connection", connection.app),
     ("discrepancy", discrepancy.app),
     ("alert", alert.app),

@@ -32,6 +32,7 @@ TAGS = {
     "Stripe events": "What Stripe told, and how far its handling is",
     "Reconciliations": "Comparing with what Stripe has",
     "Audit": "Everything that was changed, by whom, in a chain that shows a change of its own",
+    "Reports": "What was spent, in groups, and each line of it for accounting",
     "Alerts": "What a person has to know and see to",
     "Freeze": "The kill switch",
     "Keys": "The keys that encrypt stored tokens",

@@ -116,6 +116,8 @@ read    GET    /reconciliations
 change  POST   /reconciliations
 read    GET    /reconciliations/{id}
 read    POST   /replay
+read    GET    /reports/journal
+read    GET    /reports/spend
 read    GET    /rules
 change  PUT    /rules
 read    GET    /stream

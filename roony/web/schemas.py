@@ -24,6 +24,7 @@ from roony.core.settlement import DISCREPANCY_KINDS
 from roony.store.queries.paging import DEFAULT_LIMIT, MAX_LIMIT
 from roony.web.requests import is_clean
 from roony.web.shape import example
+from roony.web.spending_report import read_day
 
 MAX_METADATA = 50
 
@@ -59,6 +60,12 @@ def _clean_values(value: Any) -> Any:
 def _currency(text: str) -> str:
     if text not in CURRENCIES:
         raise PydanticCustomError("currency", "It must be a lower-case ISO 4217 currency code")
+    return text
+
+
+def _day(text: str) -> str:
+    if read_day(text) is None:
+        raise PydanticCustomError("day", "It must be a day such as 2026-11-28")
     return text
 
 
@@ -102,6 +109,7 @@ def _limited_scope_id(text: str) -> str:
 
 Amount = Annotated[int, Field(ge=1, le=MAX_AMOUNT, description="Minor units, as in 12999 for 129.99")]
 LimitAmount = Annotated[int, Field(ge=0, le=MAX_AMOUNT, description="Minor units; null = tracked, not limited")]
+Day = Annotated[str, AfterValidator(_day)]
 Currency = Annotated[str, Field(min_length=3, max_length=3), AfterValidator(_currency)]
 Country = Annotated[str, Field(min_length=2, max_length=2), AfterValidator(_country)]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(one_line)]

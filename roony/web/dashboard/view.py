@@ -36,6 +36,7 @@ from roony.web.dashboard.words import label, status_kind
 from roony.web.errors import Refused, found
 from roony.web.pages import HEADERS, only, render_page
 from roony.web.session import csrf_token, drop_session, session_text
+from roony.web.spending_report import read_day
 
 P = ParamSpec("P")
 Found = TypeVar("Found")
@@ -48,8 +49,6 @@ ROWS = 50
 LONGEST_FILTER = 128
 # Longest id in the path of a page, in characters: that of an agent with its task. Nothing longer is looked for.
 LONGEST_ID = 256
-# Days that pages and reports take.
-FIRST_YEAR, LAST_YEAR = 2000, 2100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -81,6 +80,7 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
             MenuItem("/alerts", "Alerts", "alerts"),
             MenuItem("/events", "Events"),
             MenuItem("/audit", "Audit log"),
+            MenuItem("/reports", "Reports"),
         ),
     ),
     (
@@ -126,11 +126,7 @@ class View:
 
     def day(self, name: str) -> date | None:
         """One day of the address, such as 2026-11-28, or None where it is missing or no day of these times."""
-        try:
-            day = date.fromisoformat(self.filter(name) or "")
-        except ValueError:
-            return None
-        return day if FIRST_YEAR <= day.year <= LAST_YEAR else None
+        return read_day(self.filter(name) or "")
 
     def between(self, column: ColumnElement[int]) -> list[ColumnElement[bool]]:
         """The conditions for a time to lie on the days `from` to `to` of the address, in the organization's zone."""
