@@ -26,7 +26,9 @@ LINK_SECONDS = {
 
 
 class Password(NamedTuple):
-    """A user's password, as an argon2 hash. `email` is the user's in lower case, by which a sign-in is found.
+    """A user's password, as an argon2 hash, empty for one that was taken away.
+
+    `email` is the user's in lower case, by which a sign-in is found.
 
     `failures` counts wrong ones in a row; none is tried before `locked_until`. Times in microseconds UTC.
     """
@@ -41,7 +43,10 @@ class Password(NamedTuple):
 
 
 class Passkey(NamedTuple):
-    """A passkey of a user. `id` is the credential's, `public_key` as WebAuthn gives it, both base64url."""
+    """A passkey of a user. `id` is the credential's, `public_key` as WebAuthn gives it, both base64url.
+
+    One that was taken away has no `public_key` any more.
+    """
 
     organization_id: str
     id: str

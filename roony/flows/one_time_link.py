@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, update
@@ -35,6 +35,8 @@ from roony.store.writer import Writer
 SECOND = 1_000_000
 # 256 random bits.
 TICKET_BYTES = 32
+# Links to a first run that an organization may have given out and nobody has opened.
+MAX_FIRST_RUNS = 50
 LINK_OVER = Refusal("link_over", "This link is not known, was used before, or is too old. Ask for a new one.", 410)
 
 _USE = (
@@ -108,11 +110,36 @@ class MakeLink(Command[OneTimeLink | Refusal]):
         return row
 
 
-def make_first_run(link: NewLink, now: int, organization_id: str = INSTALLATION) -> Callable[[Writer], OneTimeLink]:
-    """A write for `till.write`: a link with which anybody who has it makes an organization of their own."""
+@dataclass(frozen=True, slots=True)
+class OfferFirstRun(Command[OneTimeLink | Refusal]):
+    """A link with which anybody who has it makes an organization of their own, given out by an owner of this one."""
+
+    organization_id: str
+    link: NewLink
+    actor: str
+
+    def needs(self, now: int) -> Needs:
+        """The links of nobody's that this organization gave out."""
+        return Needs(groups=((OneTimeLink, self.organization_id, ""),))
+
+    def apply(self, book: Book, now: int) -> OneTimeLink | Refusal:
+        """Refused where many wait to be opened already."""
+        org = self.organization_id
+        waiting = [row for row in book.group(OneTimeLink, org, "") if is_open(row, ("first_run",), now)]
+        if len(waiting) >= MAX_FIRST_RUNS:
+            message = f"{MAX_FIRST_RUNS} such links wait to be opened. Use one of them, or wait a day."
+            return Refusal("too_many_links", message, 409)
+        row = link_row(self.link, org, "", now)
+        book.put(row)
+        book.record(org, self.actor, "organization.first_run_offered", org, {"expires_at": row.expires_at}, now)
+        return row
+
+
+def make_first_run(link: NewLink, now: int) -> Callable[[Writer], OneTimeLink]:
+    """A write for `till.write`: the link that whoever runs this installation is shown at its start."""
 
     def work(writer: Writer) -> OneTimeLink:
-        row = link_row(link, organization_id, "", now)
+        row = link_row(link, INSTALLATION, "", now)
         writer.write_rows(tables.one_time_links, [row])
         return row
 
@@ -144,7 +171,8 @@ def start_organization(
             return LINK_OVER
         if not writer.execute(_USE, hashed=ticket_hash, now=now).rowcount:
             return LINK_OVER
-        made = create_organization(new, now)(writer)
+        person = {"user": owner.id, "name": owner.name, "email": owner.email, "session": owner.session.id}
+        made = create_organization(replace(new, owner=person), now)(writer)
         if isinstance(made, Refusal):
             # Nothing else was written: the link is good again.
             writer.execute(_UNUSE, hashed=ticket_hash)

@@ -38,6 +38,7 @@ from roony.store.writer import Writer
 class NewOrganization:
     """An organization that is to be made, with its first project. Budgets and controls are those of the whole of it.
 
+    `owner` is what the record says of the person who begins it.
     `currency` is the card currency of all its purchases; it and `time_zone` can never be changed (section 4).
     """
 
@@ -54,6 +55,7 @@ class NewOrganization:
     budgets: tuple[Limit, ...] = ()
     controls: Mapping[str, Any] = field(default_factory=dict)
     admin_key: NewKey | None = None
+    owner: Mapping[str, str] | None = None
 
 
 def create_organization(new: NewOrganization, now: int) -> Callable[[Writer], Organization | Refusal]:
@@ -143,6 +145,7 @@ def _rows_of(new: NewOrganization, control: Control, now: int) -> tuple[Organiza
         "budgets": [list(limit) for limit in new.budgets],
         "controls": json.loads(control.fields),
         "admin_key": new.admin_key.id if new.admin_key else None,
+        **({"owner": dict(new.owner)} if new.owner else {}),
     }
     record = chain_record(AuditDraft(new.id, new.actor, "organization.created", new.id, body, now), 1, GENESIS)
     return organization._replace(audit_sequence=1, audit_hash=record.hash), record

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from roony.core.errors import Refusal, not_found
-from roony.core.sign_in import Password
+from roony.core.sign_in import OneTimeLink, Passkey, Password
 from roony.core.user import User, begins_anew, described_user, is_last_owner, may_approve, wrong_user
 from roony.flows.access_key import revoke
 from roony.store.authority import is_long_over
@@ -47,8 +47,8 @@ class CreateUser(Command[User | Refusal]):
 class UpdateUser(Command[User | Refusal]):
     """Changes a user; None leaves a field as it is.
 
-    To disable ends the user's keys in the same commit, so that they open nothing from then on in any process; a user
-    who is let in again needs a new key.
+    To disable ends the user's keys, sessions, password, passkeys and open links in the same commit, so that they open
+    nothing from then on in any process; a user who is let in again needs a new invitation or a new key.
     """
 
     organization_id: str
@@ -60,10 +60,10 @@ class UpdateUser(Command[User | Refusal]):
     disabled: bool | None = None
 
     def needs(self, now: int) -> Needs:
-        """The users there are, and the user's keys and password."""
-        org = self.organization_id
-        rows = ((User, org, self.user_id), (Password, org, self.user_id))
-        return Needs(rows=rows, groups=((User, org, org), (AccessKey, org, self.user_id)))
+        """The users there are, and all with which this one gets in."""
+        org, user_id = self.organization_id, self.user_id
+        groups = tuple((row, org, user_id) for row in (AccessKey, OneTimeLink, Passkey))
+        return Needs(rows=((User, org, user_id), (Password, org, user_id)), groups=((User, org, org), *groups))
 
     def apply(self, book: Book, now: int) -> User | Refusal:
         """1 what it would be · 2 whether that may be · 3 the user, and the end of the keys of a disabled one."""
@@ -89,10 +89,23 @@ class UpdateUser(Command[User | Refusal]):
         body = {"before": described_user(before), "after": described_user(after)}
         book.record(org, self.actor, "user.updated", after.id, body, now)
         if after.disabled_at is not None:
-            for key in book.group(AccessKey, org, self.user_id):
-                if not is_long_over(key, now):
-                    revoke(book, key, self.actor, now)
+            self._shut_out(book, now)
         return after
+
+    def _shut_out(self, book: Book, now: int) -> None:
+        """Takes everything away with which the user gets in."""
+        org, user_id = self.organization_id, self.user_id
+        for key in book.group(AccessKey, org, user_id):
+            if not is_long_over(key, now):
+                revoke(book, key, self.actor, now)
+        for link in book.group(OneTimeLink, org, user_id):
+            if link.used_at is None:
+                book.put(link._replace(used_at=now))
+        for passkey in book.group(Passkey, org, user_id):
+            book.put(passkey._replace(public_key=""))
+        password = book.get(Password, org, user_id)
+        if password is not None:
+            book.put(password._replace(hash=""))
 
     def _changed(self, before: User, now: int) -> User:
         disabled_at = before.disabled_at

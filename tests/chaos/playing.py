@@ -29,8 +29,8 @@ __all__ = [
     "telling",
     "things",
 ]
-# Points that only one of the databases has.
-SQLITE_ONLY = ("wiring._free_leases",)
+# Points that only one of the databases has, or where a server makes the schema itself.
+SQLITE_ONLY = ("wiring._free_leases", "one_time_link.make_first_run")
 
 
 def things() -> dict[str, Scene]:
@@ -57,7 +57,7 @@ class Theatre:
     def play(self, point: str) -> None:
         """Kills Roony at this point of its scene. Raises AssertionError when it was not reached, or all is not well."""
         scene = things()[point.partition(":")[2]]
-        plays: dict[str, Callable[[Scene, str], None]] = {"start": self._start, "new": self._new}
+        plays: dict[str, Callable[[Scene, str], None]] = {"start": self._start, "new": self._new, "empty": self._empty}
         plays.get(scene.stage, self._scene)(scene, point)
 
     def draw(self, dice: random.Random) -> list[str]:
@@ -116,6 +116,14 @@ class Theatre:
         company.start(stop_at=point)
         company.recover()
         company.check()
+
+    def _empty(self, _scene: Scene, point: str) -> None:
+        """Killed while it makes the link to the first run, there being no organization yet."""
+        with self._place() as company:
+            company.start_simulator()
+            company.start(stop_at=point)
+            company.recover()
+            company.check()
 
     def _new(self, _scene: Scene, point: str) -> None:
         """Killed in `roony init`, which says the owner's key once: lost with the answer, it begins on a new file."""

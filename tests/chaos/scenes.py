@@ -598,6 +598,11 @@ def roony_starts(company: Crashable, arm: Arm) -> None:
     arm()
 
 
+@scene("empty", "one_time_link.make_first_run")
+def nobody_is_there_yet(company: Crashable, arm: Arm) -> None:
+    arm()
+
+
 @scene("new", "organization.create_organization")
 def a_company_begins(company: Crashable, arm: Arm) -> None:
     arm()

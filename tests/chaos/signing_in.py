@@ -74,7 +74,7 @@ def a_person_chooses_another_password(company: Crashable, arm: Arm) -> None:
     assert _form(company, "/sign-in", email=email, password=other).status_code == 303
 
 
-@scene("direct", "one_time_link.make_first_run", "one_time_link.start_organization")
+@scene("direct", "OfferFirstRun", "one_time_link.start_organization")
 def somebody_begins_a_company(company: Crashable, arm: Arm) -> None:
     """However often the form is sent there is one company, with one owner who can sign in."""
     arm()

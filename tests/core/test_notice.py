@@ -27,7 +27,8 @@ budget.set connection.cardholder_made connection.catching_up connection.caught_u
 connection.contradicted connection.not_connected connection.preflight connection.probe connection.started
 connection.tokens_renewed connection.webhook_made controls.set dispute.stated event.replayed keys.rotated
 mandate.canceled_at_stripe mandate.completed merchant.alias_learned merchant.forgotten merchant.network_id_pinned
-organization.created organization.frozen organization.unfrozen organization.unknown_cards_chosen organization.updated
+organization.created organization.first_run_offered
+organization.frozen organization.unfrozen organization.unknown_cards_chosen organization.updated
 project.created project.frozen project.unfrozen project.updated purchase.booked purchase.canceled purchase.changed
 purchase.duplicate_refused purchase.raise_declined purchase.raise_refused purchase.raised
 reconciliation.ended reconciliation.started refund.queued stripe_transaction.capture stripe_transaction.refund

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from roony.core.audit import AuditRecord
 from roony.core.errors import Refusal
 from roony.core.sign_in import FREE_FAILURES
+from roony.core.user import User
 from roony.flows.context import FlowContext
 from roony.flows.password import is_password
 from roony.flows.sign_in import Attempt, sign_in
@@ -72,3 +75,35 @@ def test_a_key_is_no_session_to_end(roony: ServedRoony, company: Company) -> Non
     roony.caller(second["key"]).get(f"{ADMIN}/me")
     caller.send("DELETE", f"{ADMIN}/me/sessions/{session['id']}")
     assert caller.get(f"{ADMIN}/me/sessions")["data"] == []
+
+
+def test_who_is_let_in_again_gets_in_by_nothing_from_before(roony: ServedRoony, company: Company) -> None:
+    """Neither the password nor an invitation that was made before the user was disabled."""
+    user = person(roony, company, "ann@let-in.example")
+    invited = company.owner.send("POST", f"{ADMIN}/users/{user['id']}/invitation", {}, 201)["url"]
+    for disabled in (True, False):
+        company.owner.send("PATCH", f"{ADMIN}/users/{user['id']}", {"disabled": disabled})
+    nobody = roony.caller()
+    sent = {"email": "ann@let-in.example", "password": WORDS}
+    assert nobody.call("POST", "/sign-in", data=sent).status_code == 401
+    ticket = parse_qs(urlsplit(invited).query)["ticket"][0]
+    assert nobody.call("POST", "/welcome", data={"ticket": ticket, "password": WORDS}).status_code == 410
+    again = company.owner.send("POST", f"{ADMIN}/users/{user['id']}/invitation", {}, 201)["url"]
+    ticket = parse_qs(urlsplit(again).query)["ticket"][0]
+    assert nobody.call("POST", "/welcome", data={"ticket": ticket, "password": WORDS}).status_code == 303
+
+
+def test_a_first_run_is_on_record_from_its_link_to_its_owner(roony: ServedRoony, company: Company) -> None:
+    link = company.owner.send("POST", f"{ADMIN}/first_runs", {}, 201)["url"]
+    offered = company.owner.get(f"{ADMIN}/audit", params={"limit": 200})["data"]
+    assert "organization.first_run_offered" in {row["action"] for row in offered}
+    form = {
+        "code": parse_qs(urlsplit(link).query)["code"][0], "organization": "Second", "name": "Olive",
+        "email": "olive@first-run.example", "password": WORDS, "currency": "usd", "time_zone": "UTC",
+    }  # fmt: skip
+    begun = roony.caller().call("POST", "/first-run", data=form)
+    assert begun.status_code == 303
+    [row] = [row for row in roony.books.rows(User) if row.email == "olive@first-run.example"]
+    [record] = [one for one in roony.books.rows(AuditRecord, organization_id=row.organization_id) if one.sequence == 1]
+    assert json.loads(record.body)["owner"]["user"] == row.id
+    assert roony.caller().call("POST", "/first-run", data=form).status_code == 410

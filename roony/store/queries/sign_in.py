@@ -34,7 +34,7 @@ def candidates(database: Database, email: str, organization_id: str | None) -> l
         select(passwords, organizations.c.name)
         .join(users, same_user)
         .join(organizations, organizations.c.id == passwords.c.organization_id)
-        .where(passwords.c.email == email.lower())
+        .where(passwords.c.email == email.lower(), passwords.c.hash != "")
         .order_by(passwords.c.organization_id)
         .limit(MAX_ORGANIZATIONS)
     )
@@ -75,5 +75,7 @@ def sessions_of(database: Database, organization_id: str, user_id: str) -> list[
 
 def passkeys_of(database: Database, organization_id: str, user_id: str) -> list[Passkey]:
     """The passkeys of a user, oldest first."""
-    statement = select(passkeys).where(passkeys.c.organization_id == organization_id, passkeys.c.user_id == user_id)
+    statement = select(passkeys).where(
+        passkeys.c.organization_id == organization_id, passkeys.c.user_id == user_id, passkeys.c.public_key != ""
+    )
     return [Passkey(*row) for row in database.read(statement.order_by(passkeys.c.created_at).limit(MAX_PASSKEYS))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from roony.flows.one_time_link import MakeLink, link_row, make_first_run, new_link
+from roony.flows.one_time_link import MakeLink, OfferFirstRun, new_link
 from roony.web import answers
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
@@ -29,10 +29,10 @@ async def invite_user(id: str, caller: CallerOf, context: ContextOf) -> dict[str
     return {"url": page_url(context, f"/welcome?ticket={link.ticket}"), "expires_at": answers.time(row.expires_at)}
 
 
-@router.post("/first_runs", **gives(LinkAnswer, status=201))
+@router.post("/first_runs", **gives(LinkAnswer, 409, status=201))
 async def start_first_run(caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """A link with which whoever opens it makes an organization of their own on this Roony. It opens once, for a day."""
-    link, now = new_link("first_run"), context.clock()
-    await context.till.write(make_first_run(link, now, caller.organization_id))
-    until = link_row(link, caller.organization_id, "", now).expires_at
-    return {"url": page_url(context, f"/first-run?code={link.ticket}"), "expires_at": answers.time(until)}
+    link = new_link("first_run")
+    command = OfferFirstRun(caller.organization_id, link, caller.actor)
+    row = accepted(await context.till.submit(command, by=caller.authority))
+    return {"url": page_url(context, f"/first-run?code={link.ticket}"), "expires_at": answers.time(row.expires_at)}
