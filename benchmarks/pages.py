@@ -160,7 +160,16 @@ def _rows(connection: Connection, table: Table, column: str, names: set[str], or
 
 def _copy(row: Row, number: int) -> Row:
     """The row with ids and times of its own; of whom and by whom it is stays as it was."""
-    keep = ("organization_id", "agent_id", "project_id", "connection_id", "task_id", "merchant_key", "merchant_lock")
+    keep = (
+        "organization_id",
+        "agent_id",
+        "project_id",
+        "connection_id",
+        "task_id",
+        "merchant_key",
+        "merchant_lock",
+        "actor",
+    )
     copy: Row = {}
     for name, value in row.items():
         if isinstance(value, str) and name not in keep and _ID.match(value):
@@ -169,7 +178,7 @@ def _copy(row: Row, number: int) -> Row:
             copy[name] = value - number * APART
         elif name == "sequence" and "previous_hash" in row:
             # Behind all others: the chain itself is not looked at here.
-            copy[name] = 1_000_000 + number * 50 + value
+            copy[name] = 1_000_000 + number * 1_000 + value
         else:
             copy[name] = value
     return copy
