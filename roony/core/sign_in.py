@@ -1,4 +1,4 @@
-"""Signing in: passwords and how long a wrong one locks out, passkeys, one-time links and sessions."""
+"""Signing in: passwords and how long a wrong one locks out, one-time links and sessions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ LINK_SECONDS = {
     "first_run": 24 * 3600,  # makes an organization and its owner
     "invitation": 7 * 24 * 3600,  # a person chooses a password, at first or anew
     "sign_in": 24 * 3600,  # signs the owner of the demo in
-    "passkey": 300,  # not a link: a challenge that a browser signs
 }
 
 
@@ -40,22 +39,6 @@ class Password(NamedTuple):
     failures: int
     locked_until: int
     changed_at: int
-
-
-class Passkey(NamedTuple):
-    """A passkey of a user. `id` is the credential's, `public_key` as WebAuthn gives it, both base64url.
-
-    One that was taken away has no `public_key` any more.
-    """
-
-    organization_id: str
-    id: str
-    user_id: str
-    name: str
-    public_key: str
-    sign_count: int
-    created_at: int
-    last_used_at: int | None
 
 
 class OneTimeLink(NamedTuple):

@@ -25,9 +25,7 @@ MAX_BROWSER = 120
 
 # The same words whether the address or the password is wrong: nobody learns which addresses there are.
 WRONG = Refusal("wrong_password", "This e-mail address and password do not belong together.", 401)
-LOCKED = Refusal(
-    "locked", "There were too many wrong passwords. Wait up to an hour, use a passkey, or ask an owner for a link.", 429
-)
+LOCKED = Refusal("locked", "There were too many wrong passwords. Wait up to an hour, or ask an owner for a link.", 429)
 
 
 class SignedIn(NamedTuple):
@@ -99,7 +97,7 @@ async def _count_wrong(context: FlowContext, tried: list[Candidate]) -> Refusal:
 async def _begin(context: FlowContext, one: Candidate, browser: str) -> SignedIn | Refusal:
     key = new_session(context.new_id("key"), browser)
     org, user_id = one.password.organization_id, one.password.user_id
-    begun = await context.till.submit(SignIn(org, user_id, key, "password", one.password.hash))
+    begun = await context.till.submit(SignIn(org, user_id, key, one.password.hash))
     return begun if isinstance(begun, Refusal) else SignedIn(org, user_id, key.text)
 
 
@@ -126,14 +124,13 @@ def begin_session(book: Book, user: User, key: NewKey, method: str, now: int) ->
 class SignIn(Command[AccessKey | Refusal]):
     """Begins a session, unless the user was disabled or the password changed since it was compared.
 
-    `method` is password or passkey; `hash` is the hash the password was compared with, None for a passkey.
+    `hash` is the one the password was compared with.
     """
 
     organization_id: str
     user_id: str
     key: NewKey
-    method: str
-    hash: str | None = field(repr=False)
+    hash: str = field(repr=False)
 
     def needs(self, now: int) -> Needs:
         """The user with password and keys."""
@@ -145,14 +142,13 @@ class SignIn(Command[AccessKey | Refusal]):
         user, password = book.get(User, org, self.user_id), book.get(Password, org, self.user_id)
         if user is None or user.disabled_at is not None:
             return WRONG
-        if self.hash is not None:
-            if password is None or password.hash != self.hash:
-                return WRONG
-            if password.locked_until > now:
-                return LOCKED
-        if password is not None and password.failures:
+        if password is None or password.hash != self.hash:
+            return WRONG
+        if password.locked_until > now:
+            return LOCKED
+        if password.failures:
             book.put(password._replace(failures=0, locked_until=0))
-        return begin_session(book, user, self.key, self.method, now)
+        return begin_session(book, user, self.key, "password", now)
 
 
 @dataclass(frozen=True, slots=True)

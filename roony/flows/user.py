@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from roony.core.errors import Refusal, not_found
-from roony.core.sign_in import OneTimeLink, Passkey, Password
+from roony.core.sign_in import OneTimeLink, Password
 from roony.core.user import User, begins_anew, described_user, is_last_owner, may_approve, wrong_user
 from roony.flows.access_key import revoke
 from roony.store.authority import is_long_over
@@ -47,7 +47,7 @@ class CreateUser(Command[User | Refusal]):
 class UpdateUser(Command[User | Refusal]):
     """Changes a user; None leaves a field as it is.
 
-    To disable ends the user's keys, sessions, password, passkeys and open links in the same commit, so that they open
+    To disable ends the user's keys, sessions, password and open links in the same commit, so that they open
     nothing from then on in any process; a user who is let in again needs a new invitation or a new key.
     """
 
@@ -62,7 +62,7 @@ class UpdateUser(Command[User | Refusal]):
     def needs(self, now: int) -> Needs:
         """The users there are, and all with which this one gets in."""
         org, user_id = self.organization_id, self.user_id
-        groups = tuple((row, org, user_id) for row in (AccessKey, OneTimeLink, Passkey))
+        groups = tuple((row, org, user_id) for row in (AccessKey, OneTimeLink))
         return Needs(rows=((User, org, user_id), (Password, org, user_id)), groups=((User, org, org), *groups))
 
     def apply(self, book: Book, now: int) -> User | Refusal:
@@ -101,8 +101,6 @@ class UpdateUser(Command[User | Refusal]):
         for link in book.group(OneTimeLink, org, user_id):
             if link.used_at is None:
                 book.put(link._replace(used_at=now))
-        for passkey in book.group(Passkey, org, user_id):
-            book.put(passkey._replace(public_key=""))
         password = book.get(Password, org, user_id)
         if password is not None:
             book.put(password._replace(hash=""))

@@ -23,7 +23,7 @@ from roony.core.mandate import Payment
 from roony.core.purchase import Purchase
 from roony.core.receipt import Receipt
 from roony.core.settlement import StripeTransaction
-from roony.core.sign_in import OneTimeLink, Passkey
+from roony.core.sign_in import OneTimeLink
 from roony.core.user import User
 from roony.store import tables
 from roony.store.marks import mark_budgets, mark_status
@@ -42,7 +42,6 @@ GROUPED_BY: dict[type, tuple[str, ...]] = {
     Budget: ("scope_id",),
     Cardholder: ("scope_id",),
     OneTimeLink: ("user_id",),
-    Passkey: ("user_id",),
     Payment: ("purchase_id",),
     Receipt: ("purchase_id",),
     StripeTransaction: ("purchase_id", "stripe_card_id", "network_transaction_id"),

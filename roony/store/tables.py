@@ -33,7 +33,7 @@ from roony.core.purchase import KeptKey, Purchase, RecentPurchase, Velocity
 from roony.core.receipt import Receipt, ReceiptContent
 from roony.core.reconciliation import Reconciliation
 from roony.core.settlement import Discrepancy, StripeTransaction
-from roony.core.sign_in import OneTimeLink, Passkey, Password
+from roony.core.sign_in import OneTimeLink, Password
 from roony.core.user import User
 
 metadata = MetaData()
@@ -363,7 +363,6 @@ start_tickets = _table("start_tickets", StartTicket, "hash")
 oauth_states = _table("oauth_states", OAuthState, "hash")
 reveal_links = _table("reveal_links", RevealLink, "hash")
 passwords = _table("passwords", Password, "organization_id user_id", Index("passwords_by_email", "email"))
-passkeys = _table("passkeys", Passkey, "organization_id id", Index("passkeys_by_user", "organization_id", "user_id"))
 one_time_links = _table(
     "one_time_links", OneTimeLink, "hash", Index("one_time_links_by_user", "organization_id", "user_id")
 )

@@ -26,7 +26,7 @@ def is_https(context: FlowContext) -> bool:
 
 
 def page_url(context: FlowContext, path: str) -> str:
-    """Where people open a page. Passkeys know this machine as localhost only, so it is named so."""
+    """Where people open a page. This machine is named localhost, as people type it: a cookie belongs to one name."""
     return context.public_url().replace("://127.0.0.1", "://localhost", 1) + path
 
 

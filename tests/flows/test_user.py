@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from roony.core.audit import AuditRecord
-from roony.core.sign_in import IDLE_SECONDS
+from roony.core.sign_in import IDLE_SECONDS, Password
 from roony.core.user import MAX_USERS, MAX_USERS_EVER, User
 from roony.flows.access_key import (
     MAX_KEYS_OF_AGENT,
@@ -176,8 +176,9 @@ def test_keys_of_an_agent_are_limited(books: Books) -> None:
 def test_sessions_that_are_over_for_long_are_left_alone(books: Books) -> None:
     """However often somebody signed in, to shut them out is as much work as they have sessions open."""
     add(books, "ann")
+    books.put(Password(ORG, "usr_ann", "ann@example.com", "a hash", 0, 0, 1))
     for id in ("old", "young"):
         books.clock.now += (IDLE_SECONDS + 2 * 3600) * 1_000_000
-        books.run(SignIn(ORG, "usr_ann", new_session(f"key_{id}", "Firefox"), "passkey", None))
+        books.run(SignIn(ORG, "usr_ann", new_session(f"key_{id}", "Firefox"), "a hash"))
     change(books, "ann", disabled=True)
     assert [subject for action, subject, _ in told(books) if action == "access_key.revoked"] == ["key_young"]

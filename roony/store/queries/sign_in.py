@@ -1,4 +1,4 @@
-"""Reads for signing in: passwords by e-mail address, links by their hash, a user's sessions and passkeys."""
+"""Reads for signing in: passwords by e-mail address, links by their hash, a user's sessions."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from typing import NamedTuple
 
 from sqlalchemy import and_, select
 
-from roony.core.sign_in import OneTimeLink, Passkey, Password
+from roony.core.sign_in import OneTimeLink, Password
 from roony.core.user import User
 from roony.store.database import Database
-from roony.store.tables import AccessKey, access_keys, one_time_links, organizations, passkeys, passwords, users
+from roony.store.tables import AccessKey, access_keys, one_time_links, organizations, passwords, users
 
 # Organizations in which one address may have a password of its own; more are not looked at.
 MAX_ORGANIZATIONS = 10
-MAX_PASSKEYS = 20
 
 
 class Candidate(NamedTuple):
@@ -71,11 +70,3 @@ def sessions_of(database: Database, organization_id: str, user_id: str) -> list[
         access_keys.c.revoked_at.is_(None),
     )
     return [AccessKey(*row) for row in database.read(statement.order_by(access_keys.c.created_at.desc()).limit(100))]
-
-
-def passkeys_of(database: Database, organization_id: str, user_id: str) -> list[Passkey]:
-    """The passkeys of a user, oldest first."""
-    statement = select(passkeys).where(
-        passkeys.c.organization_id == organization_id, passkeys.c.user_id == user_id, passkeys.c.public_key != ""
-    )
-    return [Passkey(*row) for row in database.read(statement.order_by(passkeys.c.created_at).limit(MAX_PASSKEYS))]

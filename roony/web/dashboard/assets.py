@@ -13,7 +13,6 @@ _FILES = {
     "/static/dashboard.css": "text/css",
     "/static/dashboard.js": "text/javascript",
     "/static/icon.svg": "image/svg+xml",
-    "/static/passkey.js": "text/javascript",
     "/static/reveal.js": "text/javascript",
     "/static/rules.js": "text/javascript",
 }

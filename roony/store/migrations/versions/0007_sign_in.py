@@ -1,4 +1,4 @@
-"""Signing in with a browser: passwords, passkeys, links that open once; and indexes for what pages show."""
+"""Signing in with a browser: passwords, links that open once; and indexes for what pages show."""
 
 from __future__ import annotations
 
@@ -60,18 +60,6 @@ def upgrade() -> None:
     )
     op.create_index("passwords_by_email", "passwords", ["email"])
     op.create_table(
-        "passkeys",
-        sa.Column("organization_id", sa.Text(), primary_key=True),
-        sa.Column("id", sa.Text(), primary_key=True),
-        sa.Column("user_id", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("public_key", sa.Text(), nullable=False),
-        sa.Column("sign_count", sa.BigInteger(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("last_used_at", sa.BigInteger(), nullable=True),
-    )
-    op.create_index("passkeys_by_user", "passkeys", ["organization_id", "user_id"])
-    op.create_table(
         "one_time_links",
         sa.Column("hash", sa.Text(), primary_key=True),
         sa.Column("organization_id", sa.Text(), nullable=False),
@@ -87,7 +75,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Forgets who may sign in, and ends all sessions: an older Roony knows no such keys."""
     op.drop_table("one_time_links")
-    op.drop_table("passkeys")
     op.drop_table("passwords")
     op.drop_index("inbox_unfinished", "inbox")
     for index, _ in WATCHED:
