@@ -28,6 +28,7 @@ from roony.flows.raise_at_stripe import keep_raise_card
 from roony.flows.reconciliation import ReconciliationDuty, keep_reconcile
 from roony.flows.renewal import keep_card_limits
 from roony.flows.retrieval import keep_look_at_card, keep_replay_card_events, keep_retrieve_authorization
+from roony.flows.sign_in_end import SignInDuty
 from roony.flows.webhook_endpoint import keep_setup_webhooks
 from roony.gateway.pace import Pace
 from roony.store import inbox, outbox, tables
@@ -100,6 +101,7 @@ class Worker:
         self._reconciliation = ReconciliationDuty(context)
         self._accounts = AccountDuty(context)
         self._attempts = AttemptDuty(context)
+        self._sign_ins = SignInDuty(context)
         self._notifier = Notifier(context)
         self._sending: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
@@ -256,7 +258,7 @@ class Worker:
         commands += await self._reconciliation.due(now)
         commands += await self._accounts.due(now)
         commands += await self._attempts.due(now)
-        return [till.submit(command) for command in commands]
+        return [*(till.submit(command) for command in commands), *self._sign_ins.due(now)]
 
     async def _pause(self) -> None:
         """Until something wakes us or `IDLE_SECONDS` are over."""

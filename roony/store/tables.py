@@ -345,6 +345,7 @@ access_keys = _table(
     Index("access_keys_by_id", "organization_id", "id"),
     # Read under the lock: an organization keeps all keys there ever were, one holder has few.
     Index("access_keys_by_user", "organization_id", "user_id"),
+    _some("sessions_by_time", "kind = 'session'", "created_at"),
     Index("access_keys_by_agent", "organization_id", "agent_id"),
 )
 receipts = _table(
@@ -364,7 +365,11 @@ oauth_states = _table("oauth_states", OAuthState, "hash")
 reveal_links = _table("reveal_links", RevealLink, "hash")
 passwords = _table("passwords", Password, "organization_id user_id", Index("passwords_by_email", "email"))
 one_time_links = _table(
-    "one_time_links", OneTimeLink, "hash", Index("one_time_links_by_user", "organization_id", "user_id")
+    "one_time_links",
+    OneTimeLink,
+    "hash",
+    Index("one_time_links_by_user", "organization_id", "user_id"),
+    Index("one_time_links_by_end", "expires_at"),
 )
 
 # Everything decide() or an authorization reads that is not a money row: a change of it renews `config_version`.

@@ -70,10 +70,14 @@ def upgrade() -> None:
         sa.Column("used_at", sa.BigInteger(), nullable=True),
     )
     op.create_index("one_time_links_by_user", "one_time_links", ["organization_id", "user_id"])
+    op.create_index("one_time_links_by_end", "one_time_links", ["expires_at"])
+    session = sa.text("kind = 'session'")
+    op.create_index("sessions_by_time", "access_keys", ["created_at"], sqlite_where=session, postgresql_where=session)
 
 
 def downgrade() -> None:
     """Forgets who may sign in, and ends all sessions: an older Roony knows no such keys."""
+    op.drop_index("sessions_by_time", "access_keys")
     op.drop_table("one_time_links")
     op.drop_table("passwords")
     op.drop_index("inbox_unfinished", "inbox")

@@ -1,0 +1,29 @@
+"""A timed duty: what is left of sign-ins long over is deleted, some of it at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+from roony.core.sign_in import SECOND
+from roony.flows.context import FlowContext
+from roony.store import sign_in_end
+
+# How often it is looked for, in seconds.
+PACE = 600
+
+
+class SignInDuty:
+    """One for each worker. Of many processes that find the same rows, one deletes them."""
+
+    def __init__(self, context: FlowContext) -> None:
+        """The first look comes at once."""
+        self._context = context
+        self._looked: int | None = None
+
+    def due(self, now: int) -> list[Coroutine[Any, Any, Any]]:
+        """The deleting to do now."""
+        if self._looked is not None and abs(now - self._looked) < PACE * SECOND:
+            return []
+        self._looked = now
+        return [self._context.till.write(sign_in_end.forget(now))]
