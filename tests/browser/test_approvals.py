@@ -52,7 +52,7 @@ def test_the_queue_and_the_history(open_page: Callable[..., Page], desk: Desk, b
 
     cheaper, id = ask(buyer, 20_000)
     card = page.locator(f"#{id}")
-    card.get_by_label("Amount in USD").fill("12,5x")
+    card.get_by_label("Amount in USD").fill("12,50")
     press(card, "Approve")
     expect(card.locator("[data-error-for=amount]")).to_have_text("It must be an amount such as 49.99.")
     card.get_by_label("Amount in USD").fill("150")

@@ -71,7 +71,7 @@ function together(forms) {
     const { sum } = sums.get(form.dataset.currency) ?? { sum: 0 };
     sums.set(form.dataset.currency, { sum: sum + (minorUnits(form.elements.amount.value, places) ?? 0), places });
   }
-  const texts = [...sums].map(([currency, { sum, places }]) => `${(sum / 10 ** places).toFixed(places)} ${currency}`);
+  const texts = [...sums].map(([currency, { sum, places }]) => amountText(sum, currency, places));
   return `${forms.length} ${forms.length === 1 ? "purchase" : "purchases"}, ${texts.join(" and ")} in all`;
 }
 

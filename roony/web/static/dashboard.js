@@ -15,13 +15,21 @@ function tell(text) {
   setTimeout(() => { if (told.textContent === text) told.textContent = ""; }, 4000);
 }
 
-// "12.50" with exponent 2 is 1250, exactly; null for what is no plain decimal number.
+// "12.50" with exponent 2 is 1250, exactly; null for what is no plain decimal number. A comma is none: to some it groups
+// thousands, to others it begins the cents.
 function minorUnits(text, exponent) {
-  const match = /^(\d{1,12})(?:\.(\d+))?$/.exec(text.replace(/[\s,]/g, ""));
+  const match = /^(\d{1,12})(?:\.(\d+))?$/.exec(text.replace(/\s/g, ""));
   if (!match) return null;
   const part = (match[2] ?? "").replace(/0+$/, "");
   if (part.length > exponent) return null;
   return Number(match[1] + part.padEnd(exponent, "0"));
+}
+
+// 123456, "usd", 2 is "1,234.56 USD", by its digits alone.
+function amountText(amount, currency, places) {
+  const digits = String(amount).padStart(places + 1, "0");
+  const whole = digits.slice(0, digits.length - places).replace(/\B(?=(\d{3})+$)/g, ",");
+  return `${whole}${places ? `.${digits.slice(-places)}` : ""} ${currency.toUpperCase()}`;
 }
 
 class WrongField extends Error {

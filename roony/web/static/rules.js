@@ -17,12 +17,7 @@ function make(tag, text, parent, className) {
   return made;
 }
 
-function amountText(amount, currency) {
-  const places = JSON.parse(rulesForm.dataset.places)[currency] ?? 2;
-  const digits = String(amount).padStart(places + 1, "0");
-  const whole = digits.slice(0, digits.length - places).replace(/\B(?=(\d{3})+$)/g, ",");
-  return `${whole}${places ? `.${digits.slice(-places)}` : ""} ${currency.toUpperCase()}`;
-}
+const written = (amount, currency) => amountText(amount, currency, JSON.parse(rulesForm.dataset.places)[currency] ?? 2);
 
 // One value as a person reads it; `input` is the field of the form that it belongs to.
 function valueText(value, input) {
@@ -30,7 +25,7 @@ function valueText(value, input) {
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (Array.isArray(value)) return value.join(", ");
   if (typeof value === "object") return `${value.days.join(", ")} from ${value.from} to ${value.to}`;
-  if (input?.dataset.type === "money") return amountText(value, input.dataset.currency ?? rulesForm.dataset.currency);
+  if (input?.dataset.type === "money") return written(value, input.dataset.currency ?? rulesForm.dataset.currency);
   if (input?.dataset.type === "duration") {
     const [unit, size] = Object.entries(SECONDS).reverse().find(([, seconds]) => value % seconds === 0);
     return value ? `${value / size}${unit}` : "0";
@@ -72,7 +67,7 @@ function showReplay(answer) {
   make("p", `Of ${answer.decisions} decisions, ${answer.changed} would have been others.${rest}`, place);
   const list = answer.sums.length ? make("ul", null, place, "plain") : null;
   for (const sum of answer.sums) {
-    const amount = amountText(sum.amount, sum.currency);
+    const amount = written(sum.amount, sum.currency);
     make("li", `${sum.decisions} ${VERDICTS[sum.before]} would have been ${VERDICTS[sum.after]}: ${amount}`, list);
   }
   if (!answer.changes.length) return;
@@ -81,7 +76,7 @@ function showReplay(answer) {
   for (const change of answer.changes.slice(0, SHOWN_ROWS)) {
     const reasons = change.after.verdict === "approved" ? change.before.reasons : change.after.reasons;
     const cells = row([
-      "", names[change.agent_id] ?? change.agent_id, change.merchant, amountText(change.amount, change.currency),
+      "", names[change.agent_id] ?? change.agent_id, change.merchant, written(change.amount, change.currency),
       VERDICTS[change.before.verdict], VERDICTS[change.after.verdict], reasons[0]?.message ?? "",
     ]).cells;
     make("a", new Date(change.at).toLocaleDateString("en-GB", DAY), cells[0]).href = `/purchases/${encodeURIComponent(change.purchase_id)}`;
