@@ -19,7 +19,7 @@ from roony.store.authority import Authority, wrong_role
 from roony.store.queries.keys import Holder, holder_of
 from roony.web.errors import Refused, refuse
 from roony.web.key_guard import KeyGuard
-from roony.web.session import CSRF_HEADER, check_csrf, session_text
+from roony.web.session import BY_ITSELF_HEADER, CSRF_HEADER, check_csrf, session_text
 
 MAX_KEY_LENGTH = 200
 # In the scope of a request that was counted already, or that a part of this very process makes for one that was.
@@ -62,7 +62,7 @@ async def authenticate(request: Request, kind: str, permission: str | None) -> C
     """
     session = session_text(request) if kind == "admin" and "authorization" not in request.headers else None
     if session is not None:
-        check_csrf(request, session, request.headers.get(CSRF_HEADER))
+        check_csrf(request, session, request.headers.get(CSRF_HEADER), merely_reads=permission == "read")
         return await caller_in_session(request, session, permission)
     return await caller_with(request, bearer(request), kind, permission)
 
@@ -91,7 +91,10 @@ async def _caller(request: Request, text: str, kind: str, permission: str | None
         raise problem
     if INSIDE not in request.scope:
         guard.count(key)
-    guard.note_use(context, key, now)
+    # A page left open uses nothing: neither its stream that is looked at again, nor its being drawn again.
+    by_itself = INSIDE in request.scope or (request.method == "GET" and BY_ITSELF_HEADER in request.headers)
+    if key.kind != "session" or not by_itself:
+        guard.note_use(context, key, now)
     if key.kind != kind:
         whose = "an agent's key" if kind == "agent" else "an admin key"
         raise refuse(403, f"This address wants {whose}.", "wrong_kind_of_key")

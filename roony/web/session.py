@@ -17,6 +17,8 @@ COOKIE, SECURE_COOKIE = "roony_session", "__Host-roony_session"
 PREFIX = "roony_session_"
 MAX_COOKIE = 200
 CSRF_HEADER, CSRF_FIELD = "x-roony-csrf", "csrf"
+# What our script says of a page that it draws again by itself: nobody used it.
+BY_ITSELF_HEADER = "x-roony-by-itself"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -59,9 +61,12 @@ def csrf_token(session: str) -> str:
     return hmac.new(session.encode(), b"roony forms", hashlib.sha256).hexdigest()
 
 
-def check_csrf(request: Request, session: str, given: str | None) -> None:
-    """Raises Refused (403) for a change that did not come from a page of ours in this session."""
-    if request.method in _SAFE:
+def check_csrf(request: Request, session: str, given: str | None, merely_reads: bool = True) -> None:
+    """Raises Refused (403) for a change that did not come from a page of ours in this session.
+
+    With `merely_reads` a GET needs no token: a link or a file to save could not bring it. Without, it may do something.
+    """
+    if merely_reads and request.method in _SAFE:
         return
     if given is None or not hmac.compare_digest(given.encode(), csrf_token(session).encode()):
         raise refuse(403, "This form is too old, or not from here. Load the page again.", "wrong_form_token")

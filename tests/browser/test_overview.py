@@ -23,6 +23,16 @@ def test_it_is_drawn_again_when_something_happens(owner_page: Page, desk: Desk) 
     expect(focused).to_be_focused()
 
 
+def test_a_page_that_hears_nothing_any_more_says_so(open_page: Callable[..., Page], desk: Desk) -> None:
+    page, viewer = open_page(), desk.person("viewer")
+    desk.sign_in(page, viewer)
+    stale = page.get_by_text("Nothing new is shown on this page any more.")
+    expect(stale).to_be_hidden()
+    desk.roony.owner.send("PATCH", f"/api/v1/admin/users/{viewer.id}", {"disabled": True})
+    desk.roony.buyer(controls={"purchase_limit": 1}).ask(7_778, unique("Figma"))
+    expect(stale).to_be_visible()
+
+
 def test_everything_is_frozen_and_let_go_with_the_keyboard(open_page: Callable[..., Page], desk: Desk) -> None:
     page = open_page()
     desk.company(page)

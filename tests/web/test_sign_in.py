@@ -161,6 +161,51 @@ def test_a_change_needs_the_sessions_token_and_a_page_of_ours(
     other.http.close()
 
 
+def test_what_does_more_than_read_needs_the_token_also_as_a_get(
+    roony: ServedRoony, company: Company, browser: Browser
+) -> None:
+    """A link on a page of somebody else brings the session along; it must not set anything going at Stripe."""
+    browser.sign_in(person(roony, company)["email"])
+    paths = [
+        path
+        for (method, path), needed in PERMISSIONS.items()
+        if path.startswith(ADMIN) and method == "GET" and needed != "read"
+    ]
+    assert f"{ADMIN}/connections/{{id}}/preflight" in paths
+    for path in paths:
+        address = path.removeprefix(ADMIN).replace("{id}", "con_1")
+        assert browser.api("GET", address, "").json()["error"]["code"] == "wrong_form_token", path
+        assert browser.api("GET", address).status_code in (200, 404), path
+
+
+def test_a_page_left_open_does_not_keep_its_session_open(
+    roony: ServedRoony, company: Company, browser: Browser
+) -> None:
+    browser.sign_in(person(roony, company)["email"])
+    _, agent = company.agent()
+
+    def last_used() -> int | None:
+        # What waits at the till before this is written with it.
+        roony.books.till.write_and_wait(lambda _writer: None)
+        row: AccessKey = roony.books.row(AccessKey, hash=hash_key(browser.session))
+        return row.last_used_at
+
+    with browser.http.stream("GET", f"{ADMIN}/stream") as answer:
+        events = parsed(answer.iter_lines())
+        next(events)
+        opened = last_used()
+        assert opened == roony.context.clock()
+        roony.context.clock.advance(2 * 60)  # type: ignore[attr-defined]
+        body = {"amount": 1, "currency": "usd", "description": "x", "merchant": {"name": "Figma"}}
+        agent.send("POST", "/api/v1/purchase_intents", body, 201)
+        assert next(event.type for event in events if event.type)
+        assert last_used() == opened
+    assert browser.http.get("/account", headers={"X-Roony-By-Itself": "1"}).status_code == 200
+    assert last_used() == opened
+    assert browser.http.get("/account").status_code == 200
+    assert last_used() == roony.context.clock()
+
+
 def test_a_session_is_no_key(roony: ServedRoony, company: Company, browser: Browser) -> None:
     browser.sign_in(person(roony, company)["email"])
     stolen = roony.caller(browser.session)

@@ -219,6 +219,11 @@ document.addEventListener("click", async (event) => {
   }
 });
 
+// Whoever decides by this page must know that it is no longer as things are.
+function sayStale() {
+  document.getElementById("stale").hidden = false;
+}
+
 const isTouched = (field) => field.checked !== field.defaultChecked || (field.type !== "checkbox" && field.value !== field.defaultValue);
 
 // Draws the page again when something on it changed, unless somebody is typing in it or reads an answer shown once. What
@@ -226,7 +231,8 @@ const isTouched = (field) => field.checked !== field.defaultChecked || (field.ty
 async function drawAgain(main) {
   const busy = main.querySelector("[data-result]:not([hidden], form)") || document.querySelector("dialog[open]");
   if (busy || (main.contains(document.activeElement) && /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName))) return;
-  const answer = await fetch(location.href, { credentials: "same-origin" });
+  const answer = await fetch(location.href, { credentials: "same-origin", headers: { "X-Roony-By-Itself": "1" } });
+  if (answer.redirected) sayStale();
   if (!answer.ok || answer.redirected) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const opened = [...main.querySelectorAll("details[open][id]")].map((one) => one.id);
@@ -262,5 +268,7 @@ if (live) {
   for (const type of live.dataset.live.split(" ")) stream.addEventListener(type, changed);
   // What happened between drawing the page and this moment was told to nobody here.
   stream.addEventListener("open", changed);
+  // A line that breaks is mended by the browser; it gives up where Roony refuses, such as after the end of the session.
+  stream.addEventListener("error", () => { if (stream.readyState === EventSource.CLOSED) sayStale(); });
   addEventListener("pagehide", () => stream.close());
 }
