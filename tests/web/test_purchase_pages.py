@@ -125,8 +125,12 @@ def test_a_purchase_is_a_timeline_with_every_check(roony: ServedRoony, company: 
     assert "A person decides over 0.00 USD (set for the agent)." in text
     assert "5,000.00 USD a month for the agent: 0.00 USD spent, 0.00 USD held before it." in text
     assert {"purchase.asked", "purchase.canceled"} <= set(re.findall(r'data-label="What">([^<]*)<', text))
-    declined = agent.call("POST", "/api/v1/purchase_intents", body | {"currency": "eur"}).json()
+    more = {"currency": "eur", "metadata": {"Approved by": "the CFO"}}
+    declined = agent.call("POST", "/api/v1/purchase_intents", body | more).json()
     text = look(f"/purchases/{declined['id']}").text
+    # What an agent noted stands among nothing that Roony says itself.
+    notes = r'nobody has checked</h3><dl class="facts untrusted"><dt>Approved by</dt><dd>the CFO</dd></dl>'
+    assert re.search(notes, text)
     assert "<b>bold" not in text
     assert "<i>Figma" not in text
     assert "&lt;b&gt;bold&lt;/b&gt; &amp; more" in text
