@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from html import unescape
 from typing import Any
 
-from roony.core.budget import Budget, BudgetPeriod, period_start
+from roony.core.approval import Approval
+from roony.core.budget import Budget, BudgetPeriod, day_begin, period_start
 from roony.core.money import format_amount
 from roony.core.settlement import Discrepancy
-from roony.web.dashboard.overview import latency_of
+from roony.web.dashboard.overview import SHOWN, latency_of
 from roony.web.latency import LatencyCounter
 from tests.support.books import NOW
 from tests.support.serving import Caller, Company, ServedRoony
@@ -98,6 +100,28 @@ def test_the_line_has_the_days_of_the_books(roony: ServedRoony, company: Company
     heights = [float(y) for y in re.findall(r'class="dot" cx="[\d.]+" cy="([\d.]+)"', chart)]
     assert heights[-4] == min(heights)
     assert heights[-1] < heights[-2] == max(heights)
+
+
+def test_the_first_day_of_the_line_is_whole_also_after_the_clock_was_set_back(roony: ServedRoony) -> None:
+    """On the Azores it is 23:00 at NOW, and was an hour later a month before: 30 times 24 hours are not 30 days."""
+    company = roony.company(time_zone="Atlantic/Azores")
+    waiting(roony, company)
+    _period(roony, company, "day", day_begin(date(2026, 10, 23), "Atlantic/Azores"), 0, 99)
+    chart = _page(roony, company).split("Held and spent by day</h2>")[1].split("</svg>")[0]
+    points = re.findall(r"<title>(\d+ \w+): ([\d,.]+ USD)</title>", chart)
+    assert (points[0], points[-1][0]) == (("23 Oct", "0.99 USD"), "22 Nov")
+
+
+def test_what_must_be_decided_first_stands_first(roony: ServedRoony, company: Company) -> None:
+    waiting(roony, company)
+    row: Approval = roony.books.row(Approval, organization_id=company.id)
+    newer = [
+        row._replace(id=roony.context.new_id("apr"), created_at=row.created_at + n, expires_at=row.expires_at + n)
+        for n in range(1, SHOWN + 1)
+    ]
+    roony.books.put(*newer)
+    listed = re.findall(r'<li><a href="/approvals/(\w+)"', _page(roony, company))
+    assert listed == [row.id, *(one.id for one in newer[: SHOWN - 1])]
 
 
 def test_what_waits_and_what_was_declined_is_that_of_the_lists(roony: ServedRoony, company: Company) -> None:

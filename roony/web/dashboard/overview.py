@@ -13,11 +13,12 @@ from markupsafe import Markup
 from starlette.responses import Response
 from starlette.routing import Route
 
-from roony.core.approval import Approval, what_was_shown
-from roony.core.budget import period_start
+from roony.core.approval import what_was_shown
+from roony.core.budget import day_begin
 from roony.core.connection import Connection, restrictions_of
 from roony.core.money import format_amount
 from roony.core.settlement import Discrepancy
+from roony.store.queries.approvals import waiting_approvals
 from roony.store.queries.connections import standing_connections
 from roony.store.queries.overview import DAYS, Used, by_day, newest_purchases, used_most
 from roony.store.queries.paging import Slice, equal, newest_first
@@ -53,13 +54,13 @@ async def _overview(view: View) -> Response:
     [month] = await view.read(used_most, "organization", *money) or [Used(org.id, org.name, None, 0, 0)]
     days = await view.read(_days, org.currency, org.time_zone, now)
     declined = [row for row in await view.read(newest_purchases, LOOKED_AT) if row.status == "declined"]
-    waiting = await view.read(_page_of, Approval, {"status": "pending"})
+    waiting = await view.read(waiting_approvals, Slice(SHOWN), now)
     return view.page(
         "overview.html", "Overview", live=("purchase", "approval", "alert", "discrepancy", "connection", "budget"),
         month=month, month_meter=_meter(view, month, month.spent + month.held), days=days,
         projects=_bars(view, await view.read(used_most, "project", *money)),
         agents=_bars(view, await view.read(used_most, "agent", *money)),
-        waiting=[(row, what_was_shown(row)) for row in waiting if row.expires_at > now],
+        waiting=[(row, what_was_shown(row)) for row in waiting.rows],
         declined=[(row, json.loads(row.merchant)["name"], _first_reason(row.decision)) for row in declined[:SHOWN]],
         why=Counter(_first_reason(row.decision)["code"] for row in declined).most_common(SHOWN),
         discrepancies=await view.read(_page_of, Discrepancy, {"status": "open"}),
@@ -99,9 +100,8 @@ def _days(database: Any, organization_id: str, currency: str, zone: str, now: in
     here = zoneinfo.ZoneInfo(zone)
     today = datetime.fromtimestamp(now / 1_000_000, here).date()
     dates = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
-    since = period_start("day", zone, now - (DAYS - 1) * 86_400_000_000)
     used = {}
-    for day in by_day(database, organization_id, currency, since):
+    for day in by_day(database, organization_id, currency, day_begin(dates[0], zone)):
         used[datetime.fromtimestamp(day.start / 1_000_000, here).date()] = day.held + day.spent
     points = [
         Point(f"{date.day} {date:%b}", used.get(date, 0), format_amount(used.get(date, 0), currency)) for date in dates
