@@ -47,6 +47,7 @@ class CreateUser(Command[User | Refusal]):
 class UpdateUser(Command[User | Refusal]):
     """Changes a user; None leaves a field as it is.
 
+    Another e-mail address ends the links made for the one before.
     To disable ends the user's keys, sessions, password and open links in the same commit, so that they open
     nothing from then on in any process; a user who is let in again needs a new invitation or a new key.
     """
@@ -86,6 +87,9 @@ class UpdateUser(Command[User | Refusal]):
         password = book.get(Password, org, self.user_id)
         if password is not None and after.email != before.email:
             book.put(password._replace(email=after.email.lower()))
+        if after.email != before.email:
+            # Whoever reads the mail of the address before may have one.
+            self._end_links(book, now)
         body = {"before": described_user(before), "after": described_user(after)}
         book.record(org, self.actor, "user.updated", after.id, body, now)
         if after.disabled_at is not None:
@@ -98,12 +102,16 @@ class UpdateUser(Command[User | Refusal]):
         for key in book.group(AccessKey, org, user_id):
             if not is_long_over(key, now):
                 revoke(book, key, self.actor, now)
-        for link in book.group(OneTimeLink, org, user_id):
-            if link.used_at is None:
-                book.put(link._replace(used_at=now))
+        self._end_links(book, now)
         password = book.get(Password, org, user_id)
         if password is not None:
             book.put(password._replace(hash=""))
+
+    def _end_links(self, book: Book, now: int) -> None:
+        """Lets no link open that was made for the user up to now."""
+        for link in book.group(OneTimeLink, self.organization_id, self.user_id):
+            if link.used_at is None:
+                book.put(link._replace(used_at=now))
 
     def _changed(self, before: User, now: int) -> User:
         disabled_at = before.disabled_at

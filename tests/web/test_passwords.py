@@ -93,6 +93,18 @@ def test_who_is_let_in_again_gets_in_by_nothing_from_before(roony: ServedRoony, 
     assert nobody.call("POST", "/welcome", data={"ticket": ticket, "password": WORDS}).status_code == 303
 
 
+def test_a_link_to_an_address_that_was_wrong_opens_nothing_once_it_is_mended(
+    roony: ServedRoony, company: Company
+) -> None:
+    user = person(roony, company, "ann@typo.example")
+    invited = company.owner.send("POST", f"{ADMIN}/users/{user['id']}/invitation", {}, 201)["url"]
+    company.owner.send("PATCH", f"{ADMIN}/users/{user['id']}", {"name": "Anne"})
+    assert roony.caller().call("GET", urlsplit(invited).path, params=parse_qs(urlsplit(invited).query)).is_success
+    company.owner.send("PATCH", f"{ADMIN}/users/{user['id']}", {"email": "ann@right.example"})
+    form = {"ticket": parse_qs(urlsplit(invited).query)["ticket"][0], "password": WORDS}
+    assert roony.caller().call("POST", "/welcome", data=form).status_code == 410
+
+
 def test_a_first_run_is_on_record_from_its_link_to_its_owner(roony: ServedRoony, company: Company) -> None:
     link = company.owner.send("POST", f"{ADMIN}/first_runs", {}, 201)["url"]
     offered = company.owner.get(f"{ADMIN}/audit", params={"limit": 200})["data"]
