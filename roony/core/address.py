@@ -10,6 +10,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # Steps of `X-Forwarded-For` that are looked at, from its end: a caller may write thousands in front of them.
 MAX_STEPS = 32
+# What one customer of a network is given of IPv6 at least (RFC 6177): all of it is one place.
+_PLACE_BITS = 64
 # Bits before an IPv4 address that is written as an IPv6 one, as in `::ffff:192.0.2.1` (RFC 4291, 2.5.5.2).
 _MAPPED_BITS = 96
 
@@ -58,6 +60,15 @@ def caller_address(peer: str | None, forwarded: str | None, proxies: Iterable[Ne
         if not is_within(str(address), proxies):
             return str(address)
     return None
+
+
+def place_of(address: str | None) -> str:
+    """What stands for an address where calls are counted: one of IPv4 itself, all that one customer has of IPv6."""
+    found = _address(address)
+    if isinstance(found, ipaddress.IPv6Address):
+        # A link's own addresses have a zone, which is no part of a network.
+        return str(ipaddress.IPv6Network((int(found), _PLACE_BITS), strict=False))
+    return str(found) if found is not None else "unknown"
 
 
 def _address(text: str | None) -> Address | None:

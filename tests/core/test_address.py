@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from roony.core.address import MAX_STEPS, caller_address, is_within, parse_network, parse_networks
+from roony.core.address import MAX_STEPS, caller_address, is_within, parse_network, parse_networks, place_of
 
 PROXIES = parse_networks(["10.0.0.0/8", "fd00::/8"])
 
@@ -69,3 +69,18 @@ def test_a_network_of_ipv4_is_one_however_it_is_written(text: str, network: str)
 def test_what_is_no_network(text: str) -> None:
     with pytest.raises(ValueError, match=r"does not appear|has host bits"):
         parse_networks([text])
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        (None, "unknown"),
+        ("nonsense", "unknown"),
+    ],
+)
+def test_where_calls_are_counted(address: str | None, place: str) -> None:
+    assert place_of(address) == place

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from roony.core.address import place_of
 from roony.core.errors import Refusal
 from roony.core.sign_in import LONGEST_PASSWORD, SHORTEST_PASSWORD, OneTimeLink, wrong_password
 from roony.flows.access_key import hash_key
@@ -69,8 +70,8 @@ async def read_form(request: Request, longest: dict[str, int], *texts: str) -> d
 
 def count_try(request: Request) -> None:
     """Counts a try from this address. Raises Refused (429) above TRIES_PER_MINUTE."""
-    address = request.app.state.key_guard.address_of(request) or "unknown"
-    seconds = request.app.state.sign_in_rate.wait_after(address, TRIES_PER_MINUTE)
+    place = place_of(request.app.state.key_guard.address_of(request))
+    seconds = request.app.state.sign_in_rate.wait_after(place, TRIES_PER_MINUTE)
     if seconds:
         message = f"There were too many tries from your address. Wait {seconds} seconds."
         raise Refused(Refusal("rate_limited", message, 429), {"Retry-After": str(seconds)})
