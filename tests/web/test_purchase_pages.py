@@ -14,6 +14,7 @@ from roony.core.authorization import Authorization
 from roony.core.decision import CODES
 from roony.core.merchant import Merchant, normalise
 from roony.core.purchase import Purchase
+from roony.core.settlement import Discrepancy
 from roony.store.tables import KnownMerchant
 from roony.web.dashboard.checks import KINDS
 from roony.web.dashboard.view import ROWS
@@ -138,6 +139,24 @@ def test_a_purchase_is_a_timeline_with_every_check(roony: ServedRoony, company: 
     # The currency, and no budget is in it.
     assert [place for place, result in enumerate(results) if result == "declined"] == [2, 11]
     assert results[-4:] == ["not looked at"] * 4
+
+
+def test_what_does_not_fit_stands_on_the_timeline_in_words(roony: ServedRoony, company: Company, look: Look) -> None:
+    [row] = copies(roony, company, {})
+    for kind, expected, found in (
+        ("over_capture", "1000 usd", "12999 usd by FIGMA"),
+        ("merchant_mismatch", '{"name": "Figma"}', '{"name": "Fig & Co", "country": "US"}'),
+    ):
+        id = f"dis_{company.id}_{kind}"
+        roony.books.put(
+            Discrepancy(company.id, id, kind, "open", row.id, None, "ipi_1", expected, found, None, None, NOON, None)
+        )
+    text = html.unescape(look(f"/purchases/{row.id}").text)
+    lines = re.findall(r"<p>((?:Expected|Found): [^<]*)</p>", text)
+    assert sorted(lines) == [
+        "Expected: 10.00 USD", "Expected: name Figma", "Found: 129.99 USD by FIGMA",
+        "Found: name Fig & Co, country US",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("id", ["pur_nobody", "a%00b", "a" * 200, "..%2f"])

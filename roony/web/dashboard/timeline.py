@@ -16,6 +16,7 @@ from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.store.queries.authorizations import AuthorizationView
 from roony.store.queries.timeline import Everything
+from roony.web.dashboard.discrepancies import told
 from roony.web.dashboard.words import label
 
 SECOND = 1_000_000
@@ -174,10 +175,16 @@ def _dispute(row: Dispute) -> Step:
 
 
 def _discrepancy(row: Discrepancy, names: dict[str, str]) -> Iterator[Step]:
-    lines = (f"Expected: {row.expected}", f"Found: {row.found}")
+    lines = (f"Expected: {_in_words(row.expected)}", f"Found: {_in_words(row.found)}")
     kind = "bad" if row.status == "open" else "calm"
     title = f"Does not fit: {label(row.kind).lower()}"
     yield Step(row.created_at, kind, title, lines, id=row.id, path=f"/discrepancies/{row.id}")
     if row.resolved_at is not None:
         title = f"Resolved by {who(row.resolved_by, names)}"
         yield Step(row.resolved_at, "good", title, note=row.note or "", id=row.id)
+
+
+def _in_words(text: str) -> str:
+    """What was expected or found on one line."""
+    value = told(text)
+    return value if isinstance(value, str) else ", ".join(f"{label(name).lower()} {part}" for name, part in value)
