@@ -251,8 +251,9 @@ async function drawAgain(main) {
     if (field) Object.assign(field, field.type === "checkbox" ? { checked } : { value });
   }
   for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
-  // Whoever was here with the keyboard stays here.
-  if (focused?.isConnected) return;
+  // Whoever was here with the keyboard stays here; what was kept and put back has lost it.
+  if (focused === document.activeElement) return;
+  if (focused?.isConnected) { focused.focus(); return; }
   const same = [...document.querySelectorAll("#content *, #menu *")].find((one) => one.outerHTML === asItWas);
   ((focused?.id && document.getElementById(focused.id)) || same)?.focus();
 }
