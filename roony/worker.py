@@ -258,7 +258,8 @@ class Worker:
         commands += await self._reconciliation.due(now)
         commands += await self._accounts.due(now)
         commands += await self._attempts.due(now)
-        return [*(till.submit(command) for command in commands), *self._sign_ins.due(now)]
+        await self._sign_ins.look(now)
+        return [till.submit(command) for command in commands]
 
     async def _pause(self) -> None:
         """Until something wakes us or `IDLE_SECONDS` are over."""

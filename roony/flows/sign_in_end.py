@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any
-
 from roony.core.sign_in import SECOND
 from roony.flows.context import FlowContext
 from roony.store import sign_in_end
@@ -21,9 +18,9 @@ class SignInDuty:
         self._context = context
         self._looked: int | None = None
 
-    def due(self, now: int) -> list[Coroutine[Any, Any, Any]]:
-        """The deleting to do now."""
+    async def look(self, now: int) -> None:
+        """Deletes some, if it is time again."""
         if self._looked is not None and abs(now - self._looked) < PACE * SECOND:
-            return []
+            return
         self._looked = now
-        return [self._context.till.write(sign_in_end.forget(now))]
+        await self._context.till.write(sign_in_end.forget(now))

@@ -1,4 +1,4 @@
-"""The dashboard in Chromium: one browser and one `roony serve --simulate` for each test process."""
+"""The dashboard in Chromium: one `roony serve --simulate` for each test process."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ MISSING = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, or else Playwright's own."""
+    """Debian's Chromium, or else Playwright's own.
+
+    One for each module: while Playwright runs, its event loop is this thread's, and other tests run loops of their own.
+    """
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright:
         if path is None and not Path(playwright.chromium.executable_path).exists():

@@ -19,8 +19,8 @@ def test_from_a_search_to_the_timeline_of_a_settled_purchase(owner_page: Page, d
     roony.settle()
 
     page.get_by_role("link", name="Purchases", exact=True).click()
-    page.get_by_label("Search").fill(merchant[:-3])
-    page.get_by_label("Search").press("Enter")
+    page.get_by_role("searchbox").fill(merchant[:-3])
+    page.get_by_role("searchbox").press("Enter")
     expect(page.locator("tbody tr")).to_have_count(1)
     page.get_by_role("link", name=merchant).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"49.00 USD at {merchant}")

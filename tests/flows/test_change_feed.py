@@ -54,7 +54,7 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
 async def status_after_waiting(feed: ChangeFeed, books: Books, purchase: Purchase) -> str:
     """As a waiting GET does it: watch, read, wait, read."""
-    async with feed.watch(ORG, purchase.id) as watch:
+    async with feed.watch(ORG, purchase.id, "key_1") as watch:
         while True:
             [row] = await asyncio.to_thread(books.rows, Purchase, id=purchase.id)
             if row.status != "awaiting_approval":
@@ -115,7 +115,7 @@ def test_a_commit_between_reading_and_waiting_is_seen(books: Books, feed: Change
     purchase = waiting(books, 500)
 
     async def late() -> bool:
-        async with feed.watch(ORG, purchase.id) as watch:
+        async with feed.watch(ORG, purchase.id, "key_1") as watch:
             assert books.row(Purchase, id=purchase.id).status == "awaiting_approval"
             await asyncio.to_thread(books.run, cancel(purchase))
             assert books.row(Purchase, id=purchase.id).status == "canceled"
@@ -129,7 +129,7 @@ def test_others_purchases_wake_nobody(books: Books, feed: ChangeFeed) -> None:
     mine, other = waiting(books, 500), waiting(books, 600)
 
     async def both() -> None:
-        async with feed.watch(ORG, mine.id) as watch, feed.watch(ORG, other.id) as beside:
+        async with feed.watch(ORG, mine.id, "key_1") as watch, feed.watch(ORG, other.id, "key_1") as beside:
             await asyncio.to_thread(books.run, cancel(other))
             assert await beside.changed(PATIENCE)
             assert not watch._happened.is_set()
@@ -305,9 +305,9 @@ def test_limits_are_kept(books: Books, feed: ChangeFeed, monkeypatch: pytest.Mon
         with pytest.raises(UnknownId) as unknown:
             await feed.stream(ORG, None, "key_1", 10_000)
         assert unknown.value.head == len(books.rows(AuditRecord, organization_id=ORG))
-        async with feed.watch(ORG, "pur_1"):
+        async with feed.watch(ORG, "pur_1", "key_1"):
             with pytest.raises(TooMany):
-                async with feed.watch(ORG, "pur_2"):
+                async with feed.watch(ORG, "pur_2", "key_1"):
                     raise AssertionError
         assert feed.waiting == 0
 
@@ -316,13 +316,13 @@ def test_limits_are_kept(books: Books, feed: ChangeFeed, monkeypatch: pytest.Mon
 
 def test_everybody_is_let_go_at_the_end(books: Books, feed: ChangeFeed) -> None:
     async def end() -> None:
-        async with feed.watch(ORG, "pur_1") as watch:
+        async with feed.watch(ORG, "pur_1", "key_1") as watch:
             stream = await feed.stream(ORG, None, "key_1", None)
             waits = asyncio.gather(watch.changed(PATIENCE), stream.next(PATIENCE))
             await asyncio.sleep(0)
             feed.close()
             assert await waits == [False, None]
-        async with feed.watch(ORG, "pur_1") as late:
+        async with feed.watch(ORG, "pur_1", "key_1") as late:
             assert not await late.changed(PATIENCE)
         assert await (await feed.stream(ORG, None, "key_2", None)).next(PATIENCE) is None
 

@@ -54,7 +54,7 @@ BAD_FIELDS: list[tuple[dict[str, Any], str]] = [
     ({**GOOD, "approved": True}, "approved"),
     ({**GOOD, "Amount": 4_900}, "Amount"),
     ({**GOOD, "tolerance_percent": 10_000}, "tolerance_percent"),
-    *[({**GOOD, "project_id": id}, "project_id") for id in ("prj_somebodys", "", "../etc", "x" * 65, 5)],
+    *[({**GOOD, "project_id": id}, "project_id") for id in ("", "../etc", "x" * 65, 5)],
     *[({**GOOD, "task_id": id}, "task_id") for id in ("", "x" * 129, "two\nlines", 5)],
     *[({**GOOD, "merchant_lock": word}, "merchant_lock") for word in ("monitor", "none", "", True)],
     *[({**GOOD, "allow_duplicate": word}, "allow_duplicate") for word in ("true", 1, 0, None)],
@@ -65,6 +65,12 @@ BAD_FIELDS: list[tuple[dict[str, Any], str]] = [
     )],
     *[(without(name), name) for name in GOOD],
 ]  # fmt: skip
+
+
+def test_a_project_that_is_not_there_is_not_found(roony: Simulation) -> None:
+    with roony.nothing_written():
+        error = roony.agent.refused(404, "POST", ASK, {**GOOD, "project_id": "prj_somebodys"})
+    assert (error["code"], error["field"]) == ("not_found", "project_id")
 
 
 @pytest.mark.parametrize(("body", "field"), BAD_FIELDS, ids=[f"{field}-{n}" for n, (_, field) in enumerate(BAD_FIELDS)])
