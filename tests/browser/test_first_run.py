@@ -48,7 +48,9 @@ def test_first_run_to_the_first_settled_purchase(page: Page, desk: Desk) -> None
     page.get_by_role("button", name="Look again").click()
     expect(page.get_by_text("Nobody has confirmed it")).to_have_count(0)
     _fill(page, Name_of_the_project="Research")
-    page.get_by_role("button", name="Save the name").click()
+    # The page is loaded again then, with nothing of what was typed before.
+    with page.expect_navigation():
+        page.get_by_role("button", name="Save the name").click()
     expect(page.get_by_label("Name of the project")).to_have_value("Research")
 
     page.get_by_label("Most for one purchase").fill("ten")
