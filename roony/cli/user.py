@@ -28,11 +28,12 @@ def new(
     url: str = UrlOption,
     as_json: bool = JsonOption,
 ) -> None:
-    """Add a user. A key of their own is made apart."""
+    """Add a user. A link to sign in, and keys of their own, are made apart."""
     made = owner(url).post(_USERS, {"name": name, "email": email, "role": role})
     print_one(made, as_json)
     if not as_json:
-        typer.echo(f"Next: roony user key new {made['id']}, and give the key to {name}.")
+        typer.echo(f"Next: roony user invite {made['id']}, and send the link to {name}.")
+        typer.echo(f"For a program of theirs: roony user key new {made['id']}")
 
 
 @app.command("list")
@@ -106,9 +107,9 @@ def _print_link(answer: dict[str, Any], as_json: bool) -> None:
 @app.command()
 def disable(
     user_id: str = typer.Argument(help="usr_…"),
-    enable: bool = typer.Option(False, "--enable", help="Let the user in again; a new key is needed then."),
+    enable: bool = typer.Option(False, "--enable", help="Let the user in again; a new link is needed then."),
     url: str = UrlOption,
     as_json: bool = JsonOption,
 ) -> None:
-    """Disable a user: all keys of theirs end at once. The last owner cannot be disabled."""
+    """Disable a user: keys, sessions, links and password end at once. The last owner cannot be disabled."""
     print_one(owner(url).patch(f"{_USERS}/{user_id}", {"disabled": not enable}), as_json)

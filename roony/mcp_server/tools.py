@@ -184,7 +184,7 @@ TOOLS = (
         " Look at `status`: ready (pay now), awaiting_approval or issuing (follow it with get_purchase), declined (see"
         " `decision.reasons`); `next_step` says what to do. Give the full price with tax and shipping. Use one"
         " request_id for each thing you buy and repeat it after an error: the same request_id never buys twice. Without"
-        " one, the same merchant, amount, currency and task within the duplicate window (about 10 minutes) gives the"
+        " one, the same merchant, amount, currency and task within the duplicate window (about 15 minutes) gives the"
         " purchase that is there already, with replayed true.",
         RequestArguments, answers.RequestedPurchase, Hints(open_world=True), _request_purchase,
     ),
