@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.support.desk import Desk
+from tests.support.desk import Desk, watch
 from tests.support.served import Simulation
+
+# How long anything on a page may take: only a page that hangs is too slow, on the busiest machine.
+PATIENCE_MS = 45_000
+expect.set_options(timeout=PATIENCE_MS)
 
 MISSING = (
     "no browser: these tests need Chromium. Debian: apt-get install chromium; elsewhere: playwright install chromium."
@@ -58,9 +62,10 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 
     def opened(**settings: Any) -> Page:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **settings})
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
+        watch(page)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         # What is refused on purpose is told by its status, not by the console.
         page.on("console", lambda said: complaints.append(said.text) if _is_complaint(said) else None)

@@ -8,7 +8,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from roony.core.control import FIELDS
-from tests.support.desk import Desk
+from tests.support.desk import Desk, look_again
 from tests.support.served import unique
 
 EVERY_CONTROL: dict[str, Any] = {
@@ -100,7 +100,7 @@ def test_a_frozen_agent_buys_nothing_and_keys_come_and_go(owner_page: Page, desk
     page.get_by_role("button", name="Make the key").click()
     key = desk.roony.caller(shown_key(page, "#new-key-key"))
     assert key.get("/api/v1/purchase_intents")["data"]
-    page.reload()
+    look_again(page)
     row = page.get_by_role("row").filter(has_text="laptop")
     expect(row).to_contain_text("purchase, read")
     row.get_by_label("goes on working beside the new one").select_option("not at all")
@@ -109,7 +109,7 @@ def test_a_frozen_agent_buys_nothing_and_keys_come_and_go(owner_page: Page, desk
     newer = desk.roony.caller(shown_key(page, "#new-key-key"))
     assert key.call("GET", "/api/v1/purchase_intents").status_code == 401
     assert newer.get("/api/v1/purchase_intents")["data"]
-    page.reload()
+    look_again(page)
     rows = page.get_by_role("row").filter(has_text="laptop")
     expect(rows).to_have_count(2)
     rows.get_by_role("button", name="Revoke").click()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.desk import PASSWORD, Desk
+from tests.support.desk import PASSWORD, Desk, look_again
 from tests.support.served import Buyer, unique
 
 EVIL = '"><script>window.ran = 1</script><img src=x onerror="window.ran=1">'
@@ -200,5 +200,5 @@ def test_a_card_is_revealed_and_hides_itself(open_page: Callable[..., Page], des
     page.get_by_role("button", name="Show the card once").click()
     page.get_by_role("button", name="Hide now").press("Enter")
     expect(page.locator("#card")).to_have_count(0)
-    page.reload()
+    look_again(page)
     expect(page.get_by_role("heading")).to_have_text("This link no longer works")

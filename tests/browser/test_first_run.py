@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx2
 from playwright.sync_api import Page, expect
 
-from tests.support.desk import PASSWORD, Desk
+from tests.support.desk import PASSWORD, Desk, look_again
 from tests.support.served import unique
 
 
@@ -48,9 +48,7 @@ def test_first_run_to_the_first_settled_purchase(page: Page, desk: Desk) -> None
     page.get_by_role("button", name="Look again").click()
     expect(page.get_by_text("Nobody has confirmed it")).to_have_count(0)
     _fill(page, Name_of_the_project="Research")
-    # The page is loaded again then, with nothing of what was typed before.
-    with page.expect_navigation():
-        page.get_by_role("button", name="Save the name").click()
+    page.get_by_role("button", name="Save the name").click()
     expect(page.get_by_label("Name of the project")).to_have_value("Research")
 
     page.get_by_label("Most for one purchase").fill("ten")
@@ -119,7 +117,7 @@ def test_people_are_invited_changed_and_disabled(page: Page, open_page: Callable
     ann.goto(f"{desk.url}/start")
     expect(ann.get_by_text("Only owners can do all of this.")).to_be_visible()
 
-    page.reload()
+    look_again(page)
     page.get_by_label("Role", exact=True).select_option("admin")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("dl.facts dd").nth(1)).to_have_text("admin")
@@ -129,7 +127,7 @@ def test_people_are_invited_changed_and_disabled(page: Page, open_page: Callable
     page.get_by_role("button", name="Disable").click()
     page.get_by_role("button", name="Yes").click()
     expect(page.get_by_role("button", name="Let in again")).to_be_visible()
-    ann.reload()
+    look_again(ann)
     expect(ann).to_have_url(re.compile("/sign-in"))
     page.goto(f"{desk.url}/users/usr_nobody")
     expect(page.get_by_role("heading", level=1)).to_have_text("There is nothing here")

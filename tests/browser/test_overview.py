@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.support.desk import Desk
+from tests.support.desk import Desk, look_again
 from tests.support.served import unique
 
 
@@ -44,7 +44,7 @@ def test_everything_is_frozen_and_let_go_with_the_keyboard(open_page: Callable[.
     expect(dialog).to_contain_text("No purchase is approved and no card pays until you unfreeze.")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
-    page.reload()
+    look_again(page)
     expect(frozen).to_be_hidden()
     for word, there in (("Freeze", True), ("Unfreeze", False)):
         page.get_by_role("button", name=f"{word} everything").focus()

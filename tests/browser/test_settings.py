@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.support.desk import Desk
+from tests.support.desk import Desk, look_again
 from tests.support.receiver import Receiver
 from tests.support.served import until
 
@@ -77,7 +77,7 @@ def _shows(page: Page, status: str) -> None:
     """The page is looked at again until a delivery stands as it was answered."""
 
     def shown() -> int:
-        page.reload()
+        look_again(page)
         return page.locator("tbody .status", has_text=status).count()
 
     until(shown, 1)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.support.desk import PASSWORD, Desk
+from tests.support.desk import PASSWORD, Desk, look_again
 
 
 def test_in_with_a_password_and_out_again(page: Page, desk: Desk) -> None:
@@ -23,7 +23,7 @@ def test_in_with_a_password_and_out_again(page: Page, desk: Desk) -> None:
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_url(f"{desk.url}/sign-in")
     page.go_back()
-    page.reload()
+    look_again(page)
     expect(page).to_have_url(f"{desk.url}/sign-in?next=%2Faccount")
 
 
@@ -52,7 +52,7 @@ def test_another_browser_is_signed_out_from_the_account(open_page: Callable[...,
     expect(rows).to_have_count(1)
     rows.get_by_role("button").click()
     expect(rows).to_have_count(0)
-    first.reload()
+    look_again(first)
     expect(first).to_have_url(f"{desk.url}/sign-in")
 
 

@@ -14,6 +14,25 @@ from roony.web.session import COOKIE
 from tests.support.served import Simulation, unique
 
 PASSWORD = "correct horse battery staple"
+# A page of the dashboard that is not all there yet, or whose form is under way and will load it again.
+_UNREADY = "html:not([data-ready]):has(script[src='/static/dashboard.js'])"
+_READY = "unready => document.readyState === 'complete' && !document.querySelector(unready)"
+
+
+def wait_until_ready(page: Page) -> None:
+    """Whatever is pressed or typed before is lost when the page is loaded again."""
+    page.wait_for_function(_READY, arg=_UNREADY)
+
+
+def watch(page: Page) -> None:
+    """From now on each action in this window, and each `expect`, waits until the page is ready."""
+    page.add_locator_handler(page.locator(_UNREADY), lambda: wait_until_ready(page), no_wait_after=True)
+
+
+def look_again(page: Page) -> None:
+    """Loads the page again, once what was pressed on it is done."""
+    wait_until_ready(page)
+    page.reload()
 
 
 class Person(NamedTuple):

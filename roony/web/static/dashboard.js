@@ -173,15 +173,23 @@ function showResult(form, answer) {
   result.focus?.();
 }
 
+// What comes after a form was taken; true if this page is left for another, or for itself anew.
 function follow(form, answer) {
   const then = form.dataset.then ?? "reload";
-  if (then === "result") return showResult(form, answer);
-  if (then === "stay") return tell(form.dataset.done ?? "Saved.");
-  if (then === "reload") return location.reload();
+  if (then === "result") { showResult(form, answer); return false; }
+  if (then === "stay") { tell(form.dataset.done ?? "Saved."); return false; }
+  if (then === "reload") location.reload();
   // An address that the API made, such as the start link of a connection; without one there is nothing to open.
-  if (then === "open") return answer.url ? location.assign(answer.url) : location.reload();
-  return location.assign(filled(then, answer));
+  else if (then === "open") { if (answer.url) location.assign(answer.url); else location.reload(); }
+  else location.assign(filled(then, answer));
+  return true;
 }
+
+// Says on the page itself whether it is all there and no form is under way: a program that drives it waits for that.
+const setReady = (ready) => document.documentElement.toggleAttribute("data-ready", ready);
+
+// A page that the browser kept for its way back is old, and its stream is closed.
+addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); else setReady(true); });
 
 document.addEventListener("submit", async (event) => {
   const form = event.target;
@@ -193,16 +201,20 @@ document.addEventListener("submit", async (event) => {
   const question = button?.dataset.confirm ?? form.dataset.confirm;
   if (question && !(await confirmed(question))) return;
   const buttons = [...form.querySelectorAll("button")];
+  let leaves = false;
+  setReady(false);
   try {
     const body = method === "DELETE" || form.dataset.body === "none" ? undefined : bodyOf(form);
     buttons.forEach((one) => { one.disabled = true; });
     const answer = await (form.dataset.parts === undefined ? call : callThrough)(method, path, body);
-    if (answer !== null) follow(form, answer);
+    leaves = answer === null || follow(form, answer);
   } catch (error) {
     showTrouble(form, error);
-  } finally {
-    buttons.forEach((one) => { one.disabled = false; });
   }
+  // On a page that is being left, a second press would be done as well and be seen by nobody.
+  if (leaves) return;
+  buttons.forEach((one) => { one.disabled = false; });
+  setReady(true);
 });
 
 document.addEventListener("click", async (event) => {
