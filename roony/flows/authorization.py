@@ -51,13 +51,17 @@ class Answered(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AnswerAuthorization(Command[Answered]):
-    """One live `issuing_authorization.request`, routed to a connection; `event` is its inbox row, kept with it."""
+    """One live `issuing_authorization.request`, routed to a connection; `event` is its inbox row, kept with it.
+
+    `arrived` is when it came in, as `time.monotonic()` tells it; None where nobody measures how long it takes.
+    """
 
     organization_id: str
     connection_id: str
     request: AuthorizationRequest
     decision_id: str
     event: InboxEvent
+    arrived: float | None = None
     urgent: bool = True
 
     def needs(self, now: int) -> Needs:
@@ -100,6 +104,7 @@ class AnswerAuthorization(Command[Answered]):
             verdict.code or "APPROVED",
             "approved" if verdict.approved else "declined",
             now,
+            book.since(self.arrived),
         )
         book.put(decision)
         book.put(self.event)

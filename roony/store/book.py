@@ -117,6 +117,7 @@ class Book:
         self._promise_outcomes: list[PromiseOutcome] = []
         self._reconfigured: set[str] = set()
         self._new_config_version = new_config_version
+        self._started = 0.0
         self._reconfigured_before: set[str] = set()
         self._mark: tuple[int, int, int] = (0, 0, 0)
         # Purchases this command wrote, and the status each had before it.
@@ -237,12 +238,17 @@ class Book:
         groups = self._groups[(row, column or GROUPED_BY[row][0])]
         groups.setdefault(key, {member: self._rows[row][member] for member in members})
 
-    def start_command(self) -> None:
-        """Marks where the next command begins, for `undo_command`."""
+    def start_command(self, started: float = 0.0) -> None:
+        """Marks where the next command begins, for `undo_command`; `started` as `time.monotonic()` tells it."""
         self._end_command()
+        self._started = started
         self._journal.clear()
         self._mark = (len(self._records), len(self._event_outcomes), len(self._promise_outcomes))
         self._reconfigured_before = set(self._reconfigured)
+
+    def since(self, moment: float | None) -> int | None:
+        """Microseconds from `moment`, as `time.monotonic()` told it, to the start of the command; None for None."""
+        return None if moment is None else max(0, round((self._started - moment) * 1_000_000))
 
     def undo_command(self) -> None:
         """Takes back every change since `start_command`."""

@@ -268,7 +268,7 @@ class Till:
             if command.organization_id not in organizations:
                 ticket.answer = Refusal("not_found", "No such organization.", 404)
                 continue
-            book.start_command()
+            book.start_command(time.monotonic())
             try:
                 ticket.answer = ticket.applied(book, clocks[command.organization_id])
             except Exception as error:  # One broken command loses only its own changes.

@@ -232,7 +232,8 @@ def authorization(row: Authorization, decisions: list[AuthorizationDecision]) ->
         "merchant": json.loads(row.merchant),
         "decisions": [
             {"id": d.id, "ordinal": d.ordinal, "amount": d.amount, "approved": bool(d.approved),
-             "approved_amount": d.approved_amount, "code": d.code or None, "answered": d.answered, "at": time(d.at)}
+             "approved_amount": d.approved_amount, "code": d.code or None, "answered": d.answered, "at": time(d.at),
+             "decided_in_us": d.decided_in}
             for d in decisions
         ],
         "created_at": time(row.created_at), "updated_at": time(row.updated_at),

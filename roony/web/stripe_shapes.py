@@ -204,7 +204,10 @@ class CardList(Listed[CardRowAnswer]):
 
 
 class AuthorizationDecisionShape(Shape):
-    """One answer of Roony's; `code` says why it declined."""
+    """One answer of Roony's; `code` says why it declined.
+
+    `decided_in_us` is how long it took from the request's arrival until it was decided, in microseconds.
+    """
 
     id: Annotated[str, like("adec_7f30c2e9b5d14a68")]
     ordinal: Annotated[int, like(0)]
@@ -214,6 +217,7 @@ class AuthorizationDecisionShape(Shape):
     code: str | None
     answered: Literal["approved", "declined"]
     at: Time
+    decided_in_us: Annotated[int | None, like(3_100)]
 
 
 class AuthorizationAnswer(Shape):

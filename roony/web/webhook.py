@@ -187,7 +187,7 @@ class WebhookDoor:
     async def _answer(self, envelope: Envelope, body: bytes, began: float) -> bytes:
         """Always a well-formed answer: whatever goes wrong is a decline with its code (P11)."""
         try:
-            return await self._decide(envelope, body, began + ANSWER_SECONDS)
+            return await self._decide(envelope, body, began)
         except TimeoutError:
             log.error("authorization.late", event_id=envelope.id)
             return _decline("LATE")
@@ -198,9 +198,9 @@ class WebhookDoor:
             log.exception("authorization.failed", event_id=envelope.id, error=type(error).__name__)
             return _decline("UNREADABLE")
 
-    async def _decide(self, envelope: Envelope, body: bytes, deadline: float) -> bytes:
+    async def _decide(self, envelope: Envelope, body: bytes, began: float) -> bytes:
         """Raises TimeoutError when the account's route, or keeping a request of nobody, takes too long."""
-        context = self._context
+        context, deadline = self._context, began + ANSWER_SECONDS
         if context.till.away:
             # Nor would the account's route be found: looking for it takes time.
             return _decline("BUSY")
@@ -217,7 +217,9 @@ class WebhookDoor:
             envelope.id, envelope.account, envelope.livemode, envelope.type, route.organization_id,
             request.authorization_id, envelope.created, body, context.clock(),
         )  # fmt: skip
-        command = AnswerAuthorization(route.organization_id, route.connection_id, request, context.new_id("dec"), event)
+        command = AnswerAuthorization(
+            route.organization_id, route.connection_id, request, context.new_id("dec"), event, began
+        )
         answer = await self._ask_till(command, deadline)
         if isinstance(answer, Refusal):
             log.error("authorization.not_decided", event_id=envelope.id, code=answer.code)

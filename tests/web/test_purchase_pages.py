@@ -10,11 +10,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from roony.core.authorization import Authorization
+from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.decision import CODES
 from roony.core.merchant import Merchant, normalise
 from roony.core.purchase import Purchase
-from roony.core.settlement import Discrepancy
+from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.store.tables import KnownMerchant
 from roony.web.dashboard.checks import KINDS
 from roony.web.dashboard.view import ROWS
@@ -157,6 +157,38 @@ def test_what_does_not_fit_stands_on_the_timeline_in_words(roony: ServedRoony, c
         "Expected: 10.00 USD", "Expected: name Figma", "Found: 129.99 USD by FIGMA",
         "Found: name Fig & Co, country US",
     ]  # fmt: skip
+
+
+def test_nothing_stands_before_its_cause_on_the_timeline(roony: ServedRoony, company: Company, look: Look) -> None:
+    """Stripe tells whole seconds: what it books in the second of the ask seems older than the ask."""
+    asked = NOON + 700_000
+    [row] = copies(roony, company, {"created_at": asked, "status": "settled"})
+    about = (company.id, "iauth_page", 0)
+    booked = [
+        StripeTransaction(
+            company.id, f"ipi_{kind}", row.connection_id, row.id, "iauth_page", "ic_page", kind, 1_000, "usd", 1_000,
+            "usd", "{}", None, NOON, NOON + 2_000_000,
+        )
+        for kind in ("refund", "capture")
+    ]  # fmt: skip
+    found = Discrepancy(
+        company.id, f"dis_{row.id}", "over_capture", "open", row.id, None, "ipi_capture", "1 usd", "1000 usd", None,
+        None, asked + 60_000, None,
+    )  # fmt: skip
+    roony.books.put(
+        _authorization(row),
+        AuthorizationDecision(
+            *about, 1_000, "dec_page", row.id, 1, 1_000, "APPROVED", "approved", asked + 50_000, 4_230
+        ),
+        *booked, found,
+    )  # fmt: skip
+    text = look(f"/purchases/{row.id}").text
+    steps = re.findall(r"<li class=\"\w+\"><h3>([^<]*)</h3>", text)
+    assert steps == [
+        "Buyer asked for 10.00 USD", "The rules ask for a person", "The card was asked for 10.00 USD: approved",
+        "10.00 USD captured", "10.00 USD refunded", "Does not fit: over capture",
+    ]  # fmt: skip
+    assert "<p>Decided in 4.2 ms.</p>" in text
 
 
 @pytest.mark.parametrize("id", ["pur_nobody", "a%00b", "a" * 200, "..%2f"])

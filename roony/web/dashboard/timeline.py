@@ -19,14 +19,14 @@ from roony.store.queries.timeline import Everything
 from roony.web.dashboard.discrepancies import told
 from roony.web.dashboard.words import label
 
-SECOND = 1_000_000
 _FUNDS = {"none": "", "reinstated": "The money is back.", "rescinded": "The money was taken again."}
 
 
 class Step(NamedTuple):
     """One thing that happened at `at`, in microseconds UTC. `kind` is its colour.
 
-    `quote` are words of an agent or merchant, `note` those of a person who decided.
+    `quote` are words of an agent or merchant, `note` those of a person who decided. `cause` is the id of what it
+    follows from: Stripe tells whole seconds, so that an effect can seem older than its cause.
     """
 
     at: int
@@ -37,33 +37,42 @@ class Step(NamedTuple):
     note: str = ""
     id: str = ""
     path: str = ""
+    cause: str | None = None
 
 
 def steps(all_of: Everything, now: int) -> list[Step]:
     """Every step of a purchase, the first one first; `now` in microseconds UTC."""
     found = list(_asked(all_of))
-    for approval in all_of.approvals:
+    for approval in reversed(all_of.approvals):
         found += _approval(approval, all_of, now)
-    for card in all_of.cards:
+    for card in reversed(all_of.cards):
         found += _card(card)
-    for authorization in all_of.authorizations:
+    for authorization in reversed(all_of.authorizations):
         found += _authorization(authorization)
-    found += map(_transaction, all_of.transactions)
-    found += map(_dispute, all_of.disputes)
-    for discrepancy in all_of.discrepancies:
+    found += map(_transaction, sorted(all_of.transactions, key=lambda row: (row.created_at, row.type)))
+    found += map(_dispute, reversed(all_of.disputes))
+    for discrepancy in reversed(all_of.discrepancies):
         found += _discrepancy(discrepancy, all_of.names)
-    for receipt in all_of.receipts:
+    for receipt in reversed(all_of.receipts):
         path = f"/api/v1/admin/receipts/{receipt.id}/content"
         lines = (f"{receipt.media_type}, {receipt.size:,} bytes",)
         found.append(Step(receipt.created_at, "calm", "Receipt handed in", lines, id=receipt.id, path=path))
     found += _ended(all_of.view.purchase)
-    # Things of one commit keep the order in which they stand here.
-    return sorted(found, key=_order)
+    return _in_order(found)
 
 
-def _order(step: Step) -> int:
-    """Stripe tells whole seconds: what it says comes after what is known more exactly of the same second."""
-    return step.at if step.at % SECOND else step.at + SECOND - 1
+def _in_order(found: list[Step]) -> list[Step]:
+    """By time, but nothing before its cause; each cause stands before its effects in `found`.
+
+    Things of one moment keep the order in which they stand there.
+    """
+    first: dict[str | None, int] = {}
+    placed = []
+    for step in found:
+        place = max(step.at, found[0].at, first.get(step.cause, 0))
+        first.setdefault(step.id, place)
+        placed.append((place, step))
+    return [step for _, step in sorted(placed, key=lambda one: one[0])]
 
 
 def who(actor: str | None, names: dict[str, str]) -> str:
@@ -132,7 +141,7 @@ def _authorization(view: AuthorizationView) -> Iterator[Step]:
         word = "approved" if row.approved else "declined"
         lines = (_where(row), f"It is {row.status} now.")
         title = f"Stripe {word} {format_amount(row.amount, row.currency)} without asking Roony"
-        yield Step(row.created_at, "waiting" if row.approved else "bad", title, lines, id=row.id)
+        yield Step(row.created_at, "waiting" if row.approved else "bad", title, lines, id=row.id, cause=row.card_id)
 
 
 def _answer(row: Authorization, decision: AuthorizationDecision) -> Step:
@@ -145,9 +154,11 @@ def _answer(row: Authorization, decision: AuthorizationDecision) -> Step:
         lines.append(f"Approved of it: {format_amount(decision.approved_amount, row.currency)}.")
     if row.merchant_currency != row.currency:
         lines.append(f"The merchant asked for {format_amount(row.merchant_amount, row.merchant_currency)}.")
+    if decision.decided_in is not None:
+        lines.append(f"Decided in {decision.decided_in / 1000:.1f} ms.")
     lines.append(f"At Stripe it is {row.status} now.")
     title = f"The card was asked for {amount}: {'approved' if approved else 'declined'}"
-    return Step(decision.at, "good" if approved else "bad", title, tuple(lines), id=row.id)
+    return Step(decision.at, "good" if approved else "bad", title, tuple(lines), id=row.id, cause=row.card_id)
 
 
 def _where(row: Authorization | StripeTransaction) -> str:
@@ -165,20 +176,22 @@ def _transaction(row: StripeTransaction) -> Step:
     if row.merchant_currency != row.currency:
         lines.append(f"In the merchant's currency: {format_amount(row.merchant_amount, row.merchant_currency)}.")
     title = f"{format_amount(row.amount, row.currency)} {word}"
-    return Step(row.created_at, "good" if row.type == "capture" else "cold", title, tuple(lines), id=row.id)
+    kind = "good" if row.type == "capture" else "cold"
+    return Step(row.created_at, kind, title, tuple(lines), id=row.id, cause=row.authorization_id)
 
 
 def _dispute(row: Dispute) -> Step:
     title = f"Dispute about {format_amount(row.amount, row.currency)}: {label(row.status).lower()}"
     lines = tuple(text for text in (label(row.reason), _FUNDS.get(row.funds, "")) if text)
-    return Step(row.created_at, "waiting", title, lines, id=row.id)
+    return Step(row.created_at, "waiting", title, lines, id=row.id, cause=row.stripe_transaction_id)
 
 
 def _discrepancy(row: Discrepancy, names: dict[str, str]) -> Iterator[Step]:
     lines = (f"Expected: {_in_words(row.expected)}", f"Found: {_in_words(row.found)}")
     kind = "bad" if row.status == "open" else "calm"
     title = f"Does not fit: {label(row.kind).lower()}"
-    yield Step(row.created_at, kind, title, lines, id=row.id, path=f"/discrepancies/{row.id}")
+    path = f"/discrepancies/{row.id}"
+    yield Step(row.created_at, kind, title, lines, id=row.id, path=path, cause=row.subject)
     if row.resolved_at is not None:
         title = f"Resolved by {who(row.resolved_by, names)}"
         yield Step(row.resolved_at, "good", title, note=row.note or "", id=row.id)

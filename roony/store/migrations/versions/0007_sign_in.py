@@ -1,4 +1,4 @@
-"""Signing in with a browser: passwords, links that open once; and indexes for what pages show."""
+"""Signing in with a browser: passwords, links that open once; and indexes and times for what pages show."""
 
 from __future__ import annotations
 
@@ -73,10 +73,13 @@ def upgrade() -> None:
     op.create_index("one_time_links_by_end", "one_time_links", ["expires_at"])
     session = sa.text("kind = 'session'")
     op.create_index("sessions_by_time", "access_keys", ["created_at"], sqlite_where=session, postgresql_where=session)
+    op.add_column("authorization_decisions", sa.Column("decided_in", sa.BigInteger(), nullable=True))
 
 
 def downgrade() -> None:
     """Forgets who may sign in, and ends all sessions: an older Roony knows no such keys."""
+    with op.batch_alter_table("authorization_decisions") as decisions:
+        decisions.drop_column("decided_in")
     op.drop_index("sessions_by_time", "access_keys")
     op.drop_table("one_time_links")
     op.drop_table("passwords")
