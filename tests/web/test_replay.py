@@ -81,10 +81,17 @@ def test_what_cannot_be_replayed_is_said(company: Company, monkeypatch: pytest.M
     assert "begin later" in company.owner.refused(422, "POST", PATH, body)["message"]
 
 
-def test_one_replay_at_a_time(company: Company) -> None:
+def test_one_replay_of_an_organization_and_few_of_all_at_a_time(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
     body = {"since": "1h", "rules": {}}
-    with door._ONE:
-        assert company.owner.refused(429, "POST", PATH, body)["code"] == "replay_running"
+    monkeypatch.setattr(door, "_running", {company.id})
+    assert company.owner.refused(429, "POST", PATH, body)["code"] == "replay_running"
+    monkeypatch.setattr(door, "_running", {"org_other"})
+    assert company.owner.send("POST", PATH, body)["decisions"] == 0
+    monkeypatch.setattr(door, "_running", {f"org_{place}" for place in range(door.MAX_AT_ONCE)})
+    assert company.owner.refused(429, "POST", PATH, body)["code"] == "replays_full"
+    monkeypatch.setattr(door, "_running", set())
     for _ in range(2):
         assert company.owner.send("POST", PATH, body)["decisions"] == 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -29,8 +28,10 @@ router = new_part("Budgets and controls")
 
 LINES = "application/x-ndjson"
 _BAD_SINCE = "It must be a past time in RFC 3339 with its offset, or how long ago, like 90m, 2h or 7d."
-# One at a time in a process: it computes all the while, and authorizations are to be answered beside it.
-_ONE = threading.Lock()
+# Of all organizations together in a process: a replay computes all the while, and authorizations are to be answered
+# beside it. Each organization has one of them at most.
+MAX_AT_ONCE = 2
+_running: set[str] = set()
 _TWO_LINES = '{"read": 500, "of": 1204}\n{"since": …, "decisions": 1204, …}\n'
 
 
@@ -53,25 +54,37 @@ async def replay_rules(body: RulesReplayBody, request: Request, caller: CallerOf
         prepare_replay, context.database, caller.organization_id, document, since, until, context.new_id
     )
     replay = accepted(prepared)
-    if not _ONE.acquire(blocking=False):
-        raise refuse(429, "Another replay is running here. Try again when it is done.", "replay_running")
+    _take_place(caller.organization_id)
     lines = _lines(replay, request_id_of(request))
     if LINES in request.headers.get("accept", ""):
-        return _LineByLine(lines, media_type=LINES, headers={"x-accel-buffering": "no"})
+        return _LineByLine(lines, caller.organization_id)
     try:
         return await run_in_threadpool(_last, lines)
     finally:
-        _ONE.release()
+        _running.discard(caller.organization_id)
+
+
+def _take_place(organization_id: str) -> None:
+    """On the event loop alone, as all that touches the places. Raises Refused (429) when there is none."""
+    if organization_id in _running:
+        raise refuse(429, "Another replay of yours is running. Try again when it is done.", "replay_running")
+    if len(_running) >= MAX_AT_ONCE:
+        raise refuse(429, "Other organizations' replays are running. Try again in a moment.", "replays_full")
+    _running.add(organization_id)
 
 
 class _LineByLine(StreamingResponse):
-    """Gives the place of the one replay back however it ends, also for a caller who is gone before the first line."""
+    """Gives the organization's place back however it ends, also for a caller who is gone before the first line."""
+
+    def __init__(self, lines: Iterator[str], organization_id: str) -> None:
+        super().__init__(lines, media_type=LINES, headers={"x-accel-buffering": "no"})
+        self._organization_id = organization_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            _ONE.release()
+            _running.discard(self._organization_id)
 
 
 def _lines(replay: Replay, request_id: str) -> Iterator[str]:
