@@ -18,6 +18,7 @@ import structlog
 from roony.core.errors import Refusal
 from roony.flows.context import FlowContext
 from roony.store import sealed
+from roony.store.authority import Authority
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -50,7 +51,10 @@ class Rotated:
 
 @dataclass(frozen=True, slots=True)
 class RecordRotation(Command[None]):
-    """Stored values were sealed again: told in the chain of the organization whose owner asked for it."""
+    """Stored values were sealed again: told in the chain of the organization whose owner asked for it.
+
+    None yet: whether who asks may do so is looked at, and nothing is told.
+    """
 
     organization_id: str
     actor: str
@@ -63,16 +67,25 @@ class RecordRotation(Command[None]):
 
     def apply(self, book: Book, now: int) -> None:
         """Records it."""
-        body = {"key_id": self.key_id, "resealed": self.resealed}
-        book.record(self.organization_id, self.actor, "keys.rotated", self.organization_id, body, now)
+        if self.resealed:
+            body = {"key_id": self.key_id, "resealed": self.resealed}
+            book.record(self.organization_id, self.actor, "keys.rotated", self.organization_id, body, now)
 
 
-async def rotate_keys(context: FlowContext, organization_id: str, cursor: str | None, actor: str) -> Rotated | Refusal:
-    """Seals the next values again, at most `BATCH`. Values of all organizations: the ring is the installation's."""
+async def rotate_keys(
+    context: FlowContext, organization_id: str, cursor: str | None, actor: str, by: Authority | None = None
+) -> Rotated | Refusal:
+    """Seals the next values again, at most `BATCH`. Values of all organizations: the ring is the installation's.
+
+    `by` is who asks: refused before anything is sealed where they may no more. What was sealed is recorded in any case.
+    """
     bound = row_name("cursors", organization_id, "keys", "rotate")
     after = _place_of(_opened(context, cursor, bound))
     values = await asyncio.to_thread(sealed.some_after, context.database, after, BATCH)
     done = Rotated(context.vault.primary_key_id)
+    refused = await context.till.submit(RecordRotation(organization_id, actor, done.key_id, 0), by=by)
+    if isinstance(refused, Refusal):
+        return refused
     for start in range(0, len(values), AT_ONCE):
         await _reseal(context, values[start : start + AT_ONCE], done)
     if len(values) == BATCH:

@@ -36,6 +36,7 @@ from roony.gateway import events, issuing
 from roony.gateway.client import STRIPE_VERSION, ConnectionAccess, PlainObject, StripeGateway
 from roony.gateway.errors import StripeCallFailed
 from roony.gateway.pool import GatewayBusy
+from roony.store.authority import Authority
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -54,11 +55,12 @@ _NO_CARDHOLDER = Check(
 
 
 async def run_preflight(
-    context: FlowContext, connection: Connection, actor: str, promise: OutboxPromise | None = None
-) -> Preflight | Refusal:
+    context: FlowContext, connection: Connection, actor: str, promise: OutboxPromise | None = None,
+    by: Authority | None = None,
+) -> Preflight | Refusal:  # fmt: skip
     """Looks at everything and keeps the result; a restricted connection that works again is active at once.
 
-    What Stripe does not answer is `unknown`, never missing. Some six reads.
+    What Stripe does not answer is `unknown`, never missing. Some six reads. `by` is the person who asked for it.
     """
     refused = foreign = None
     try:
@@ -74,7 +76,7 @@ async def run_preflight(
         await context.till.submit(RecordBalance(org, connection.id, facts.balance))
     counted = None if promise is None or isinstance(facts.other, str) else (facts.other, facts.more)
     return await context.till.submit(
-        RecordPreflight(org, connection.id, PREFLIGHT, to_json(checks), actor, promise, counted=counted)
+        RecordPreflight(org, connection.id, PREFLIGHT, to_json(checks), actor, promise, counted=counted), by=by
     )
 
 

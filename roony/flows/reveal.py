@@ -21,6 +21,7 @@ from roony.flows.context import FlowContext
 from roony.flows.delivery import allowed_for, digest, fetch_details, live_card
 from roony.flows.movement import ROONY, audit
 from roony.gateway.issuing import CardDetails
+from roony.store.authority import Authority
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
@@ -132,9 +133,14 @@ async def count_wrong_key(context: FlowContext, link: RevealLink) -> RevealLink 
     return await context.till.submit(CountWrongKey(link.organization_id, link.hash, link.purchase_id))
 
 
-async def reveal(context: FlowContext, link: RevealLink, person: str) -> Revealed | Refusal:
-    """The details, for a person whose right was checked by the caller. Spends the link first, then asks Stripe."""
-    spent = await context.till.submit(SpendLink(link.organization_id, link.hash, link.purchase_id, person))
+async def reveal(
+    context: FlowContext, link: RevealLink, person: str, by: Authority | None = None
+) -> Revealed | Refusal:
+    """The details, for a person whose right was checked by the caller. Spends the link first, then asks Stripe.
+
+    `by` is the key or session they showed: where it opens nothing any more the link is not spent.
+    """
+    spent = await context.till.submit(SpendLink(link.organization_id, link.hash, link.purchase_id, person), by=by)
     if isinstance(spent, Refusal):
         return spent
     details = await fetch_details(context, spent.card, FETCH_SECONDS)

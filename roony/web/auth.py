@@ -124,8 +124,8 @@ def _person(holder: Holder, permission: str) -> Caller:
     )  # fmt: skip
 
 
-async def who_may_reveal(request: Request, organization_id: str, key: str) -> str | None:
-    """Who a person is who wants to see card details of this organization, by the name used in audit records.
+async def who_may_reveal(request: Request, organization_id: str, key: str) -> Caller | None:
+    """Who a person is who wants to see card details of this organization.
 
     None when this key gives nobody that right here; whoever else it may belong to is not told.
     """
@@ -139,7 +139,7 @@ async def who_may_reveal(request: Request, organization_id: str, key: str) -> st
     if holder.key.organization_id != organization_id or holder.role is None or not may(holder.role, "reveal"):
         return None
     guard.note_use(context, holder.key, context.clock())
-    return holder.key.user_id or holder.key.id
+    return _person(holder, "reveal")
 
 
 def is_key(text: str) -> bool:

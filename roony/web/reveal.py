@@ -25,7 +25,7 @@ from roony.flows.reveal import LINK_OVER, Revealed, count_wrong_key, find_link, 
 from roony.store.command import TillClosed
 from roony.store.writer import ConnectionLost
 from roony.web import answers
-from roony.web.auth import MAX_KEY_LENGTH, caller_in_session, who_may_reveal
+from roony.web.auth import MAX_KEY_LENGTH, Caller, caller_in_session, who_may_reveal
 from roony.web.errors import Refused
 from roony.web.pages import is_form, only, render, render_form, render_with_script, style_sheet
 from roony.web.requests import fields_of, read_body
@@ -104,7 +104,7 @@ async def _open(request: Request, context: FlowContext, link: RevealLink, ticket
         if isinstance(counted, Refusal) or not counted.tries_left:
             return _failed(counted if isinstance(counted, Refusal) else LINK_OVER)
         return await _asking(request, counted, ticket, 403)
-    revealed = await reveal(context, link, person)
+    revealed = await reveal(context, link, person.actor, person.authority)
     return _failed(revealed) if isinstance(revealed, Refusal) else _shown(revealed)
 
 
@@ -115,12 +115,12 @@ async def _open_in_session(request: Request, context: FlowContext, link: RevealL
     if session is None or person is None:
         return await _asking(request, link, form["ticket"], 403)
     check_csrf(request, session, form[CSRF_FIELD])
-    revealed = await reveal(context, link, person)
+    revealed = await reveal(context, link, person.actor, person.authority)
     return _failed(revealed) if isinstance(revealed, Refusal) else _shown(revealed)
 
 
-async def _signed_in(request: Request, link: RevealLink) -> str | None:
-    """Who looks, by the name used in audit records, if they are signed in and may see cards of this organization."""
+async def _signed_in(request: Request, link: RevealLink) -> Caller | None:
+    """Who looks, if they are signed in and may see cards of this organization."""
     session = session_text(request)
     if session is None:
         return None
@@ -128,7 +128,7 @@ async def _signed_in(request: Request, link: RevealLink) -> str | None:
         caller = await caller_in_session(request, session, "reveal")
     except Refused:
         return None
-    return caller.actor if caller.organization_id == link.organization_id else None
+    return caller if caller.organization_id == link.organization_id else None
 
 
 async def _asking(request: Request, link: RevealLink, ticket: str, status: int) -> Response:

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from roony.core.delivery import RevealLink
 from roony.flows.access_key import hash_key
+from roony.flows.delivery import digest
 from roony.store import tables
 from roony.store.writer import Writer
 from tests.support.serving import Caller, Company, ServedRoony
@@ -83,10 +85,12 @@ def test_what_was_lost_meanwhile_counts(
         ("POST", "access_keys", {}),
         ("PUT", "controls", {"scope": "organization", "controls": {}}),
         ("PATCH", "organization", {"delivery": "raw"}),
+        ("POST", "keys/rotate", {}),
         ("POST", "approvals/{approval}/approve", {}),
         ("POST", "approvals/{approval}/deny", {}),
         ("PAGE", "approve", {}),
         ("PAGE", "deny", {}),
+        ("LINK", "", {}),
     ],
 )
 def test_it_counts_for_people_keys_rules_and_approvals(
@@ -97,8 +101,16 @@ def test_it_counts_for_people_keys_rules_and_approvals(
     owner = roony.caller(company.owner.send("POST", f"{ADMIN}/access_keys", {}, 201)["key"])
     owner.get(f"{ADMIN}/organization")
     head = company.owner.get(f"{ADMIN}/organization")["audit_head"]
+    hashed, later = digest(f"ticket of {company.id}"), roony.context.clock() + PATIENCE * 1_000_000
+    roony.books.put(
+        RevealLink(hashed, company.id, purchase["id"], 1, "agt_1", "to pay", 0, later, None, None, later - 1)
+    )
 
     def ask() -> Any:
+        if method == "LINK":
+            return roony.caller().call(
+                "POST", "/reveal", data={"key": str(owner.key), "ticket": f"ticket of {company.id}"}
+            )
         if method == "PAGE":
             form = {"key": str(owner.key), "do": path, "amount": "10.00"}
             return roony.caller().call("POST", f"/approve/{approval}", data=form)
@@ -107,3 +119,4 @@ def test_it_counts_for_people_keys_rules_and_approvals(
     answer = after_the_look(roony, ask, _key(roony, owner).values(revoked_at=1))
     assert (answer.status_code, "This key was revoked" in answer.text) == (401, True)
     assert company.owner.get(f"{ADMIN}/organization")["audit_head"] == head
+    assert roony.books.row(RevealLink, hash=hashed).used_at is None

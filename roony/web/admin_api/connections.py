@@ -80,7 +80,8 @@ async def preflight_connection(id: str, caller: CallerOf, context: ContextOf) ->
     connection = await get_row(context, Connection, caller.organization_id, id, "connection")
     if connection.status not in STANDING:
         raise Refused(Refusal("connection_inactive", f"The connection is {connection.status}.", 409, id=id))
-    return connection_answers.preflight(accepted(await run_preflight(context, connection, caller.actor)))
+    looked = await run_preflight(context, connection, caller.actor, by=caller.authority)
+    return connection_answers.preflight(accepted(looked))
 
 
 @router.post("/connections/{id}/probe", **gives(stripe_shapes.PreflightAnswer, 409))

@@ -23,4 +23,5 @@ async def rotate(caller: CallerOf, context: ContextOf, body: RotationBody) -> di
     While there is a `next_cursor`, the next call with it goes on. `unreadable` counts by the id of the missing key what
     cannot be opened: put that key back, then call again. When nothing is unreadable, the older keys can go.
     """
-    return asdict(accepted(await rotate_keys(context, caller.organization_id, body.cursor, caller.actor)))
+    rotated = await rotate_keys(context, caller.organization_id, body.cursor, caller.actor, caller.authority)
+    return asdict(accepted(rotated))
