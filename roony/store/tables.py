@@ -196,6 +196,8 @@ def _some(name: str, where: str, *columns: str) -> Index:
     return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
+# Most budgets of tasks have the limit that their agent's have for every task.
+LIMITED_TASK = "scope = 'task' AND limit_amount IS NOT NULL"
 organizations = _table("organizations", Organization, "id")
 projects = _table("projects", Project, "organization_id id")
 agents = _table("agents", Agent, "organization_id id")
@@ -209,6 +211,7 @@ budgets = _table(
     Budget,
     "organization_id id",
     Index("budgets_by_scope", "organization_id", "scope_id", "currency", "period", unique=True),
+    _some("budgets_of_tasks", LIMITED_TASK, "organization_id", "scope_id"),
 )
 budget_periods = _table("budget_periods", BudgetPeriod, "organization_id budget_id period_start")
 known_merchants = _table("known_merchants", KnownMerchant, "organization_id merchant_key")

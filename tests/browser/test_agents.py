@@ -127,10 +127,9 @@ def test_every_control_has_its_input_and_comes_back_as_it_was(owner_page: Page, 
         desk.roony.owner.send("PUT", "/api/v1/admin/controls", body)
         page.goto(f"{desk.url}/rules/{scope_id}")
         names = page.locator("#rules [name]").evaluate_all("fields => fields.map((field) => field.name)")
-        place = f"agents.{buyer.id}" + (".each_task" if scope == "task" else "")
         assert set(FIELDS) == set(EVERY_CONTROL)
         for field in FIELDS:
-            name = f"{place}.controls.{field}"
+            name = f"controls.{field}"
             assert name in names or f"{name}.from" in names, field
         review(page)
         expect(page.locator("#review-changes")).to_have_text("Nothing: these are the rules of now.")

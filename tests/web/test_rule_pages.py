@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import json
 import re
+from urllib.parse import quote, unquote
 
 import httpx2
 import pytest
@@ -58,18 +60,19 @@ def test_every_level_has_a_form_of_all_rules(company: Company, visitor: Visitor)
     made, _ = company.agent(budgets=[MONTH, {"period": "day", "limit": 7, "currency": "jpy"}])
     agent, project = made["id"], company.project_id
     places = {
-        "organization": "organization", company.id: "organization", project: f"projects.{project}",
-        agent: f"agents.{agent}", f"{agent}:*": f"agents.{agent}.each_task",
+        "organization": ["organization"], company.id: ["organization"], project: ["projects", project],
+        agent: ["agents", agent], f"{agent}:*": ["agents", agent, "each_task"],
+        f"{agent}:a.1/x": ["agents", agent, "tasks", "a.1/x"],
     }  # fmt: skip
     for scope_id, path in places.items():
         names = visitor.names(f"/rules/{scope_id}")
-        apart = {f"{path}.controls.active_hours.{part}" for part in ("days", "from", "to")}
-        controls = {f"{path}.controls.{name}" for name in FIELDS if name != "active_hours"} | apart
+        [level] = re.findall(r'data-level="([^"]*)"', visitor.get(f"/rules/{scope_id}").text)
+        assert json.loads(html.unescape(level)) == path
+        apart = {f"controls.active_hours.{part}" for part in ("days", "from", "to")}
+        controls = {f"controls.{name}" for name in FIELDS if name != "active_hours"} | apart
         currencies = ("usd", "jpy") if scope_id == agent else ("usd",)
-        budgets = {
-            f"{path}.budgets.{one}.{period}" for one in currencies for period in ("day", "week", "month", "lifetime")
-        }
-        assert names - {"cursor"} == controls | budgets | {f"{path}.version"}, scope_id
+        budgets = {f"budgets.{one}.{period}" for one in currencies for period in ("day", "week", "month", "lifetime")}
+        assert names - {"cursor"} == controls | budgets | {"version"}, scope_id
 
 
 def test_rules_are_told_with_the_level_they_come_from_and_how_they_changed(company: Company, visitor: Visitor) -> None:
@@ -95,6 +98,24 @@ def test_rules_are_told_with_the_level_they_come_from_and_how_they_changed(compa
     assert "No longer" not in oldest
     assert "One purchase is 9.00 USD" in visitor.text("/rules/organization")
     assert "One purchase is 6.00 USD at most (set for the project)." in visitor.text(f"/projects/{company.project_id}")
+
+
+def test_a_task_has_rules_of_its_own_and_a_link_from_its_agent(company: Company, visitor: Visitor) -> None:
+    made, _ = company.agent(controls={"purchase_limit": 700})
+    agent, task = made["id"], f"{made['id']}:Q4 <b>offsite</b>"
+    assert "Tasks with rules of their own" not in visitor.text(f"/agents/{agent}")
+    for scope_id, limit in ((f"{agent}:*", 600), (task, 500)):
+        controls = {"scope": "task", "scope_id": scope_id, "controls": {"purchase_limit": limit}}
+        company.owner.send("PUT", f"{ADMIN}/controls", controls)
+    budget = {"scope": "task", "scope_id": f"{agent}:trip", "period": "lifetime", "limit": 9, "currency": "usd"}
+    company.owner.send("PUT", f"{ADMIN}/budgets", budget)
+    page = visitor.get(f"/agents/{agent}").text
+    listed = page.partition("Tasks with rules of their own")[2].partition("</p>")[0]
+    linked = [unquote(id) for id in re.findall(r'<a href="/rules/([^"]*)">', listed)]
+    assert linked == [task, f"{agent}:trip"]
+    assert "One purchase is 5.00 USD at most (set for this task)." in visitor.text(f"/rules/{quote(task)}")
+    assert 'value="0.09"' in visitor.get(f"/rules/{agent}:trip").text
+    assert "One purchase is 6.00 USD at most (set for each task)." in visitor.text(f"/rules/{agent}:trip")
 
 
 def test_lists_show_use_and_what_stops_an_agent(company: Company, visitor: Visitor) -> None:
@@ -146,5 +167,3 @@ def test_nothing_of_another_organization_is_there(roony: ServedRoony, company: C
     ):  # fmt: skip
         assert visitor.get(path).status_code == 404, path
     assert "Theirs" not in visitor.text("/agents") + visitor.text(f"/agents?project={other.project_id}")
-    mine, _ = company.agent()
-    assert visitor.get(f"/rules/{mine['id']}:one-task").status_code == 404

@@ -1,24 +1,25 @@
-"""What waits for a person, as the menu of every page counts it."""
+"""What waits for a person, as the menu of every page counts it, and whether the set-up came to its end."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
 from roony.store.database import Database
-from roony.store.tables import alerts, approvals, discrepancies
+from roony.store.tables import alerts, approvals, discrepancies, purchases
 
 # More are not counted: a menu says 99+.
 MOST = 100
 
 
 class Attention(NamedTuple):
-    """How many wait, each at most MOST."""
+    """How many wait, each at most MOST. `settled`: some purchase was, so the organization is set up."""
 
     approvals: int
     discrepancies: int
     alerts: int
+    settled: bool
 
 
 def attention(database: Database, organization_id: str) -> Attention:
@@ -32,4 +33,5 @@ def attention(database: Database, organization_id: str) -> Attention:
             .subquery()
         )
         counted.append(select(func.count()).select_from(some).scalar_subquery())
-    return Attention(*database.read(select(*counted))[0])
+    settled = exists().where(purchases.c.organization_id == organization_id, purchases.c.status == "settled")
+    return Attention(*database.read(select(*counted, settled))[0])

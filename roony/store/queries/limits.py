@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, select, text
 
 from roony.core.agent import ENVELOPE, Chain, task_of, task_scope
 from roony.core.budget import PERIODS, SCOPES, Budget, BudgetPeriod, period_starts, task_budgets
 from roony.core.control import Control, ControlVersion
 from roony.store.database import Database
 from roony.store.queries.paging import Page, Slice, cut, keyset
-from roony.store.tables import budget_periods, budgets, control_versions, controls
+from roony.store.tables import LIMITED_TASK, budget_periods, budgets, control_versions, controls
 
 
 class Standing(NamedTuple):
@@ -96,6 +96,16 @@ def controls_of(database: Database, organization_id: str, scope_ids: Iterable[st
     if scope_ids is not None:
         statement = statement.where(controls.c.scope_id.in_(scope_ids))
     return [Control(*values) for values in database.read(statement.order_by(controls.c.scope_id))]
+
+
+def tasks_with_rules(database: Database, organization_id: str, agent_id: str, most: int) -> list[str]:
+    """Scope ids of the agent's tasks for which an owner set something, without the one of every task, by name."""
+    found = set()
+    for table, where in ((controls, controls.c.scope == "task"), (budgets, text(LIMITED_TASK))):
+        own = table.c.scope_id.startswith(task_scope(agent_id, ""), autoescape=True)
+        statement = select(table.c.scope_id).distinct().where(table.c.organization_id == organization_id, where, own)
+        found |= {scope_id for (scope_id,) in database.read(statement.order_by(table.c.scope_id).limit(most + 1))}
+    return sorted(found - {task_scope(agent_id, ENVELOPE)})[:most]
 
 
 def control_page(database: Database, organization_id: str, wanted: Slice, *where: ColumnElement[bool]) -> Page[Control]:

@@ -7,9 +7,10 @@ import json
 from starlette.responses import Response
 from starlette.routing import Route
 
-from roony.core.agent import Agent, Project, frozen_scope
+from roony.core.agent import Agent, Project, frozen_scope, task_of
 from roony.store.authority import is_over
 from roony.store.queries.keys import keys_of_agent
+from roony.store.queries.limits import tasks_with_rules
 from roony.store.queries.paging import equal
 from roony.store.tables import AccessKey, projects
 from roony.web.dashboard.scopes import budgets_of, each_task, months_of, rules_in_force, scopes_above
@@ -18,7 +19,7 @@ from roony.web.session import page_url
 
 # What the form of a new agent begins with, in whole units: small enough for a first try, and software alone.
 FIRST_PURCHASE_LIMIT, FIRST_MONTH, FIRST_CATEGORY = 100, 500, "software"
-# Projects that a form or filter offers, the newest first; the API takes any.
+# Projects that a form or filter offers, the newest first, and tasks that are listed; the API takes any.
 MOST_OFFERED = 200
 # How long a key that is rotated may go on working, in seconds.
 OVERLAPS = ((86_400, "for a day"), (3_600, "for an hour"), (604_800, "for a week"), (0, "not at all"))
@@ -62,6 +63,7 @@ async def _agent(view: View) -> Response:
         "agent.html", row.name, agent=row, project=home,
         frozen=frozen_scope(view.organization, home, row), uses=await budgets_of(view, row.id),
         rules=await rules_in_force(view, above), each_task=each_task(row.id), more_projects=more_projects,
+        tasks=[(id, task_of(id)[1]) for id in await view.read(tasks_with_rules, row.id, MOST_OFFERED)],
         offered=list(offered.items()), keys=[(key, _standing(view, key)) for key in keys.rows],
         overlaps=OVERLAPS, next=view.next_page(keys.next_cursor), address=page_url(view.context, ""),
     )  # fmt: skip

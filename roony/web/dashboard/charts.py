@@ -26,10 +26,8 @@ class Point(NamedTuple):
     text: str
 
 
-def line_chart(
-    points: Sequence[Point], title: str, limit: int | None, axis: Sequence[tuple[int, str]], width: int = WIDTH
-) -> Markup:
-    """A line with the area under it. `axis` are values with their text, the highest last; `limit` is drawn across."""
+def line_chart(points: Sequence[Point], title: str, axis: Sequence[tuple[int, str]], width: int = WIDTH) -> Markup:
+    """A line with the area under it. `axis` are values with their text, the highest last."""
     top = max([value for value, _ in axis] + [1])
     step = (width - LEFT - RIGHT) / max(1, len(points) - 1)
 
@@ -47,12 +45,6 @@ def line_chart(
             Markup('<polygon class="area" points="{},{} {} {},{}"/>').format(x(0), base, path, x(len(points) - 1), base)
         )
         parts.append(Markup('<polyline class="line" points="{}"/>').format(path))
-    if limit is not None and limit <= top:
-        parts.append(
-            Markup('<line class="limit" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
-                LEFT, width - RIGHT, y(limit), y(limit)
-            )
-        )
     every = max(1, len(points) * 96 // width)
     for place, point in enumerate(points):
         # A part of its own for each point: pointed at, it says its value.

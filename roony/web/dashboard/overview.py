@@ -110,7 +110,7 @@ def _days(database: Any, organization_id: str, currency: str, zone: str, now: in
     total = format_amount(sum(point.value for point in points), currency)
     title = f"Held and spent by day, {points[0].label} to {points[-1].label}: {total} in all"
     axis = [(value, text.partition(".")[0]) for value, text in marks]
-    wide, narrow = (line_chart(points, title, None, axis, width) for width in (WIDTH, NARROW))
+    wide, narrow = (line_chart(points, title, axis, width) for width in (WIDTH, NARROW))
     return Markup('<div class="for-wide">{}</div><div class="for-narrow">{}</div>').format(wide, narrow)
 
 

@@ -9,25 +9,25 @@ from typing import NamedTuple
 from starlette.responses import Response
 from starlette.routing import Route
 
-from roony.core.agent import ENVELOPE, Agent, Project, task_of
+from roony.core.agent import ENVELOPE, Agent, Chain, Project, task_of
 from roony.core.budget import PERIODS, Budget
 from roony.core.categories import CODES, GROUPS
 from roony.core.control import DAY_NAMES, ControlVersion, parse_controls
-from roony.core.errors import not_found
 from roony.core.money import THREE_DECIMAL, ZERO_DECIMAL, decimal_text
 from roony.core.rulebook import ScopeRules, rules_of
 from roony.store.database import Database
 from roony.store.queries import limits
-from roony.store.queries.paging import Slice, equal
+from roony.store.queries.paging import Slice, equal, newest_first
 from roony.web.dashboard import rule_fields
 from roony.web.dashboard.scopes import MOST_BUDGETS, rules_in_force, scopes_above
 from roony.web.dashboard.view import View, page
-from roony.web.errors import Refused
 from roony.web.sentences import sentences
 
 PERIOD_NAMES = dict(zip(PERIODS, ("a day", "a week", "a month", "in all"), strict=True))
 # Over which past purchases a change is tried.
 TRIED_DAYS = 30
+# The page of the rules for everyone.
+ORGANIZATION = "/rules/organization"
 
 
 class Place(NamedTuple):
@@ -36,19 +36,19 @@ class Place(NamedTuple):
     scope: str
     scope_id: str
     name: str
-    path: str
+    path: tuple[str, ...]
     above: tuple[tuple[str, str], ...]
     back: str
 
 
 def routes() -> list[Route]:
     """The page."""
-    return [page("/rules/{scope_id}", _rules)]
+    return [page("/rules/{scope_id:path}", _rules)]
 
 
 async def _rules(view: View) -> Response:
     place = await _place(view, view.request.path_params["scope_id"])
-    rules = await view.read(_rules_now, place, view.context.clock())
+    rules = await view.read(_rules_now, place)
     versions = await view.read(limits.version_page, place.scope_id, view.slice())
     older: list[ControlVersion] = []
     if versions.next_cursor is not None:
@@ -65,30 +65,34 @@ async def _rules(view: View) -> Response:
 
 
 async def _place(view: View, scope_id: str) -> Place:
-    """The level of an address. Raises Refused (404) where the organization has none of this id."""
+    """The level of an address. Raises Refused (404) where the organization has none of this id.
+
+    A task need not have been named in an ask yet.
+    """
     org = view.organization
     if scope_id in ("organization", org.id):
-        return Place("organization", org.id, org.name, "organization", scopes_above(org.id), "/agents")
+        return Place("organization", org.id, org.name, ("organization",), scopes_above(org.id), ORGANIZATION)
     if scope_id.startswith("prj_"):
         project = await view.row(Project, "project", scope_id)
         above = scopes_above(org.id, project.id)
-        return Place("project", project.id, project.name, f"projects.{project.id}", above, f"/projects/{project.id}")
+        return Place("project", project.id, project.name, ("projects", project.id), above, f"/projects/{project.id}")
     agent_id, task = task_of(scope_id)
-    # Rules of a single task are those of an application, which names it: there may be any number of them.
-    if task not in ("", ENVELOPE):
-        raise Refused(not_found("level", scope_id))
     agent = await view.row(Agent, "agent", agent_id)
-    above, path = scopes_above(org.id, agent.project_id, agent.id), f"agents.{agent.id}"
-    if task:
+    above, path = scopes_above(org.id, agent.project_id, agent.id), ("agents", agent.id)
+    if task == ENVELOPE:
         name = f"each task of {agent.name}"
-        return Place("task", scope_id, name, f"{path}.each_task", above, f"/agents/{agent.id}")
+        return Place("task", scope_id, name, (*path, "each_task"), above, f"/agents/{agent.id}")
+    if task:
+        name = f"the task {task} of {agent.name}"
+        above = Chain(org.id, agent.project_id, agent.id, task).scopes
+        return Place("task", scope_id, name, (*path, "tasks", task), above, f"/agents/{agent.id}")
     return Place("agent", agent.id, agent.name, path, above, f"/agents/{agent.id}")
 
 
-def _rules_now(database: Database, organization_id: str, place: Place, now: int) -> ScopeRules:
+def _rules_now(database: Database, organization_id: str, place: Place) -> ScopeRules:
     controls = limits.controls_of(database, organization_id, [place.scope_id])
     where = equal(Budget, {"scope_id": place.scope_id})
-    rows = [row.budget for row in limits.standings(database, organization_id, now, Slice(MOST_BUDGETS), *where).rows]
+    rows = newest_first(database, Budget, organization_id, Slice(MOST_BUDGETS), *where).rows
     return rules_of(place.scope, place.scope_id, place.name, controls[0] if controls else None, rows)
 
 

@@ -72,7 +72,14 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
             MenuItem("/cards", "Cards"),
         ),
     ),
-    ("Rules", (MenuItem("/agents", "Agents"), MenuItem("/projects", "Projects"))),
+    (
+        "Rules",
+        (
+            MenuItem("/agents", "Agents"),
+            MenuItem("/projects", "Projects"),
+            MenuItem("/rules/organization", "For everyone"),
+        ),
+    ),
     (
         "Watch",
         (

@@ -5,6 +5,8 @@ const rulesForm = document.getElementById("rules");
 const review = document.getElementById("review");
 const SHOWN_ROWS = 10;
 const VERDICTS = { approved: "approved", declined: "declined", needs_approval: "left to a person" };
+// Where this level stands in the document of all rules: a task may be called anything, with dots or digits too.
+const LEVEL = JSON.parse(rulesForm.dataset.level);
 const DAY = { day: "numeric", month: "short", timeZone: rulesForm.dataset.zone };
 // The document that was looked at, and the mark of what it would do.
 let looked = null;
@@ -52,9 +54,8 @@ function showChanges(changes) {
   if (!changes.length) { make("p", "Nothing: these are the rules of now.", place); return; }
   const row = tableOf(place, ["Rule", "Now", "Then"]);
   for (const change of changes) {
-    const name = `${change.path}.${change.field}`;
-    const input = rulesForm.querySelector(`[name="${CSS.escape(name)}"]`);
-    const label = input?.labels[0] ?? rulesForm.querySelector(`[data-object="${CSS.escape(name)}"] legend`);
+    const input = rulesForm.querySelector(`[name="${CSS.escape(change.field)}"]`);
+    const label = input?.labels[0] ?? rulesForm.querySelector(`[data-object="${CSS.escape(change.field)}"] legend`);
     row([label?.textContent ?? change.field, valueText(change.before, input), valueText(change.after, input)]);
   }
 }
@@ -108,14 +109,15 @@ async function tried(rules, told) {
 }
 
 async function look() {
-  const rules = bodyOf(rulesForm);
+  const level = bodyOf(rulesForm);
   for (const part of rulesForm.querySelectorAll("[data-object]")) {
     // Hours of which nothing is said are not set.
     if ([...part.querySelectorAll("input:not([type=checkbox])")].some((input) => input.value.trim())) continue;
     const path = part.dataset.object.split(".");
     const last = path.pop();
-    path.reduce((into, name) => into[name], rules)[last] = null;
+    path.reduce((into, name) => into[name], level)[last] = null;
   }
+  const rules = LEVEL.reduceRight((inside, name) => ({ [name]: inside }), level);
   const dry = await call("PUT", "/api/v1/admin/rules?dry_run=true", rules);
   if (dry === null) return;
   if (dry.stale.length) throw new WrongField(null, "Somebody else changed these rules. Load the page again to see them.");
@@ -145,7 +147,10 @@ async function busy(work, where) {
   const buttons = rulesForm.querySelectorAll("button");
   for (const old of document.querySelectorAll(".wrong, .trouble")) { old.hidden = true; old.textContent = ""; }
   buttons.forEach((one) => { one.disabled = true; });
-  try { await work(); } catch (error) { showTrouble(where, error); } finally { buttons.forEach((one) => { one.disabled = false; }); }
+  try { await work(); } catch (error) {
+    if (error.field?.startsWith(`${LEVEL.join(".")}.`)) error.field = error.field.slice(LEVEL.join(".").length + 1);
+    showTrouble(where, error);
+  } finally { buttons.forEach((one) => { one.disabled = false; }); }
 }
 
 rulesForm.addEventListener("submit", (event) => { event.preventDefault(); busy(look, rulesForm); });

@@ -32,6 +32,7 @@ LISTS = (
 # What the pages of audit records and of Stripe events are filtered by.
 WATCHED = (("audit_records_by_action", "action"), ("audit_records_by_actor", "actor"))
 UNFINISHED = sa.text("status <> 'applied'")
+LIMITED_TASK = sa.text("scope = 'task' AND limit_amount IS NOT NULL")
 
 
 def upgrade() -> None:
@@ -47,6 +48,10 @@ def upgrade() -> None:
     op.create_index(
         "inbox_unfinished", "inbox", ["organization_id", "status", "received_at"],
         sqlite_where=UNFINISHED, postgresql_where=UNFINISHED,
+    )  # fmt: skip
+    op.create_index(
+        "budgets_of_tasks", "budgets", ["organization_id", "scope_id"],
+        sqlite_where=LIMITED_TASK, postgresql_where=LIMITED_TASK,
     )  # fmt: skip
     op.create_table(
         "passwords",
@@ -83,6 +88,7 @@ def downgrade() -> None:
     op.drop_index("sessions_by_time", "access_keys")
     op.drop_table("one_time_links")
     op.drop_table("passwords")
+    op.drop_index("budgets_of_tasks", "budgets")
     op.drop_index("inbox_unfinished", "inbox")
     for index, _ in WATCHED:
         op.drop_index(index, "audit_records")
