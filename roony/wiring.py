@@ -10,6 +10,7 @@ import gc
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 import structlog
@@ -38,7 +39,8 @@ from roony.store.other_writes import MAX_ROWS
 from roony.store.till import Till
 from roony.store.vault import Vault
 from roony.store.writer import Writer
-from roony.web.app import AppOptions, create_app
+from roony.web.app import AppOptions, create_app, create_door
+from roony.web.health import Readiness
 from roony.worker import Worker
 
 log = structlog.get_logger("roony.wiring")
@@ -56,6 +58,13 @@ class DatabaseUnusable(Exception):
     """The database cannot be opened or may not be used as it is; the message says what to do."""
 
 
+class Role(Enum):
+    """What a process is there for: everything, or answering Stripe alone."""
+
+    WEB = "web"
+    DOOR = "door"
+
+
 @dataclass
 class Roony:
     """Everything one process of Roony consists of. Made by `build`."""
@@ -66,12 +75,14 @@ class Roony:
     context: FlowContext
     worker: Worker
     feed: ChangeFeed
+    readiness: Readiness
     app: Callable[..., Any]
+    role: Role = Role.WEB
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    _working: asyncio.Task[None] | None = None
+    _working: asyncio.Task[Any] | None = None
 
     async def start(self) -> None:
-        """1 lock · 2 schema · 3 till · 4 what was left half done, and what was missed · 5 worker.
+        """1 lock · 2 schema · 3 till · 4 what was left half done, and what was missed · 5 worker, unless it is a door.
 
         Raises DatabaseLocked, DatabaseUnusable, SchemaTooNew.
         """
@@ -84,10 +95,11 @@ class Roony:
         await warn_of_missing_keys(self.context)
         await begin_catch_up(self.context)
         _calm_collector()
-        self._working = asyncio.create_task(self.worker.run(self._stopping), name="worker")
+        work = self.worker.run(self._stopping) if self.role is Role.WEB else self._stopping.wait()
+        self._working = asyncio.create_task(work, name="worker")
 
     @property
-    def working(self) -> asyncio.Task[None]:
+    def working(self) -> asyncio.Task[Any]:
         """The worker's task; it ends only with `stop`. Call `start` first."""
         if self._working is None:
             raise BrokenCaller("start() was not called")
@@ -111,7 +123,7 @@ class Roony:
         self.database.close()
 
 
-def build(settings: Settings, public_url: str, clock: Clock | None = None) -> Roony:
+def build(settings: Settings, public_url: str, clock: Clock | None = None, role: Role = Role.WEB) -> Roony:
     """Roony as the settings want it, not started. `public_url` is where people and Stripe reach it."""
     clock = clock or Clock()
     database = Database(settings.roony_database_url, own_clock=isinstance(clock, FollowedClock))
@@ -143,8 +155,12 @@ def build(settings: Settings, public_url: str, clock: Clock | None = None) -> Ro
         settings.webhook_secrets, isinstance(clock, FollowedClock), settings.trusted_proxies,
         settings.requests_per_minute,
     )  # fmt: skip
-    app = create_app(context, options, worker, feed)
-    return Roony(settings, clock, database, context, worker, feed, app)
+    readiness = Readiness()
+    if role is Role.DOOR:
+        app = create_door(context, options, feed, readiness)
+    else:
+        app = create_app(context, options, worker, feed, readiness)
+    return Roony(settings, clock, database, context, worker, feed, readiness, app, role)
 
 
 def _free_leases(writer: Writer) -> int:

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,8 @@ import uvicorn
 # How long a stop waits for requests that are being answered; those that wait for something to happen are let go first.
 GRACEFUL_SECONDS = 5
 BACKLOG = 2048
+# How often it is looked whether the last connection has ended.
+LOOK_SECONDS = 0.05
 
 
 class Server(uvicorn.Server):
@@ -34,6 +37,23 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leaves the signals to `stop_on_signals`."""
         yield
+
+    def hang_up_after_answers(self) -> None:
+        """From now on every answer is the last of its connection: who wants more connects anew."""
+        # The first is what the next answers begin with, the second what that is made of once a second.
+        for headers in (self.server_state.default_headers, self.config.encoded_headers):
+            headers.append((b"connection", b"close"))
+
+    def stop_accepting(self) -> None:
+        """Takes no new connections; what came over those it has is answered."""
+        for server in self.servers:
+            server.close()
+
+    async def emptied(self, seconds: float) -> None:
+        """Waits until there is no connection left, for at most so long."""
+        until = time.monotonic() + seconds
+        while self.server_state.connections and time.monotonic() < until:  # noqa: ASYNC110 - a set tells nobody
+            await asyncio.sleep(LOOK_SECONDS)
 
     def stop(self) -> None:
         """Takes no new requests and ends; a second call does not wait for those being answered."""
@@ -63,8 +83,8 @@ def address_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def stay_on_one_core() -> None:
-    """Keeps this process on one core, where the system lets us (Linux).
+def stay_on_one_core(number: int | None = None) -> None:
+    """Keeps this process on one core, where the system lets us (Linux). `number`: its place among several.
 
     The event loop and the till's thread hand Python's lock to each other all the time, and only one of them runs.
     Across cores every hand-over wakes the other core; on one core it costs a fifth less time for each decision
@@ -73,7 +93,7 @@ def stay_on_one_core() -> None:
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         # Several servers on one machine spread over its cores.
-        os.sched_setaffinity(0, {cores[os.getpid() % len(cores)]})
+        os.sched_setaffinity(0, {cores[(os.getpid() if number is None else number) % len(cores)]})
 
 
 def make_server(app: Any) -> Server:
@@ -91,3 +111,8 @@ def stop_on_signals(stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+
+
+def renew_on_signal(anew: asyncio.Event) -> None:
+    """SIGHUP sets `anew`."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, anew.set)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from roony import __version__
 from roony.core.address import Network
@@ -17,6 +19,7 @@ from roony.web.admin_api import routes as admin_routes
 from roony.web.dashboard import routes as dashboard_routes
 from roony.web.errors import HANDLERS
 from roony.web.frame import App, RequestCounts, RequestFrame
+from roony.web.health import Readiness
 from roony.web.key_guard import KeyGuard
 from roony.web.openapi import document
 from roony.web.rate_limit import RateLimit
@@ -27,6 +30,8 @@ _ABOUT = (
     " Amounts are integers in minor units, times RFC 3339 UTC, errors always"
     ' `{"error":{"code","message","field?","id?","request_id"}}`.'
 )
+# Request bodies and card numbers are nobody else's business.
+_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,33 +55,51 @@ class Wakeable(Protocol):
 
 
 def create_app(
-    context: FlowContext, options: AppOptions, worker: Wakeable | None = None, feed: ChangeFeed | None = None
-) -> App:
+    context: FlowContext, options: AppOptions, worker: Wakeable | None = None, feed: ChangeFeed | None = None,
+    readiness: Readiness | None = None,
+) -> App:  # fmt: skip
     """The ASGI application of one process; till and worker are started and stopped by the wiring."""
-    counts = RequestCounts()
     app = FastAPI(
         title="Roony", version=__version__, description=_ABOUT, openapi_url="/openapi.json", docs_url=None,
-        redoc_url=None, redirect_slashes=False, exception_handlers=HANDLERS,
-        # Request bodies and card numbers are nobody else's business.
-        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
+        redoc_url=None, redirect_slashes=False, exception_handlers=HANDLERS, telemetry=_TELEMETRY,
     )  # fmt: skip
     app.openapi = partial(document, app)  # type: ignore[method-assign] # as FastAPI says to do it
-    app.state.context = context
-    app.state.options = options
-    app.state.counts = counts
-    app.state.feed = feed or ChangeFeed(context.database)
-    context.till.listen(app.state.feed.committed)
     app.state.key_guard = KeyGuard(options.trusted_proxies, options.requests_per_minute)
     app.state.sign_in_rate = RateLimit()
-    app.state.wake_worker = worker.wake if worker is not None else lambda: None
+    wake = worker.wake if worker is not None else lambda: None
+    app.state.wake_worker = wake
     # Taken as they are: `include_router` would build each of them again, for every app and once more when first asked.
     for agents in (agent_api, rules, receipts, stream):
         app.router.routes.extend(agents.router.routes)
     app.router.routes.extend(admin_routes)
-    app.router.routes.extend([*docs.routes(), *health.routes(), *oauth.routes(context), *reveal.routes(context)])
+    app.router.routes.extend([*docs.routes(), *oauth.routes(context), *reveal.routes(context)])
     app.router.routes.extend([*approval_page.routes(), *mcp_server.routes(), *dashboard_routes()])
+    return _behind_the_door(app, context, options, feed or ChangeFeed(context.database), readiness or Readiness(), wake)
+
+
+def create_door(context: FlowContext, options: AppOptions, feed: ChangeFeed, readiness: Readiness) -> App:
+    """The application of a process that answers Stripe, and whoever asks how it is: no pages, no API, no worker."""
+    app = FastAPI(
+        openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, exception_handlers=HANDLERS,
+        telemetry=_TELEMETRY,
+    )  # fmt: skip
+    return _behind_the_door(app, context, options, feed, readiness, lambda: None)
+
+
+def _behind_the_door(
+    app: FastAPI, context: FlowContext, options: AppOptions, feed: ChangeFeed, readiness: Readiness,
+    on_kept: Callable[[], None],
+) -> App:  # fmt: skip
+    """What every application has: its state, who asks how it is, a frame around each request, and Stripe's door."""
+    counts = RequestCounts()
+    app.state.context = context
+    app.state.options = options
+    app.state.counts = counts
+    app.state.feed = feed
+    app.state.readiness = readiness
+    context.till.listen(feed.committed)
+    app.router.routes.extend(health.routes())
     app.add_middleware(RequestFrame, new_id=context.new_id, counts=counts)
-    wake = worker.wake if worker is not None else lambda: None
-    door = WebhookDoor(context, options.webhook_secrets, app, wake)
+    door = WebhookDoor(context, options.webhook_secrets, app, on_kept)
     app.state.latency = door.latency
     return door

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from typing import Any
 
@@ -28,6 +29,14 @@ READY_SECONDS = 2.0
 KEYS_SECONDS = 60.0
 
 
+class Readiness:
+    """Whether a process wants more requests: once it is stopping, others should have them."""
+
+    def __init__(self) -> None:
+        """It does."""
+        self.stopping = False
+
+
 def routes() -> list[Route]:
     """Routes that need no key and give away nothing of an organization."""
     return [
@@ -45,6 +54,9 @@ def _healthz(_request: Request) -> Response:
 async def _readyz(request: Request) -> Response:
     """The database answers and the till writes. A key that stored tokens need is named when it is missing: what it
     sealed cannot be used, everything else can, so that is no reason to send requests elsewhere."""
+    readiness: Readiness = request.app.state.readiness
+    if readiness.stopping:
+        return JSONResponse({"status": "stopping"}, 503)
     context: FlowContext = request.app.state.context
     checks = {"database": _read_once(context), "till": _write_nothing(context)}
     results = dict(zip(checks, await asyncio.gather(*checks.values()), strict=True))
@@ -92,7 +104,8 @@ async def _metrics(request: Request) -> Response:
     """Counters in Prometheus' text format."""
     context: FlowContext = request.app.state.context
     counts: RequestCounts = request.app.state.counts
-    lines = []
+    # Several processes may answer at one address: this one counts for itself.
+    lines = ["# TYPE roony_process_info gauge", f'roony_process_info{{pid="{os.getpid()}"}} 1']
     for name, value in context.till.counters()._asdict().items():
         lines += [f"# TYPE roony_till_{name}_total counter", f"roony_till_{name}_total {value}"]
     if context.gateway.pace is not None:

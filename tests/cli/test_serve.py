@@ -22,6 +22,7 @@ READY_KEYS = {
     "url", "simulator_url", "organization_id", "admin_key", "agent_id", "agent_key", "webhook_secret",
     "stripe_secret_key", "stripe_account", "pid",
 }  # fmt: skip
+NO_DATABASE = "postgresql://nobody@127.0.0.1:9/x"
 SECRETS = {"STRIPE_SECRET_KEY": "sk_test_simulator", "STRIPE_WEBHOOK_SECRET": "whsec_0123456789abcdef"}
 
 
@@ -192,7 +193,8 @@ def test_without_secrets_it_refuses_and_names_all_of_them(tmp_path: Path) -> Non
     ("arguments", "environment", "code", "message"),
     [
         (("--workers", "2"), {}, 2, "SQLite serves one process only"),
-        (("--workers", "2"), {"ROONY_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/x"}, 2, "not available yet"),
+        (("--workers", "2"), {"ROONY_DATABASE_URL": NO_DATABASE}, 2, "STRIPE_SECRET_KEY is missing"),
+        (("--workers", "2", "--simulate"), {"ROONY_DATABASE_URL": NO_DATABASE}, 2, "one process only"),
         (("--port", "70000"), {}, 2, "--port"),
         (("--simulate",), {"ROONY_DATABASE_URL": "mysql://x"}, 2, "ROONY_DATABASE_URL"),
         (("--simulate",), {"ROONY_LOG_FORMAT": "xml"}, 2, "ROONY_LOG_FORMAT"),

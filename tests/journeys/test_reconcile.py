@@ -259,7 +259,7 @@ class Company:
         self.installation = installation
         self.key = installation.make()
         installation.start_simulator()
-        installation.start_roony(stop_at)
+        installation.start_roony(stop_at=stop_at)
         self.owner = installation.caller(self.key)
         self.connection = self.owner.send("POST", "/api/v1/admin/connections", {"kind": "direct"}, 201)
         made = self.owner.send("POST", "/api/v1/admin/agents", {"name": "buyer", "budgets": BUDGETS}, 201)

@@ -444,11 +444,11 @@ class Installation:
             self.folder / "simulator.log",
         )  # fmt: skip
 
-    def start_roony(self, stop_at: str = "") -> None:
+    def start_roony(self, *arguments: str, stop_at: str = "") -> None:
         """Roony, always at the same address; with `stop_at` it will kill itself there."""
         more = {"ROONY_STOP_AT": stop_at} if stop_at else {}
         self.roony = Child(
-            ["serve", "--port", str(self.port), "--ready-json"], self.folder / "serve.log",
+            ["serve", "--port", str(self.port), "--ready-json", *arguments], self.folder / "serve.log",
             **self.environment(), **more,
         )  # fmt: skip
 

@@ -1,0 +1,102 @@
+"""One process that serves: starts Roony, answers until it is told to stop, lets everybody go, ends in order."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from roony.cli.output import FAILED
+from roony.cli.server import Server, make_server
+
+if TYPE_CHECKING:
+    import socket
+
+    from roony.wiring import Roony
+
+log = structlog.get_logger("roony.serve")
+
+# How long a process that others stand in for waits for its last connections, in seconds: longer than a connection may
+# be idle, so that each of them ends after an answer or by its own time, and none is cut where a request comes in.
+LINGER_SECONDS = 7.0
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """How a process goes once it is told to.
+
+    It answers on for `drain_seconds`, saying that it is not ready, so that a proxy has time to see that. Where
+    `others_answer` on the same socket, it takes no connection after that and waits for those it has.
+    """
+
+    drain_seconds: float = 0.0
+    others_answer: bool = False
+
+
+async def serve_until(
+    roony: Roony, listener: socket.socket, stop: asyncio.Event, greet: Callable[[], Awaitable[None]], *,
+    others: Sequence[asyncio.Task[Any]] = (), leaving: Leaving = Leaving(),
+) -> int:  # fmt: skip
+    """Serves until `stop` is set, or a part or one of `others` ends by itself; returns the exit code.
+
+    `greet` is called once everything answers. Raises what `Roony.start` raises.
+    """
+    try:
+        await roony.start()
+    except BaseException:
+        await roony.stop()
+        raise
+    server = make_server(roony.app)
+    serving = asyncio.create_task(server.serve(sockets=[listener]), name="server")
+    ends = [serving, roony.working, asyncio.create_task(stop.wait(), name="stop"), *others]
+    try:
+        await asyncio.wait({asyncio.create_task(server.answering.wait()), *ends}, return_when=asyncio.FIRST_COMPLETED)
+        if not stop.is_set():
+            await greet()
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        return 0 if stop.is_set() else _ended_by_itself(ends)
+    finally:
+        if stop.is_set():
+            await _leave(roony, server, leaving)
+        # First, so that the server need not wait for those who wait for something to happen.
+        roony.feed.close()
+        server.stop()
+        await asyncio.wait({serving})
+        await roony.stop()
+
+
+async def _leave(roony: Roony, server: Server, leaving: Leaving) -> None:
+    roony.readiness.stopping = True
+    server.hang_up_after_answers()
+    await asyncio.sleep(leaving.drain_seconds)
+    if leaving.others_answer:
+        server.stop_accepting()
+        roony.feed.close()
+        await server.emptied(LINGER_SECONDS)
+
+
+def _ended_by_itself(ends: list[asyncio.Task[Any]]) -> int:
+    """Something ended that should not have: the process ends too, so that its supervisor starts all of it again."""
+    for task in ends:
+        if task.done():
+            error = None if task.cancelled() else task.exception()
+            log.critical("serve.part_ended", part=task.get_name(), error=repr(error))
+    return FAILED
+
+
+async def stop_with_parent(stop: asyncio.Event) -> None:
+    """Sets `stop` when standard input closes: whoever started us has ended, however that happened."""
+    loop = asyncio.get_running_loop()
+
+    class Watcher(asyncio.Protocol):
+        def eof_received(self) -> None:
+            stop.set()
+
+        def connection_lost(self, _error: Exception | None) -> None:
+            stop.set()
+
+    await loop.connect_read_pipe(Watcher, sys.stdin)

@@ -1,0 +1,214 @@
+"""`roony serve` with several processes: binds the sockets, starts the processes, starts again those that end.
+
+All processes of one kind accept from one listening socket, which the supervisor keeps open: a connection that arrives
+while one of them ends waits for another, and none is lost. Nothing else is shared; the supervisor answers nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import structlog
+
+if TYPE_CHECKING:
+    import socket
+
+log = structlog.get_logger("roony.serve")
+
+# How long a process may take until it answers, and until it has ended (more than all that its stop waits for).
+READY_SECONDS = 60.0
+STOP_SECONDS = 75.0
+# A process that ended is started again after a pause that doubles up to the longer one. After so many failures in a
+# row, some forty minutes, the supervisor ends too. One that lived for so long begins to count anew.
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+MAX_FAILURES = 500
+STEADY_SECONDS = 60.0
+
+
+class ChildFailed(Exception):
+    """A process did not come to answer; its own words are in the log."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What one of the processes is: its role, its number among all, and the socket it accepts from."""
+
+    role: str
+    number: int
+    listener: socket.socket
+    url: str
+    drain_seconds: float
+
+
+class Child:
+    """One process that answers. Made by `start`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, ready: dict[str, Any]) -> None:
+        self._process = process
+        self._began = time.monotonic()
+        self.ready = ready
+
+    @classmethod
+    async def start(cls, place: Place, first_run: bool = False) -> Self:
+        """Starts a process and waits until it answers. Raises ChildFailed.
+
+        `first_run`: its ready line says where the first organization is made, while there is none.
+        """
+        socket_number = place.listener.fileno()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "roony.cli.child", place.role, "--number", str(place.number),
+            "--socket", str(socket_number), "--url", place.url, "--drain-seconds", str(place.drain_seconds),
+            *(["--first-run"] if first_run else []),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, pass_fds=(socket_number,),
+            # Ctrl-C is for the supervisor, which tells the others.
+            start_new_session=True,
+        )  # fmt: skip
+        child = cls(process, {})
+        line = b""
+        try:
+            if process.stdout is not None:
+                with contextlib.suppress(TimeoutError):
+                    line = await asyncio.wait_for(process.stdout.readline(), READY_SECONDS)
+        except BaseException:
+            child.kill()
+            raise
+        if not line:
+            child.kill()
+            raise ChildFailed(await process.wait())
+        child.ready = json.loads(line)
+        return child
+
+    async def ended(self) -> tuple[int, float]:
+        """Waits for its end; returns the exit code and how long it answered, in seconds."""
+        code = await self._process.wait()
+        return code, time.monotonic() - self._began
+
+    async def stop(self) -> None:
+        """Asks it to go and waits; kills it if it does not."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+        try:
+            await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            log.error("serve.child_killed", pid=self._process.pid)
+            self.kill()
+            await self._process.wait()
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+
+class Supervisor:
+    """Keeps one process at each place."""
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        self._places = places
+        self._children: dict[int, Child] = {}
+        self._locks = [asyncio.Lock() for _ in places]
+
+    async def run(self, stop: asyncio.Event, anew: asyncio.Event, greet: Callable[[dict[str, Any]], None]) -> bool:
+        """Serves until `stop` is set: then True; False when a process could not be kept. None is left after it.
+
+        `greet` is given the ready line of the first process once all answer. Each time `anew` is set, every process is
+        replaced, one after the other, by one that answers already. Raises ChildFailed when one does not start at all.
+        """
+        try:
+            await self._start(stop)
+            if stop.is_set():
+                return True
+            greet(self._children[0].ready)
+            await self._watch(stop, anew)
+            return stop.is_set()
+        finally:
+            await asyncio.gather(*(child.stop() for child in self._children.values()))
+
+    async def _start(self, stop: asyncio.Event) -> None:
+        """All at once, or as many as are there when `stop` is set or one fails."""
+        starts: dict[asyncio.Task[Any], int] = {
+            asyncio.create_task(Child.start(place, first_run=not number)): number
+            for number, place in enumerate(self._places)
+        }
+        stopping = asyncio.create_task(stop.wait())
+        waiting = set(starts)
+        try:
+            while waiting and not stop.is_set():
+                done, _ = await asyncio.wait({*waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                waiting -= done
+                self._children |= {starts[start]: start.result() for start in done if start is not stopping}
+        finally:
+            for task in (*waiting, stopping):
+                task.cancel()
+            await asyncio.wait({*starts, stopping})
+            late = (start for start in starts if not start.cancelled() and start.exception() is None)
+            self._children |= {starts[start]: start.result() for start in late}
+
+    async def _watch(self, stop: asyncio.Event, anew: asyncio.Event) -> None:
+        tasks: list[asyncio.Task[Any]] = [
+            asyncio.create_task(self._keep(number)) for number in range(len(self._places))
+        ]
+        tasks += [asyncio.create_task(self._renew(anew)), asyncio.create_task(stop.wait())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def _keep(self, number: int) -> None:
+        """Starts a process again each time it ends; returns when that has failed too often."""
+        failures = 0
+        while failures < MAX_FAILURES:
+            child = self._children[number]
+            code, seconds = await child.ended()
+            async with self._locks[number]:
+                if self._children[number] is child:
+                    log.error("serve.child_ended", role=self._places[number].role, code=code)
+                    failures = await self._start_again(number, 0 if seconds > STEADY_SECONDS else failures)
+
+    async def _start_again(self, number: int, failures: int) -> int:
+        """Tries until it answers, at most `MAX_FAILURES` times; returns how often it has failed in a row."""
+        while failures < MAX_FAILURES:
+            await asyncio.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 10)))
+            failures += 1
+            try:
+                self._children[number] = await Child.start(self._places[number])
+            except ChildFailed as error:
+                log.error("serve.child_not_started", code=error.code, failures=failures)
+            else:
+                return failures
+        return failures
+
+    async def _renew(self, anew: asyncio.Event) -> None:
+        while True:
+            await anew.wait()
+            anew.clear()
+            for number in range(len(self._places)):
+                if not await self._replace(number):
+                    break
+
+    async def _replace(self, number: int) -> bool:
+        """A fresh process first, then the end of the old one; False, with the old one kept, if that does not start."""
+        async with self._locks[number]:
+            old = self._children[number]
+            try:
+                self._children[number] = await Child.start(self._places[number])
+            except ChildFailed as error:
+                log.error("serve.child_not_replaced", role=self._places[number].role, code=error.code)
+                return False
+        await old.stop()
+        return True
