@@ -63,6 +63,10 @@ def test_an_endpoint_from_its_secret_to_a_delivery_that_is_sent_again(page: Page
         page.get_by_role("button", name="Send again").first.click()
         until(lambda: len(receiver.arrived), 2)
         assert receiver.arrived[0].headers["webhook-id"] == receiver.arrived[1].headers["webhook-id"]
+        page.get_by_role("button", name="Disable").click()
+        expect(page.locator(".heading .status")).to_have_text("Disabled")
+        page.get_by_role("button", name="Enable").click()
+        expect(page.locator(".heading .status")).to_have_text("Active")
         page.get_by_role("button", name="New secret").click()
         page.get_by_role("button", name="Yes", exact=True).click()
         expect(page.locator("#new-secret code")).to_contain_text("whsec_")
