@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import Table, Update, select, update
 from sqlalchemy.exc import DBAPIError
 
 from roony import stop_points
@@ -163,24 +163,30 @@ def build(settings: Settings, public_url: str, clock: Clock | None = None, role:
     return Roony(settings, clock, database, context, worker, feed, readiness, app, role)
 
 
+def _free(table: Table, *waiting: str) -> Update:
+    some = select(table.c.id).where(table.c.status.in_(waiting), table.c.lease_until > 0).limit(MAX_ROWS // 3)
+    return update(table).where(table.c.id.in_(some)).values(lease_until=0)
+
+
+# What is worked at under a lease, and how such leases are ended whoever has them: for SQLite alone.
+_FREE = {
+    "promises": _free(tables.outbox, "promised"),
+    "events": _free(tables.inbox, "received", "failed"),
+    "notices": _free(tables.notice_deliveries, "pending"),
+}
+_FREE_RENEWALS = update(tables.app_tokens).where(tables.app_tokens.c.lease_until > 0).values(lease_until=0)
+
+
 def _free_leases(writer: Writer) -> int:
     """Takes up at once what the last process was doing when it died; returns how many leases it freed, 0 at the end.
 
     Only on SQLite: its lock says that no other process holds a lease. Fencing by generation stays as it is.
     """
-    freed = 0
-    worked_at = (
-        (tables.outbox, ("promised",)),
-        (tables.inbox, ("received", "failed")),
-        (tables.notice_deliveries, ("pending",)),
-    )
-    for table, waiting in worked_at:
-        some = select(table.c.id).where(table.c.status.in_(waiting), table.c.lease_until > 0).limit(MAX_ROWS // 3)
-        freed += writer.execute(update(table).where(table.c.id.in_(some)).values(lease_until=0)).rowcount
+    freed = sum(writer.execute(_FREE[kind]).rowcount for kind in _FREE)
     if not freed:
         # Whoever was renewing an app's tokens took the outcome along: the next one to need them says so (P11).
-        writer.execute(update(tables.app_tokens).where(tables.app_tokens.c.lease_until > 0).values(lease_until=0))
-    return freed
+        writer.execute(_FREE_RENEWALS)
+    return int(freed)
 
 
 def open_database(database: Database) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy import Insert
 from sqlalchemy.dialects import postgresql, sqlite
 
 from roony.core.agent import DELIVERIES, UNKNOWN_CARDS, Agent, Organization, Project
@@ -32,6 +33,12 @@ from roony.store.database import INSTALLATION_ROW
 from roony.store.facts import Needs
 from roony.store.queries.connections import standing_connections
 from roony.store.writer import Writer
+
+# The row that carries the chain of records of no organization; never overwritten.
+_INSTALL: dict[str, Insert] = {
+    "sqlite": sqlite.insert(tables.organizations).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(tables.organizations).on_conflict_do_nothing(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,7 @@ def create_organization(new: NewOrganization, now: int) -> Callable[[Writer], Or
         if isinstance(control, Refusal):
             return control
         # From here it must succeed: only writes below.
-        _ensure_installation(writer)
+        writer.execute(_INSTALL[writer.backend], **INSTALLATION_ROW._asdict())
         organization, record = _rows_of(new, control, now)
         writer.write_rows(tables.organizations, [organization])
         writer.write_rows(tables.projects, [Project(new.id, new.project_id, new.project_name, None, now)])
@@ -149,15 +156,6 @@ def _rows_of(new: NewOrganization, control: Control, now: int) -> tuple[Organiza
     }
     record = chain_record(AuditDraft(new.id, new.actor, "organization.created", new.id, body, now), 1, GENESIS)
     return organization._replace(audit_sequence=1, audit_hash=record.hash), record
-
-
-def _ensure_installation(writer: Writer) -> None:
-    """The row that carries the chain of records of no organization; never overwritten."""
-    row = INSTALLATION_ROW._asdict()
-    if writer.backend == "sqlite":
-        writer.execute(sqlite.insert(tables.organizations).values(row).on_conflict_do_nothing())
-    else:
-        writer.execute(postgresql.insert(tables.organizations).values(row).on_conflict_do_nothing())
 
 
 def settings_of(organization: Organization) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    tuple_,
     union_all,
     update,
 )
@@ -24,6 +23,7 @@ from sqlalchemy import (
 from roony.core.audit import AuditRecord
 from roony.core.notification import NoticeDelivery
 from roony.store.database import Database
+from roony.store.other_writes import by_organization
 from roony.store.tables import (
     audit_records,
     message_recipients,
@@ -195,20 +195,29 @@ _AGAIN = (
     .values(status="pending", tries=0, due_at=0, queued_at=bindparam("asked"), finished_at=None)
     .returning(notice_deliveries.c.created_at)
 )
+# What is old is looked for without a lock, then deleted by organization; what another process holds is left out.
 _OLD = (
     select(notice_deliveries.c.organization_id, notice_deliveries.c.id)
     .where(notice_deliveries.c.status == bindparam("status"), notice_deliveries.c.finished_at < bindparam("before"))
     .order_by(notice_deliveries.c.finished_at)
     .limit(FORGET_ROWS)
+)
+_STILL_OLD = (
+    select(notice_deliveries.c.id)
+    .where(
+        notice_deliveries.c.organization_id == bindparam("org"),
+        notice_deliveries.c.id.in_(bindparam("ids", expanding=True)),
+        notice_deliveries.c.status == bindparam("status"),
+        notice_deliveries.c.finished_at < bindparam("before"),
+    )
     .with_for_update(skip_locked=True)
-    .cte("old")
+    .cte("still_old")
 )
 _FORGET = (
     delete(notice_deliveries)
     .where(
-        tuple_(notice_deliveries.c.organization_id, notice_deliveries.c.id).in_(
-            select(_OLD.c.organization_id, _OLD.c.id)
-        )
+        notice_deliveries.c.organization_id == bindparam("org"),
+        notice_deliveries.c.id.in_(select(_STILL_OLD.c.id)),
     )
     .returning(notice_deliveries.c.id)
 )
@@ -296,7 +305,9 @@ def forget(status: str, before: int) -> Callable[[Writer], int]:
     """A write that deletes up to `FORGET_ROWS` deliveries that ended so, and before that; returns how many."""
 
     def delete_old(writer: Writer) -> int:
-        return len(writer.execute(_FORGET, status=status, before=before).fetchall())
+        about = {"status": status, "before": before}
+        old = by_organization(writer.execute(_OLD, **about).fetchall())
+        return sum(len(writer.execute(_FORGET, org=org, ids=ids, **about).fetchall()) for org, ids in old.items())
 
     return delete_old
 

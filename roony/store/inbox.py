@@ -36,6 +36,23 @@ _CLAIM = (
     .returning(*inbox.c)
 )
 
+_FAIL = (
+    update(inbox)
+    .where(inbox.c.id == bindparam("event_id"), inbox.c.generation == bindparam("seen"))
+    .values(
+        status=bindparam("status"),
+        reason=bindparam("why"),
+        failures=bindparam("count"),
+        due_at=bindparam("due"),
+        lease_until=0,
+    )
+)
+_IGNORE = (
+    update(inbox)
+    .where(inbox.c.id == bindparam("event_id"), inbox.c.generation == bindparam("seen"))
+    .values(status="ignored", reason=bindparam("why"), finished_at=bindparam("at"), lease_until=0)
+)
+
 
 def keep(event: InboxEvent) -> Callable[[Writer], bool]:
     """A write that keeps the event if its id is new; True when it was."""
@@ -72,23 +89,8 @@ def fail(event: InboxEvent, reason: str, due_at: int) -> Callable[[Writer], None
     status = "dead" if failures >= MAX_FAILURES else "failed"
 
     def work(writer: Writer) -> None:
-        writer.execute(
-            update(inbox)
-            .where(inbox.c.id == bindparam("event_id"), inbox.c.generation == bindparam("seen"))
-            .values(
-                status=bindparam("status"),
-                reason=bindparam("why"),
-                failures=bindparam("count"),
-                due_at=bindparam("due"),
-                lease_until=0,
-            ),
-            event_id=event.id,
-            seen=event.generation,
-            status=status,
-            why=reason,
-            count=failures,
-            due=due_at,
-        )
+        about = {"event_id": event.id, "seen": event.generation}
+        writer.execute(_FAIL, **about, status=status, why=reason, count=failures, due=due_at)
 
     return work
 
@@ -113,15 +115,7 @@ def ignore(event: InboxEvent, reason: str, now: int) -> Callable[[Writer], None]
     """A write that ends the handling of a claimed row that belongs to nobody here; `now` in microseconds."""
 
     def work(writer: Writer) -> None:
-        writer.execute(
-            update(inbox)
-            .where(inbox.c.id == bindparam("event_id"), inbox.c.generation == bindparam("seen"))
-            .values(status="ignored", reason=bindparam("why"), finished_at=bindparam("at"), lease_until=0),
-            event_id=event.id,
-            seen=event.generation,
-            why=reason,
-            at=now,
-        )
+        writer.execute(_IGNORE, event_id=event.id, seen=event.generation, why=reason, at=now)
 
     return work
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 import structlog
 
@@ -29,6 +30,17 @@ def do_other_writes(writer: Writer, tickets: list[Ticket]) -> list[Ticket]:
         if seconds > MAX_WRITES_SECONDS:
             log.warning("till.long_write", write=ticket.name, milliseconds=int(seconds * 1000))
     return tickets
+
+
+def by_organization(rows: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Ids by their organization, of rows (organization, id): a statement that locks or deletes is of one at a time.
+
+    On a database spread over machines no other is possible (docs/scaling.md).
+    """
+    found: dict[str, list[str]] = {}
+    for organization_id, id in rows:
+        found.setdefault(organization_id, []).append(id)
+    return found
 
 
 def _do(writer: Writer, ticket: Ticket) -> None:

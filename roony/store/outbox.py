@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
+from roony.store.other_writes import by_organization
 from roony.store.tables import OutboxPromise, outbox
 from roony.store.writer import Writer
 
@@ -16,17 +17,35 @@ LEASE = 30_000_000
 CLAIM_LIMIT = 32
 
 # One statement however many rows, since money waits behind it; a row another process holds is left to it.
-_DUE = (
+_WAITING = (
     select(outbox.c.organization_id, outbox.c.id)
     .where(outbox.c.status == "promised", outbox.c.due_at <= bindparam("now"), outbox.c.lease_until <= bindparam("now"))
     .order_by(outbox.c.due_at)
     .limit(CLAIM_LIMIT)
-    .with_for_update(skip_locked=True)
-    .cte("due")
 )
+_DUE = _WAITING.with_for_update(skip_locked=True).cte("due")
 _CLAIM = (
     update(outbox)
     .where(outbox.c.organization_id == _DUE.c.organization_id, outbox.c.id == _DUE.c.id)
+    .values(lease_until=bindparam("until"), generation=outbox.c.generation + 1)
+    .returning(*outbox.c)
+)
+# On a database spread over machines, a statement locks rows of one organization: first whose promises are due, then
+# those of each. What another process took meanwhile is left out.
+_STILL_DUE = (
+    select(outbox.c.id)
+    .where(
+        outbox.c.organization_id == bindparam("org"),
+        outbox.c.id.in_(bindparam("ids", expanding=True)),
+        outbox.c.status == "promised",
+        outbox.c.lease_until <= bindparam("now"),
+    )
+    .with_for_update(skip_locked=True)
+    .cte("still_due")
+)
+_CLAIM_OF = (
+    update(outbox)
+    .where(outbox.c.organization_id == bindparam("org"), outbox.c.id.in_(select(_STILL_DUE.c.id)))
     .values(lease_until=bindparam("until"), generation=outbox.c.generation + 1)
     .returning(*outbox.c)
 )
@@ -48,10 +67,21 @@ def claim(now: int) -> Callable[[Writer], list[OutboxPromise]]:
     """A write that takes up to `CLAIM_LIMIT` promises that are due, under a fresh lease each; `now` in microseconds."""
 
     def work(writer: Writer) -> list[OutboxPromise]:
-        rows = writer.execute(_CLAIM, now=now, until=now + LEASE).fetchall()
+        if writer.spread:
+            rows = _claim_one_by_one(writer, now)
+        else:
+            rows = writer.execute(_CLAIM, now=now, until=now + LEASE).fetchall()
         return sorted((OutboxPromise(*row) for row in rows), key=lambda promise: promise.due_at)
 
     return work
+
+
+def _claim_one_by_one(writer: Writer, now: int) -> list[Any]:
+    due = by_organization(writer.execute(_WAITING, now=now).fetchall())
+    rows: list[Any] = []
+    for organization_id, ids in due.items():
+        rows += writer.execute(_CLAIM_OF, org=organization_id, ids=ids, now=now, until=now + LEASE).fetchall()
+    return rows
 
 
 def renew(promise: OutboxPromise, now: int) -> Callable[[Writer], bool]:

@@ -89,6 +89,14 @@ def key_places(table: Table) -> tuple[int, ...]:
     return tuple(names.index(name) for name in table.info["key"])
 
 
+@cache
+def lock_organizations(skip_locked: bool, alone: bool) -> str:
+    """Locks organizations' rows and reads them: those of a list in sorted order, or one `alone`. For PostgreSQL."""
+    lock = "FOR UPDATE SKIP LOCKED" if skip_locked else "FOR UPDATE"
+    which = "id = %s" if alone else "id = ANY(%s) ORDER BY id"
+    return f"SELECT {_columns(tables.organizations)} FROM organizations WHERE {which} {lock}"
+
+
 def finish_event(backend: str) -> str:
     """Records how the handling of an inbox row ended; only for the holder of its newest lease (generation)."""
     mark = "?" if backend == "sqlite" else "%s"

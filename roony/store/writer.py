@@ -21,7 +21,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from roony.core.agent import Organization
 from roony.store import tables
-from roony.store.statements import key_places, select_by, update_rows, write_row
+from roony.store.statements import key_places, lock_organizations, select_by, update_rows, write_row
 
 # PostgreSQL's limits of design section 3, in milliseconds.
 LOCK_TIMEOUT_MS = 50
@@ -38,6 +38,9 @@ WRITER_NAME = "roony till"
 CHECKPOINT_PAGES = 16_000
 WRITE_BUSY_TIMEOUT_SECONDS = 5
 
+# How the one distributed PostgreSQL we write for makes itself known (docs/scaling.md).
+_IS_SPREAD = b"SELECT 1 FROM pg_extension WHERE extname = 'citus'"
+
 
 class ConnectionLost(Exception):
     """The connection broke. What was not yet committed is gone; during a commit its outcome is unknown."""
@@ -48,6 +51,8 @@ class Writer:
 
     backend: str
     dialect: Dialect
+    # True where the rows of different organizations lie on different machines, which no one statement can lock.
+    spread = False
 
     def begin(
         self, organization_ids: Sequence[str], skip_locked: bool = False, probing: bool = False
@@ -229,6 +234,7 @@ class PostgresWriter(Writer):
             " -c default_transaction_isolation=read\\ committed",
         )
         self._open = False
+        self.spread = bool(self._connection.execute(_IS_SPREAD).rowcount)
 
     def begin(
         self, organization_ids: Sequence[str], skip_locked: bool = False, probing: bool = False
@@ -238,14 +244,18 @@ class PostgresWriter(Writer):
         self._open = True
         if not organization_ids:
             return []
-        columns = ", ".join(column.name for column in tables.organizations.columns)
-        sql = f"SELECT {columns} FROM organizations WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
         try:
-            cursor = self.run(sql + (" SKIP LOCKED" if skip_locked else ""), (sorted(organization_ids),))
+            rows = self._lock(sorted(organization_ids), skip_locked)
         except (postgres_errors.LockNotAvailable, postgres_errors.QueryCanceled):
             # Each wait is limited by the one, all of them together by the other.
             raise TimeoutError from None
-        return [Organization._make(row) for row in cursor]
+        return [Organization._make(row) for row in rows]
+
+    def _lock(self, ids: list[str], skip_locked: bool) -> list[Any]:
+        if self.spread:
+            sql = lock_organizations(skip_locked, alone=True)
+            return [row for id in ids for row in self.run(sql, (id,))]
+        return list(self.run(lock_organizations(skip_locked, alone=False), (ids,)))
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """Runs one statement. Raises ConnectionLost when the connection is gone."""

@@ -1,4 +1,4 @@
-"""The tables fit their row types, and money tables spread by organization (design section 13)."""
+"""The tables fit their row types, and what was written under a key is found under it."""
 
 from __future__ import annotations
 
@@ -6,19 +6,13 @@ import random
 from typing import Any, get_type_hints
 
 import pytest
-import sqlalchemy
 from sqlalchemy import BigInteger, LargeBinary, Table, Text
 
-from roony.store.tables import CONFIG_TABLES, MONEY_TABLES, TABLE_OF, KnownMerchant, metadata, row_type
+from roony.store.tables import TABLE_OF, KnownMerchant, metadata, row_type
 from tests.support.books import NOW, ORG, Books
 from tests.support.tills import merchant
 
 TABLES = [pytest.param(table, id=table.name) for table in metadata.sorted_tables]
-MONEY = [pytest.param(table, id=table.name) for table in MONEY_TABLES]
-# Unique by themselves and read without a lock: key → who it is, account → connection, event → its row.
-ROUTING = {"access_keys", "account_routes", "inbox"}
-# Of no organization, or before anybody knows of which: the organizations, and secrets found by their hash alone.
-WITHOUT_ORGANIZATION = ROUTING | {"organizations", "oauth_states", "one_time_links", "reveal_links", "start_tickets"}
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -40,33 +34,6 @@ class TestEveryTable:
     def test_its_key_is_its_primary_key(self, table: Table) -> None:
         assert [column.name for column in table.primary_key.columns] == table.info["key"]
         assert not any(column.nullable for column in table.primary_key.columns)
-
-
-@pytest.mark.parametrize("table", MONEY)
-def test_the_organization_comes_first_in_every_unique_constraint(table: Table) -> None:
-    assert next(iter(table.primary_key.columns)).name == "organization_id"
-    for index in table.indexes:
-        if index.unique:
-            assert next(iter(index.columns)).name == "organization_id", index.name
-    assert not [c for c in table.constraints if type(c).__name__ in {"ForeignKeyConstraint", "UniqueConstraint"}]
-
-
-def test_the_database_agrees(books: Books) -> None:
-    """What the databases themselves enforce as unique, in every table but the routing ones and those named above."""
-    with books.database.engine.connect() as connection:
-        seen = sqlalchemy.inspect(connection)
-        for table in set(seen.get_table_names()) - WITHOUT_ORGANIZATION - {"alembic_version"}:
-            unique = [seen.get_pk_constraint(table)["constrained_columns"]]
-            unique += [index["column_names"] for index in seen.get_indexes(table) if index["unique"]]
-            unique += [constraint["column_names"] for constraint in seen.get_unique_constraints(table)]
-            assert {columns[0] for columns in unique} == {"organization_id"}, (table, unique)
-
-
-def test_every_table_is_a_money_table_or_named_here() -> None:
-    assert {table.name for table in metadata.sorted_tables} - {table.name for table in MONEY_TABLES} == (
-        WITHOUT_ORGANIZATION
-    )
-    assert set(MONEY_TABLES) >= CONFIG_TABLES
 
 
 ODD = [

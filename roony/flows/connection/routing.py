@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from sqlalchemy import Insert, bindparam, exists, select, update
+from sqlalchemy import Insert, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from roony.core.agent import Organization
@@ -42,18 +42,13 @@ _INSERT: dict[str, Insert] = {
     "sqlite": sqlite.insert(account_routes).on_conflict_do_nothing(),
     "postgresql": postgresql.insert(account_routes).on_conflict_do_nothing(),
 }
-# A claim whose connection never became active, and no longer can, binds nobody.
 _TAKE_OVER = (
     update(account_routes)
     .where(
         account_routes.c.stripe_account == bindparam("account"),
         account_routes.c.livemode == bindparam("mode"),
-        ~exists().where(
-            connections.c.organization_id == account_routes.c.organization_id,
-            connections.c.id == account_routes.c.connection_id,
-            connections.c.stripe_account.is_not(None)
-            | ((connections.c.status == "pending") & (connections.c.created_at > bindparam("oldest"))),
-        ),
+        account_routes.c.organization_id == bindparam("old_org"),
+        account_routes.c.connection_id == bindparam("old_connection"),
     )
     .values(organization_id=bindparam("new_org"), connection_id=bindparam("new_connection"))
 )
@@ -102,6 +97,11 @@ def _has_key(connection: Connection) -> bool:
     return connection.status == "restricted" and not refused
 
 
+def _binds(owner: Connection, oldest: int) -> bool:
+    """A claim whose connection never became active, and no longer can, binds nobody."""
+    return owner.stripe_account is not None or (owner.status == "pending" and owner.created_at > oldest)
+
+
 async def claim_route(
     context: FlowContext, organization_id: str, connection_id: str, account: str, livemode: bool
 ) -> AccountRoute:
@@ -114,14 +114,12 @@ async def claim_route(
     wanted = AccountRoute(account, int(livemode), organization_id, connection_id)
 
     def work(writer: Writer) -> AccountRoute:
-        writer.execute(
-            _TAKE_OVER,
-            account=account,
-            mode=int(livemode),
-            oldest=oldest,
-            new_org=organization_id,
-            new_connection=connection_id,
-        )
+        for there in writer.rows_by(account_routes, ("stripe_account", "livemode"), [(account, int(livemode))]):
+            old = (there.organization_id, there.connection_id)
+            owners = writer.rows_by(connections, ("organization_id", "id"), [old])
+            if not any(_binds(owner, oldest) for owner in owners):
+                about = {"account": account, "mode": int(livemode), "old_org": old[0], "old_connection": old[1]}
+                writer.execute(_TAKE_OVER, **about, new_org=organization_id, new_connection=connection_id)
         writer.execute(_INSERT[writer.backend], **wanted._asdict())
         rows = writer.rows_by(account_routes, ("stripe_account", "livemode"), [(account, int(livemode))])
         return cast(AccountRoute, rows[0])

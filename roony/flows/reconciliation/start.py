@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import bindparam, delete, select
 
 from roony.core.connection import Connection
 from roony.core.errors import Refusal, not_found
@@ -38,6 +38,7 @@ from roony.store.authority import Authority
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
+from roony.store.other_writes import by_organization
 from roony.store.outbox import new_promise
 from roony.store.queries.reconciliations import WATCHED, heard_until, running_runs, standing_of, watched_connections
 from roony.store.tables import reconciliations
@@ -232,16 +233,22 @@ def _timed(connection: Connection, standing: Standing, due: Due, now: int) -> St
     )  # fmt: skip
 
 
-def _forget(before: int) -> Callable[[Writer], None]:
-    run = reconciliations.c
-    key = tuple_(run.organization_id, run.id)
-    old = (
-        select(run.organization_id, run.id)
-        .where(run.cause == "timed", run.status != "running", run.differences == 0, run.created_at < before)
-        .limit(PRUNED_AT_ONCE)
-    )
+_RUN = reconciliations.c
+_IS_OLD = (
+    _RUN.cause == "timed",
+    _RUN.status != "running",
+    _RUN.differences == 0,
+    _RUN.created_at < bindparam("before"),
+)
+_OLD = select(_RUN.organization_id, _RUN.id).where(*_IS_OLD).limit(PRUNED_AT_ONCE)
+_FORGET = delete(reconciliations).where(
+    _RUN.organization_id == bindparam("org"), _RUN.id.in_(bindparam("ids", expanding=True)), *_IS_OLD
+)
 
+
+def _forget(before: int) -> Callable[[Writer], None]:
     def forget_runs(writer: Writer) -> None:
-        writer.execute(delete(reconciliations).where(key.in_(old)))
+        for org, ids in by_organization(writer.execute(_OLD, before=before).fetchall()).items():
+            writer.execute(_FORGET, org=org, ids=ids, before=before)
 
     return forget_runs
