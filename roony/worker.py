@@ -18,6 +18,7 @@ from roony.flows.card_status import keep_cancel_card, keep_card_status
 from roony.flows.cardholder_event import keep_see_to_cardholder
 from roony.flows.connection import AccountDuty, AttemptDuty, keep_check_account, keep_end_cards, keep_make_cardholder
 from roony.flows.context import FlowContext
+from roony.flows.forgetting import ForgetDuty
 from roony.flows.freeze import keep_freeze_cards
 from roony.flows.inbox import handle_event
 from roony.flows.notification.sending import Notifier
@@ -28,7 +29,6 @@ from roony.flows.raise_at_stripe import keep_raise_card
 from roony.flows.reconciliation import ReconciliationDuty, keep_reconcile
 from roony.flows.renewal import keep_card_limits
 from roony.flows.retrieval import keep_look_at_card, keep_replay_card_events, keep_retrieve_authorization
-from roony.flows.sign_in_end import SignInDuty
 from roony.flows.webhook_endpoint import keep_setup_webhooks
 from roony.gateway.pace import Pace
 from roony.store import inbox, outbox, tables
@@ -101,7 +101,7 @@ class Worker:
         self._reconciliation = ReconciliationDuty(context)
         self._accounts = AccountDuty(context)
         self._attempts = AttemptDuty(context)
-        self._sign_ins = SignInDuty(context)
+        self._forgetting = ForgetDuty(context)
         self._notifier = Notifier(context)
         self._sending: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
@@ -258,7 +258,7 @@ class Worker:
         commands += await self._reconciliation.due(now)
         commands += await self._accounts.due(now)
         commands += await self._attempts.due(now)
-        await self._sign_ins.look(now)
+        await self._forgetting.look(now)
         return [till.submit(command) for command in commands]
 
     async def _pause(self) -> None:

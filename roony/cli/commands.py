@@ -28,6 +28,7 @@ from roony.cli import (
     user,
     webhook,
 )
+from roony.cli.archive import archive
 from roony.cli.bench import bench
 from roony.cli.database import init, migrate
 from roony.cli.demo import demo
@@ -48,7 +49,9 @@ app = typer.Typer(
     add_completion=False,
 )
 
-for command in (demo, serve, worker, simulator, init, migrate, freeze, unfreeze, reconcile, replay, doctor, mcp, bench):
+for command in (
+    demo, serve, worker, simulator, init, migrate, archive, freeze, unfreeze, reconcile, replay, doctor, mcp, bench,
+):  # fmt: skip
     app.command()(command)
 for name, group in (
     ("purchase", purchase.app),

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 # Whoever runs a command here, in audit records.
 OPERATOR = "roony init"
+OLDER_SCHEMA = "The database has an older schema. Next: roony migrate"
 # Organizations a refusal names.
 MAX_NAMED = 20
 
 
 @contextmanager
-def _opened() -> Iterator[Database]:
+def opened_database() -> Iterator[Database]:
     """The database under its lock. Ends the command with a sentence when it cannot be had."""
     from sqlalchemy.exc import DBAPIError
 
@@ -52,7 +53,7 @@ def migrate(as_json: bool = JsonOption) -> None:
     """Bring the database to the newest schema. Run it before a newer Roony starts on PostgreSQL."""
     from roony.store import migrations
 
-    with _opened() as database:
+    with opened_database() as database:
         done = migrations.migrate(database)
     if as_json:
         print_json({"revisions": done})
@@ -112,7 +113,7 @@ def make_first_organization(database: Database, wish: OrganizationWish) -> First
         raise NotMade("This database already has an organization; nothing was changed. Next: roony serve", FAILED)
     key = new_key("admin", new_id("key"), "first admin key")
     new = NewOrganization(id=new_id("org"), project_id=new_id("prj"), actor=OPERATOR, admin_key=key, **wish._asdict())
-    with _till(database) as (till, clock):
+    with own_till(database) as (till, clock):
         made = till.write_and_wait(create_organization(new, clock()))
     if isinstance(made, Refusal):
         raise NotMade(f"{made.field}: {made.message}", WRONG_USE)
@@ -120,7 +121,7 @@ def make_first_organization(database: Database, wish: OrganizationWish) -> First
 
 
 @contextmanager
-def _till(database: Database) -> Iterator[tuple[Till, Clock]]:
+def own_till(database: Database) -> Iterator[tuple[Till, Clock]]:
     """A till of this command's own, and its clock."""
     from roony.clock import Clock
     from roony.identifiers import new_version
@@ -159,7 +160,7 @@ def make_owner_key(database: Database, organization_id: str | None) -> NewOwnerK
 
     org = _organization(database, organization_id)
     key = new_key("admin", new_id("key"), "made by roony init --new-key")
-    with _till(database) as (till, _clock):
+    with own_till(database) as (till, _clock):
         made = till.submit_and_wait(CreateAccessKey(org, key, OPERATOR))
     if isinstance(made, Refusal):
         raise NotMade(made.message, FAILED)
@@ -176,7 +177,7 @@ def _organization(database: Database, wanted: str | None) -> str:
 
     pending = migrations.pending_revisions(database)
     if pending and pending != migrations.revisions():
-        raise NotMade("The database has an older schema. Next: roony migrate", FAILED)
+        raise NotMade(OLDER_SCHEMA, FAILED)
     # The first few say that one has to be named.
     statement = select(organizations.c.id).where(organizations.c.id != INSTALLATION).order_by(organizations.c.id)
     if wanted is not None:
@@ -194,7 +195,7 @@ def _organization(database: Database, wanted: str | None) -> str:
 def _init_again(organization_id: str | None, as_json: bool) -> None:
     from roony.cli.local_key import keep_local_key
 
-    with _opened() as database:
+    with opened_database() as database:
         try:
             made = make_owner_key(database, organization_id)
         except NotMade as error:
@@ -230,7 +231,7 @@ def init(
         _init_again(organization, as_json)
         return
 
-    with _opened() as database:
+    with opened_database() as database:
         try:
             made = make_first_organization(database, OrganizationWish(name, currency, time_zone, delivery))
         except NotMade as error:

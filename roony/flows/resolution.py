@@ -97,7 +97,10 @@ class ReplayEvent(Command[InboxEvent | Refusal]):
     def apply(self, book: Book, now: int) -> InboxEvent | Refusal:
         """As for many, but says why it is not done."""
         event = book.get(InboxEvent, self.event_id)
-        if event is None or event.organization_id not in (None, self.organization_id):
+        if event is None:
+            # The caller has seen it: then it is archived, as only those are that have had their say.
+            return Refusal("not_failed", "The event is archived; only failed ones can be replayed.", 409)
+        if event.organization_id not in (None, self.organization_id):
             return not_found("event", self.event_id)
         if not _is_failed(event, self.organization_id):
             return Refusal(

@@ -6,10 +6,9 @@ PostgreSQL (design section 13). A table with a row type has exactly the columns 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, get_type_hints
+from typing import NamedTuple
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, Text, text
-from sqlalchemy.types import TypeEngine
+from sqlalchemy import Index, Table
 
 from roony.core.agent import Agent, Organization, Project
 from roony.core.alert import Alert
@@ -35,18 +34,11 @@ from roony.core.reconciliation import Reconciliation
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.core.sign_in import OneTimeLink, Password
 from roony.core.user import User
+from roony.store import schema
+from roony.store.schema import some as _some
+from roony.store.schema import table as _table
 
-metadata = MetaData()
-
-_TYPES: dict[object, tuple[TypeEngine[Any], bool]] = {
-    str: (Text(), False),
-    int: (BigInteger(), False),
-    bytes: (LargeBinary(), False),
-    str | None: (Text(), True),
-    int | None: (BigInteger(), True),
-    bytes | None: (LargeBinary(), True),
-}
-
+metadata = schema.metadata
 
 # Money may still come of it. A query that says it in these words is answered from an index of the few there are.
 OPEN_AUTHORIZATION = "status = 'pending' OR (status = 'closed' AND captured = 0)"
@@ -179,23 +171,6 @@ class OAuthState(NamedTuple):
     consumed_at: int | None
 
 
-def _table(name: str, row: type, key: str, *more: Index) -> Table:
-    keys = key.split()
-    columns: list[Column[Any]] = []
-    for column, hint in get_type_hints(row).items():
-        kind, nullable = _TYPES[hint]
-        columns.append(Column(column, kind, primary_key=column in keys, nullable=nullable, autoincrement=False))
-    table: Table = Table(name, metadata, *columns, *more)
-    table.info["row"] = row
-    table.info["key"] = keys
-    return table
-
-
-def _some(name: str, where: str, *columns: str) -> Index:
-    """An index of the rows of which this is true; a query that says it in these words is answered from it."""
-    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
-
-
 # Most budgets of tasks have the limit that their agent's have for every task.
 LIMITED_TASK = "scope = 'task' AND limit_amount IS NOT NULL"
 organizations = _table("organizations", Organization, "id")
@@ -215,7 +190,7 @@ budgets = _table(
 )
 budget_periods = _table("budget_periods", BudgetPeriod, "organization_id budget_id period_start")
 known_merchants = _table("known_merchants", KnownMerchant, "organization_id merchant_key")
-velocities = _table("velocities", Velocity, "organization_id agent_id hour")
+velocities = _table("velocities", Velocity, "organization_id agent_id hour", Index("velocities_by_hour", "hour"))
 kept_keys = _table("kept_keys", KeptKey, "organization_id agent_id key")
 recent_purchases = _table("recent_purchases", RecentPurchase, "organization_id agent_id fingerprint")
 
@@ -340,6 +315,7 @@ outbox = _table(
     OutboxPromise,
     "organization_id id",
     _some("outbox_due", "status = 'promised'", "due_at"),
+    _some("outbox_ended", "finished_at IS NOT NULL", "finished_at"),
 )
 access_keys = _table(
     "access_keys",
@@ -363,9 +339,9 @@ users = _table("users", User, "organization_id id", Index("users_by_email", "org
 account_routes = _table("account_routes", AccountRoute, "stripe_account livemode")
 connection_secrets = _table("connection_secrets", ConnectionSecret, "organization_id connection_id name")
 app_tokens = _table("app_tokens", AppTokens, "organization_id connection_id")
-start_tickets = _table("start_tickets", StartTicket, "hash")
-oauth_states = _table("oauth_states", OAuthState, "hash")
-reveal_links = _table("reveal_links", RevealLink, "hash")
+start_tickets = _table("start_tickets", StartTicket, "hash", Index("start_tickets_by_end", "expires_at"))
+oauth_states = _table("oauth_states", OAuthState, "hash", Index("oauth_states_by_end", "expires_at"))
+reveal_links = _table("reveal_links", RevealLink, "hash", Index("reveal_links_by_end", "expires_at"))
 passwords = _table("passwords", Password, "organization_id user_id", Index("passwords_by_email", "email"))
 one_time_links = _table(
     "one_time_links",
@@ -374,6 +350,17 @@ one_time_links = _table(
     Index("one_time_links_by_user", "organization_id", "user_id"),
     Index("one_time_links_by_end", "expires_at"),
 )
+
+# What `roony archive` took out of the tables that everyday work goes through, in their shape.
+entries_archive = _table("entries_archive", Entry, "organization_id purchase_id sequence")
+inbox_archive = _table(
+    "inbox_archive",
+    InboxEvent,
+    "id",
+    Index("inbox_archive_by_time", "organization_id", "received_at"),
+    _some("inbox_archive_unfinished", UNFINISHED_EVENT, "organization_id", "status", "received_at"),
+)
+ARCHIVES = frozenset({entries_archive, inbox_archive})
 
 # Everything decide() or an authorization reads that is not a money row: a change of it renews `config_version`.
 CONFIG_TABLES = frozenset({projects, agents, connections, controls, budgets, cardholder_choices})
@@ -386,4 +373,5 @@ def row_type(table: Table) -> type[tuple[object, ...]]:
     return row
 
 
-TABLE_OF: dict[type, Table] = {table.info["row"]: table for table in metadata.tables.values()}
+# Where a row of a type is written and first looked for: never the archive.
+TABLE_OF: dict[type, Table] = {table.info["row"]: table for table in metadata.tables.values() if table not in ARCHIVES}

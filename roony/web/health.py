@@ -17,7 +17,7 @@ from starlette.routing import Route
 from roony.flows.change_feed import ChangeFeed
 from roony.flows.context import FlowContext
 from roony.flows.key_rotation import missing_keys
-from roony.store.queries.history import ownerless_events
+from roony.store.queries.events import ownerless_events
 from roony.web.frame import RequestCounts
 from roony.web.latency import LatencyCounter
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select, union_all
 
 from roony.core.agent import Chain
 from roony.core.approval import Approval
@@ -15,13 +15,16 @@ from roony.core.budget import Budget
 from roony.core.replay.past import PastEntry, PastHold, PastPurchase, past_merchant
 from roony.store.database import Database
 from roony.store.queries.paging import Page, Slice, cut, keyset
-from roony.store.tables import approvals, budgets, cards, entries, holds, purchases
+from roony.store.tables import approvals, budgets, cards, entries, entries_archive, holds, purchases
 
 _COLUMNS = (
     purchases.c.project_id, purchases.c.agent_id, purchases.c.task_id, purchases.c.id, purchases.c.amount,
     purchases.c.currency, purchases.c.kind, purchases.c.merchant_key, purchases.c.merchant, purchases.c.decision,
     purchases.c.created_at,
 )  # fmt: skip
+
+# In one statement, so that none is missed or seen twice while `roony archive` moves it.
+_entries = union_all(select(entries), select(entries_archive)).subquery("all_entries")
 
 
 class Use(NamedTuple):
@@ -69,7 +72,7 @@ def past_page(
     statement = statement.where(purchases.c.organization_id == organization_id, where)
     rows = database.read(keyset(statement, wanted, purchases.c.created_at, purchases.c.id, descending=False))
     ids = [row.id for row in rows]
-    placed, moved = _holds(database, organization_id, ids), _entries(database, organization_id, ids)
+    placed, moved = _holds(database, organization_id, ids), _moves(database, organization_id, ids)
     agreed = _yeses(database, organization_id, ids)
     found = [
         PastPurchase(
@@ -92,12 +95,12 @@ def _holds(database: Database, organization_id: str, ids: Sequence[str]) -> dict
     return found
 
 
-def _entries(database: Database, organization_id: str, ids: Sequence[str]) -> dict[str, list[PastEntry]]:
-    statement = select(entries.c.purchase_id, entries.c.at, entries.c.hold_id, entries.c.held, entries.c.spent)
+def _moves(database: Database, organization_id: str, ids: Sequence[str]) -> dict[str, list[PastEntry]]:
+    statement = select(_entries.c.purchase_id, _entries.c.at, _entries.c.hold_id, _entries.c.held, _entries.c.spent)
     found: dict[str, list[PastEntry]] = defaultdict(list)
     for purchase_id, *values in database.read(
-        statement.where(entries.c.organization_id == organization_id, entries.c.purchase_id.in_(ids)).order_by(
-            entries.c.purchase_id, entries.c.sequence
+        statement.where(_entries.c.organization_id == organization_id, _entries.c.purchase_id.in_(ids)).order_by(
+            _entries.c.purchase_id, _entries.c.sequence
         )
     ):
         found[purchase_id].append(PastEntry(*values))
@@ -135,18 +138,19 @@ def use_before(database: Database, organization_id: str, periods: Iterable[tuple
     """
     found = []
     for id, start in periods:
-        joined = entries.join(
-            holds, and_(holds.c.organization_id == entries.c.organization_id, holds.c.id == entries.c.hold_id)
+        joined = _entries.join(
+            holds, and_(holds.c.organization_id == _entries.c.organization_id, holds.c.id == _entries.c.hold_id)
         )
         where = and_(
-            entries.c.organization_id == organization_id, holds.c.created_at >= start, holds.c.created_at < since,
+            _entries.c.organization_id == organization_id, holds.c.created_at >= start, holds.c.created_at < since,
             holds.c.periods.contains(json.dumps([id, start]), autoescape=True),
         )  # fmt: skip
-        amounts = (func.sum(entries.c.held), func.sum(entries.c.spent))
-        [before] = database.read(select(*amounts).select_from(joined).where(where, entries.c.at < since))
+        amounts = (func.sum(_entries.c.held), func.sum(_entries.c.spent))
+        [before] = database.read(select(*amounts).select_from(joined).where(where, _entries.c.at < since))
         found.append(Use(id, start, since, int(before[0] or 0), int(before[1] or 0)))
-        later = select(entries.c.at, *amounts).select_from(joined).where(where, entries.c.at >= since)
+        later = select(_entries.c.at, *amounts).select_from(joined).where(where, _entries.c.at >= since)
         found += [
-            Use(id, start, at, int(held), int(spent)) for at, held, spent in database.read(later.group_by(entries.c.at))
+            Use(id, start, at, int(held), int(spent))
+            for at, held, spent in database.read(later.group_by(_entries.c.at))
         ]
     return found

@@ -8,9 +8,8 @@ from fastapi import Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from roony.flows.resolution import ReplayEvent, ReplayEvents
-from roony.store.queries.history import event_page, find_event, with_status
-from roony.store.queries.paging import Slice, equal
-from roony.store.tables import InboxEvent
+from roony.store.queries.events import event_page, find_event
+from roony.store.queries.paging import Slice
 from roony.web import answers, stripe_shapes
 from roony.web.admin_api.lists import wanted
 from roony.web.admin_api.part import new_part
@@ -36,8 +35,8 @@ class EventQuery(ListQuery):
 @router.get("/events", **gives(stripe_shapes.EventList))
 async def list_events(caller: CallerOf, context: ContextOf, query: Annotated[EventQuery, Query()]) -> dict[str, Any]:
     """Events of the organization's accounts, newest first."""
-    where = [*with_status(query.status), *equal(InboxEvent, {"type": query.type, "object_id": query.object_id})]
-    page = await run_in_threadpool(event_page, context.database, caller.organization_id, wanted(query), *where)
+    only = (query.status, query.type, query.object_id)
+    page = await run_in_threadpool(event_page, context.database, caller.organization_id, wanted(query), *only)
     return answers.listed(page, answers.event)
 
 
@@ -55,8 +54,8 @@ async def replay_events(request: Request, caller: CallerOf, context: ContextOf, 
     The answer says how many; while there is a `next_cursor`, the next call with it goes on. An event that fails again
     meanwhile is not taken twice by following the cursors.
     """
-    wanted, where = Slice(REPLAY_LIMIT, body.cursor), with_status(body.status)
-    page = await run_in_threadpool(event_page, context.database, caller.organization_id, wanted, *where)
+    wanted = Slice(REPLAY_LIMIT, body.cursor)
+    page = await run_in_threadpool(event_page, context.database, caller.organization_id, wanted, body.status)
     command = ReplayEvents(caller.organization_id, tuple(row.id for row in page.rows), caller.actor)
     rows = accepted(await context.till.submit(command, by=caller.authority)) if page.rows else []
     request.app.state.wake_worker()

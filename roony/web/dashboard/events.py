@@ -8,7 +8,7 @@ import json
 from starlette.responses import Response
 from starlette.routing import Route
 
-from roony.store.queries.history import event_page, find_event, with_status
+from roony.store.queries.events import event_page, find_event
 from roony.web.dashboard.view import View, page
 from roony.web.errors import found
 
@@ -25,7 +25,7 @@ def routes() -> list[Route]:
 
 async def _list(view: View) -> Response:
     status = view.filter("status", STATUSES)
-    rows = await view.read(event_page, view.slice(), *with_status(status))
+    rows = await view.read(event_page, view.slice(), status)
     return view.page(
         "events.html", "Events", rows=rows.rows, next=view.next_page(rows.next_cursor), chosen=status,
         statuses=STATUSES, replayed=REPLAYED,

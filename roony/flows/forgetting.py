@@ -1,0 +1,34 @@
+"""A timed duty: what is over for long is deleted, some of it at a time."""
+
+from __future__ import annotations
+
+import asyncio
+
+from roony.core.sign_in import SECOND
+from roony.flows.context import FlowContext
+from roony.store import forgetting
+
+# How often it is looked for, in seconds.
+PACE = 600
+
+
+class ForgetDuty:
+    """One for each worker. Of many processes that find the same rows, one deletes them."""
+
+    def __init__(self, context: FlowContext) -> None:
+        """The first look comes at once."""
+        self._context = context
+        self._looked: dict[str, int] = {}
+
+    async def look(self, now: int) -> None:
+        """Deletes some of each kind for which it is time again; of what there is more, some at every look."""
+        due = [kind for kind in forgetting.KINDS if self._is_due(kind, now)]
+        # Together, so that they share a commit.
+        writes = [self._context.till.write(forgetting.forget(kind, now)) for kind in due]
+        for kind, deleted in zip(due, await asyncio.gather(*writes), strict=True):
+            if deleted < forgetting.FORGET_ROWS:
+                self._looked[kind] = now
+
+    def _is_due(self, kind: str, now: int) -> bool:
+        looked = self._looked.get(kind)
+        return looked is None or abs(now - looked) >= PACE * SECOND

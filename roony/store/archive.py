@@ -1,0 +1,166 @@
+"""Old entries and Stripe events moved into the archive tables: looked for page by page, moved in small pieces.
+
+What is moved changes no sum and no page: who sums entries or shows events reads both tables. Money's way reads neither
+archive, and an event that comes again is known by its id (`inbox.claim`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Insert,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
+
+from roony.store.database import Database
+from roony.store.other_writes import MAX_ROWS
+from roony.store.tables import cards, entries, entries_archive, inbox, inbox_archive, purchases
+from roony.store.writer import Writer
+
+# Keys that one read looks at, and rows that one write moves: each is written once and deleted once.
+PAGE = 1_000
+PIECE = MAX_ROWS // 2
+# Nothing is on its way any more. Of a mandate that goes on it always is, between its payments too.
+FINAL = ("declined", "settled", "canceled", "expired", "failed")
+HANDLED = ("applied", "ignored")
+
+# When it was received, in microseconds UTC, and its id.
+EventKey = tuple[int, str]
+
+
+class OldPurchase(NamedTuple):
+    """A purchase that is over, and how many entries it has outside the archive."""
+
+    id: str
+    entries: int
+
+
+def _is_over(before: ColumnElement[int]) -> ColumnElement[bool]:
+    """A purchase that is over and of which nothing was heard since."""
+    return and_(purchases.c.status.in_(FINAL), purchases.c.held == 0, purchases.c.updated_at < before)
+
+
+def _is_handled(before: ColumnElement[int]) -> ColumnElement[bool]:
+    return and_(inbox.c.status.in_(HANDLED), inbox.c.received_at < before, inbox.c.finished_at < before)
+
+
+def entry_page(
+    database: Database, organization_id: str, before: int, after: str
+) -> tuple[list[OldPurchase], str | None]:
+    """Of the next purchases behind `after` that have entries here, those that are over.
+
+    Also returns where the next page begins, None after the last one. Blocks.
+    """
+    mine = entries.c.organization_id == organization_id
+    # Some purchases, not some that are over: a page takes as long however few of them are.
+    some = (
+        select(entries.c.purchase_id, func.count().label("number"))
+        .where(mine, entries.c.purchase_id > after)
+        .group_by(entries.c.purchase_id)
+        .order_by(entries.c.purchase_id)
+        .limit(PAGE)
+        .subquery()
+    )
+    there = and_(purchases.c.organization_id == organization_id, purchases.c.id == some.c.purchase_id)
+    statement = (
+        select(some.c.purchase_id, some.c.number, _is_over(literal(before)).label("over"))
+        .select_from(some.join(purchases, there))
+        .order_by(some.c.purchase_id)
+    )
+    rows = database.read(statement)
+    old = [OldPurchase(row.purchase_id, row.number) for row in rows if row.over]
+    return old, rows[-1].purchase_id if len(rows) == PAGE else None
+
+
+def event_page(database: Database, organization_id: str | None, before: int, after: EventKey) -> list[EventKey]:
+    """The next events behind `after` of an organization, or of nobody, that were handled: (received at, id). Blocks."""
+    at, id = inbox.c.received_at, inbox.c.id
+    statement = (
+        select(at, id)
+        .where(
+            inbox.c.organization_id == organization_id,
+            _is_handled(literal(before)),
+            at >= after[0],
+            or_(at > after[0], id > after[1]),
+        )
+        .order_by(at, id)
+        .limit(PAGE)
+    )
+    return [(row[0], row[1]) for row in database.read(statement)]
+
+
+def oldest_card_in_the_making(database: Database, organization_id: str) -> int | None:
+    """When the oldest card was promised that is not made yet: later events may be taken up again with it. Blocks."""
+    card = cards.c
+    making = select(func.min(card.created_at)).where(card.organization_id == organization_id, card.status == "creating")
+    found: int | None = database.read(making)[0][0]
+    return found
+
+
+_OF = entries.c.organization_id == bindparam("org")
+_PURCHASE = and_(purchases.c.organization_id == entries.c.organization_id, purchases.c.id == entries.c.purchase_id)
+# Only rows that still fit are locked, and what another process holds is left to it.
+_LOCK_ENTRIES = (
+    select(entries.c.purchase_id, entries.c.sequence)
+    .join(purchases, _PURCHASE)
+    .where(_OF, entries.c.purchase_id.in_(bindparam("ids", expanding=True)), _is_over(bindparam("before")))
+    .order_by(entries.c.purchase_id, entries.c.sequence)
+    .limit(PIECE)
+    .with_for_update(of=entries, skip_locked=True)
+)
+_LOCK_EVENTS = (
+    select(inbox.c.id)
+    .where(inbox.c.id.in_(bindparam("ids", expanding=True)), _is_handled(bindparam("before")))
+    .with_for_update(skip_locked=True)
+)
+_THESE_ENTRIES = and_(_OF, tuple_(entries.c.purchase_id, entries.c.sequence).in_(bindparam("keys", expanding=True)))
+_THESE_EVENTS = inbox.c.id.in_(bindparam("keys", expanding=True))
+
+
+def _copy(table: Table, archive: Table, *where: ColumnElement[bool]) -> Insert:
+    return insert(archive).from_select(list(table.c.keys()), select(table).where(*where))
+
+
+_COPY_ENTRIES = _copy(entries, entries_archive, _THESE_ENTRIES)
+# Of an event that came again, and was archived again, the first row counts.
+_COPY_EVENTS = _copy(inbox, inbox_archive, _THESE_EVENTS, ~exists().where(inbox_archive.c.id == inbox.c.id))
+_DELETE_ENTRIES = delete(entries).where(_THESE_ENTRIES)
+_DELETE_EVENTS = delete(inbox).where(_THESE_EVENTS)
+
+
+def move_entries(organization_id: str, purchase_ids: Sequence[str], before: int) -> Callable[[Writer], int]:
+    """A write that moves up to `PIECE` entries of these purchases, as far as they are still over; returns how many."""
+
+    def move(writer: Writer) -> int:
+        found = writer.execute(_LOCK_ENTRIES, org=organization_id, ids=list(purchase_ids), before=before).fetchall()
+        keys = [tuple(row) for row in found]
+        for statement in (_COPY_ENTRIES, _DELETE_ENTRIES) if keys else ():
+            writer.execute(statement, org=organization_id, keys=keys)
+        return len(keys)
+
+    return move
+
+
+def move_events(event_ids: Sequence[str], before: int) -> Callable[[Writer], int]:
+    """A write that moves these events, at most `PIECE`, as far as they are still handled; returns how many."""
+
+    def move(writer: Writer) -> int:
+        keys = [row[0] for row in writer.execute(_LOCK_EVENTS, ids=list(event_ids), before=before).fetchall()]
+        for statement in (_COPY_EVENTS, _DELETE_EVENTS) if keys else ():
+            writer.execute(statement, keys=keys)
+        return len(keys)
+
+    return move
