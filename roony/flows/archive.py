@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from sqlalchemy import select
 
+from roony.flows.unknown_card import REPLAY_CARD_EVENTS
 from roony.store import archive
 from roony.store.database import Database
 from roony.store.tables import organizations
@@ -20,7 +21,7 @@ from roony.store.till import Till
 DAY = 86_400_000_000
 # Nothing younger is moved: Stripe lists events for 30 days, and takes captures of an authorization for 31.
 MIN_DAYS = 45
-# Around a card in the making: clocks of two machines differ, by less than this.
+# Before a card that is not known yet: clocks of two machines differ, by less than this.
 _MARGIN = DAY
 
 
@@ -96,8 +97,8 @@ def _old_purchases(database: Database, organization_id: str, before: int) -> Ite
 
 def _old_events(database: Database, before: int) -> Iterator[list[archive.EventKey]]:
     for org in (*_organizations(database), None):
-        making = archive.oldest_card_in_the_making(database, org) if org is not None else None
-        until = before if making is None else min(before, making - _MARGIN)
+        card = archive.oldest_card_to_be_known(database, org, REPLAY_CARD_EVENTS) if org is not None else None
+        until = before if card is None else min(before, card - _MARGIN)
         after: archive.EventKey = (0, "")
         while page := archive.event_page(database, org, until, after):
             yield page

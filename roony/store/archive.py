@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from roony.store.database import Database
 from roony.store.other_writes import MAX_ROWS
-from roony.store.tables import cards, entries, entries_archive, inbox, inbox_archive, purchases
+from roony.store.tables import cards, entries, entries_archive, inbox, inbox_archive, outbox, purchases
 from roony.store.writer import Writer
 
 # Keys that one read looks at, and rows that one write moves: each is written once and deleted once.
@@ -102,12 +102,17 @@ def event_page(database: Database, organization_id: str | None, before: int, aft
     return [(row[0], row[1]) for row in database.read(statement)]
 
 
-def oldest_card_in_the_making(database: Database, organization_id: str) -> int | None:
-    """When the oldest card was promised that is not made yet: later events may be taken up again with it. Blocks."""
-    card = cards.c
-    making = select(func.min(card.created_at)).where(card.organization_id == organization_id, card.status == "creating")
-    found: int | None = database.read(making)[0][0]
-    return found
+def oldest_card_to_be_known(database: Database, organization_id: str, replays: str) -> int | None:
+    """When the oldest card was promised that may still bring back events it was unknown to; None without one. Blocks.
+
+    One that is being made, and one for which a promise of kind `replays` waits.
+    """
+    waiting = and_(outbox.c.organization_id == organization_id, outbox.c.status == "promised", outbox.c.kind == replays)
+    oldest = select(func.min(cards.c.created_at)).where(cards.c.organization_id == organization_id)
+    # Two reads, each by an index.
+    which = (cards.c.status == "creating", cards.c.id.in_(select(outbox.c.subject).where(waiting)))
+    found = [database.read(oldest.where(these))[0][0] for these in which]
+    return min((at for at in found if at is not None), default=None)
 
 
 _OF = entries.c.organization_id == bindparam("org")

@@ -9,7 +9,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
-from tests.chaos import cards, connecting, installing, people, raising, reconciling, renewing, signing_in, telling
+from tests.chaos import (
+    archiving,
+    cards,
+    connecting,
+    installing,
+    people,
+    raising,
+    reconciling,
+    renewing,
+    signing_in,
+    telling,
+)
 from tests.chaos.scenes import SCENES, Scene
 from tests.support.crashing import Crashable
 from tests.support.postgres import empty_database
@@ -18,6 +29,7 @@ from tests.support.postgres import empty_database
 __all__ = [
     "SQLITE_ONLY",
     "Theatre",
+    "archiving",
     "cards",
     "connecting",
     "installing",
@@ -57,7 +69,9 @@ class Theatre:
     def play(self, point: str) -> None:
         """Kills Roony at this point of its scene. Raises AssertionError when it was not reached, or all is not well."""
         scene = things()[point.partition(":")[2]]
-        plays: dict[str, Callable[[Scene, str], None]] = {"start": self._start, "new": self._new, "empty": self._empty}
+        plays: dict[str, Callable[[Scene, str], None]] = {
+            "start": self._start, "new": self._new, "empty": self._empty, "archive": self._archive,
+        }  # fmt: skip
         plays.get(scene.stage, self._scene)(scene, point)
 
     def draw(self, dice: random.Random) -> list[str]:
@@ -133,6 +147,22 @@ class Theatre:
             company.start_simulator()
             company.start()
             company.check()
+
+    def _archive(self, scene: Scene, point: str) -> None:
+        """Killed in `roony archive`, which then goes on: beside the server on PostgreSQL, without it on SQLite."""
+        company = self._company("direct")
+        assert company.process is not None
+
+        def killed() -> None:
+            if self.backend == "sqlite":
+                company.process.stop()
+            assert company.archive(stop_at=point) == -signal.SIGKILL
+            assert company.archive() == 0
+            if self.backend == "sqlite":
+                company.start()
+
+        scene.play(company, killed)
+        company.check()
 
     def _company(self, stage: str) -> Crashable:
         if stage not in self._open:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from roony.core.audit import AuditRecord
-from roony.core.sign_in import IDLE_SECONDS, OneTimeLink, Password
+from roony.core.sign_in import IDLE_SECONDS, Password
 from roony.core.user import MAX_USERS, MAX_USERS_EVER, User
 from roony.flows.access_key import (
     MAX_KEYS_OF_AGENT,
@@ -18,12 +18,10 @@ from roony.flows.access_key import (
     CreateAccessKey,
     RevokeAccessKey,
     RotateAccessKey,
-    key_row,
     new_key,
 )
 from roony.flows.sign_in import SignIn, new_session
 from roony.flows.user import CreateUser, UpdateUser
-from roony.store.sign_in_end import FORGET_ROWS, forget
 from roony.store.tables import AccessKey
 from tests.support.books import AGENT, NOW, ORG, Books, open_books
 
@@ -184,20 +182,3 @@ def test_sessions_that_are_over_for_long_are_left_alone(books: Books) -> None:
         books.run(SignIn(ORG, "usr_ann", new_session(f"key_{id}", "Firefox"), "a hash"))
     change(books, "ann", disabled=True)
     assert [subject for action, subject, _ in told(books) if action == "access_key.revoked"] == ["key_young"]
-
-
-def test_sign_ins_that_are_over_for_long_are_forgotten(books: Books) -> None:
-    """In pieces, so that no write is long; sessions and links that may still be asked about stay, and keys do."""
-    add(books, "ann")
-    now, day = 100 * 86_400_000_000, 86_400_000_000
-    key = key_row(new_key("admin", "key_old", "old"), ORG, None, now - 90 * day, "usr_ann")
-    old = [
-        key_row(new_session(f"key_{n}", "Firefox"), ORG, None, now - 38 * day, "usr_ann")
-        for n in range(FORGET_ROWS + 1)
-    ]
-    young = key_row(new_session("key_young", "Firefox"), ORG, None, now - 36 * day, "usr_ann")
-    links = [OneTimeLink(f"hash_{end}", ORG, "usr_ann", "invitation", 0, now - end * day, None) for end in (31, 29)]
-    books.put(key, young, *old, *links)
-    assert [books.till.write_and_wait(forget(now)) for _ in range(3)] == [FORGET_ROWS + 1, 1, 0]
-    assert {row.id for row in books.rows(AccessKey, user_id="usr_ann")} == {"key_old", "key_young"}
-    assert [row.hash for row in books.rows(OneTimeLink)] == ["hash_29"]

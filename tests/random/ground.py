@@ -22,7 +22,9 @@ from roony.core.audit import AuditRecord
 from roony.core.budget import PERIODS, Budget
 from roony.core.control import Control
 from roony.core.errors import Refusal
+from roony.core.ledger import Entry
 from roony.flows import inbox as flow_inbox
+from roony.flows.archive import Archived, move_to_archive
 from roony.flows.context import FlowContext
 from roony.flows.inbox import FinishEvent, handle_event
 from roony.store import inbox, tables
@@ -219,6 +221,8 @@ class DatabaseGround:
         self.database = database
         self.loop = asyncio.new_event_loop()
         self.plan = Plan()
+        # By all restarts so far.
+        self.archived = Archived()
 
     def begin(self) -> None:
         """A fresh company on a fresh database."""
@@ -249,7 +253,7 @@ class DatabaseGround:
         self.till.start()
 
     def restart(self) -> None:
-        """The process ends between two commits, and the next one begins."""
+        """The process ends between two commits, and the next one begins; between them all that is over is archived."""
         if not self.death.done():
             self.till.stop(PATIENCE)
         self._start()
@@ -258,6 +262,9 @@ class DatabaseGround:
             self.till.write_and_wait(_free_leases)
         else:
             self.advance(inbox.LEASE // 1_000_000 + 1)
+        # Far younger than an operator may: whatever comes from now on finds what it needs, or knows it again.
+        moved = move_to_archive(self.till, self.database, self.clock(), lambda _done: None)
+        self.archived = self.archived.plus(moved)
 
     def _revive(self) -> bool:
         """True after a death, with the next process running."""
@@ -343,10 +350,14 @@ class DatabaseGround:
         """All rows as they are durably; audit records after that sequence; events without their payload."""
         wanted = [(TABLE_OF[row], "") for row in WATCHED]
         mine = f"WHERE organization_id = '{ORG}' AND sequence > {records_after}"
-        wanted += [(tables.audit_records, mine), (tables.inbox, "")]
+        wanted += [(table, "") for table in (tables.entries_archive, tables.inbox, tables.inbox_archive)]
+        wanted.append((tables.audit_records, mine))
         found = self._read([_select(table, where) for table, where in wanted])
         rows = [[table.info["row"](*item) for item in found[at]] for at, (table, _) in enumerate(wanted)]
-        return dict(zip(WATCHED, rows, strict=False)), rows[-2], rows[-1]
+        *_, archived, events, old_events, records = rows
+        snapshot = dict(zip(WATCHED, rows, strict=False))
+        snapshot[Entry] = sorted([*snapshot[Entry], *archived])
+        return snapshot, records, [*events, *old_events]
 
     def _read(self, queries: list[str]) -> list[list[Any]]:
         """The rows of each query, on a connection of their own; PostgreSQL gets all of them at once."""

@@ -37,7 +37,7 @@ def run(ground: Ground, number: int, examples: int, steps: int, counts: Counts) 
 
 
 @pytest.fixture(params=DATABASES)
-def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
+def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqliteGround | PostgresGround]:
     """A till over each database."""
     with books_database(request.param) as url:
         opened = PostgresGround(url) if url else SqliteGround(tmp_path)
@@ -56,10 +56,11 @@ def test_random_companies_keep_every_promise_in_memory(number: int) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_random_companies_keep_every_promise_on_a_database(ground: Ground) -> None:
+def test_random_companies_keep_every_promise_on_a_database(ground: SqliteGround | PostgresGround) -> None:
     """The real till, with processes that die and connections that break at commits."""
     counts = Counts()
     run(ground, SEED, 7, 50, counts)
     assert counts.crashes > 5
     assert counts.approvals > 10
     assert counts.words["decisions replayed"] > 100
+    assert min(ground.archived) > 0

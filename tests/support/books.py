@@ -21,6 +21,7 @@ from roony.core.cardholder import NOTHING_DUE, Cardholder
 from roony.core.connection import Connection
 from roony.core.control import Control
 from roony.core.decision import Ask
+from roony.core.ledger import Entry
 from roony.core.merchant import Merchant
 from roony.core.purchase import Purchase
 from roony.core.user import User
@@ -32,7 +33,7 @@ from roony.store.database import INSTALLATION_ROW, Database
 from roony.store.inbox import answered_event
 from roony.store.migrations import migrate
 from roony.store.statements import write_row
-from roony.store.tables import TABLE_OF, AccountRoute
+from roony.store.tables import TABLE_OF, AccountRoute, InboxEvent
 from roony.store.till import Till
 from roony.store.writer import Writer
 
@@ -88,6 +89,16 @@ class Books:
             statement = statement.where(table.c[name] == value)
         statement = statement.order_by(*table.primary_key.columns)
         return [row(*found) for found in self.database.read(statement)]
+
+    def entries(self) -> list[Any]:
+        """All entries there ever were, those in the archive too."""
+        archived = [Entry(*found) for found in self.database.read(select(tables.entries_archive))]
+        return sorted([*archived, *self.rows(Entry)])
+
+    def events(self) -> list[Any]:
+        """All Stripe events there ever were; of one that came again after it was archived, the first row."""
+        archived = [InboxEvent(*found) for found in self.database.read(select(tables.inbox_archive))]
+        return list({event.id: event for event in (*self.rows(InboxEvent), *archived)}.values())
 
     def row(self, row: type, **where: Any) -> Any:
         """The one row that fits."""

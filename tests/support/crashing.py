@@ -139,10 +139,16 @@ class Crashable:
 
     def init(self, stop_at: str = "") -> int:
         """`roony init`; returns its exit code. The owner's key is kept beside the database on SQLite, else logged."""
-        log = self.folder / "init.log"
+        return self._run(["init", "--name", "Acme Inc.", "--delivery", "raw", "--json"], stop_at)
+
+    def archive(self, stop_at: str = "") -> int:
+        """`roony archive` of what is 45 days old; returns its exit code."""
+        return self._run(["archive", "--older-than", "45", "--json"], stop_at)
+
+    def _run(self, arguments: list[str], stop_at: str) -> int:
+        """A command that opens the database, until it ends or dies."""
         more = {"ROONY_STOP_AT": stop_at} if stop_at else {}
-        arguments = ["init", "--name", "Acme Inc.", "--delivery", "raw", "--json"]
-        process = Process(self.environment(**more), arguments, log)
+        process = Process(self.environment(**more), arguments, self.folder / f"{arguments[0]}.log")
         try:
             return process.wait()
         finally:
@@ -491,7 +497,7 @@ class Crashable:
 
     def _every_event(self, books: Books, state: dict[str, Any]) -> None:
         """P12: whatever Stripe tells is kept once and handled."""
-        kept = {row.id: row for row in books.rows(InboxEvent)}
+        kept = {row.id: row for row in books.events()}
         ours = {WEBHOOK in endpoint["url"] for endpoint in state["webhook_endpoints"]}
         assert ours == {True}
         for told in state["events"]:

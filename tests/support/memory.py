@@ -9,6 +9,7 @@ from sqlalchemy import Table
 
 from roony.core.agent import Organization
 from roony.core.budget import BudgetPeriod
+from roony.core.ledger import Entry
 from roony.store.book import Book, EventOutcome, key_of
 from roony.store.facts import ConfigCache, FactLoader
 from roony.store.statements import APPEND_ONLY, KEEP_FIRST
@@ -96,6 +97,9 @@ class MemoryBooks(Books):
     def rows(self, row: type, **where: Any) -> list[Any]:
         found = sorted(self.writer.rows[row].items())
         return [item for _, item in found if all(getattr(item, name) == value for name, value in where.items())]
+
+    def entries(self) -> list[Any]:
+        return self.rows(Entry)
 
     def _new_version(self) -> str:
         self._versions += 1

@@ -42,7 +42,7 @@ def sums_are_right(books: Books) -> None:
     holds = {hold.id: hold for hold in books.rows(Hold)}
     by_purchase: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     by_period: dict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0])
-    for entry in books.rows(Entry):
+    for entry in books.entries():
         keys: list[Any] = [by_purchase[entry.purchase_id]]
         keys += [by_period[(budget, start)] for budget, start in json.loads(holds[entry.hold_id].periods)]
         for sums in keys:
@@ -54,7 +54,7 @@ def sums_are_right(books: Books) -> None:
         assert purchase.spent >= 0, purchase
     payments: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     by_hold: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for entry in books.rows(Entry):
+    for entry in books.entries():
         by_hold[entry.hold_id][0] += entry.held
         by_hold[entry.hold_id][1] += entry.spent
     for payment in books.rows(Payment):

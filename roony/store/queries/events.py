@@ -26,10 +26,11 @@ def event_page(
     """Stripe events of an organization, newest first; with what is given, only those of which it is true."""
     # Read in parts, each in the order of an index: together they would be sorted anew for each page.
     parts = [
-        keyset(select(table).where(mine, *_like(table, status, kind, object_id)), wanted, table.c.received_at, table.c.id)
-        .subquery()
-        for table in _BOTH for mine in _of_organization(table, organization_id)
-    ]  # fmt: skip
+        keyset(select(table).where(mine, *like), wanted, table.c.received_at, table.c.id).subquery()
+        for table in _BOTH
+        for like in [list(_like(table, status, kind, object_id))]
+        for mine in _of_organization(table, organization_id)
+    ]
     all_parts = union_all(*(select(part) for part in parts)).subquery()
     statement = select(all_parts).order_by(all_parts.c.received_at.desc(), all_parts.c.id.desc())
     rows = [InboxEvent(*values) for values in database.read(statement.limit(wanted.limit + 1))]
