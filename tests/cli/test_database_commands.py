@@ -1,10 +1,11 @@
-"""`roony init`, `roony migrate` and `roony keys new`."""
+"""`roony init`, `roony migrate`, `roony archive` and `roony keys new`."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,11 @@ from typer.testing import CliRunner, Result
 
 from roony.cli.commands import app
 from roony.flows.access_key import hash_key
+from roony.store.database import Database
+from roony.store.inbox import answered_event
 from roony.store.migrations import revisions
+from roony.store.statements import write_row
+from roony.store.tables import inbox
 from roony.store.vault import Vault
 
 
@@ -154,3 +159,52 @@ def test_version_and_help() -> None:
     shown = run("--help").stdout
     for command in ("demo", "serve", "purchase", "approval", "audit"):
         assert command in shown
+
+
+class TestArchive:
+    """`roony archive`, on a database with one event of long ago."""
+
+    @pytest.fixture
+    def old(self, database: Path) -> Path:
+        run("init")
+        event = answered_event("evt_1", "acct_1", False, "a", "", "iauth_1", 1, b"{}", 1)._replace(organization_id=None)
+        with closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute(write_row(inbox, "sqlite"), event)
+        return database
+
+    @staticmethod
+    def _counts(path: Path) -> tuple[int, int]:
+        with closing(sqlite3.connect(path)) as connection:
+            return connection.execute(
+                "SELECT (SELECT count(*) FROM inbox), (SELECT count(*) FROM inbox_archive)"
+            ).fetchone()
+
+    def test_a_dry_run_counts_and_moves_nothing(self, old: Path) -> None:
+        counted = run("archive", "--dry-run")
+        assert "0 entries of 0 purchases and 1 events" in counted.stdout
+        assert "would be moved" in counted.stdout
+        assert self._counts(old) == (1, 0)
+
+    def test_it_moves_what_is_old_and_then_there_is_nothing_to_move(self, old: Path) -> None:
+        moved = json.loads(run("archive", "--older-than", "45", "--json").stdout)
+        assert moved.pop("before").endswith("Z")
+        assert moved == {"dry_run": False, "entries": 0, "purchases": 0, "events": 1}
+        assert self._counts(old) == (0, 1)
+        assert "and 0 events" in run("archive").stdout
+
+    def test_it_is_refused_while_a_server_has_the_file(self, old: Path) -> None:
+        serving = Database(f"sqlite:///{old}")
+        serving.acquire()
+        try:
+            refused = run("archive")
+        finally:
+            serving.close()
+        assert (refused.exit_code, "is served by" in refused.stderr) == (1, True)
+        assert self._counts(old) == (1, 0)
+
+    def test_what_is_too_young_or_too_old_a_schema_is_refused(self, database: Path) -> None:
+        young = run("archive", "--older-than", "44")
+        assert (young.exit_code, "at least 45 days" in young.stderr) == (2, True)
+        assert not database.exists()
+        schema = run("archive")
+        assert (schema.exit_code, "Next: roony migrate" in schema.stderr) == (1, True)
