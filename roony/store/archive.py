@@ -152,8 +152,9 @@ def move_entries(organization_id: str, purchase_ids: Sequence[str], before: int)
     def move(writer: Writer) -> int:
         found = writer.execute(_LOCK_ENTRIES, org=organization_id, ids=list(purchase_ids), before=before).fetchall()
         keys = [tuple(row) for row in found]
-        for statement in (_COPY_ENTRIES, _DELETE_ENTRIES) if keys else ():
-            writer.execute(statement, org=organization_id, keys=keys)
+        if keys:
+            writer.execute(_COPY_ENTRIES, org=organization_id, keys=keys)
+            writer.execute(_DELETE_ENTRIES, org=organization_id, keys=keys)
         return len(keys)
 
     return move
@@ -164,8 +165,9 @@ def move_events(event_ids: Sequence[str], before: int) -> Callable[[Writer], int
 
     def move(writer: Writer) -> int:
         keys = [row[0] for row in writer.execute(_LOCK_EVENTS, ids=list(event_ids), before=before).fetchall()]
-        for statement in (_COPY_EVENTS, _DELETE_EVENTS) if keys else ():
-            writer.execute(statement, keys=keys)
+        if keys:
+            writer.execute(_COPY_EVENTS, keys=keys)
+            writer.execute(_DELETE_EVENTS, keys=keys)
         return len(keys)
 
     return move

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Delete, Table, bindparam, delete, select, tuple_
+from sqlalchemy import BindParameter, Column, ColumnElement, Delete, Table, and_, bindparam, delete, select, tuple_
 
 from roony.core.purchase import HOUR
 from roony.core.sign_in import SECOND, SESSION_SECONDS
@@ -28,34 +29,60 @@ KEPT = 30 * DAY
 KEPT_PROMISE = 180 * DAY
 
 
-def _old(table: Table, *where: ColumnElement[bool]) -> Delete:
-    """Deletes some rows of which this is true; one that another process holds is left to it."""
-    key = [table.c[name] for name in table.info["key"]]
-    some = select(*key).where(*where).limit(FORGET_ROWS).with_for_update(skip_locked=True)
-    return delete(table).where((tuple_(*key) if len(key) > 1 else key[0]).in_(some))
-
-
 _AT: BindParameter[int] = bindparam("at")
-# By kind: how long after a moment, in microseconds, and the rows that are deleted then.
-KINDS = {
+# By kind: how long after the moment in its condition, in microseconds, the unit that is in, and the condition.
+_RULES: dict[str, tuple[Table, int, int, ColumnElement[bool]]] = {
     "sessions": (
-        KEPT + SESSION_SECONDS * SECOND, 1,
-        _old(access_keys, access_keys.c.kind == "session", access_keys.c.created_at < _AT),
+        access_keys, KEPT + SESSION_SECONDS * SECOND, 1,
+        and_(access_keys.c.kind == "session", access_keys.c.created_at < _AT),
     ),
-    "one_time_links": (KEPT, 1, _old(one_time_links, one_time_links.c.expires_at < _AT)),
-    "reveal_links": (KEPT, 1, _old(reveal_links, reveal_links.c.expires_at < _AT)),
-    "start_tickets": (KEPT, 1, _old(start_tickets, start_tickets.c.expires_at < _AT)),
-    "oauth_states": (KEPT, 1, _old(oauth_states, oauth_states.c.expires_at < _AT)),
-    "velocities": (KEPT, HOUR, _old(velocities, velocities.c.hour < _AT)),
-    "promises": (KEPT_PROMISE, 1, _old(outbox, outbox.c.status != "promised", outbox.c.finished_at < _AT)),
+    "one_time_links": (one_time_links, KEPT, 1, one_time_links.c.expires_at < _AT),
+    "reveal_links": (reveal_links, KEPT, 1, reveal_links.c.expires_at < _AT),
+    "start_tickets": (start_tickets, KEPT, 1, start_tickets.c.expires_at < _AT),
+    "oauth_states": (oauth_states, KEPT, 1, oauth_states.c.expires_at < _AT),
+    "velocities": (velocities, KEPT, HOUR, velocities.c.hour < _AT),
+    "promises": (outbox, KEPT_PROMISE, 1, and_(outbox.c.status != "promised", outbox.c.finished_at < _AT)),
 }  # fmt: skip
+KINDS = tuple(_RULES)
+
+
+def _key(table: Table) -> list[Column[Any]]:
+    return [table.c[name] for name in table.info["key"]]
+
+
+def _found_by_hash(table: Table, is_old: ColumnElement[bool]) -> Delete:
+    some = select(table.c.hash).where(is_old).limit(FORGET_ROWS).with_for_update(skip_locked=True)
+    return delete(table).where(table.c.hash.in_(some))
+
+
+def _of_one(table: Table, is_old: ColumnElement[bool]) -> Delete:
+    _, *more = _key(table)
+    mine = table.c.organization_id == bindparam("org")
+    return delete(table).where(mine, tuple_(*more).in_(bindparam("keys", expanding=True)), is_old)
+
+
+# Rows found by a hash are deleted at once, those of organizations after a look without a lock, by organization.
+_FORGET = {
+    kind: _found_by_hash(table, is_old) for kind, (table, _, _, is_old) in _RULES.items() if "hash" in table.info["key"]
+}
+_OLD = {
+    kind: select(*_key(table)).where(is_old).limit(FORGET_ROWS)
+    for kind, (table, _, _, is_old) in _RULES.items() if kind not in _FORGET
+}  # fmt: skip
+_FORGET_OF = {kind: _of_one(_RULES[kind][0], _RULES[kind][3]) for kind in _OLD}
 
 
 def forget(kind: str, now: int) -> Callable[[Writer], int]:
     """A write that deletes up to FORGET_ROWS rows of one of `KINDS`; returns how many. `now` in microseconds."""
-    age, unit, statement = KINDS[kind]
+    _, age, unit, _ = _RULES[kind]
+    at = (now - age) // unit
 
     def delete_old(writer: Writer) -> int:
-        return int(writer.execute(statement, at=(now - age) // unit).rowcount)
+        if kind in _FORGET:
+            return int(writer.execute(_FORGET[kind], at=at).rowcount)
+        keys: dict[str, list[Any]] = {}
+        for organization_id, *key in writer.execute(_OLD[kind], at=at).fetchall():
+            keys.setdefault(organization_id, []).append(tuple(key))
+        return sum(writer.execute(_FORGET_OF[kind], org=org, keys=some, at=at).rowcount for org, some in keys.items())
 
     return delete_old

@@ -27,6 +27,7 @@ WITHOUT_ORGANIZATION = {
     "access_keys": "routing: the hash of a key says who it is, before anybody knows of which organization",
     "account_routes": "routing: (Stripe account, livemode) says which connection, and so which organization",
     "inbox": "routing: Stripe's event id is unique by itself, and comes before its account was looked up",
+    "inbox_archive": "routing: the same of events that were archived",
     "oauth_states": "a secret of ten minutes, found by its hash alone",
     "one_time_links": "a secret of some days, found by its hash alone",
     "reveal_links": "a secret of minutes, found by its hash alone",
@@ -39,6 +40,7 @@ ACROSS = {
     "roony.store.outbox._WAITING": "the same look without a lock: what it finds is then claimed by organization",
     "roony.store.deliveries._OLD": "a look without a lock at what is old: it is then deleted by organization",
     "roony.flows.reconciliation.start._OLD": "the same of runs of the reconciliation",
+    "roony.store.forgetting._OLD": "the same of promises and counts by the hour",
     "roony.wiring._FREE": "only on SQLite, when the one process starts",
     "roony.wiring._FREE_RENEWALS": "only on SQLite, when the one process starts",
 }
