@@ -57,52 +57,29 @@ def _write(writer: Writer, rows: list[Any]) -> None:
 
 def _organization(number: int, now: int) -> list[Any]:
     org, project, agent, connection = f"org_b{number}", f"prj_b{number}", f"agt_b{number}", f"con_b{number}"
+    fields = json.dumps({"allowed_categories": ["software"], "allowed_countries": ["US"]})
     rows: list[Any] = [
         Organization(
-            org,
-            "Bench",
-            "usd",
-            "UTC",
-            connection,
-            None,
-            "decline",
-            "raw",
-            0,
-            "{}",
-            uuid.uuid4().hex,
-            0,
-            GENESIS,
-            now,
-            now,
+            id=org, name="Bench", currency="usd", time_zone="UTC", connection_id=connection, frozen_at=None,
+            unknown_cards="decline", delivery="raw", unbudgeted=0, settings="{}", config_version=uuid.uuid4().hex,
+            audit_sequence=0, audit_hash=GENESIS, clock=now, created_at=now,
         ),
-        Project(org, project, "Bench", None, now),
-        Agent(org, agent, project, "[]", "Bench", "", None, None, now),
+        Project(organization_id=org, id=project, name="Bench", frozen_at=None, created_at=now),
+        Agent(
+            organization_id=org, id=agent, project_id=project, project_ids="[]", name="Bench", description="",
+            frozen_at=None, public_key=None, created_at=now,
+        ),
         Connection(
-            org,
-            connection,
-            "connect",
-            "active",
-            f"acct_b{number}",
-            0,
-            "read_write",
-            "usd",
-            "{}",
-            "ich_b",
-            None,
-            now,
-            now,
+            organization_id=org, id=connection, kind="connect", status="active", stripe_account=f"acct_b{number}",
+            livemode=0, scope="read_write", currency="usd", status_reason=None, created_at=now, updated_at=now,
+            activated_at=now,
         ),
-        AccountRoute(f"acct_b{number}", 0, org, connection),
+        AccountRoute(stripe_account=f"acct_b{number}", livemode=0, organization_id=org, connection_id=connection),
         Control(
-            org,
-            f"ctl_b{number}",
-            "agent",
-            agent,
-            1,
-            json.dumps({"allowed_categories": ["software"], "allowed_countries": ["US"]}),
-            now,
+            organization_id=org, id=f"ctl_b{number}", scope="agent", scope_id=agent, version=1, fields=fields,
+            updated_at=now,
         ),
-    ]
+    ]  # fmt: skip
     for scope, scope_id in (("organization", org), ("project", project), ("agent", agent)):
         for period in PERIODS:
             budget = Budget(org, f"bud_{scope}_{period}_{number}", scope, scope_id, "usd", period, "UTC", 10**11, now)
@@ -111,70 +88,38 @@ def _organization(number: int, now: int) -> list[Any]:
 
 
 def _purchase(number: int, organization: int, now: int) -> list[Any]:
-    org, id = f"org_b{organization}", f"pur_b{number}"
+    org, id, hold, card = f"org_b{organization}", f"pur_b{number}", f"hold_b{number}", f"crd_b{number}"
     merchant = json.dumps({"name": f"Merchant {number % 500}", "category": "5734", "country": "US"})
-    periods = json.dumps(
-        [
-            [f"bud_{scope}_{period}_{organization}", period_start(period, "UTC", now)]
-            for scope in ("agent", "project", "organization")
-            for period in PERIODS
-        ]
-    )
+    scopes = ("agent", "project", "organization")
+    periods = [
+        [f"bud_{scope}_{period}_{organization}", period_start(period, "UTC", now)]
+        for scope in scopes
+        for period in PERIODS
+    ]
     return [
         Purchase(
-            org,
-            id,
-            f"agt_b{organization}",
-            f"prj_b{organization}",
-            None,
-            f"con_b{organization}",
-            "ready",
-            AMOUNT,
-            "usd",
-            f"hold_b{number}",
-            AMOUNT,
-            AMOUNT,
-            0,
-            0,
-            0,
-            0,
-            1,
-            f"crd_b{number}",
-            None,
-            "figma",
-            "strict",
-            merchant,
-            "",
-            "{}",
-            '{"verdict":"approved","reasons":[]}',
-            None,
-            f"fp{number}",
-            None,
-            None,
-            now,
-            now,
+            organization_id=org, id=id, agent_id=f"agt_b{organization}", project_id=f"prj_b{organization}",
+            task_id=None, connection_id=f"con_b{organization}", status="ready", amount=AMOUNT, currency="usd",
+            hold_id=hold, hold_amount=AMOUNT, held=AMOUNT, spent=0, captured=0, loose_captured=0, refunded=0,
+            entry_count=1, card_id=card, approval_id=None, merchant_key=f"merchant {number % 500}",
+            merchant_lock="strict", merchant=merchant, description="", metadata="{}",
+            decision='{"verdict":"approved","reasons":[]}', failure=None, fingerprint=f"fp{number}", ended_at=None,
+            ended_reason=None, created_at=now, updated_at=now,
         ),
-        Hold(org, f"hold_b{number}", id, AMOUNT, "usd", periods, now),
-        Entry(org, id, 1, f"hold_b{number}", "hold", AMOUNT, 0, now),
+        Hold(
+            organization_id=org, id=hold, purchase_id=id, amount=AMOUNT, currency="usd", periods=json.dumps(periods),
+            created_at=now,
+        ),
+        Entry(
+            organization_id=org, purchase_id=id, sequence=1, hold_id=hold, kind="hold", held=AMOUNT, spent=0, at=now
+        ),
         Card(
-            org,
-            f"crd_b{number}",
-            id,
-            f"con_b{organization}",
-            f"ic_bench{number}",
-            "active",
-            "active",
-            "usd",
-            AMOUNT,
-            "4242",
-            12,
-            2030,
-            now + 3_600_000_000,
-            0,
-            now,
-            now,
+            organization_id=org, id=card, purchase_id=id, connection_id=f"con_b{organization}",
+            stripe_card_id=f"ic_bench{number}", status="active", stripe_status="active", currency="usd",
+            hard_limit=AMOUNT, last4="4242", exp_month=12, exp_year=2030, expires_at=now + 3_600_000_000, deliveries=0,
+            created_at=now, updated_at=now,
         ),
-    ]
+    ]  # fmt: skip
 
 
 def signed_requests(cards: list[str], secret: str, organizations: int = 1) -> list[bytes]:
