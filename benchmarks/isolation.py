@@ -25,7 +25,8 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.engine import make_url
 
-from benchmarks.seed import benchmark_event, seed
+from benchmarks.events import benchmark_event
+from benchmarks.seed import Numbered, seed
 from roony.flows.authorization import AnswerAuthorization
 from roony.store.book import Book
 from roony.store.command import Command
@@ -81,11 +82,11 @@ def main() -> int:
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     seen: dict[str, list[list[float]]] = {name: [] for name in CASES}
     with _database(server) as url, _till(url) as till:
-        cards = iter(seed(Database(url), PURCHASES, organizations=2)[::2])
+        purchases = iter(seed(Database(url), PURCHASES, organizations=2)[::2])
         for _ in range(ROUNDS):
             for name, trouble in CASES.items():
                 with trouble(till, url):
-                    seen[name].append(_measure(till, cards))
+                    seen[name].append(_measure(till, purchases))
     result = {name: _summary(rounds) for name, rounds in seen.items()}
     Console(stderr=True).print(_table(result))
     print(json.dumps({"benchmark": "isolation", "cores": os.cpu_count(), "cases": result}))
@@ -93,7 +94,7 @@ def main() -> int:
     return int(any(row["p50_ms"] > alone + ALLOWED_MS for row in result.values()))
 
 
-def _measure(till: Till, cards: Iterator[str]) -> list[float]:
+def _measure(till: Till, purchases: Iterator[Numbered]) -> list[float]:
     """Milliseconds of each authorization of A; raises RuntimeError when one was not approved."""
     until, lock = time.monotonic() + SECONDS, threading.Lock()
     took: list[float] = []
@@ -102,7 +103,7 @@ def _measure(till: Till, cards: Iterator[str]) -> list[float]:
     def call() -> None:
         while time.monotonic() < until and not wrong:
             with lock:
-                command = _authorization(next(cards))
+                command = authorization(next(purchases))
             began = time.monotonic()
             answer = till.submit_and_wait(command)
             took.append((time.monotonic() - began) * 1000)
@@ -119,17 +120,26 @@ def _measure(till: Till, cards: Iterator[str]) -> list[float]:
     return took
 
 
-def _authorization(card: str) -> AnswerAuthorization:
-    number, stamp = int(card.removeprefix("ic_bench")), int(time.time())
-    body = json.dumps(benchmark_event(number, card, stamp, 0, uuid.uuid4().hex[:8])).encode()
+def authorization(purchase: Numbered) -> AnswerAuthorization:
+    """The command of one real-time request, as the door makes it."""
+    org, stamp = f"org_b{purchase.organization}", int(time.time())
+    body = json.dumps(benchmark_event(*purchase, stamp, uuid.uuid4().hex[:8])).encode()
     envelope = read_envelope(body)
     if envelope is None:
         raise RuntimeError("the benchmark's own event cannot be read")
     request = read_request(envelope)
     event = answered_event(
-        envelope.id, envelope.account, False, envelope.type, A, request.authorization_id, stamp, body, stamp * 1_000_000
+        envelope.id,
+        envelope.account,
+        False,
+        envelope.type,
+        org,
+        request.authorization_id,
+        stamp,
+        body,
+        stamp * 1_000_000,
     )
-    return AnswerAuthorization(A, "con_b0", request, f"dec_{uuid.uuid4().hex}", event)
+    return AnswerAuthorization(org, f"con_b{purchase.organization}", request, f"dec_{uuid.uuid4().hex}", event)
 
 
 @contextmanager

@@ -83,7 +83,7 @@ class _Run:
 
     def answered(self, seconds: float, head: bytes, body: bytes) -> None:
         self.latencies.append(seconds)
-        if self.expected not in body or not head.startswith(b"HTTP/1.1 200"):
+        if self.expected not in body or not head.startswith(b"HTTP/1.1 20"):
             self.wrong += 1
             self.first_wrong = self.first_wrong or (head[:40] + b" " + body[:200]).decode(errors="replace")
 

@@ -19,7 +19,7 @@ from urllib.request import urlopen
 
 import psycopg
 
-from benchmarks.seed import write_requests
+from benchmarks.events import write_requests
 from roony.store.vault import new_key
 from tests.support.ports import hold_port
 from tests.support.postgres import programs
