@@ -60,8 +60,8 @@ promises: $(RUN_READY) $(TEST_READY) ## what is promised, and the tests that pro
 screenshots: $(RUN_READY) $(TEST_READY) ## a picture of every page in light, dark and phone width, in build/screenshots
 	@ROONY_SCREENSHOTS=build/screenshots $(PYTEST) -q tests/browser/test_every_page.py
 
-bench: $(RUN_READY) ## ratios against a no-op in the same run
-	@$(BIN)/python -m benchmarks
+bench: $(RUN_READY) $(TEST_READY) ## ratios against a no-op in the same run (BENCH="--only sqlite", "--scale", …)
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 lint: $(RUN_READY) $(TEST_READY) $(LINT_READY) ## style, types, and who may import whom
 	@failed=; \
