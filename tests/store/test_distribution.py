@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,6 +59,7 @@ CATALOGUE = """
     FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid
     WHERE c.relnamespace = current_schema()::regnamespace AND o.contype IN ('p', 'u', 'f', 'x')
 """
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 PARTITIONS = 3
 STORY = """
 ask 10000
@@ -264,3 +266,20 @@ class TestSpreadTables:
             assert answers([goes]) == ["goes"]
             assert not waits.future.done()
         assert answers([waits]) == ["waits"]
+
+
+def named(command: str) -> list[str]:
+    """The tables a command is run for."""
+    return re.findall(r"'(\w+)'", command.partition("ARRAY[")[2])
+
+
+def test_the_docs_name_every_table_once_with_the_column_it_is_spread_by() -> None:
+    """What docs/scaling.md has an administrator run on Citus."""
+    [block] = re.findall(r"```sql\n(.*?)```", (DOCS / "scaling.md").read_text(encoding="utf-8"), re.DOTALL)
+    first, spread_too, copied, *whole = [" ".join(command.split()) for command in block.strip().split("\n\n")]
+    assert first == "SELECT create_distributed_table('organizations', 'id', shard_count => 64);"
+    assert "colocate_with => %L)', name, 'organization_id', 'organizations')" in spread_too
+    assert "create_reference_table" in copied
+    assert named(spread_too) == sorted(SPREAD_BY.keys() - {"organizations"})
+    kept = [re.fullmatch(r"SELECT create_distributed_table\('(\w+)', NULL\);", one) for one in whole]
+    assert sorted([*named(copied), *(one[1] for one in kept if one)]) == sorted(ROUTING)
