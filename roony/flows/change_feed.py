@@ -1,8 +1,8 @@
 """The change feed of one process: who waits for something to happen is told, without a thread or a query of its own.
 
 It reads the audit chain of each organization somebody waits for, behind one cursor for all of them: at once after a
-commit of this process's till, and after a look at the chains' heads for what other processes committed. Everything but
-`committed` is called on the event loop.
+commit of this process's till, at the word of another process, and after a look at the chains' heads for what nobody
+said. Everything but `committed` and `heard` is called on the event loop.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ from typing import NamedTuple
 import structlog
 
 from roony.core.notice import Notice, notices_of
+from roony.store.commit_word import CommitWord
 from roony.store.database import Database
 from roony.store.queries.history import audit_from, audit_heads
 
 log = structlog.get_logger("roony.feed")
 
-# How often the heads of the chains are looked at, in seconds: how late another process's commit is noticed at most.
+# How often the heads of the chains are looked at, in seconds: how late another process's commit is noticed at most. The
+# second while the words of other processes are heard: one may be lost with the process that had it to say.
 LOOK_SECONDS = 0.25
+HEARING_LOOK_SECONDS = 2.0
 # Records read at once.
 PAGE = 500
 # What a slow reader of a stream may leave lying before its stream is ended; it goes on with the id it has.
@@ -167,9 +170,14 @@ class _Tail:
 class ChangeFeed:
     """One for each process; it costs nothing while nobody waits."""
 
-    def __init__(self, database: Database) -> None:
-        """`database` is read in threads of the event loop's pool, one page at a time for each organization."""
+    def __init__(self, database: Database, word: CommitWord | None = None) -> None:
+        """`database` is read in threads of the event loop's pool, one page at a time for each organization.
+
+        `word` goes to the other processes, where there may be any.
+        """
         self._database = database
+        self._word = word
+        self._look_now = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tails: dict[str, _Tail] = {}
         self._streams: dict[str, int] = {}
@@ -180,8 +188,18 @@ class ChangeFeed:
 
     def committed(self, organization_ids: Iterable[str]) -> None:
         """The till committed something of these organizations. For any thread; cheap where nobody waits."""
+        if self._word is not None:
+            self._word.committed(organization_ids)
+        self.heard(organization_ids)
+
+    def heard(self, organization_ids: Iterable[str] | None) -> None:
+        """Somebody committed something of these organizations; None: who knows of which. For any thread."""
         loop = self._loop
         if loop is None:
+            return
+        if organization_ids is None:
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._look_now.set)
             return
         for id in organization_ids:
             if id in self._tails:
@@ -345,7 +363,11 @@ class ChangeFeed:
         """While somebody waits: which chains are longer than what was read of them, whoever wrote them."""
         try:
             while self._tails:
-                await asyncio.sleep(LOOK_SECONDS)
+                hears = self._word is not None and self._word.hears
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(HEARING_LOOK_SECONDS if hears else LOOK_SECONDS):
+                        await self._look_now.wait()
+                self._look_now.clear()
                 try:
                     heads = await asyncio.to_thread(audit_heads, self._database, list(self._tails))
                 except Exception as error:  # As in `_catch_up`.

@@ -94,12 +94,16 @@ class Database:
         """True on SQLite: one process, one file."""
         return self.path is not None
 
+    @property
+    def dsn(self) -> str:
+        """The address with its password, as PostgreSQL's own driver takes it."""
+        return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
     def open_writer(self) -> Writer:
         """A new writing connection. On SQLite call `acquire` first: only one process may write."""
         if self.path is not None:
             return SqliteWriter(self.path)
-        dsn = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        return PostgresWriter(dsn, self._own_clock)
+        return PostgresWriter(self.dsn, self._own_clock)
 
     def processes(self) -> int:
         """How many processes write to this database now, this one among them; 1 on SQLite. Blocks: a cold read."""

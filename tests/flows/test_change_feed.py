@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from roony.core.audit import AuditRecord
@@ -16,8 +18,12 @@ from roony.core.purchase import Purchase
 from roony.flows import change_feed
 from roony.flows.change_feed import ChangeFeed, Stream, Told, TooMany, UnknownId
 from roony.flows.ending import CancelPurchase
+from roony.store import commit_word
+from roony.store.commit_word import CommitWord
 from roony.store.till import Till
-from tests.support.books import AGENT, ORG, Books
+from tests.support.books import AGENT, ORG, Books, open_books
+from tests.support.postgres import swept_database
+from tests.support.served import until
 from tests.support.tills import PATIENCE
 
 ROUNDS = 20
@@ -108,6 +114,69 @@ def test_no_wake_up_is_lost_from_another_process(books: Books, feed: ChangeFeed)
         race(books, feed, other)
     finally:
         other.stop()
+
+
+@pytest.fixture
+def postgres_books(tmp_path: Path) -> Iterator[Books]:
+    """Books on PostgreSQL, where there is a word."""
+    with swept_database() as url, open_books(tmp_path, url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def told(postgres_books: Books) -> Iterator[tuple[ChangeFeed, Till]]:
+    """The feed of this process, and the till of another one, with a word between them."""
+    books = postgres_books
+    ours, theirs = (CommitWord(books.database.dsn) for _ in range(2))
+    feed = ChangeFeed(books.database, ours)
+    other = Till(books.database.open_writer, books.clock, lambda: uuid.uuid4().hex)
+    other.listen(theirs.committed)
+    ours.start(feed.heard)
+    theirs.start(lambda _ids: None)
+    other.start()
+    until(lambda: (ours.hears, theirs.hears), (True, True))
+    yield feed, other
+    other.stop()
+    theirs.stop()
+    ours.stop()
+
+
+@pytest.mark.postgres
+def test_another_process_says_what_it_committed(
+    postgres_books: Books, told: tuple[ChangeFeed, Till], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its word alone: nobody looks at the heads here."""
+    monkeypatch.setattr(change_feed, "LOOK_SECONDS", PATIENCE * 2)
+    monkeypatch.setattr(change_feed, "HEARING_LOOK_SECONDS", PATIENCE * 2)
+    race(postgres_books, *told)
+
+
+@pytest.mark.postgres
+def test_where_no_word_comes_through_the_heads_are_looked_at(
+    postgres_books: Books, told: tuple[ChangeFeed, Till], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection breaks while somebody waits and hears: from then on the feed looks, as if there were none."""
+    monkeypatch.setattr(change_feed, "HEARING_LOOK_SECONDS", PATIENCE * 2)
+    monkeypatch.setattr(commit_word, "RETRY_SECONDS", PATIENCE * 2)
+    books, (feed, other) = postgres_books, told
+    books.controls(AGENT, "agent", approval_threshold=1)
+    purchase = waiting(books, 500)
+
+    async def late() -> bool:
+        async with feed.watch(ORG, purchase.id, "key_1") as watch:
+            await asyncio.to_thread(end_words, books)
+            await asyncio.to_thread(other.submit_and_wait, cancel(purchase))
+            return await watch.changed(PATIENCE)
+
+    assert run(late()) is True
+
+
+def end_words(books: Books) -> None:
+    """The server hangs up on everybody who listens."""
+    ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s AND datname = %s"
+    with psycopg.connect(books.database.dsn, autocommit=True) as connection:
+        rows = connection.execute(ended, (commit_word.NAME, books.database.url.database)).fetchall()
+    assert rows == [(True,)] * 2
 
 
 def test_a_commit_between_reading_and_waiting_is_seen(books: Books, feed: ChangeFeed) -> None:

@@ -42,7 +42,7 @@ PROCESSES = 4
 
 def address(books: Books) -> str:
     """How another process connects."""
-    return books.database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return books.database.dsn
 
 
 @pytest.fixture
