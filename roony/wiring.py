@@ -33,6 +33,7 @@ from roony.outbound.guard import Guard
 from roony.outbound.messenger import Messenger
 from roony.outbound.post import Poster
 from roony.store import tables
+from roony.store.commit_word import CommitWord
 from roony.store.database import Database
 from roony.store.migrations import migrate, pending_revisions
 from roony.store.other_writes import MAX_ROWS
@@ -75,6 +76,7 @@ class Roony:
     context: FlowContext
     worker: Worker
     feed: ChangeFeed
+    word: CommitWord | None
     readiness: Readiness
     app: Callable[..., Any]
     role: Role = Role.WEB
@@ -89,6 +91,8 @@ class Roony:
         stop_points.arm(self.settings.roony_stop_at)
         open_database(self.database)
         self.context.till.start()
+        if self.word is not None:
+            self.word.start(self.feed.heard)
         if self.database.is_sqlite:
             while await self.context.till.write(_free_leases):
                 pass
@@ -116,6 +120,8 @@ class Roony:
                 log.error("worker.failed", error=type(error).__name__)
         await finish_renewals(RENEWAL_STOP_SECONDS)
         await asyncio.to_thread(self.context.till.stop)
+        if self.word is not None:
+            await asyncio.to_thread(self.word.stop)
         # Blocks up to the timeouts of a call that has begun.
         await asyncio.to_thread(self.context.pool.close)
         self.context.gateway.close()
@@ -150,7 +156,8 @@ def build(settings: Settings, public_url: str, clock: Clock | None = None, role:
         messenger=Messenger(guard),
     )
     worker = Worker(context, clock, context.gateway.pace)
-    feed = ChangeFeed(database)
+    word = None if database.is_sqlite else CommitWord(database.dsn)
+    feed = ChangeFeed(database, word)
     options = AppOptions(
         settings.webhook_secrets, isinstance(clock, FollowedClock), settings.trusted_proxies,
         settings.requests_per_minute,
@@ -160,7 +167,7 @@ def build(settings: Settings, public_url: str, clock: Clock | None = None, role:
         app = create_door(context, options, feed, readiness)
     else:
         app = create_app(context, options, worker, feed, readiness)
-    return Roony(settings, clock, database, context, worker, feed, readiness, app, role)
+    return Roony(settings, clock, database, context, worker, feed, word, readiness, app, role)
 
 
 def _free(table: Table, *waiting: str) -> Update:
@@ -174,6 +181,7 @@ _FREE = {
     "events": _free(tables.inbox, "received", "failed"),
     "notices": _free(tables.notice_deliveries, "pending"),
 }
+_FREE_DUTIES = update(tables.leases).where(tables.leases.c.until > 0).values(until=0)
 _FREE_RENEWALS = update(tables.app_tokens).where(tables.app_tokens.c.lease_until > 0).values(lease_until=0)
 
 
@@ -184,6 +192,7 @@ def _free_leases(writer: Writer) -> int:
     """
     freed = sum(writer.execute(_FREE[kind]).rowcount for kind in _FREE)
     if not freed:
+        writer.execute(_FREE_DUTIES)
         # Whoever was renewing an app's tokens took the outcome along: the next one to need them says so (P11).
         writer.execute(_FREE_RENEWALS)
     return int(freed)

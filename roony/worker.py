@@ -18,6 +18,7 @@ from roony.flows.card_status import keep_cancel_card, keep_card_status
 from roony.flows.cardholder_event import keep_see_to_cardholder
 from roony.flows.connection import AccountDuty, AttemptDuty, keep_check_account, keep_end_cards, keep_make_cardholder
 from roony.flows.context import FlowContext
+from roony.flows.duty_lease import DutyLease
 from roony.flows.forgetting import ForgetDuty
 from roony.flows.freeze import keep_freeze_cards
 from roony.flows.inbox import handle_event
@@ -98,11 +99,12 @@ class Worker:
         self._context = context
         self._pace, self._pace_due = pace, 0.0
         self._clock = clock
-        self._reconciliation = ReconciliationDuty(context)
+        self._lease = DutyLease(context)
+        self._reconciliation = ReconciliationDuty(context, self._lease)
         self._accounts = AccountDuty(context)
         self._attempts = AttemptDuty(context)
-        self._forgetting = ForgetDuty(context)
-        self._notifier = Notifier(context)
+        self._forgetting = ForgetDuty(context, self._lease)
+        self._notifier = Notifier(context, self._lease)
         self._sending: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._keeping: set[asyncio.Task[None]] = set()
@@ -255,10 +257,11 @@ class Worker:
             ExpireCard(org, id, new_id("out")) for org, id in await self._due(_DUE_CARDS, now)
         ]
         commands += [ExpireApproval(org, id, new_id("out")) for org, id in await self._due(_DUE_APPROVALS, now)]
-        commands += await self._reconciliation.due(now)
-        commands += await self._accounts.due(now)
-        commands += await self._attempts.due(now)
-        await self._forgetting.look(now)
+        if await self._lease.held():
+            commands += await self._reconciliation.due(now)
+            commands += await self._accounts.due(now)
+            commands += await self._attempts.due(now)
+            await self._forgetting.look(now)
         return [till.submit(command) for command in commands]
 
     async def _pause(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 
 from roony.core.sign_in import SECOND
 from roony.flows.context import FlowContext
+from roony.flows.duty_lease import DutyLease
 from roony.store import forgetting
 
 # How often it is looked for, in seconds.
@@ -13,18 +14,21 @@ PACE = 600
 
 
 class ForgetDuty:
-    """One for each worker. Of many processes that find the same rows, one deletes them."""
+    """One for each worker; who holds the lease of the duties deletes."""
 
-    def __init__(self, context: FlowContext) -> None:
+    def __init__(self, context: FlowContext, lease: DutyLease) -> None:
         """The first look comes at once."""
-        self._context = context
+        self._context, self._lease = context, lease
         self._looked: dict[str, int] = {}
 
     async def look(self, now: int) -> None:
         """Deletes some of each kind for which it is time again; of what there is more, some at every look."""
         due = [kind for kind in forgetting.KINDS if self._is_due(kind, now)]
+        if not due or not await self._lease.held():
+            return
         # Together, so that they share a commit.
-        writes = [self._context.till.write(forgetting.forget(kind, now)) for kind in due]
+        till, fenced = self._context.till, self._lease.fenced
+        writes = [till.write(fenced(forgetting.forget(kind, now))) for kind in due]
         for kind, deleted in zip(due, await asyncio.gather(*writes), strict=True):
             if deleted < forgetting.FORGET_ROWS:
                 self._looked[kind] = now

@@ -24,6 +24,7 @@ from roony.core.connection import Connection
 from roony.core.control import Control, ControlVersion
 from roony.core.delivery import RevealLink
 from roony.core.dispute import Dispute
+from roony.core.lease import Lease
 from roony.core.ledger import Entry, Hold
 from roony.core.mandate import Payment
 from roony.core.notification import MessageRecipient, NoticeCursor, NoticeDelivery, WebhookEndpoint
@@ -342,6 +343,7 @@ app_tokens = _table("app_tokens", AppTokens, "organization_id connection_id")
 start_tickets = _table("start_tickets", StartTicket, "hash", Index("start_tickets_by_end", "expires_at"))
 oauth_states = _table("oauth_states", OAuthState, "hash", Index("oauth_states_by_end", "expires_at"))
 reveal_links = _table("reveal_links", RevealLink, "hash", Index("reveal_links_by_end", "expires_at"))
+leases = _table("leases", Lease, "name")
 passwords = _table("passwords", Password, "organization_id user_id", Index("passwords_by_email", "email"))
 one_time_links = _table(
     "one_time_links",

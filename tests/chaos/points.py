@@ -72,6 +72,9 @@ def _is_write(call: ast.Call) -> bool:
 
 
 def _name_of(work: ast.expr, module: str, function: str, origin: dict[str, str]) -> str:
+    if isinstance(work, ast.Call) and ast.unparse(work.func).endswith("fenced"):
+        # A write for the holder of a lease only, by its own name.
+        work = work.args[-1]
     if isinstance(work, ast.Call) and isinstance(work.func, ast.Attribute):
         return f"{ast.unparse(work.func.value).rpartition('.')[2]}.{work.func.attr}"
     if isinstance(work, ast.Call) and isinstance(work.func, ast.Name):

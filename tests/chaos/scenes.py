@@ -593,7 +593,7 @@ def the_keys_of_the_vault_are_rotated(company: Crashable, arm: Arm) -> None:
 # Starting
 
 
-@scene("start", "wiring._free_leases", "start._forget", "deliveries.forget", "forgetting.forget")
+@scene("start", "wiring._free_leases", "lease.take", "start._forget", "deliveries.forget", "forgetting.forget")
 def roony_starts(company: Crashable, arm: Arm) -> None:
     arm()
 

@@ -11,6 +11,7 @@ from roony.core.delivery import RevealLink
 from roony.core.purchase import HOUR, Velocity
 from roony.core.sign_in import OneTimeLink
 from roony.flows.access_key import key_row, new_key
+from roony.flows.duty_lease import DutyLease
 from roony.flows.forgetting import PACE, ForgetDuty
 from roony.flows.sign_in import new_session
 from roony.store.forgetting import DAY, FORGET_ROWS, KINDS, forget
@@ -76,7 +77,7 @@ def test_old_ones_go_and_the_others_stay(books: Books, kind: str) -> None:
 def test_the_duty_looks_again_at_once_while_there_is_more(books: Books) -> None:
     """In pieces, so that no write is long; of what there was little it looks again after its pace."""
     with offline_context(books) as context:
-        duty = ForgetDuty(context)
+        duty = ForgetDuty(context, DutyLease(context))
         books.put(*(session(100 + number) for number in range(FORGET_ROWS + 1)))
         assert [_left_after(duty, books, 0) for _ in range(2)] == [1, 0]
         books.put(session(400))

@@ -12,6 +12,7 @@ import pytest
 from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.reconciliation import BACKGROUND_READS, EVENTS_OVERLAP, EVENTS_PACE, GAP, SECOND, Place
 from roony.core.settlement import StripeTransaction
+from roony.flows.duty_lease import DutyLease
 from roony.flows.inbox import ACQUIRING_TYPES, HANDLED_TYPES
 from roony.flows.reconciliation import ReconciliationDuty, begin_catch_up, keep_reconcile, start_by_hand
 from roony.flows.reconciliation.listing import TYPES
@@ -54,7 +55,10 @@ def test_what_was_lost_is_booked_and_nothing_differs(roony: Lossy) -> None:
 def test_a_second_worker_finds_nothing_to_do(roony: Lossy) -> None:
     """Timed runs are due by the clock; whoever thinks of one first inserts it, and one process works on it."""
     roony.buy()
-    due_by_two = [ReconciliationDuty(roony.context), ReconciliationDuty(roony.context)]
+    due_by_two = [
+        ReconciliationDuty(roony.context, DutyLease(roony.context)),
+        ReconciliationDuty(roony.context, DutyLease(roony.context)),
+    ]
     assert [begun(duty, roony) for duty in due_by_two] == [[], []]
     roony.advance(EVENTS_PACE // SECOND + 1)
 
@@ -249,7 +253,7 @@ class TestTrouble:
         run = roony.reconcile()
         old = run._replace(cause="timed", created_at=run.created_at - KEPT - SECOND)
         roony.books.put(old._replace(id="rec_dull"), old._replace(id="rec_telling", differences=1))
-        begun(ReconciliationDuty(roony.context), roony)
+        begun(ReconciliationDuty(roony.context, DutyLease(roony.context)), roony)
         assert [row.id for row in roony.runs()] == ["rec_telling", run.id]
 
 

@@ -29,6 +29,7 @@ WITHOUT_ORGANIZATION = {
     "account_routes": "routing: (Stripe account, livemode) says which connection, and so which organization",
     "inbox": "routing: Stripe's event id is unique by itself, and comes before its account was looked up",
     "inbox_archive": "routing: the same of events that were archived",
+    "leases": "who of all processes does what is to be done once, a row for each",
     "oauth_states": "a secret of ten minutes, found by its hash alone",
     "one_time_links": "a secret of some days, found by its hash alone",
     "reveal_links": "a secret of minutes, found by its hash alone",

@@ -219,6 +219,7 @@ class Crashable:
         self.sql(
             "UPDATE inbox SET lease_until = 0", "UPDATE outbox SET lease_until = 0",
             "UPDATE app_tokens SET lease_until = 0", "UPDATE notice_deliveries SET lease_until = 0",
+            "UPDATE leases SET until = 0",
         )  # fmt: skip
         self.start(stop_at=self.next_stops.pop(0) if self.next_stops else "")
 

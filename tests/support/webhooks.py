@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from roony.core.notification import NoticeDelivery
 from roony.flows.context import FlowContext
+from roony.flows.duty_lease import DutyLease
 from roony.flows.notification.sending import Notifier
 from roony.store import tables
 from roony.store.book import Book
@@ -45,7 +46,7 @@ def _record(organization_id: str, action: str, subject: str, body: dict[str, Any
 
 async def one_step(context: FlowContext) -> int:
     """What the worker does at one look; returns how much it was."""
-    done, pieces = await Notifier(context).step(context.clock())
+    done, pieces = await Notifier(context, DutyLease(context)).step(context.clock())
     await asyncio.gather(*pieces)
     return done
 
@@ -59,7 +60,7 @@ async def cancel_all(context: FlowContext) -> None:
 
 async def work(context: FlowContext) -> None:
     """What the worker does, until there is nothing to do."""
-    notifier = Notifier(context)
+    notifier = Notifier(context, DutyLease(context))
     for _ in range(MAX_STEPS):
         done, pieces = await notifier.step(context.clock())
         await asyncio.gather(*pieces)

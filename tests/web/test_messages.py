@@ -16,6 +16,7 @@ from roony.core.connection import Connection
 from roony.core.message import MESSAGE_TYPES
 from roony.core.notification import WAITS
 from roony.flows.context import FlowContext
+from roony.flows.duty_lease import DutyLease
 from roony.flows.notification import recipient as recipients
 from roony.flows.notification.sending import Notifier
 from roony.store import tables
@@ -81,7 +82,7 @@ def _record(organization_id: str, action: str, subject: str, body: dict[str, Any
 
 async def work(context: FlowContext) -> None:
     """What the worker does, until there is nothing to do."""
-    notifier = Notifier(context)
+    notifier = Notifier(context, DutyLease(context))
     for _ in range(MAX_STEPS):
         done, pieces = await notifier.step(context.clock())
         await asyncio.gather(*pieces)

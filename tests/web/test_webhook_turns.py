@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 
 from roony.core.notification import KEPT, MAX_WAIT, SECOND, WAITS, NoticeDelivery
 from roony.flows.context import FlowContext
+from roony.flows.duty_lease import DutyLease
 from roony.flows.notification import handing, keeping, sending
 from roony.flows.notification.sending import FORGET_MORE_SECONDS, Notifier, next_turns
 from roony.store import deliveries, tables
@@ -133,7 +134,7 @@ class TestDisabled:
         company.owner.send("PATCH", f"{ENDPOINTS}/{made['id']}", {"status": "disabled"})
 
         async def one_look(context: FlowContext) -> int:
-            _, pieces = await Notifier(context).step(context.clock())
+            _, pieces = await Notifier(context, DutyLease(context)).step(context.clock())
             return len(pieces)
 
         assert roony.run(one_look) == 0
@@ -175,7 +176,7 @@ class TestTurns:
             endpoint(other, receiver)
 
             async def both(context: FlowContext) -> None:
-                notifier = Notifier(context)
+                notifier = Notifier(context, DutyLease(context))
                 _, pieces = await notifier.step(context.clock())
                 slow_ones = [asyncio.create_task(piece) for piece in pieces]
                 try:
@@ -201,7 +202,7 @@ class TestTurns:
             happen(roony, company, "a", "b", "c")
 
             async def two_steps(context: FlowContext) -> list[int]:
-                notifier, counts = Notifier(context), []
+                notifier, counts = Notifier(context, DutyLease(context)), []
                 for _ in range(2):
                     _, pieces = await notifier.step(context.clock())
                     await asyncio.gather(*pieces)
@@ -256,7 +257,7 @@ class TestForgetting:
         roony.books.put(*old[150:])
 
         async def looks(context: FlowContext) -> list[int]:
-            notifier, left = Notifier(context), []
+            notifier, left = Notifier(context, DutyLease(context)), []
             for _ in range(3):
                 await notifier.step(context.clock())
                 left.append(len(rows(roony, company)))

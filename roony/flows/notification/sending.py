@@ -26,6 +26,7 @@ from roony.core.notification import (
     waited_too_long,
 )
 from roony.flows.context import FlowContext
+from roony.flows.duty_lease import DutyLease
 from roony.flows.notification.endpoint import secret_row
 from roony.flows.notification.handing import hand_out_all
 from roony.flows.notification.message import send_message
@@ -56,8 +57,9 @@ UNSENT = "not sent: the receiver answered nothing before it"
 class Notifier:
     """One for each process. Any number may work at the same time: cursors are compared, deliveries claimed."""
 
-    def __init__(self, context: FlowContext) -> None:
-        self._context = context
+    def __init__(self, context: FlowContext, lease: DutyLease) -> None:
+        """Who holds the lease of the duties forgets what ended long ago."""
+        self._context, self._lease = context, lease
         # Receivers spoken to now, with their organization.
         self._busy: dict[str, str] = {}
         # Receivers in the order of their last turn.
@@ -93,10 +95,11 @@ class Notifier:
 
     async def _forget(self, now: int) -> None:
         """Deletes some of what ended long ago, once an hour, or until there is no more of it."""
-        if abs(now - self._forgot) < self._forget_pause * SECOND:
+        if abs(now - self._forgot) < self._forget_pause * SECOND or not await self._lease.held():
             return
-        till = self._context.till
-        gone = [await till.write(deliveries.forget(status, now - kept * SECOND)) for status, kept in KEPT.items()]
+        till, gone = self._context.till, []
+        for status, kept in KEPT.items():
+            gone.append(await till.write(self._lease.fenced(deliveries.forget(status, now - kept * SECOND))))
         self._forgot = now
         self._forget_pause = FORGET_MORE_SECONDS if max(gone) >= deliveries.FORGET_ROWS else FORGET_SECONDS
 

@@ -31,6 +31,7 @@ from roony.core.reconciliation import (
     since_of,
 )
 from roony.flows.context import FlowContext
+from roony.flows.duty_lease import DutyLease
 from roony.flows.movement import ROONY
 from roony.flows.reconciliation.run import KIND
 from roony.flows.reconciliation.work import NotTaken
@@ -174,9 +175,9 @@ def _ended(connection: Connection) -> Refusal:
 class ReconciliationDuty:
     """Knows when the next timed run of each connection is due; one for each worker. Rows decide, this only waits."""
 
-    def __init__(self, context: FlowContext) -> None:
-        """Nothing is known yet: the first look reads it."""
-        self._context = context
+    def __init__(self, context: FlowContext, lease: DutyLease) -> None:
+        """Nothing is known yet: the first look reads it. Who holds the lease forgets old runs."""
+        self._context, self._lease = context, lease
         self._looked = -LOOK_PACE
         self._pruned = 0
         self._due: dict[tuple[str, str], int] = {}
@@ -215,10 +216,10 @@ class ReconciliationDuty:
 
     async def _prune(self, now: int) -> None:
         """Forgets old runs that found nothing, once an hour."""
-        if abs(now - self._pruned) < HOUR:
+        if abs(now - self._pruned) < HOUR or not await self._lease.held():
             return
         self._pruned = now
-        await self._context.till.write(_forget(now - KEPT))
+        await self._context.till.write(self._lease.fenced(_forget(now - KEPT)))
 
 
 def _timed(connection: Connection, standing: Standing, due: Due, now: int) -> StartReconciliation:

@@ -1,4 +1,4 @@
-"""Growing: tables for what is archived, and indexes by which what is over is found and forgotten."""
+"""Growing: tables for what is archived, indexes by which what is over is found and forgotten, and leases."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ def upgrade() -> None:
     """One function for each noun."""
     _add_archives()
     _add_ends()
+    _add_leases()
 
 
 def downgrade() -> None:
     """The same from the end."""
+    _drop_leases()
     _drop_ends()
     _drop_archives()
 
@@ -90,3 +92,19 @@ def _drop_ends() -> None:
     for index, table, _ in ENDS:
         op.drop_index(index, table)
     op.drop_index("outbox_ended", "outbox")
+
+
+def _add_leases() -> None:
+    """Nobody holds one yet."""
+    op.create_table(
+        "leases",
+        sa.Column("name", sa.Text(), primary_key=True),
+        sa.Column("holder", sa.Text(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
+    )
+
+
+def _drop_leases() -> None:
+    """An older Roony knows none."""
+    op.drop_table("leases")
