@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from roony.store.database import Database
 from roony.store.tables import CONFIG_TABLES, MONEY_TABLES, metadata
 from tests.support.books import NOW, ORG, Books, open_books
 from tests.support.postgres import built_database, swept_database
-from tests.support.spreading import ROUTING, SPREAD_BY, statements_of_the_till, strays
+from tests.support.spreading import ROUTING, SPREAD_BY, run_by, statements_of_the_till, strays
 from tests.support.story import Story
 from tests.support.tills import answers, held, note
 
@@ -137,6 +138,7 @@ STRAYS = [
     ("SELECT * FROM cards AS t WHERE t.organization_id = t.project_id", {"cards"}),
     ("SELECT * FROM cards AS t JOIN holds AS h ON h.organization_id = t.organization_id", {"cards", "holds"}),
     ("SELECT * FROM cards AS t JOIN holds AS h ON h.id = t.id WHERE t.organization_id = %s", {"holds"}),
+    ("SELECT * FROM cards AS t LEFT JOIN holds AS h ON t.organization_id = %s AND h.id = t.id", {"cards", "holds"}),
     ("SELECT * FROM unnest(%s::text[]) AS k(k0) JOIN cards AS t ON t.id = k.k0", {"cards"}),
     ("UPDATE cards SET status = %s WHERE id = %s", {"cards"}),
     ("DELETE FROM holds", {"holds"}),
@@ -154,6 +156,17 @@ STRAYS = [
 @pytest.mark.parametrize(("sql", "found"), STRAYS)
 def test_a_statement_that_does_not_is_seen(sql: str, found: set[str]) -> None:
     assert strays(sql) == found
+
+
+@pytest.mark.parametrize(
+    "call", ["writer.execute(update(inbox).values(status=''))", "writer.run(f'DELETE FROM {table}')"]
+)
+def test_a_statement_built_where_it_is_run_is_not_let_through(call: str) -> None:
+    """It could not be looked at; and each run would compile it again."""
+    parsed = ast.parse(call, mode="eval").body
+    assert isinstance(parsed, ast.Call)
+    with pytest.raises(AssertionError, match=r"roony.store.inbox:1"):
+        run_by(parsed, "roony.store.inbox")
 
 
 def spread(url: str) -> None:
@@ -282,5 +295,8 @@ def test_the_docs_name_every_table_once_with_the_column_it_is_spread_by() -> Non
     assert "colocate_with => %L)', name, 'organization_id', 'organizations')" in spread_too
     assert "create_reference_table" in copied
     assert named(spread_too) == sorted(SPREAD_BY.keys() - {"organizations"})
-    kept = [re.fullmatch(r"SELECT create_distributed_table\('(\w+)', NULL\);", one) for one in whole]
+    kept = [
+        re.fullmatch(r"SELECT create_distributed_table\('(\w+)', NULL(, colocate_with => 'inbox')?\);", one)
+        for one in whole
+    ]
     assert sorted([*named(copied), *(one[1] for one in kept if one)]) == sorted(ROUTING)

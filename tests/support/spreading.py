@@ -91,11 +91,12 @@ def _sources(scope: exp.Expression) -> Iterator[tuple[str, exp.Expression]]:
 
 
 def _conditions(scope: exp.Expression) -> Iterator[exp.Expression]:
-    """What must all be true of a row."""
+    """What must all be true of a row; what an outer join says need not be."""
     where = scope.args.get("where")
     places = [where.this] if where else []
     for place in [scope.args.get("from_"), *(scope.args.get("joins") or ())]:
-        places += [join.args["on"] for join in place.find_all(exp.Join) if join.args.get("on")] if place else []
+        joins = [join for join in place.find_all(exp.Join) if not join.side] if place else []
+        places += [join.args["on"] for join in joins if join.args.get("on")]
     for place in dict.fromkeys(places):
         yield from (each.unnest() for each in (place.flatten() if isinstance(place, exp.And) else [place]))
 
@@ -205,7 +206,7 @@ def _from_code() -> Iterator[Found]:
         tree = ast.parse(text)
         for call in _calls_on_a_writer(tree):
             place = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
-            yield from _run_by(call, place)
+            yield from run_by(call, place)
 
 
 def _calls_on_a_writer(tree: ast.Module) -> Iterator[ast.Call]:
@@ -223,7 +224,8 @@ def _calls_on_a_writer(tree: ast.Module) -> Iterator[ast.Call]:
                 yield call
 
 
-def _run_by(call: ast.Call, place: str) -> Iterable[Found]:
+def run_by(call: ast.Call, place: str) -> Iterable[Found]:
+    """The statements a call on a Writer in a module runs. Raises AssertionError where they are not to be seen."""
     does, line = getattr(call.func, "attr", ""), f"{place}:{call.lineno}"
     said = ast.unparse(call.args[0]) if call.args else ""
     if does == "execute":
