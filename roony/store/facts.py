@@ -51,9 +51,10 @@ class Needs(NamedTuple):
 _LEADS = (KeptKey, RecentPurchase, Card, Approval, Authorization, StripeTransaction, Discrepancy)
 # Rows kept in memory while the organization's config_version is unchanged.
 _CONFIG = (Agent, Project, Connection, Control, CardholderChoice)
-# Organizations whose configuration is kept in memory at the same time, and rows for each.
+# Organizations whose configuration is kept in memory at the same time, and rows for each and for all together.
 MAX_CACHED_ORGANIZATIONS = 2_000
 MAX_CACHED_ROWS = 20_000
+MAX_ALL_CACHED_ROWS = 100_000
 
 
 class ConfigCache:
@@ -62,14 +63,19 @@ class ConfigCache:
     def __init__(self) -> None:
         """Empty; filled by the loader."""
         self._kept: dict[str, tuple[str, dict[Any, Any]]] = {}
+        # Rows of each when it was last used, and their sum.
+        self._rows: dict[str, int] = {}
+        self._all_rows = 0
 
     def of(self, organization: Organization) -> dict[Any, Any]:
         """What is kept of this organization; empty after its config_version changed."""
         kept = self._kept.get(organization.id)
         if kept is not None and kept[0] == organization.config_version and len(kept[1]) < MAX_CACHED_ROWS:
+            self._count(organization.id, len(kept[1]))
             return kept[1]
-        if len(self._kept) >= MAX_CACHED_ORGANIZATIONS:
-            self._kept.clear()
+        self._count(organization.id, 0)
+        if len(self._kept) >= MAX_CACHED_ORGANIZATIONS or self._all_rows >= MAX_ALL_CACHED_ROWS:
+            self.drop()
         fresh: dict[Any, Any] = {}
         self._kept[organization.id] = (organization.config_version, fresh)
         return fresh
@@ -77,6 +83,12 @@ class ConfigCache:
     def drop(self) -> None:
         """Forgets everything; after a failed write nothing in memory is trusted."""
         self._kept.clear()
+        self._rows.clear()
+        self._all_rows = 0
+
+    def _count(self, organization_id: str, rows: int) -> None:
+        self._all_rows += rows - self._rows.get(organization_id, 0)
+        self._rows[organization_id] = rows
 
 
 class FactLoader:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 from sqlalchemy import BigInteger, LargeBinary, Table
 
@@ -68,7 +68,8 @@ def _marks(mark: str, columns: int, count: int) -> str:
     return ", ".join([one] * count)
 
 
-@cache
+# One for each set of columns that some command changes together, and each number of rows written at once.
+@lru_cache(maxsize=2_048)
 def update_rows(table: Table, places: tuple[int, ...], backend: str, count: int = 1) -> str:
     """Updates the columns at `places` of `count` rows known to be there; values in that order, then the key."""
     names = [column.name for column in table.columns]

@@ -253,7 +253,7 @@ class DatabaseGround:
         self.till.start()
 
     def restart(self) -> None:
-        """The process ends between two commits, and the next one begins; between them all that is over is archived."""
+        """The process ends between two commits, and the next one begins; all that is over is archived."""
         if not self.death.done():
             self.till.stop(PATIENCE)
         self._start()
@@ -262,8 +262,11 @@ class DatabaseGround:
             self.till.write_and_wait(_free_leases)
         else:
             self.advance(inbox.LEASE // 1_000_000 + 1)
-        # Far younger than an operator may: whatever comes from now on finds what it needs, or knows it again.
-        moved = move_to_archive(self.till, self.database, self.clock(), lambda _done: None)
+        self._archive()
+
+    def _archive(self) -> None:
+        """Far younger than an operator may: whatever comes from now on finds what it needs, or knows it again."""
+        moved = move_to_archive(self.till, self.database, self.clock() + 1, lambda _done: None)
         self.archived = self.archived.plus(moved)
 
     def _revive(self) -> bool:
@@ -343,8 +346,9 @@ class DatabaseGround:
         await asyncio.gather(work, return_exceptions=True)
 
     def advance(self, seconds: int) -> None:
-        """Time goes on."""
+        """Time goes on, and all that is over by then is archived."""
         self.clock.advance(seconds)
+        self._archive()
 
     def snapshot(self, records_after: int) -> tuple[Snapshot, list[AuditRecord], list[InboxEvent]]:
         """All rows as they are durably; audit records after that sequence; events without their payload."""

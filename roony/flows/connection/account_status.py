@@ -299,6 +299,7 @@ class AccountDuty:
     async def _balances(self, now: int) -> list[PromiseCheck]:
         """The next balances whose hour has begun since the last look, at most `MAX_LOOKS` of them."""
         found: list[PromiseCheck] = []
+        self._hours = {id: hour for id, hour in self._hours.items() if hour >= now // HOUR}
         rows = await self._page(_STANDING, self._standing)
         self._standing = _place_behind(rows)
         for connection in rows:

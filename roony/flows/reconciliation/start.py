@@ -188,6 +188,8 @@ class ReconciliationDuty:
             return []
         self._looked = now
         connections = await asyncio.to_thread(watched_connections, self._context.database)
+        watched = {(c.organization_id, c.id) for c in connections}
+        self._due = {key: at for key, at in self._due.items() if key in watched}
         waiting = [c for c in connections if self._due.get((c.organization_id, c.id), 0) <= now]
         commands: list[StartReconciliation] = []
         for connection in waiting[:MAX_LOOKS]:
