@@ -1,8 +1,9 @@
 """`python -m benchmarks.pages [postgresql://…]`: how soon each page is answered with 100,000 purchases.
 
 A real organization is filled through the API; what belongs to its finished purchases is then copied as rows, each copy
-with ids and times of its own, over the last months. Each page is asked for by one browser, one request at a time, over
-real HTTP. With a PostgreSQL server named, also on that. 1 when a page's median is over `REQUIRED_MS`.
+with ids and times of its own, over the last months; and what has not ended, so that much waits for people. Each page is
+asked for by one browser, one request at a time, over real HTTP. With a PostgreSQL server named, also on that. 1 when a
+page's median is over `REQUIRED_MS`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from roony.store.tables import metadata
 from roony.web.session import COOKIE
 from tests.support.filling import fill
 from tests.support.served import Simulation
-from tests.support.walking import walk
+from tests.support.walking import filtered, walk
 
 PURCHASES = 100_000
 ROUNDS = 31
@@ -42,6 +43,8 @@ CHUNK = 1_000
 # Copies lie so far apart; 100,000 of them go back about four months.
 APART = 100_000_000
 FINISHED = ("settled", "declined")
+# And of what waits for people: purchases to approve, and open findings and alerts.
+WAITING, UNENDED = 5_000, ("awaiting_approval", "authorized", "ready")
 # What belongs to a purchase, and by which column.
 PARTS = {
     "purchases": "id", "holds": "purchase_id", "entries": "purchase_id", "cards": "purchase_id",
@@ -79,11 +82,12 @@ def _case(folder: Path, url: str | None) -> dict[str, list[float]]:
 
 
 def _links(browser: httpx2.Client) -> Iterator[str]:
-    """Every page, and the second page of each list."""
+    """Every page, the second page of each list, and each list by each of its filters."""
     visit = walk(browser)
     for route, link in visit.addresses.items():
         yield link
         yield from (urljoin(link, unescape(one)) for one in _NEXT.findall(visit.html[route]))
+        yield from filtered(link, visit.html[route])
 
 
 def _time(browser: httpx2.Client, link: str) -> list[float]:
@@ -116,12 +120,15 @@ def _multiply(url: str, organization_id: str) -> int:
     engine = create_engine(_driver(url))
     written = 0
     with engine.begin() as connection:
-        models = _models(connection, organization_id)
-    for start in range(0, PURCHASES, CHUNK):
+        finished = _models(connection, organization_id, FINISHED)
+        waiting = [*_models(connection, organization_id, UNENDED), *_findings(connection, organization_id)]
+    for start in range(0, PURCHASES + WAITING, CHUNK):
         rows: dict[str, list[Row]] = {}
+        models = finished if start < PURCHASES else waiting
         for number in range(start, start + CHUNK):
             for table, row in models[number % len(models)]:
-                rows.setdefault(table, []).append(_copy(row, number))
+                # What waits is of the last days.
+                rows.setdefault(table, []).append(_copy(row, number, number % PURCHASES))
         with engine.begin() as connection:
             for table, copies in rows.items():
                 connection.execute(metadata.tables[table].insert(), copies)
@@ -133,16 +140,19 @@ def _multiply(url: str, organization_id: str) -> int:
     return written
 
 
-def _models(connection: Connection, organization_id: str) -> list[list[tuple[str, Row]]]:
-    """The rows of each finished purchase: first what names it, then what names its cards and authorizations."""
+Model = list[tuple[str, Row]]
+
+
+def _models(connection: Connection, organization_id: str, statuses: Sequence[str]) -> list[Model]:
+    """The rows of each purchase in a status: first what names it, then what names its cards and authorizations."""
     purchases = metadata.tables["purchases"]
-    finished = connection.execute(
+    found = connection.execute(
         select(purchases.c.id).where(
-            purchases.c.organization_id == organization_id, purchases.c.status.in_(FINISHED)
+            purchases.c.organization_id == organization_id, purchases.c.status.in_(statuses)
         )
     ).scalars()  # fmt: skip
     models = []
-    for purchase in list(finished):
+    for purchase in list(found):
         names, rows = {purchase}, []
         for name, column in PARTS.items():
             for row in _rows(connection, metadata.tables[name], column, names, organization_id):
@@ -152,14 +162,21 @@ def _models(connection: Connection, organization_id: str) -> list[list[tuple[str
     return models
 
 
+def _findings(connection: Connection, organization_id: str) -> list[Model]:
+    """Every open finding and every alert there is, each with nothing else."""
+    tables = [metadata.tables[name] for name in ("discrepancies", "alerts")]
+    rows = {table.name: _rows(connection, table, "status", {"open"}, organization_id) for table in tables}
+    return [[(name, row)] for name, found in rows.items() for row in found]
+
+
 def _rows(connection: Connection, table: Table, column: str, names: set[str], organization_id: str) -> list[Row]:
     where = or_(*(table.c[column] == name for name in sorted(names)))
     found = connection.execute(select(table).where(table.c.organization_id == organization_id, where))
     return [dict(row) for row in found.mappings()]
 
 
-def _copy(row: Row, number: int) -> Row:
-    """The row with ids and times of its own; of whom and by whom it is stays as it was."""
+def _copy(row: Row, number: int, age: int) -> Row:
+    """The row with ids and times of its own, `age` steps back; of whom and by whom it is stays as it was."""
     keep = (
         "organization_id",
         "agent_id",
@@ -175,7 +192,7 @@ def _copy(row: Row, number: int) -> Row:
         if isinstance(value, str) and name not in keep and _ID.match(value):
             copy[name] = f"{value}_{number}"
         elif name in TIMES and value:
-            copy[name] = value - number * APART
+            copy[name] = value - age * APART
         elif name == "sequence" and "previous_hash" in row:
             # Behind all others: the chain itself is not looked at here.
             copy[name] = 1_000_000 + number * 1_000 + value

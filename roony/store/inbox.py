@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select, text, update
 
 from roony.store.statements import write_row
-from roony.store.tables import InboxEvent, inbox, inbox_archive
+from roony.store.tables import EVENT_TO_HANDLE, InboxEvent, inbox, inbox_archive
 from roony.store.writer import Writer
 
 # A claimed row is ours for this long, in microseconds.
@@ -20,7 +20,7 @@ CLAIM_LIMIT = 64
 _DUE = (
     select(inbox.c.id)
     .where(
-        inbox.c.status.in_(("received", "failed")),
+        text(EVENT_TO_HANDLE),
         inbox.c.due_at <= bindparam("now"),
         inbox.c.lease_until <= bindparam("now"),
     )

@@ -19,8 +19,8 @@ from roony.store.queries.spending import Booked, Span, Spent, spent_by, spent_in
 
 # Days of these years are taken.
 FIRST_YEAR, LAST_YEAR = 2000, 2100
-# The longest report, in days: five years.
-MOST_DAYS = 5 * 366
+# The longest report, in days: a year, and a month to compare.
+MOST_DAYS = 400
 # What a spreadsheet would take for a formula at the beginning of a cell.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 SPEND_COLUMNS = ("id", "name", "currency", "captured", "refunded", "spent", "purchases")
@@ -76,22 +76,23 @@ def days_of(first: date | None, last: date | None, time_zone: str, now: int) -> 
 
 def report(database: Database, organization_id: str, by: str, days: Days) -> Report:
     """What was spent on these days, by one of GROUPS."""
-    span = days.span
-    rows = (
-        _by_month(database, organization_id, days) if by == "month" else spent_by(database, organization_id, by, span)
-    )
-    totals = spent_in_all(database, organization_id, span)
-    return Report(by, days, rows, totals, spent_in_all(database, organization_id, span, matched=False))
+    totals, unmatched = spent_in_all(database, organization_id, days.span)
+    if by == "month":
+        rows = _by_month(database, organization_id, days, totals)
+    else:
+        rows = spent_by(database, organization_id, by, days.span, totals)
+    return Report(by, days, rows, totals, unmatched)
 
 
-def _by_month(database: Database, organization_id: str, days: Days) -> list[Spent]:
+def _by_month(database: Database, organization_id: str, days: Days, totals: list[Spent]) -> list[Spent]:
     """Month after month, the first and the last one as far as they are among the days; without months of nothing."""
     rows, first = [], days.first
     while first <= days.last:
         following = (first.replace(day=1) + timedelta(days=32)).replace(day=1)
         month = Days(first, min(days.last, following - timedelta(days=1)), days.time_zone)
         name = f"{first:%Y-%m}"
-        rows += [row._replace(id=name, name=name) for row in spent_in_all(database, organization_id, month.span)]
+        sums = totals if month == days else spent_in_all(database, organization_id, month.span)[0]
+        rows += [row._replace(id=name, name=name) for row in sums]
         first = following
     return rows
 

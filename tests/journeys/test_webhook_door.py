@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.journeys.test_at_once import capture_of
 from tests.support.served import WEBHOOK, Buyer, Simulation, event, sign, until
 
 MEBIBYTE = 1024 * 1024
@@ -132,6 +133,12 @@ def test_text_that_no_database_holds_spoils_nothing(roony: Simulation, buyer: Bu
     assert roony.post(stated).status == 200
     until(lambda: roony.event_state(stated["id"]), "applied")
     assert buyer.purchase(bought.id)["status"] == "authorized"
+    capture = capture_of(bought, requested["data"]["object"]["id"], 1_000, roony.now())
+    capture["merchant_data"] = {**capture["merchant_data"], "name": f"FIGMA {odd}"}
+    assert roony.post(event(roony.account, "issuing_transaction.created", capture, roony.now())).status == 200
+    until(lambda: roony.purchase(bought.id)["captured_amount"], 1_000)
+    report = roony.owner.get("/api/v1/admin/reports/spend", params={"by": "category"})
+    assert sum(row["captured_amount"] for row in report["rows"]) >= 1_000
     unknown = event(roony.account, "something.new", {"id": f"thing_{odd}"}, roony.now())
     assert roony.post({**unknown, "id": f"evt_{odd}{roony.now()}"}).status == 200
 

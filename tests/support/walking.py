@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from html import unescape
 from typing import NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx2
 from starlette.routing import Match, Route
@@ -16,6 +18,9 @@ from roony.web.dashboard import view
 BEGINNINGS = ("/", "/start")
 # The most pages that are opened; there are far fewer.
 MOST = 200
+_FILTERS = re.compile(r'<form class="filters"[^>]*>(.*?)</form>', re.DOTALL)
+_SELECT = re.compile(r'<select name="([^"]+)"[^>]*>(.*?)</select>', re.DOTALL)
+_OPTION = re.compile(r'<option value="([^"]+)"')
 _LINK = re.compile(r'<a [^>]*?href="([^"]+)"')
 
 
@@ -38,6 +43,14 @@ class Visit(NamedTuple):
     addresses: dict[str, str]
     html: dict[str, str]
     broken: dict[str, int]
+
+
+def filtered(link: str, html: str) -> Iterator[str]:
+    """The addresses of a list by each value its filters offer, one filter at a time."""
+    for form in _FILTERS.findall(html):
+        for name, options in _SELECT.findall(form):
+            for value in _OPTION.findall(options):
+                yield f"{urlsplit(link).path}?{urlencode({unescape(name): unescape(value)})}"
 
 
 def walk(browser: httpx2.Client) -> Visit:

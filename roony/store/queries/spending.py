@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Text, and_, case, cast, func, select
+from sqlalchemy import Boolean, ColumnElement, Text, and_, case, cast, func, literal_column, select
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -17,8 +17,8 @@ from roony.core.merchant import Merchant, category_name
 from roony.core.settlement import StripeTransaction
 from roony.store.database import Database
 from roony.store.queries.names import names_of
-from roony.store.queries.paging import Slice, keyset
-from roony.store.tables import purchases, receipts, stripe_transactions
+from roony.store.queries.paging import Slice, equal, keyset
+from roony.store.tables import REFUND, purchases, receipts, stripe_transactions
 
 # Groups in one report: what is beyond is summed as one more.
 MOST_GROUPS = 500
@@ -99,16 +99,27 @@ def _within(organization_id: str, span: Span) -> ColumnElement[bool]:
     )
 
 
-def spent_in_all(database: Database, organization_id: str, span: Span, matched: bool = True) -> list[Spent]:
-    """The sum in each currency, of what belongs to a purchase, or of what belongs to none."""
-    belongs = _booked.purchase_id.is_not(None) if matched else _booked.purchase_id.is_(None)
-    statement = select(_booked.currency, *_SUMS).where(_within(organization_id, span), belongs)
-    rows = database.read(statement.group_by(_booked.currency).order_by(_booked.currency))
-    return [Spent(None, "", currency, *map(int, sums)) for currency, *sums in rows]
+def of_type(kind: str | None) -> list[ColumnElement[bool]]:
+    """Conditions for captures, for refunds, for both if None; refunds are few, and have an index of their own."""
+    if kind == "refund":
+        return [literal_column(REFUND, Boolean)]
+    return equal(StripeTransaction, {"type": kind})
 
 
-def spent_by(database: Database, organization_id: str, by: str, span: Span) -> list[Spent]:
-    """What each group spent, who spent most first; `by` one of GROUPS but not month."""
+def spent_in_all(database: Database, organization_id: str, span: Span) -> tuple[list[Spent], list[Spent]]:
+    """The sum in each currency, of what belongs to a purchase, and of what belongs to none."""
+    # Both in one reading, from an index that has all of it.
+    alone = case((_booked.purchase_id.is_(None), 1), else_=0)
+    statement = select(alone, _booked.currency, *_SUMS).where(_within(organization_id, span))
+    rows = database.read(statement.group_by(alone, _booked.currency).order_by(alone, _booked.currency))
+    sums: tuple[list[Spent], list[Spent]] = [], []
+    for apart, currency, *numbers in rows:
+        sums[apart].append(Spent(None, "", currency, *map(int, numbers)))
+    return sums
+
+
+def spent_by(database: Database, organization_id: str, by: str, span: Span, totals: Sequence[Spent]) -> list[Spent]:
+    """What each group spent, who spent most first; `by` one of GROUPS but not month, `totals` the sums of all."""
     key = _KEYS[by].label("key")
     captured, refunded, count = _SUMS
     a_merchant = func.min(purchases.c.merchant) if by == "merchant" else func.min("")
@@ -126,7 +137,7 @@ def spent_by(database: Database, organization_id: str, by: str, span: Span) -> l
         Spent(id, _name(by, id, merchant, names), currency, int(taken), int(given_back), int(number))
         for id, currency, taken, given_back, number, merchant in rows
     ]
-    return found if len(rows) < MOST_GROUPS else [*found, *_others(database, organization_id, span, found)]
+    return found if len(rows) < MOST_GROUPS else [*found, *_others(totals, found)]
 
 
 def _name(by: str, id: str | None, merchant: str, names: dict[str, str]) -> str:
@@ -137,11 +148,11 @@ def _name(by: str, id: str | None, merchant: str, names: dict[str, str]) -> str:
     return names.get(id or "", id or "")
 
 
-def _others(database: Database, organization_id: str, span: Span, shown: Sequence[Spent]) -> list[Spent]:
+def _others(totals: Sequence[Spent], shown: Sequence[Spent]) -> list[Spent]:
     """In each currency, what is left of the sum for all groups that are not shown. Their purchases are not counted
     apart: one may be in a group that is shown."""
     left = []
-    for total in spent_in_all(database, organization_id, span):
+    for total in totals:
         here = [row for row in shown if row.currency == total.currency]
         captured = total.captured - sum(row.captured for row in here)
         refunded = total.refunded - sum(row.refunded for row in here)

@@ -9,8 +9,8 @@ from starlette.routing import Route
 
 from roony.core.settlement import StripeTransaction
 from roony.store.queries.names import names_of
-from roony.store.queries.paging import equal
 from roony.store.queries.purchase_search import purchases_by_id
+from roony.store.queries.spending import of_type
 from roony.store.tables import stripe_transactions
 from roony.web.dashboard.view import View, page
 
@@ -23,7 +23,7 @@ def routes() -> list[Route]:
 async def _list(view: View) -> Response:
     kind, of = view.filter("type", ("capture", "refund")), view.filter("of", ("purchase", "none"))
     table = stripe_transactions.c
-    where = [*equal(StripeTransaction, {"type": kind}), *view.between(table.created_at)]
+    where = [*of_type(kind), *view.between(table.created_at)]
     if of is not None:
         where.append(table.purchase_id.is_not(None) if of == "purchase" else table.purchase_id.is_(None))
     rows, further = await view.rows(StripeTransaction, *where)

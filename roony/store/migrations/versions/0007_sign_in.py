@@ -31,6 +31,9 @@ LISTS = (
 
 # What the pages of audit records and of Stripe events are filtered by.
 WATCHED = (("audit_records_by_action", "action"), ("audit_records_by_actor", "actor"))
+# What a report sums, and what the list of captures and refunds is filtered by.
+SUMMED = ["organization_id", "created_at", "id", "purchase_id", "currency", "type", "amount"]
+FEW = (("stripe_transactions_refunds", "type = 'refund'"), ("stripe_transactions_unmatched", "purchase_id IS NULL"))
 UNFINISHED = sa.text("status <> 'applied'")
 LIMITED_TASK = sa.text("scope = 'task' AND limit_amount IS NOT NULL")
 
@@ -45,6 +48,13 @@ def upgrade() -> None:
         op.create_index(index, table, ["organization_id", *columns])
     for index, column in WATCHED:
         op.create_index(index, "audit_records", ["organization_id", column, "sequence"])
+    op.drop_index("stripe_transactions_by_time", "stripe_transactions")
+    op.create_index("stripe_transactions_by_time", "stripe_transactions", SUMMED)
+    for index, condition in FEW:
+        where = sa.text(condition)
+        op.create_index(
+            index, "stripe_transactions", SUMMED[:2], sqlite_where=where, postgresql_where=where
+        )  # fmt: skip
     op.create_index(
         "inbox_unfinished", "inbox", ["organization_id", "status", "received_at"],
         sqlite_where=UNFINISHED, postgresql_where=UNFINISHED,
@@ -90,6 +100,10 @@ def downgrade() -> None:
     op.drop_table("passwords")
     op.drop_index("budgets_of_tasks", "budgets")
     op.drop_index("inbox_unfinished", "inbox")
+    for index, _ in FEW:
+        op.drop_index(index, "stripe_transactions")
+    op.drop_index("stripe_transactions_by_time", "stripe_transactions")
+    op.create_index("stripe_transactions_by_time", "stripe_transactions", SUMMED[:2])
     for index, _ in WATCHED:
         op.drop_index(index, "audit_records")
     for index, table, *_ in LISTS:

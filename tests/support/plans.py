@@ -1,0 +1,65 @@
+"""How a database would answer a statement, asked of the database itself: what it would read from end to end."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+import psycopg
+
+from roony.store.database import Database
+from roony.store.tables import metadata
+
+# Indexes of few rows each, whatever has piled up: read whole they are no full scan.
+PARTIAL = {
+    index.name
+    for table in metadata.tables.values()
+    for index in table.indexes
+    if index.dialect_options["sqlite"]["where"] is not None
+}
+_SCAN = re.compile(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX (\w+))?")
+Statement = tuple[str, Any]
+
+
+def full_scans(database: Database, statements: Sequence[Statement], tables: set[str]) -> dict[str, set[str]]:
+    """By statement, those of the tables that it would read from end to end."""
+    find = _sqlite_scans if database.path is not None else _postgresql_scans
+    found = {statement: scanned & tables for statement, scanned in find(database, statements)}
+    return {statement: scanned for statement, scanned in found.items() if scanned}
+
+
+def _sqlite_scans(database: Database, statements: Sequence[Statement]) -> Iterator[tuple[str, set[str]]]:
+    with closing(sqlite3.connect(database.url.database or "")) as connection:
+        for statement, values in statements:
+            rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+            scans = [found for row in rows if (found := _SCAN.match(row[3]))]
+            # The plan names a table as the statement does.
+            yield statement, {_named(one[1], statement) for one in scans if one[2] not in PARTIAL}
+
+
+def _named(alias: str, statement: str) -> str:
+    found = re.search(rf"(\w+) AS {alias}\b", statement)
+    return found[1] if found and alias not in metadata.tables else alias
+
+
+def _postgresql_scans(database: Database, statements: Sequence[Statement]) -> Iterator[tuple[str, set[str]]]:
+    address = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(address, cursor_factory=psycopg.ClientCursor) as connection:
+        # Small tables are read whole without a thought; so, only where no index could answer.
+        connection.execute("SET enable_seqscan = off")
+        for statement, values in statements:
+            explained = connection.execute(f"EXPLAIN (FORMAT JSON) {statement}".encode(), values or None)
+            [[plan]] = explained.fetchone() or [[{}]]
+            yield statement, set(_whole(plan["Plan"]))
+
+
+def _whole(node: Mapping[str, Any]) -> Iterator[str]:
+    kind = node["Node Type"]
+    by_index = "Index Cond" in node or node.get("Index Name") in PARTIAL
+    if kind == "Seq Scan" or (kind in ("Index Scan", "Index Only Scan", "Bitmap Index Scan") and not by_index):
+        yield node.get("Relation Name") or str(node.get("Index Name"))
+    for child in node.get("Plans", ()):
+        yield from _whole(child)
