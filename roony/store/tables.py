@@ -43,8 +43,7 @@ metadata = schema.metadata
 
 # Money may still come of it. A query that says it in these words is answered from an index of the few there are.
 OPEN_AUTHORIZATION = "status = 'pending' OR (status = 'closed' AND captured = 0)"
-# Few of all Stripe events; said in these words, they are found by an index of their own. A list of values that are
-# bound instead of written out is no such word for SQLite.
+# Few of all events, found by indexes of their own in just these words: for SQLite a list of bound values is another.
 UNFINISHED_EVENT = "status <> 'applied'"
 EVENT_TO_HANDLE = "status IN ('received', 'failed')"
 # Few of all captures and refunds, each found in these words.
@@ -242,9 +241,7 @@ authorizations = _table(
     _some("authorizations_open", OPEN_AUTHORIZATION, "organization_id", "connection_id", "id"),
 )
 authorization_decisions = _table(
-    "authorization_decisions",
-    AuthorizationDecision,
-    "organization_id authorization_id ordinal amount",
+    "authorization_decisions", AuthorizationDecision, "organization_id authorization_id ordinal amount"
 )
 stripe_transactions = _table(
     "stripe_transactions",
@@ -252,16 +249,7 @@ stripe_transactions = _table(
     "organization_id id",
     Index("stripe_transactions_by_purchase", "organization_id", "purchase_id"),
     # With all that a report sums: the rows themselves lie scattered.
-    Index(
-        "stripe_transactions_by_time",
-        "organization_id",
-        "created_at",
-        "id",
-        "purchase_id",
-        "currency",
-        "type",
-        "amount",
-    ),
+    Index("stripe_transactions_by_time", *"organization_id created_at id purchase_id currency type amount".split()),
     _some("stripe_transactions_refunds", REFUND, "organization_id", "created_at"),
     _some("stripe_transactions_unmatched", UNMATCHED, "organization_id", "created_at"),
     Index("stripe_transactions_by_card", "organization_id", "stripe_card_id"),
