@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import Any
 
 import psycopg
+from sqlalchemy import event
 
 from roony.store.database import Database
 from roony.store.tables import metadata
@@ -22,6 +23,21 @@ PARTIAL = {
 }
 _SCAN = re.compile(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX (\w+))?")
 Statement = tuple[str, Any]
+
+
+class Listener:
+    """The statements that `Database.read` runs from now on, each text once with the values it came with first."""
+
+    def __init__(self, database: Database) -> None:
+        self.heard: dict[str, Any] = {}
+        event.listen(database.engine, "before_cursor_execute", self._hear)
+
+    def _hear(self, _c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
+        self.heard.setdefault(statement, parameters)
+
+    def statements(self) -> list[Statement]:
+        """What was heard."""
+        return list(self.heard.items())
 
 
 def full_scans(database: Database, statements: Sequence[Statement], tables: set[str]) -> dict[str, set[str]]:
@@ -48,8 +64,9 @@ def _named(alias: str, statement: str) -> str:
 def _postgresql_scans(database: Database, statements: Sequence[Statement]) -> Iterator[tuple[str, set[str]]]:
     address = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(address, cursor_factory=psycopg.ClientCursor) as connection:
-        # Small tables are read whole without a thought; so, only where no index could answer.
-        connection.execute("SET enable_seqscan = off")
+        # Small tables are read whole without a thought. With these ways closed, it is done only where no index answers.
+        for way in ("seqscan", "hashjoin", "mergejoin", "material", "memoize"):
+            connection.execute(f"SET enable_{way} = off".encode())
         for statement, values in statements:
             explained = connection.execute(f"EXPLAIN (FORMAT JSON) {statement}".encode(), values or None)
             [[plan]] = explained.fetchone() or [[{}]]
