@@ -17,6 +17,7 @@ from roony.core.errors import Refusal
 from roony.store.command import TillClosed
 from roony.store.queries.paging import InvalidCursor
 from roony.store.writer import ConnectionLost
+from roony.web.pages import is_form, render_page
 
 Answer = TypeVar("Answer")
 log = structlog.get_logger("roony.web")
@@ -114,7 +115,15 @@ async def on_refused(request: Request, error: Refused) -> Response:
 
 
 async def on_http(request: Request, error: HTTPException) -> Response:
-    """What the framework refuses: no such address, another method."""
+    """What the framework refuses: no such address, another method.
+
+    A form that its page sends by script is sent by the browser itself where that script did not run: as a POST to the
+    page, so that nothing typed stands in an address, and its person is told with a page.
+    """
+    if error.status_code == 405 and request.method == "POST" and is_form(request):
+        page = render_page("dashboard/needs_script.html", 405, title="Nothing was changed", wrong=None)
+        page.headers.update(error.headers or {})
+        return page
     status = error.status_code if error.status_code in _CODES else 400
     message = _MESSAGES.get(status, "The request cannot be answered.")
     return error_answer(Refusal(_CODES[status], message, status), request_id_of(request), error.headers)

@@ -18,6 +18,13 @@ def test_a_card_is_frozen_let_go_and_canceled_and_a_capture_is_found(owner_page:
     roony.settle()
 
     page.get_by_role("link", name="Cards", exact=True).click()
+    # What is chosen stays chosen when the page is drawn again for a card that is new.
+    chosen, late = page.get_by_label("Status"), unique("Notion")
+    chosen.select_option("canceled")
+    page.get_by_role("button", name="Show").focus()
+    buyer.buy(1_000, late)
+    expect(page.get_by_role("row").filter(has_text=late)).to_be_visible()
+    expect(chosen).to_have_value("canceled")
     row = page.get_by_role("row").filter(has_text=merchant)
     row.get_by_role("button", name="Freeze").click()
     expect(row.locator(".status")).to_have_text("Frozen")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from roony.web import pages
 from tests.support.serving import Caller, Company, ServedRoony, serve
 
 
@@ -36,6 +37,29 @@ def test_pages_load_nothing_from_elsewhere(nobody: Caller, path: str) -> None:
         assert address.startswith("/"), address
         assert nobody.call("GET", address).status_code in (200, 503)
     assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_no_form_leaves_what_was_typed_in_an_address() -> None:
+    """A browser whose script did not run sends a form by itself: only filters may go where everybody can read them."""
+    templates = Path(pages.HERE, "templates").rglob("*.html")
+    forms = [tag for file in templates for tag in re.findall(r"<form\b.*?(?=>\n|>[^\"]|>$)", file.read_text())]
+    assert len(forms) > 60
+    asking = [tag for tag in forms if re.search(r'\bmethod="(post|dialog)"', tag) is None]
+    assert [tag for tag in asking if re.search(r'\bmethod="get"', tag) is None or "data-" in tag] == []
+
+
+def test_a_form_that_its_browser_sends_by_itself_changes_nothing_and_says_why(nobody: Caller) -> None:
+    typed = {"current": "correct horse battery staple", "password": "another"}
+    answer = nobody.call("POST", "/account", data=typed)
+    assert (answer.status_code, answer.headers["allow"], answer.headers["cache-control"]) == (405, "GET", "no-store")
+    assert "had not run yet" in answer.text
+    assert not any(text in answer.text for text in typed.values())
+    assert nobody.call("POST", "/account", typed).json()["error"]["code"] == "method_not_allowed"
+
+
+def test_a_browser_without_scripts_is_told_so_before_it_signs_in(nobody: Caller) -> None:
+    text = nobody.call("GET", "/sign-in").text
+    assert "need scripts" in text.partition("<noscript>")[2].partition("</noscript>")[0]
 
 
 def test_the_docs_list_every_operation(nobody: Caller) -> None:

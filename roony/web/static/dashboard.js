@@ -7,6 +7,7 @@ const LONGEST_WAIT = 2000;
 const SECONDS = { s: 1, m: 60, h: 3600, d: 86400 };
 // Calls for one press of a button.
 const MOST_PARTS = 10000;
+const FIELDS = "input, textarea, select";
 
 function tell(text) {
   const told = document.getElementById("told");
@@ -236,7 +237,36 @@ function sayStale() {
   document.getElementById("stale").hidden = false;
 }
 
-const isTouched = (field) => field.checked !== field.defaultChecked || (field.type !== "checkbox" && field.value !== field.defaultValue);
+const chosenIn = (select) => [...select.selectedOptions].map((option) => option.value);
+
+// What the page offered at first: one option at least, unless none or several may be chosen.
+function offeredIn(select) {
+  const offered = [...select.options].filter((option) => option.defaultSelected);
+  return (offered.length || select.multiple ? offered : [...select.options].slice(0, 1)).map((option) => option.value);
+}
+
+function isTouched(field) {
+  if (field.tagName === "SELECT") return chosenIn(field).join("\n") !== offeredIn(field).join("\n");
+  if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
+  return field.value !== field.defaultValue;
+}
+
+// The same field on the page as it is drawn now: by its id, or by its form, its name, and which choice it is.
+function placeOf(field) {
+  if (field.id) return field.id;
+  const choice = field.type === "checkbox" || field.type === "radio" ? field.value : "";
+  return [field.form?.dataset.call, field.form?.className, field.name, choice].join("\n");
+}
+
+// Enters again what somebody had entered; what can no longer be chosen is left as it is offered.
+function enter(field, { value, checked, chosen }) {
+  if (field.tagName === "SELECT") {
+    const options = [...field.options];
+    if (!chosen.every((one) => options.some((option) => option.value === one))) return;
+    for (const option of options) option.selected = chosen.includes(option.value);
+  } else if (field.type === "checkbox" || field.type === "radio") field.checked = checked;
+  else field.value = value;
+}
 
 // Draws the page again when something on it changed, unless somebody is typing in it or reads an answer shown once. What
 // was typed and chosen before stays, and so does what is marked as kept.
@@ -249,7 +279,9 @@ async function drawAgain(main) {
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const opened = [...main.querySelectorAll("details[open][id]")].map((one) => one.id);
   const kept = [...main.querySelectorAll("[data-kept][id]")];
-  const touched = [...main.querySelectorAll("input[id], textarea[id]")].filter(isTouched);
+  const touched = new Map([...main.querySelectorAll(FIELDS)].filter(isTouched).map((field) => [
+    placeOf(field), { value: field.value, checked: field.checked, chosen: field.options && chosenIn(field) },
+  ]));
   const focused = document.activeElement;
   const asItWas = focused?.outerHTML;
   for (const id of ["content", "menu"]) {
@@ -258,9 +290,9 @@ async function drawAgain(main) {
     if (fresh && fresh.innerHTML !== old.innerHTML) old.replaceChildren(...fresh.childNodes);
   }
   for (const one of kept) document.getElementById(one.id)?.replaceWith(one);
-  for (const { id, checked, value } of touched) {
-    const field = document.getElementById(id);
-    if (field) Object.assign(field, field.type === "checkbox" ? { checked } : { value });
+  for (const field of main.querySelectorAll(FIELDS)) {
+    const entered = touched.get(placeOf(field));
+    if (entered) enter(field, entered);
   }
   for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
   // Whoever was here with the keyboard stays here; what was kept and put back has lost it.
