@@ -8,6 +8,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from roony.cli.audit import verify_file
+from roony.core.alert import Alert, alert_id
 from roony.core.merchant import alias_of
 from roony.store.inbox import new_event
 from roony.store.statements import write_row
@@ -72,8 +73,8 @@ def test_a_refund_is_given_to_its_purchase(owner_page: Page, desk: Desk) -> None
     until(lambda: desk.roony.purchase(other.bought.id)["refunded_amount"], 2_000)
 
 
-def test_all_dead_events_are_handled_again_in_parts(page: Page, desk: Desk) -> None:
-    """More than one call takes up."""
+def test_an_alert_is_seen_to_and_all_dead_events_are_handled_again_in_parts(page: Page, desk: Desk) -> None:
+    """More of them than one call takes up."""
     desk.company(page)
     organization = page.request.get(f"{desk.url}/api/v1/admin/organization").json()["id"]
     with sqlite3.connect(desk.roony.folder / "roony.db", timeout=30) as database:
@@ -86,6 +87,16 @@ def test_all_dead_events_are_handled_again_in_parts(page: Page, desk: Desk) -> N
             )  # fmt: skip
             dead = event._replace(organization_id=organization, status="dead", reason="broken", failures=12)
             database.execute(write_row(TABLE_OF[InboxEvent], "sqlite"), dead)
+        about = alert_id("connection_restricted", "acct_1")
+        words = (organization, about, "connection_restricted", "acct_1", "open", HOSTILE, 1, None, at, at, None)
+        database.execute(write_row(TABLE_OF[Alert], "sqlite"), Alert(*words))
+    page.goto(f"{desk.url}/alerts")
+    expect(page.locator("main")).to_contain_text(HOSTILE)
+    page.get_by_role("button", name="I have seen to it").click()
+    expect(page.get_by_text("No alerts.")).to_be_visible()
+    expect(page.locator("#menu .count")).to_have_count(0)
+    page.goto(f"{desk.url}/alerts?status=closed")
+    expect(page.locator("main")).to_contain_text(HOSTILE)
     page.goto(f"{desk.url}/events?status=dead")
     page.get_by_role("link", name="charge.updated").first.click()
     expect(page.locator("pre")).to_contain_text("<script>alert(1)</script>")

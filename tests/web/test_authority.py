@@ -86,6 +86,7 @@ def test_what_was_lost_meanwhile_counts(
         ("PUT", "controls", {"scope": "organization", "controls": {}}),
         ("PATCH", "organization", {"delivery": "raw"}),
         ("POST", "keys/rotate", {}),
+        ("GET", "connections/{connection}/preflight", None),
         ("POST", "approvals/{approval}/approve", {}),
         ("POST", "approvals/{approval}/deny", {}),
         ("PAGE", "approve", {}),
@@ -94,7 +95,7 @@ def test_what_was_lost_meanwhile_counts(
     ],
 )
 def test_it_counts_for_people_keys_rules_and_approvals(
-    roony: ServedRoony, company: Company, method: str, path: str, body: dict[str, Any]
+    roony: ServedRoony, company: Company, method: str, path: str, body: dict[str, Any] | None
 ) -> None:
     _, purchase = waiting(roony, company)
     approval = purchase["approval"]["id"]
@@ -114,7 +115,8 @@ def test_it_counts_for_people_keys_rules_and_approvals(
         if method == "PAGE":
             form = {"key": str(owner.key), "do": path, "amount": "10.00"}
             return roony.caller().call("POST", f"/approve/{approval}", data=form)
-        return owner.call(method, f"{ADMIN}/{path.format(approval=approval)}", body)
+        place = path.format(approval=approval, connection=f"con_{company.id}")
+        return owner.call(method, f"{ADMIN}/{place}", body)
 
     answer = after_the_look(roony, ask, _key(roony, owner).values(revoked_at=1))
     assert (answer.status_code, "This key was revoked" in answer.text) == (401, True)
