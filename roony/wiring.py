@@ -132,7 +132,8 @@ class Roony:
 def build(settings: Settings, public_url: str, clock: Clock | None = None, role: Role = Role.WEB) -> Roony:
     """Roony as the settings want it, not started. `public_url` is where people and Stripe reach it."""
     clock = clock or Clock()
-    database = Database(settings.roony_database_url, own_clock=isinstance(clock, FollowedClock))
+    moved, web = isinstance(clock, FollowedClock), role is Role.WEB
+    database = Database(settings.roony_database_url, own_clock=moved, calls_stripe=web)
     url = public_url.rstrip("/")
     guard = Guard(settings.roony_outbound_networks)
     context = FlowContext(
@@ -159,7 +160,7 @@ def build(settings: Settings, public_url: str, clock: Clock | None = None, role:
     word = None if database.is_sqlite else CommitWord(database.dsn)
     feed = ChangeFeed(database, word)
     options = AppOptions(
-        settings.webhook_secrets, isinstance(clock, FollowedClock), settings.trusted_proxies,
+        settings.webhook_secrets, moved, settings.trusted_proxies,
         settings.requests_per_minute,
     )  # fmt: skip
     readiness = Readiness()

@@ -11,6 +11,7 @@ from roony.cli.demo_company import DemoCompany
 from roony.cli.local_key import keep_local_key
 from roony.cli.simulation import SimulationFiles
 from roony.config import Settings, plain
+from roony.flows.webhook_endpoint import PATH
 
 _KEYS = (
     *("url", "simulator_url", "organization_id", "admin_key", "agent_id", "agent_key"),
@@ -21,7 +22,8 @@ _KEYS = (
 class Announced(NamedTuple):
     """What answers now; `demo`, `simulator` and `files` only with --simulate.
 
-    `first_run` is the path of the page that makes the first organization, while there is none.
+    `first_run` is the path of the page that makes the first organization, while there is none; `door` where processes
+    for Stripe alone answer.
     """
 
     url: str
@@ -30,6 +32,7 @@ class Announced(NamedTuple):
     simulator: dict[str, Any] | None
     files: SimulationFiles | None
     first_run: str | None
+    door: str | None = None
 
 
 def announce(what: Announced, ready_json: bool) -> None:
@@ -44,6 +47,8 @@ def _ready_line(what: Announced) -> str:
     """Without --simulate the secrets are the owner's own, and nobody needs to be told them."""
     ready: dict[str, Any] = dict.fromkeys(_KEYS)
     ready |= {"url": what.url, "pid": os.getpid()}
+    if what.door is not None:
+        ready["door_url"] = what.door
     if what.demo is not None and what.simulator is not None:
         ready |= {
             "simulator_url": what.simulator["url"],
@@ -81,6 +86,8 @@ def _for_people(what: Announced) -> str:
             f"  export STRIPE_KEY={plain(what.settings.stripe_secret_key)}",
             f"  export ACCOUNT={what.demo.stripe_account}",
         ]
+    if what.door is not None:
+        lines.append(f"Processes for Stripe alone answer at {what.door}{PATH}")
     if what.first_run is not None:
         lines += ["There is no organization yet. Make it here, once:", f"  {pages}{what.first_run}"]
     return "\n".join([*lines, "", "Stop it with Ctrl-C.", ""])

@@ -27,6 +27,8 @@ class ServeOptions:
     host: str
     port: int
     workers: int
+    doors: int
+    door_port: int
     drain_seconds: float
     simulate: bool
     simulator_port: int
@@ -38,6 +40,10 @@ def serve(
     host: str = typer.Option("127.0.0.1", help="Address to listen on."),
     port: int = typer.Option(8000, min=0, max=65535, help="Port; 0 takes a free one."),
     workers: int = typer.Option(1, min=1, max=MAX_WORKERS, help="Processes; more than one needs PostgreSQL."),
+    doors: int = typer.Option(
+        0, min=0, max=MAX_WORKERS, help="Processes that answer Stripe alone, at a port of their own; needs PostgreSQL."
+    ),
+    door_port: int = typer.Option(8002, min=0, max=65535, help="Port of the doors; 0 takes a free one."),
     drain_seconds: float = typer.Option(
         0.0, min=0.0, max=300.0, help="Answer on for so long after SIGTERM, while /readyz says no."
     ),
@@ -47,8 +53,10 @@ def serve(
     parent_pipe: bool = typer.Option(False, "--parent-pipe", hidden=True, help="End when standard input closes."),
 ) -> None:
     """Run Roony: the HTTP API, the door for Stripe's webhooks, and the worker."""
-    options = ServeOptions(host, port, workers, drain_seconds, simulate, simulator_port, ready_json, parent_pipe)
-    if workers > 1:
+    options = ServeOptions(
+        host, port, workers, doors, door_port, drain_seconds, simulate, simulator_port, ready_json, parent_pipe
+    )
+    if workers > 1 or doors:
         _refuse_several(simulate)
         raise typer.Exit(asyncio.run(_supervise(options)))
     import uvloop
@@ -79,13 +87,13 @@ def _refuse_several(simulate: bool) -> None:
     except WrongSettings as error:
         fail(str(error), WRONG_USE)
     if url.startswith("sqlite"):
-        fail("SQLite serves one process only: leave --workers out, or use a PostgreSQL database.", WRONG_USE)
+        fail("SQLite serves one process only: leave --workers and --doors out, or use PostgreSQL.", WRONG_USE)
     if simulate:
-        fail("The simulator's clock serves one process only: leave --workers out, or --simulate.", WRONG_USE)
+        fail("The simulator's clock serves one process only: leave --workers and --doors out.", WRONG_USE)
 
 
 async def _supervise(options: ServeOptions) -> int:
-    """1 settings · 2 port · 3 processes · 4 ready line · 5 until told to stop."""
+    """1 settings · 2 ports · 3 processes · 4 ready line · 5 until told to stop."""
     import structlog
 
     from roony.cli.announcement import Announced, announce
@@ -108,9 +116,15 @@ async def _supervise(options: ServeOptions) -> int:
     if options.parent_pipe:
         await stop_with_parent(stop)
     places = [Place("web", number, listener, url, options.drain_seconds) for number in range(options.workers)]
+    door_url = None
+    if options.doors:
+        door = _bind(options.host, options.door_port, "--door-port")
+        door_url = address_of(door)
+        numbers = range(options.workers, options.workers + options.doors)
+        places += [Place("door", number, door, url, options.drain_seconds) for number in numbers]
 
     def greet(ready: dict[str, Any]) -> None:
-        announce(Announced(url, settings, None, None, None, ready["first_run"]), options.ready_json)
+        announce(Announced(url, settings, None, None, None, ready["first_run"], door_url), options.ready_json)
 
     try:
         return 0 if await Supervisor(places).run(stop, anew, greet) else FAILED
@@ -119,13 +133,13 @@ async def _supervise(options: ServeOptions) -> int:
         return error.code if error.code > 0 else FAILED
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, option: str = "--port") -> socket.socket:
     from roony.cli.server import bind
 
     try:
         return bind(host, port)
     except OSError as error:
-        fail(f"Cannot listen on {host}:{port} ({error.strerror}): choose another --port.", FAILED)
+        fail(f"Cannot listen on {host}:{port} ({error.strerror}): choose another {option}.", FAILED)
 
 
 async def _serve(options: ServeOptions) -> int:

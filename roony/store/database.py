@@ -20,6 +20,7 @@ from sqlalchemy.sql.base import Executable
 from roony.core.agent import Organization
 from roony.store.writer import (
     CONNECT_TIMEOUT_SECONDS,
+    DOOR_NAME,
     TCP_TIMEOUT_MS,
     WRITER_NAME,
     PostgresWriter,
@@ -36,7 +37,7 @@ READ_STATEMENT_TIMEOUT_MS = 10_000
 READ_POOL_SECONDS = 5.0
 
 
-# Each process has one writing connection.
+# Each process has one writing connection; doors never call Stripe.
 _WRITERS = sqlalchemy.text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = :name"
 ).bindparams(name=WRITER_NAME)
@@ -49,11 +50,13 @@ class DatabaseLocked(Exception):
 class Database:
     """One database: a pool for cold reads, and `open_writer` for the one connection that writes."""
 
-    def __init__(self, url: str, own_clock: bool = False) -> None:
+    def __init__(self, url: str, own_clock: bool = False, calls_stripe: bool = True) -> None:
         """`url` is `sqlite:///path` or `postgresql://…`. Raises ValueError for any other.
 
-        `own_clock`: the process's clock counts, also on PostgreSQL: a simulation moves it.
+        `own_clock`: the process's clock counts, also on PostgreSQL: a simulation moves it. `calls_stripe`: the process
+        counts among those that share what Stripe allows.
         """
+        self._writer_name = WRITER_NAME if calls_stripe else DOOR_NAME
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             if not parsed.database or parsed.database == ":memory:":
@@ -103,10 +106,10 @@ class Database:
         """A new writing connection. On SQLite call `acquire` first: only one process may write."""
         if self.path is not None:
             return SqliteWriter(self.path)
-        return PostgresWriter(self.dsn, self._own_clock)
+        return PostgresWriter(self.dsn, self._own_clock, self._writer_name)
 
     def processes(self) -> int:
-        """How many processes write to this database now, this one among them; 1 on SQLite. Blocks: a cold read."""
+        """How many processes on this database call Stripe, this one among them; 1 on SQLite. Blocks: a cold read."""
         if self.is_sqlite:
             return 1
         return max(1, int(self.read(_WRITERS)[0][0]))

@@ -31,8 +31,9 @@ STATEMENT_TIMEOUT_MS = 1_000
 IDLE_TIMEOUT_MS = 2_000
 TCP_TIMEOUT_MS = 2_000
 CONNECT_TIMEOUT_SECONDS = 2
-# What PostgreSQL calls the connection of a till; each process has one.
+# What PostgreSQL calls the connection of a till; each process has one. The second is of those that never call Stripe.
 WRITER_NAME = "roony till"
+DOOR_NAME = "roony door"
 # The WAL is folded into the database file after this many pages of 4 KiB: seldom, since the commit that does it takes
 # some 50 ms, and since a page that changed often is then folded in once.
 CHECKPOINT_PAGES = 16_000
@@ -215,8 +216,8 @@ class PostgresWriter(Writer):
     backend = "postgresql"
     dialect = postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
 
-    def __init__(self, dsn: str, own_clock: bool = False) -> None:
-        """Connects. Raises psycopg.OperationalError when the server cannot be reached.
+    def __init__(self, dsn: str, own_clock: bool = False, name: str = WRITER_NAME) -> None:
+        """Connects, under this name. Raises psycopg.OperationalError when the server cannot be reached.
 
         `own_clock`: the time is the process's own, which somebody else moves, and not the server's.
         """
@@ -228,7 +229,7 @@ class PostgresWriter(Writer):
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             # Of several servers the one that takes writes: after a failover another one.
             target_session_attrs="read-write",
-            application_name=WRITER_NAME,
+            application_name=name,
             options=f"-c lock_timeout={LOCK_TIMEOUT_MS} -c statement_timeout={STATEMENT_TIMEOUT_MS}"
             f" -c idle_in_transaction_session_timeout={IDLE_TIMEOUT_MS}"
             " -c default_transaction_isolation=read\\ committed",

@@ -17,6 +17,7 @@ import httpx2
 import pytest
 
 from tests.cli.serving import START, ServedSimulation, clean_environment, run_roony
+from tests.support.served import until
 
 READY_KEYS = {
     "url", "simulator_url", "organization_id", "admin_key", "agent_id", "agent_key", "webhook_secret",
@@ -117,6 +118,19 @@ def test_a_restart_finds_everything_again(tmp_path: Path) -> None:
     assert not [secret for secret in secrets if secret in logged]
 
 
+def test_one_that_is_told_to_go_answers_on_for_a_while_and_says_that_it_goes(tmp_path: Path) -> None:
+    """For a balancer that looks at /readyz; each answer is the last of its connection."""
+    with ServedSimulation(tmp_path, "--drain-seconds", "300") as served, httpx2.Client(trust_env=False) as client:
+        url = served.ready["url"]
+        assert client.get(f"{url}/readyz").status_code == 200
+        served.process.terminate()
+        until(lambda: client.get(f"{url}/readyz").status_code, 503)
+        assert client.get(f"{url}/readyz").json() == {"status": "stopping"}
+        answer = get(url, "/api/v1/admin/organization", served.ready["admin_key"])
+        assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+        served.process.kill()
+
+
 def test_a_killed_server_takes_its_simulator_along(tmp_path: Path) -> None:
     with ServedSimulation(tmp_path) as served:
         served.process.send_signal(signal.SIGKILL)
@@ -193,6 +207,7 @@ def test_without_secrets_it_refuses_and_names_all_of_them(tmp_path: Path) -> Non
     ("arguments", "environment", "code", "message"),
     [
         (("--workers", "2"), {}, 2, "SQLite serves one process only"),
+        (("--doors", "1"), {}, 2, "SQLite serves one process only"),
         (("--workers", "2"), {"ROONY_DATABASE_URL": NO_DATABASE}, 2, "STRIPE_SECRET_KEY is missing"),
         (("--workers", "2", "--simulate"), {"ROONY_DATABASE_URL": NO_DATABASE}, 2, "one process only"),
         (("--port", "70000"), {}, 2, "--port"),
