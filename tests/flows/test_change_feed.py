@@ -7,6 +7,7 @@ import threading
 import uuid
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import psycopg
@@ -169,6 +170,26 @@ def test_where_no_word_comes_through_the_heads_are_looked_at(
             return await watch.changed(PATIENCE)
 
     assert run(late()) is True
+
+
+@pytest.mark.postgres
+def test_a_word_too_long_names_nobody(postgres_books: Books) -> None:
+    """A NOTIFY holds so much: beyond that, who hears it looks at all."""
+    heard: Queue[list[str] | None] = Queue()
+    ours, theirs = (CommitWord(postgres_books.database.dsn) for _ in range(2))
+    ours.start(lambda ids: heard.put(None if ids is None else sorted(ids)))
+    theirs.start(lambda _ids: None)
+    try:
+        # It has just begun to listen: what was committed before was not heard.
+        assert heard.get(timeout=PATIENCE) is None
+        theirs.committed(["org_2", "org_1"])
+        assert heard.get(timeout=PATIENCE) == ["org_1", "org_2"]
+        theirs.committed(f"org_{number}" for number in range(commit_word.MAX_NAMED + 1))
+        assert heard.get(timeout=PATIENCE) is None
+        assert ours.hears
+    finally:
+        theirs.stop()
+        ours.stop()
 
 
 def end_words(books: Books) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from roony import worker as worker_module
 from roony.core.card import Card
 from roony.core.connection import Connection
 from roony.core.settlement import Discrepancy
@@ -89,6 +90,36 @@ class Looking(Worker):
             self.go.set()
             await asyncio.wait(self._keeping)
         return await super()._notify(now)
+
+
+def test_so_many_promises_are_kept_at_a_time_and_the_others_stay_in_their_rows(
+    tmp_path: Path, database_url: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "MAX_KEEPING", 1)
+
+    async def work(books: Books) -> list[list[str]]:
+        with offline_context(books) as context:
+            worker = Worker(context)
+            begun, go = [], asyncio.Event()
+
+            async def keep(context: FlowContext, promise: OutboxPromise) -> None:
+                begun.append(promise.id)
+                await go.wait()
+                await context.till.submit(FinishPromise(ORG, promise))
+
+            worker._keepers["slow"] = keep
+            await asyncio.to_thread(books.put, new_promise(ORG, "out_1", "slow", "x", {}, 0))
+            await worker._work_off()
+            await asyncio.to_thread(books.put, new_promise(ORG, "out_2", "slow", "y", {}, 0))
+            await worker._work_off()
+            before = list(begun)
+            go.set()
+            await worker.round()
+            return [before, begun]
+
+    with open_books(tmp_path, database_url) as books:
+        assert asyncio.run(work(books)) == [["out_1"], ["out_1", "out_2"]]
+        assert {row.status for row in books.rows(OutboxPromise, kind="slow")} == {"done"}
 
 
 def test_what_a_kept_promise_leaves_behind_is_done_in_the_same_round(tmp_path: Path, database_url: str | None) -> None:

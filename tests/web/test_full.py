@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import ExitStack
 from typing import Any
 
 import httpx2
 import pytest
 
 from roony.store import lanes
+from roony.store.database import READ_CONNECTIONS
 from roony.store.tables import AccountRoute, InboxEvent
 from tests.support.served import WEBHOOK, event, request_event, sign
 from tests.support.serving import Caller, Company, ServedRoony
@@ -54,3 +56,18 @@ def test_a_full_till_is_a_decline_to_the_network_and_a_503_to_everybody_else(
     assert roony.books.rows(InboxEvent, id=card["id"]) == []
     assert post(roony, card).status_code == 200
     assert agent.call("POST", "/api/v1/purchase_intents", wish).status_code == 201
+
+
+def test_a_page_that_finds_no_free_connection_is_a_503_and_a_decision_is_not_kept_waiting(
+    roony: ServedRoony, company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readers share some connections; the till has one of its own."""
+    engine = roony.context.database.engine
+    monkeypatch.setattr(engine.pool, "_timeout", 0.01)
+    with ExitStack() as stack:
+        for _ in range(READ_CONNECTIONS * 2):
+            stack.enter_context(engine.connect())
+        answer = company.owner.call("GET", "/api/v1/admin/agents")
+        assert (answer.status_code, int(answer.headers["retry-after"]) > 0) == (503, True)
+        assert roony.context.till.write_and_wait(lambda _writer: "written") == "written"
+    assert company.owner.get("/api/v1/admin/agents")["data"] == []
