@@ -12,7 +12,7 @@ import os
 import socket
 import sys
 
-from roony.cli.output import FAILED, WRONG_USE, fail
+from roony.cli.output import FAILED, WRONG_USE
 from roony.cli.server import stay_on_one_core, stop_on_signals
 from roony.cli.serving import Leaving, serve_until, stop_with_parent
 from roony.config import WrongSettings, load_settings
@@ -36,10 +36,9 @@ def main() -> None:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             code = runner.run(_serve(given))
-    except WrongSettings as error:
-        fail(str(error), WRONG_USE)
-    except (DatabaseUnusable, SchemaTooNew) as error:
-        fail(str(error), FAILED)
+    except (WrongSettings, DatabaseUnusable, SchemaTooNew) as error:
+        sys.stderr.write(f"{error}\n")
+        code = WRONG_USE if isinstance(error, WrongSettings) else FAILED
     sys.exit(code)
 
 

@@ -25,6 +25,8 @@ log = structlog.get_logger("roony.serve")
 # How long a process may take until it answers, and until it has ended (more than all that its stop waits for).
 READY_SECONDS = 60.0
 STOP_SECONDS = 75.0
+# And until one that has said its last word has ended.
+ENDING_SECONDS = 5.0
 # A process that ended is started again after a pause that doubles up to the longer one. After so many failures in a
 # row, some forty minutes, the supervisor ends too. One that lived for so long begins to count anew.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
@@ -84,6 +86,9 @@ class Child:
             child.kill()
             raise
         if not line:
+            # Its output ends a moment before it does; one that does not end in that moment answers nothing either.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), ENDING_SECONDS)
             child.kill()
             raise ChildFailed(await process.wait())
         child.ready = json.loads(line)

@@ -236,8 +236,9 @@ def test_a_database_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     assert (refused.returncode, "cannot be opened" in refused.stderr) == (1, True), refused.stderr
     assert "Traceback" not in refused.stderr
     secret = "postgresql://roony:hidden-password@127.0.0.1:9/roony"
-    unreachable = run_roony("serve", "--port", "0", **{**given, "ROONY_DATABASE_URL": secret})
+    unreachable = run_roony("serve", "--port", "0", "--workers", "2", **{**given, "ROONY_DATABASE_URL": secret})
     assert (unreachable.returncode, "cannot be opened" in unreachable.stderr) == (1, True), unreachable.stderr
+    assert "Traceback" not in unreachable.stderr
     assert "hidden-password" not in unreachable.stderr
 
 
