@@ -17,10 +17,12 @@ SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 200
 FREE_FAILURES = 4
 FIRST_WAIT, LONGEST_WAIT = 30, 3600
 # One-time links by what they are for, and how long each is good, in seconds.
+CHALLENGE = "passkey"
 LINK_SECONDS = {
     "first_run": 24 * 3600,  # makes an organization and its owner
     "invitation": 7 * 24 * 3600,  # a person chooses a password, at first or anew
     "sign_in": 24 * 3600,  # signs the owner of the demo in
+    CHALLENGE: 5 * 60,  # no link: what a passkey is asked to sign, once
 }
 
 
@@ -44,7 +46,8 @@ class Password(NamedTuple):
 class OneTimeLink(NamedTuple):
     """Something that opens once: kept as a hash of its ticket. `kind` is one of LINK_SECONDS.
 
-    A first run belongs to no user; its organization is the one that it was made for, or the installation.
+    A first run belongs to no user; its organization is the one that it was made for, or the installation. What a
+    passkey signs to sign somebody in belongs to no user either.
     """
 
     hash: str

@@ -17,11 +17,13 @@ from sqlalchemy import bindparam, update
 from roony.core.agent import Organization
 from roony.core.audit import INSTALLATION
 from roony.core.errors import Refusal, not_found
+from roony.core.passkey import Passkey
 from roony.core.sign_in import LINK_SECONDS, OneTimeLink, Password, is_open
 from roony.core.user import User
 from roony.flows.access_key import NewKey, key_row, revoke
 from roony.flows.context import FlowContext
 from roony.flows.organization import NewOrganization, create_organization
+from roony.flows.passkey import drop_passkeys
 from roony.flows.sign_in import begin_session, needs_of_sessions
 from roony.store import tables
 from roony.store.authority import is_long_over
@@ -193,7 +195,7 @@ _UNUSE = update(tables.one_time_links).where(tables.one_time_links.c.hash == bin
 class UseLink(Command[AccessKey | Refusal]):
     """Signs the user of a link in, with a new password where it is an invitation.
 
-    A new password ends every other session of the user: who forgot theirs may have lost it to somebody.
+    A new password ends every other session and all passkeys of the user: who forgot theirs may have lost more than it.
     """
 
     organization_id: str
@@ -203,9 +205,10 @@ class UseLink(Command[AccessKey | Refusal]):
     hash: str | None = field(default=None, repr=False)
 
     def needs(self, now: int) -> Needs:
-        """The link, and the user with password and keys."""
+        """The link, and the user with password, keys and passkeys."""
         needs = needs_of_sessions(self.organization_id, self.user_id)
-        return needs._replace(rows=(*needs.rows, (OneTimeLink, self.ticket_hash)))
+        groups = (*needs.groups, (Passkey, self.organization_id, self.user_id))
+        return needs._replace(rows=(*needs.rows, (OneTimeLink, self.ticket_hash)), groups=groups)
 
     def apply(self, book: Book, now: int) -> AccessKey | Refusal:
         """1 is it still good, for this · 2 it is spent · 3 the password · 4 the session."""
@@ -219,6 +222,7 @@ class UseLink(Command[AccessKey | Refusal]):
         book.put(link._replace(used_at=now))
         if self.hash is not None:
             set_password(book, user, self.hash, now)
+            drop_passkeys(book, org, user.id, user.id, now)
         return begin_session(book, user, self.key, "link", now)
 
 

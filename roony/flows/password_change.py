@@ -48,18 +48,26 @@ class ChangePassword(Command[Password | Refusal]):
         return book.need(Password, org, self.user_id)
 
 
-async def change_password(
-    context: FlowContext, organization_id: str, user_id: str, old: str, new: str, keep: str, by: Authority | None
-) -> Password | Refusal:
-    """1 one that is not locked · 2 the old one is right, or the try is counted · 3 the new one may be one · 4 kept."""
+async def right_password(context: FlowContext, organization_id: str, user_id: str, text: str) -> Password | Refusal:
+    """The password of a user who is signed in and gave it once more; a wrong one is counted as at a sign-in."""
     found = await asyncio.to_thread(find_password, context.database, organization_id, user_id)
     if found is None:
         return NO_PASSWORD
     if found.locked_until > context.clock():
         return LOCKED
-    if not await is_password(found.hash, old):
+    if not await is_password(found.hash, text):
         await context.till.submit(CountWrongPassword(organization_id, user_id))
         return WRONG_OLD
+    return found
+
+
+async def change_password(
+    context: FlowContext, organization_id: str, user_id: str, old: str, new: str, keep: str, by: Authority | None
+) -> Password | Refusal:
+    """1 one that is not locked · 2 the old one is right, or the try is counted · 3 the new one may be one · 4 kept."""
+    found = await right_password(context, organization_id, user_id, old)
+    if isinstance(found, Refusal):
+        return found
     weak = wrong_password(new, found.email)
     if weak is not None:
         return weak._replace(field="new")

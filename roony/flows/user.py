@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from roony.core.errors import Refusal, not_found
+from roony.core.passkey import Passkey
 from roony.core.sign_in import OneTimeLink, Password
 from roony.core.user import User, begins_anew, described_user, is_last_owner, may_approve, wrong_user
 from roony.flows.access_key import revoke
+from roony.flows.passkey import drop_passkeys
 from roony.store.authority import is_long_over
 from roony.store.book import Book
 from roony.store.command import Command
@@ -48,7 +50,7 @@ class UpdateUser(Command[User | Refusal]):
     """Changes a user; None leaves a field as it is.
 
     Another e-mail address ends the links made for the one before.
-    To disable ends the user's keys, sessions, password and open links in the same commit, so that they open
+    To disable ends the user's keys, sessions, password, passkeys and open links in the same commit, so that they open
     nothing from then on in any process; a user who is let in again needs a new invitation or a new key.
     """
 
@@ -63,7 +65,7 @@ class UpdateUser(Command[User | Refusal]):
     def needs(self, now: int) -> Needs:
         """The users there are, and all with which this one gets in."""
         org, user_id = self.organization_id, self.user_id
-        groups = tuple((row, org, user_id) for row in (AccessKey, OneTimeLink))
+        groups = tuple((row, org, user_id) for row in (AccessKey, OneTimeLink, Passkey))
         return Needs(rows=((User, org, user_id), (Password, org, user_id)), groups=((User, org, org), *groups))
 
     def apply(self, book: Book, now: int) -> User | Refusal:
@@ -103,6 +105,7 @@ class UpdateUser(Command[User | Refusal]):
             if not is_long_over(key, now):
                 revoke(book, key, self.actor, now)
         self._end_links(book, now)
+        drop_passkeys(book, org, user_id, self.actor, now)
         password = book.get(Password, org, user_id)
         if password is not None:
             book.put(password._replace(hash=""))

@@ -20,6 +20,7 @@ from roony.core.cardholder import Cardholder
 from roony.core.errors import BrokenCaller
 from roony.core.ledger import Hold
 from roony.core.mandate import Payment
+from roony.core.passkey import Passkey
 from roony.core.purchase import Purchase
 from roony.core.receipt import Receipt
 from roony.core.settlement import StripeTransaction
@@ -42,6 +43,7 @@ GROUPED_BY: dict[type, tuple[str, ...]] = {
     Budget: ("scope_id",),
     Cardholder: ("scope_id",),
     OneTimeLink: ("user_id",),
+    Passkey: ("user_id",),
     Payment: ("purchase_id",),
     Receipt: ("purchase_id",),
     StripeTransaction: ("purchase_id", "stripe_card_id", "network_transaction_id"),

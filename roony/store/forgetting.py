@@ -8,12 +8,13 @@ from typing import Any
 from sqlalchemy import BindParameter, Column, ColumnElement, Delete, Table, and_, bindparam, delete, select, tuple_
 
 from roony.core.purchase import HOUR
-from roony.core.sign_in import SECOND, SESSION_SECONDS
+from roony.core.sign_in import CHALLENGE, SECOND, SESSION_SECONDS
 from roony.store.tables import (
     access_keys,
     oauth_states,
     one_time_links,
     outbox,
+    passkeys,
     reveal_links,
     start_tickets,
     velocities,
@@ -37,6 +38,9 @@ _RULES: dict[str, tuple[Table, int, int, ColumnElement[bool]]] = {
         and_(access_keys.c.kind == "session", access_keys.c.created_at < _AT),
     ),
     "one_time_links": (one_time_links, KEPT, 1, one_time_links.c.expires_at < _AT),
+    # What a passkey was to sign is found again by nobody, and anybody may ask for one.
+    "challenges": (one_time_links, 0, 1, and_(one_time_links.c.kind == CHALLENGE, one_time_links.c.expires_at < _AT)),
+    "passkeys": (passkeys, KEPT, 1, and_(passkeys.c.removed_at.is_not(None), passkeys.c.removed_at < _AT)),
     "reveal_links": (reveal_links, KEPT, 1, reveal_links.c.expires_at < _AT),
     "start_tickets": (start_tickets, KEPT, 1, start_tickets.c.expires_at < _AT),
     "oauth_states": (oauth_states, KEPT, 1, oauth_states.c.expires_at < _AT),
@@ -50,9 +54,10 @@ def _key(table: Table) -> list[Column[Any]]:
     return [table.c[name] for name in table.info["key"]]
 
 
-def _found_by_hash(table: Table, is_old: ColumnElement[bool]) -> Delete:
-    some = select(table.c.hash).where(is_old).limit(FORGET_ROWS).with_for_update(skip_locked=True)
-    return delete(table).where(table.c.hash.in_(some))
+def _by_own_key(table: Table, is_old: ColumnElement[bool]) -> Delete:
+    [key] = _key(table)
+    some = select(key).where(is_old).limit(FORGET_ROWS).with_for_update(skip_locked=True)
+    return delete(table).where(key.in_(some))
 
 
 def _of_one(table: Table, is_old: ColumnElement[bool]) -> Delete:
@@ -61,9 +66,10 @@ def _of_one(table: Table, is_old: ColumnElement[bool]) -> Delete:
     return delete(table).where(mine, tuple_(*more).in_(bindparam("keys", expanding=True)), is_old)
 
 
-# Rows found by a hash are deleted at once, those of organizations after a look without a lock, by organization.
+# Rows with a key of their own are deleted at once, those of organizations after a look without a lock, by organization.
 _FORGET = {
-    kind: _found_by_hash(table, is_old) for kind, (table, _, _, is_old) in _RULES.items() if "hash" in table.info["key"]
+    kind: _by_own_key(table, is_old)
+    for kind, (table, _, _, is_old) in _RULES.items() if "organization_id" not in table.info["key"]
 }
 _OLD = {
     kind: select(*_key(table)).where(is_old).limit(FORGET_ROWS)

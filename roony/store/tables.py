@@ -28,6 +28,7 @@ from roony.core.lease import Lease
 from roony.core.ledger import Entry, Hold
 from roony.core.mandate import Payment
 from roony.core.notification import MessageRecipient, NoticeCursor, NoticeDelivery, WebhookEndpoint
+from roony.core.passkey import Passkey
 from roony.core.preflight import Preflight
 from roony.core.purchase import KeptKey, Purchase, RecentPurchase, Velocity
 from roony.core.receipt import Receipt, ReceiptContent
@@ -355,6 +356,14 @@ one_time_links = _table(
     "hash",
     Index("one_time_links_by_user", "organization_id", "user_id"),
     Index("one_time_links_by_end", "expires_at"),
+    _some("challenges_by_end", "kind = 'passkey'", "expires_at"),
+)
+passkeys = _table(
+    "passkeys",
+    Passkey,
+    "credential_id",
+    Index("passkeys_by_user", "organization_id", "user_id"),
+    _some("passkeys_removed", "removed_at IS NOT NULL", "removed_at"),
 )
 
 # What `roony archive` took out of the tables that everyday work goes through, in their shape.

@@ -14,7 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from roony.core.errors import Refusal
-from roony.store.command import TillClosed
+from roony.flows.password import PasswordsBusy
+from roony.store.command import BUSY, TillClosed
 from roony.store.queries.paging import InvalidCursor
 from roony.store.writer import ConnectionLost
 from roony.web.pages import is_form, render_page
@@ -153,6 +154,11 @@ async def on_unavailable(request: Request, error: Exception) -> Response:
     return error_answer(refusal, request_id_of(request))
 
 
+async def on_busy(request: Request, _error: PasswordsBusy) -> Response:
+    """Too many sign in at this moment."""
+    return error_answer(BUSY, request_id_of(request))
+
+
 def _field(location: Sequence[str | int]) -> str | None:
     """`("body", "merchant", "name")` → `merchant.name`; None for the body as a whole."""
     # What is wrong with the name of a field is said where that field is.
@@ -166,6 +172,7 @@ HANDLERS: dict[Any, Any] = {
     HTTPException: on_http,
     RequestValidationError: on_invalid,
     InvalidCursor: on_cursor,
+    PasswordsBusy: on_busy,
     TillClosed: on_unavailable,
     ConnectionLost: on_unavailable,
     DBAPIError: on_unavailable,

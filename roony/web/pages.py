@@ -35,6 +35,9 @@ PAGE_HEADERS = {
     + "; script-src 'self'; connect-src 'self'; img-src 'self'",
 }
 
+# After so long it is worth while to try again what could not be done now.
+BUSY_SECONDS = "2"
+
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 _templates = Environment(
@@ -59,7 +62,8 @@ def render_with_script(template: str, status: int, **values: Any) -> HTMLRespons
 
 def render_page(template: str, status: int, **values: Any) -> HTMLResponse:
     """One page of the dashboard, with our script."""
-    return HTMLResponse(_templates.get_template(template).render(**values), status, PAGE_HEADERS)
+    headers = {**PAGE_HEADERS, "Retry-After": BUSY_SECONDS} if status == 503 else PAGE_HEADERS
+    return HTMLResponse(_templates.get_template(template).render(**values), status, headers)
 
 
 def style_sheet(name: str) -> Response:

@@ -86,6 +86,10 @@ own     POST   /first_runs
 own     POST   /keys/rotate
 read    GET    /me
 read    PUT    /me/password
+read    GET    /me/passkeys
+read    POST   /me/passkeys
+read    POST   /me/passkeys/challenge
+read    DELETE /me/passkeys/{id}
 read    GET    /me/sessions
 read    DELETE /me/sessions/{id}
 read    GET    /merchants

@@ -32,7 +32,8 @@ organization.frozen organization.unfrozen organization.unknown_cards_chosen orga
 project.created project.frozen project.unfrozen project.updated purchase.booked purchase.canceled purchase.changed
 purchase.duplicate_refused purchase.raise_declined purchase.raise_refused purchase.raised
 reconciliation.ended reconciliation.started refund.queued stripe_transaction.capture stripe_transaction.refund
-user.created user.link_made user.password_set user.sign_in_failed user.signed_in user.updated
+user.created user.link_made user.passkey_added user.passkey_removed user.password_set
+user.sign_in_failed user.signed_in user.updated
 message_recipient.changed message_recipient.created message_recipient.replayed message_recipient.tested
 webhook_endpoint.changed webhook_endpoint.created webhook_endpoint.disabled webhook_endpoint.replayed
 webhook_endpoint.secret_rotated webhook_endpoint.tested

@@ -33,6 +33,7 @@ WITHOUT_ORGANIZATION = {
     "leases": "who of all processes does what is to be done once, a row for each",
     "oauth_states": "a secret of ten minutes, found by its hash alone",
     "one_time_links": "a secret of some days, found by its hash alone",
+    "passkeys": "routing: the id of a credential says whose it is, before anybody knows of which organization",
     "reveal_links": "a secret of minutes, found by its hash alone",
     "start_tickets": "a secret of ten minutes, found by its hash alone",
 }

@@ -23,6 +23,7 @@ from roony.core.alert import Alert
 from roony.core.card import Card
 from roony.core.connection import Connection
 from roony.core.dispute import Dispute
+from roony.core.passkey import Passkey
 from roony.core.receipt import ReceiptContent, receipt_of
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.flows.access_key import key_row
@@ -69,8 +70,9 @@ AT_STRIPE = (
     "/approve",
     "/purchase_intents/{id}/card",
 )
-# The sessions of whoever calls: an owner's program has none. tests/web/test_sign_in.py ends a person's own.
-PERSONAL = ("/me/sessions/{id}",)
+# The sessions and passkeys of whoever calls: an owner's program has none. tests/web/test_sign_in.py and
+# test_passkeys.py end a person's own.
+PERSONAL = ("/me/sessions/{id}", "/me/passkeys/{id}")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -177,6 +179,8 @@ def settle(roony: ServedRoony, name: str) -> Town:
     key = owner.send("POST", f"{ADMIN}/users/{user['id']}/keys", {}, 201)
     session = key_row(new_session(roony.context.new_id("key"), "test"), org, None, NOW, user["id"])
     roony.books.put(session)
+    passkey = roony.context.new_id("pky")
+    roony.books.put(Passkey(passkey, passkey, org, user["id"], "Laptop", b"", 0, "", NOW, None, None))
     hook = owner.send("POST", f"{ADMIN}/webhook_endpoints", {"url": "http://127.0.0.1:9/hook"}, 201)
     sent = owner.send("POST", f"{ADMIN}/webhook_endpoints/{hook['id']}/test", status=202)
     people = owner.send("POST", f"{ADMIN}/message_recipients", {"name": "Ops", "url": "mmost://127.0.0.1/a/b"}, 201)
@@ -188,7 +192,7 @@ def settle(roony: ServedRoony, name: str) -> Town:
         "connections": [con], "controls": scopes[:3], "discrepancies": [finding], "disputes": [dispute],
         "events": [event], "projects": [company.project_id], "purchases": [bought["id"]],
         "receipts": [receipt.id], "reconciliations": [run["id"]], "scopes": scopes, "users": [user["id"]],
-        "users/keys": [key["id"]], "me/sessions": [session.id],
+        "users/keys": [key["id"]], "me/sessions": [session.id], "me/passkeys": [passkey],
         "webhook_deliveries": [sent["id"]], "webhook_endpoints": [hook["id"]],
         "message_recipients": [people["id"]], "receivers": [hook["id"], people["id"]],
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Reads for signing in: passwords by e-mail address, links by their hash, a user's sessions."""
+"""Reads for signing in: passwords by e-mail address, links by their hash, a user's sessions and passkeys."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from sqlalchemy import and_, select
 
+from roony.core.passkey import Passkey
 from roony.core.sign_in import OneTimeLink, Password
 from roony.core.user import User
 from roony.store.database import Database
-from roony.store.tables import AccessKey, access_keys, one_time_links, organizations, passwords, users
+from roony.store.tables import AccessKey, access_keys, one_time_links, organizations, passkeys, passwords, users
 
 # Organizations in which one address may have a password of its own; more are not looked at.
 MAX_ORGANIZATIONS = 10
@@ -70,3 +71,17 @@ def sessions_of(database: Database, organization_id: str, user_id: str) -> list[
         access_keys.c.revoked_at.is_(None),
     )
     return [AccessKey(*row) for row in database.read(statement.order_by(access_keys.c.created_at.desc()).limit(100))]
+
+
+def find_passkey(database: Database, credential_id: str) -> Passkey | None:
+    """The passkey with this credential id, removed or not."""
+    rows = database.read(select(passkeys).where(passkeys.c.credential_id == credential_id))
+    return Passkey(*rows[0]) if rows else None
+
+
+def passkeys_of(database: Database, organization_id: str, user_id: str) -> list[Passkey]:
+    """The passkeys that a user has, newest first."""
+    statement = select(passkeys).where(
+        passkeys.c.organization_id == organization_id, passkeys.c.user_id == user_id, passkeys.c.removed_at.is_(None)
+    )
+    return [Passkey(*row) for row in database.read(statement.order_by(passkeys.c.created_at.desc()).limit(100))]

@@ -22,6 +22,7 @@ from roony.web.admin_api import (
     merchants,
     message_recipients,
     organization,
+    passkeys,
     purchases,
     receipts,
     reconciliations,
@@ -37,6 +38,6 @@ from roony.web.admin_api import (
 PARTS = (
     organization, agents, limits, rules, approvals, connections, cardholders, purchases, merchants, discrepancies,
     disputes, events, reconciliations, audit, alerts, doctor, freezes, keys, access_keys, stream, users,
-    links, me, webhook_endpoints, message_recipients, receipts, replay, trials, reports,
+    links, me, passkeys, webhook_endpoints, message_recipients, receipts, replay, trials, reports,
 )  # fmt: skip
 routes = [route for part in PARTS for route in part.router.routes]

@@ -21,6 +21,7 @@ from roony.web.dashboard import (
     events,
     first_run,
     overview,
+    passkey_sign_in,
     projects,
     purchases,
     reports,
@@ -36,6 +37,7 @@ from roony.web.dashboard import (
 PARTS = (
     assets,
     sign_in,
+    passkey_sign_in,
     first_run,
     start,
     account,

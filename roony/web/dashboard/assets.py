@@ -13,6 +13,7 @@ _FILES = {
     "/static/dashboard.css": "text/css",
     "/static/dashboard.js": "text/javascript",
     "/static/icon.svg": "image/svg+xml",
+    "/static/passkeys.js": "text/javascript",
     "/static/reveal.js": "text/javascript",
     "/static/rules.js": "text/javascript",
 }

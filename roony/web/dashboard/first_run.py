@@ -16,13 +16,12 @@ from roony.flows.one_time_link import NewOwner, find_open, hash_ticket, start_or
 from roony.flows.organization import NewOrganization
 from roony.flows.password import hash_password
 from roony.flows.sign_in import new_session
-from roony.store.command import TillClosed
-from roony.store.writer import ConnectionLost
 from roony.web.dashboard.sign_in import (
     LONGEST_EMAIL,
     LONGEST_TICKET,
     MALFORMED,
     STOPPING,
+    UNAVAILABLE,
     browser_of,
     count_try,
     read_form,
@@ -71,7 +70,7 @@ async def _sent(request: Request) -> Response:
         return await _start(request, given, form["password"])
     except Refused as error:
         return _form(request, error.refusal.status, error.refusal.message, given)
-    except (TillClosed, ConnectionLost):
+    except UNAVAILABLE:
         return _form(request, 503, STOPPING.message, given)
 
 

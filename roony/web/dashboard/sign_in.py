@@ -16,7 +16,7 @@ from roony.core.sign_in import LONGEST_PASSWORD, SHORTEST_PASSWORD, OneTimeLink,
 from roony.flows.access_key import hash_key
 from roony.flows.context import FlowContext
 from roony.flows.one_time_link import LINK_OVER, UseLink, find_open, hash_ticket
-from roony.flows.password import hash_password
+from roony.flows.password import PasswordsBusy, hash_password
 from roony.flows.sign_in import Attempt, SeveralOrganizations, SignOut, new_session, sign_in
 from roony.store.command import TillClosed
 from roony.store.queries.keys import holder_of
@@ -26,6 +26,7 @@ from roony.store.writer import ConnectionLost
 from roony.web.dashboard.view import SIGN_IN, is_own_path
 from roony.web.errors import Refused
 from roony.web.pages import HEADERS, is_form, only, render_page
+from roony.web.passkey_site import NOT_HERE, passkey_site
 from roony.web.requests import fields_of, read_body
 from roony.web.session import CSRF_FIELD, check_csrf, check_origin, drop_session, keep_session, session_text
 
@@ -41,6 +42,8 @@ _WELCOME = {"ticket": LONGEST_TICKET, "password": LONGEST_PASSWORD}
 
 MALFORMED = Refusal("malformed", "This form was changed on its way, or is not complete.", 400)
 STOPPING = Refusal("busy", "Roony takes no changes at this moment. Try again.", 503)
+# What a form of ours is answered with STOPPING for: nothing is wrong with it, and nothing was changed.
+UNAVAILABLE = (TillClosed, ConnectionLost, PasswordsBusy)
 
 
 def routes() -> list[Route]:
@@ -81,18 +84,20 @@ async def _ask(request: Request) -> Response:
     given = request.query_params.get("next", "/")[:LONGEST_NEXT]
     next_path = given if is_own_path(given) else "/"
     organization = request.query_params.get("organization", "")[:LONGEST_ID]
-    return _form(request, 200, None, next_path, organization=organization)
+    return sign_in_form(request, 200, None, next_path, organization=organization)
 
 
-def _form(
+def sign_in_form(
     request: Request, status: int, wrong: str | None, next_path: str, email: str = "", organization: str = "",
     choices: tuple[tuple[str, str], ...] = (),
 ) -> Response:  # fmt: skip
+    """The page, with what is wrong, and what was typed before."""
     links = [(f"{SIGN_IN}?organization={quote(id)}&next={quote(next_path, safe='')}", name) for id, name in choices]
     return render_page(
         "dashboard/sign_in.html", status, title="Sign in", wrong=wrong, next=next_path, email=email,
         organization=organization, choices=links, longest=LONGEST_PASSWORD,
         simulate=request.app.state.options.simulate,
+        site=passkey_site(request.app.state.context), not_here=NOT_HERE,
     )  # fmt: skip
 
 
@@ -103,21 +108,21 @@ async def _sent(request: Request) -> Response:
     try:
         form = await read_form(request, _SIGN_IN, "password", "email", "next", "organization")
         if form is None or not {"email", "password"} <= form.keys():
-            return _form(request, 400, MALFORMED.message, "/")
+            return sign_in_form(request, 400, MALFORMED.message, "/")
         email, organization = form["email"].strip(), form.get("organization", "")
         next_path = form.get("next", "/") if is_own_path(form.get("next", "/")) else "/"
         count_try(request)
         done = await sign_in(context, Attempt(email, form["password"], organization or None, browser_of(request)))
     except Refused as error:
-        return _form(request, error.refusal.status, error.refusal.message, next_path, email, organization)
-    except (TillClosed, ConnectionLost):
-        return _form(request, 503, STOPPING.message, next_path, email, organization)
+        return sign_in_form(request, error.refusal.status, error.refusal.message, next_path, email, organization)
+    except UNAVAILABLE:
+        return sign_in_form(request, 503, STOPPING.message, next_path, email, organization)
     if isinstance(done, SeveralOrganizations):
         text = "This e-mail address and password are good in more than one organization. Choose one and sign in again."
-        return _form(request, 409, text, next_path, email, choices=done.choices)
+        return sign_in_form(request, 409, text, next_path, email, choices=done.choices)
     if isinstance(done, Refusal):
         log.info("sign_in.refused", code=done.code)
-        return _form(request, done.status, done.message, next_path, email, organization)
+        return sign_in_form(request, done.status, done.message, next_path, email, organization)
     return await signed_in(request, done.text, next_path)
 
 
@@ -150,9 +155,9 @@ async def _sign_out(request: Request) -> Response:
             check_csrf(request, session, (form or {}).get(CSRF_FIELD))
             await _end_session(request)
     except Refused as error:
-        return _form(request, error.refusal.status, error.refusal.message, "/")
-    except (TillClosed, ConnectionLost):
-        return _form(request, 503, STOPPING.message, "/")
+        return sign_in_form(request, error.refusal.status, error.refusal.message, "/")
+    except UNAVAILABLE:
+        return sign_in_form(request, 503, STOPPING.message, "/")
     drop_session(request.app.state.context, response)
     return response
 
@@ -188,7 +193,7 @@ async def _use(request: Request) -> Response:
         )
     except Refused as error:
         return await _welcome(request, error.refusal, "", error.refusal.status, None)
-    except (TillClosed, ConnectionLost):
+    except UNAVAILABLE:
         return await _welcome(request, STOPPING, "", 503, None)
     if isinstance(done, Refusal):
         return await _welcome(request, done, "", done.status, None)

@@ -1,4 +1,4 @@
-"""Signing in with a browser: passwords, links that open once; and indexes and times for what pages show."""
+"""Signing in with a browser: passwords, passkeys, links that open once; indexes and times for what pages show."""
 
 from __future__ import annotations
 
@@ -86,9 +86,34 @@ def upgrade() -> None:
     )
     op.create_index("one_time_links_by_user", "one_time_links", ["organization_id", "user_id"])
     op.create_index("one_time_links_by_end", "one_time_links", ["expires_at"])
+    challenge = sa.text("kind = 'passkey'")
+    op.create_index(
+        "challenges_by_end", "one_time_links", ["expires_at"], sqlite_where=challenge, postgresql_where=challenge
+    )
+    _create_passkeys()
     session = sa.text("kind = 'session'")
     op.create_index("sessions_by_time", "access_keys", ["created_at"], sqlite_where=session, postgresql_where=session)
     op.add_column("authorization_decisions", sa.Column("decided_in", sa.BigInteger(), nullable=True))
+
+
+def _create_passkeys() -> None:
+    op.create_table(
+        "passkeys",
+        sa.Column("credential_id", sa.Text(), primary_key=True),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("organization_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(), nullable=False),
+        sa.Column("sign_count", sa.BigInteger(), nullable=False),
+        sa.Column("transports", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_used_at", sa.BigInteger(), nullable=True),
+        sa.Column("removed_at", sa.BigInteger(), nullable=True),
+    )
+    op.create_index("passkeys_by_user", "passkeys", ["organization_id", "user_id"])
+    removed = sa.text("removed_at IS NOT NULL")
+    op.create_index("passkeys_removed", "passkeys", ["removed_at"], sqlite_where=removed, postgresql_where=removed)
 
 
 def downgrade() -> None:
@@ -96,6 +121,7 @@ def downgrade() -> None:
     with op.batch_alter_table("authorization_decisions") as decisions:
         decisions.drop_column("decided_in")
     op.drop_index("sessions_by_time", "access_keys")
+    op.drop_table("passkeys")
     op.drop_table("one_time_links")
     op.drop_table("passwords")
     op.drop_index("budgets_of_tasks", "budgets")
