@@ -78,7 +78,7 @@ def reset(
     url: str = UrlOption,
     as_json: bool = JsonOption,
 ) -> None:
-    """Let somebody who forgot their password choose a new one, by a link that opens once."""
+    """Let somebody who forgot their password choose a new one, by a link that opens once. Their passkeys go with it."""
     _print_link(owner(url).post(f"{_USERS}/{_id_of(owner(url), email)}/invitation", {}), as_json)
 
 
@@ -111,5 +111,5 @@ def disable(
     url: str = UrlOption,
     as_json: bool = JsonOption,
 ) -> None:
-    """Disable a user: keys, sessions, links and password end at once. The last owner cannot be disabled."""
+    """Disable a user: keys, sessions, links, password and passkeys end at once. The last owner cannot be disabled."""
     print_one(owner(url).patch(f"{_USERS}/{user_id}", {"disabled": not enable}), as_json)

@@ -39,7 +39,7 @@ TAGS = {
     "Access keys": "All keys of the organization, and those of its programs",
     "Stream": "What happens, as it happens",
     "Users": "People, their roles and their keys",
-    "Me": "Whoever calls, and where they are signed in",
+    "Me": "Whoever calls, where they are signed in, and their passkeys",
     "Webhooks to the owner's systems": "Who is told what happens, and what became of each notice",
     "Messages to people": "Who reads what happens, and where",
     "Receipts": "Receipts that agents handed in",

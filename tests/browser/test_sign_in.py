@@ -71,3 +71,35 @@ def test_a_password_is_changed(page: Page, desk: Desk) -> None:
     page.get_by_label("Password").fill("another row of plain words")
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(f"{desk.url}/")
+
+
+def test_a_passkey_from_adding_it_to_removing_it(page: Page, desk: Desk) -> None:
+    """With Chromium's own virtual device, which says that its user said who they are."""
+    chrome = page.context.new_cdp_session(page)
+    chrome.send("WebAuthn.enable")
+    device = {
+        "protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,
+        "isUserVerified": True, "automaticPresenceSimulation": True,
+    }  # fmt: skip
+    id = chrome.send("WebAuthn.addVirtualAuthenticator", {"options": device})["authenticatorId"]
+    desk.sign_in(page, desk.person("viewer"), "/account")
+    page.get_by_label("A name for it").fill("Work laptop")
+    page.get_by_role("button", name="Add a passkey").click()
+    row = page.get_by_role("row").filter(has_text="Work laptop")
+    expect(row).to_have_count(1)
+    page.get_by_label("A name for it").fill("The same again")
+    page.get_by_role("button", name="Add a passkey").click()
+    expect(page.get_by_text("This device has a passkey of yours already.")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    page.goto(f"{desk.url}/sign-in?next=/account")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page).to_have_url(f"{desk.url}/account")
+    row.get_by_role("button").click()
+    page.get_by_role("button", name="Yes").click()
+    expect(page.get_by_text("You have no passkey yet.")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page.get_by_role("alert").filter(has_text="not known here any more")).to_be_visible()
+    chrome.send("WebAuthn.setUserVerified", {"authenticatorId": id, "isUserVerified": False})
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page.get_by_text("The browser gave no passkey. Try again.")).to_be_visible()

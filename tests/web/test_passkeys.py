@@ -225,7 +225,7 @@ def test_a_new_passkey_is_made_in_the_session_that_asked_for_it(
 
 def test_what_is_no_answer_of_a_device(ann: Person, other: Browser) -> None:
     good = ann.device.use(other.challenge())
-    sent = ["", "[]", "{", "{}", '{"id": 1}', "[" * 3_000, json.dumps({**good, "response": []})]
+    sent = ["", "[]", "{", "{}", '{"id": 1}', "[" * 4_000, json.dumps({**good, "response": []})]
     sent += [json.dumps({**good, "response": {**good["response"], name: "AAAA"}}) for name in good["response"]]
     for text in sent:
         other.challenge()

@@ -10,10 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from roony.core.audit import AuditRecord
 from roony.core.errors import Refusal
 from roony.core.sign_in import FREE_FAILURES
 from roony.core.user import User
+from roony.flows import password
 from roony.flows.context import FlowContext
 from roony.flows.password import is_password
 from roony.flows.sign_in import Attempt, sign_in
@@ -64,6 +67,25 @@ def test_passwords_that_wait_keep_nothing_else_waiting(roony: ServedRoony) -> No
             await busy
 
     assert roony.run(compare) is False
+
+
+def test_a_full_queue_of_passwords_is_said_and_moves_on(
+    roony: ServedRoony, company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told as busy in the page and by the API, with when to come again; then everybody has a turn again."""
+    user = person(roony, company, "ann@queue.example")
+    key = company.owner.send("POST", f"{ADMIN}/users/{user['id']}/keys", {}, 201)["key"]
+    form, body = {"email": "ann@queue.example", "password": WORDS}, {"old": WORDS, "new": "another row of words"}
+    with monkeypatch.context() as full:
+        full.setattr(password, "_places", threading.BoundedSemaphore(1))
+        password._places.acquire()
+        page = roony.caller().call("POST", "/sign-in", data=form)
+        call = roony.caller(key).call("PUT", f"{ADMIN}/me/password", body)
+        for answer in (page, call):
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+        password._places.release()
+        # One place is enough for one after the other: each gives it back.
+        assert [roony.caller().call("POST", "/sign-in", data=form).status_code for _ in range(2)] == [303, 303]
 
 
 def test_a_key_is_no_session_to_end(roony: ServedRoony, company: Company) -> None:

@@ -20,7 +20,7 @@ router = new_part("Users")
 async def invite_user(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """A link with which the user chooses a password, at first or anew, and is signed in. It opens once, for a week.
 
-    An older one that was not used yet stops working. A new password ends the user's other sessions.
+    An older one that was not used yet stops working. A new password ends the user's other sessions and passkeys.
     """
     link = new_link("invitation")
     row = accepted(

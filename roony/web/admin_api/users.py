@@ -85,7 +85,7 @@ async def get_user(id: str, caller: CallerOf, context: ContextOf) -> dict[str, A
 
 @router.patch("/users/{id}", **gives(admin_shapes.UserAnswer, 409))
 async def update_user(id: str, body: UserPatch, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
-    """Change a user. `disabled` ends keys, sessions, links and password of the user; the last owner stays one."""
+    """Change a user. `disabled` ends keys, sessions, links, password and passkeys; the last owner stays one."""
     command = UpdateUser(caller.organization_id, id, caller.actor, body.name, body.email, body.role, body.disabled)
     return _shown(accepted(await context.till.submit(command, by=caller.authority)))
 

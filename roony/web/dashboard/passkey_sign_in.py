@@ -33,8 +33,10 @@ from roony.web.passkey_site import needed_site
 from roony.web.session import check_origin, is_https
 
 COOKIE, SECURE_COOKIE = "roony_passkey", "__Host-roony_passkey"
-# What a device answers is about 1,000 characters.
-_LONGEST = {"credential": 3_500, "next": LONGEST_NEXT}
+# What a device answers is about 1,000 characters; the longest ids and signatures there are make it 5,000. Written as a
+# form it is up to three times as long.
+_LONGEST = {"credential": 5_000, "next": LONGEST_NEXT}
+MAX_FORM = 16_384
 
 
 def routes() -> list[Route]:
@@ -65,7 +67,7 @@ async def _sent(request: Request) -> Response:
     context: FlowContext = request.app.state.context
     next_path = "/"
     try:
-        form = await read_form(request, _LONGEST)
+        form = await read_form(request, _LONGEST, most=MAX_FORM)
         answer = _answer((form or {}).get("credential", ""))
         if form is None or answer is None:
             return sign_in_form(request, 400, MALFORMED.message, "/")

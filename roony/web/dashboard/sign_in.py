@@ -64,10 +64,12 @@ def browser_of(request: Request) -> str:
     return "".join(one for one in text if one.isprintable())[:60]
 
 
-async def read_form(request: Request, longest: dict[str, int], *texts: str) -> dict[str, str] | None:
+async def read_form(
+    request: Request, longest: dict[str, int], *texts: str, most: int = MAX_FORM
+) -> dict[str, str] | None:
     """The fields of a form of ours; None for one that cannot be read. Raises Refused (403) for another page's."""
     check_origin(request)
-    body = await read_body(request, MAX_FORM)
+    body = await read_body(request, most)
     return fields_of(body, longest, frozenset(texts)) if is_form(request) else None
 
 
