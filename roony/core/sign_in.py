@@ -16,13 +16,14 @@ SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 200
 # So many wrong passwords in a row are forgiven; then each doubles the wait.
 FREE_FAILURES = 4
 FIRST_WAIT, LONGEST_WAIT = 30, 3600
-# One-time links by what they are for, and how long each is good, in seconds.
+# What a passkey is asked to sign: kept beside the links, of which it is none.
 CHALLENGE = "passkey"
+# One-time links by what they are for, and how long each is good, in seconds.
 LINK_SECONDS = {
     "first_run": 24 * 3600,  # makes an organization and its owner
     "invitation": 7 * 24 * 3600,  # a person chooses a password, at first or anew
     "sign_in": 24 * 3600,  # signs the owner of the demo in
-    CHALLENGE: 5 * 60,  # no link: what a passkey is asked to sign, once
+    CHALLENGE: 5 * 60,
 }
 
 

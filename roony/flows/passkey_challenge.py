@@ -10,31 +10,18 @@ import hashlib
 import hmac
 from collections.abc import Callable
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, update
 
-from roony.core.sign_in import OneTimeLink
+from roony.core.sign_in import CHALLENGE, OneTimeLink
 from roony.flows.one_time_link import NewLink, hash_ticket, link_row
 from roony.store import tables
 from roony.store.writer import Writer
 
-KIND = "passkey"
-# Old ones that go for each new one: there are never more than were asked for within the life of one.
-FORGOTTEN_AT_ONCE = 10
-
 _links = tables.one_time_links
-_FORGET = delete(_links).where(
-    _links.c.hash.in_(
-        select(_links.c.hash)
-        # Written out, so that the index of these few is used.
-        .where(_links.c.kind == "passkey", _links.c.expires_at < bindparam("now"))
-        .limit(FORGOTTEN_AT_ONCE)
-        .with_for_update(skip_locked=True)
-    )
-)
 _SPEND = (
     update(_links)
     .where(
-        _links.c.hash == bindparam("hashed"), _links.c.kind == KIND, _links.c.organization_id == bindparam("org"),
+        _links.c.hash == bindparam("hashed"), _links.c.kind == CHALLENGE, _links.c.organization_id == bindparam("org"),
         _links.c.user_id == bindparam("user"), _links.c.used_at.is_(None), _links.c.expires_at > bindparam("now"),
     )
     .values(used_at=bindparam("now"))
@@ -47,14 +34,13 @@ def challenge_of(ticket: str) -> bytes:
 
 
 def keep_challenge(ticket: str, organization_id: str, user_id: str, now: int) -> Callable[[Writer], OneTimeLink]:
-    """A write for `till.write`: a new challenge in place of a few old ones.
+    """A write for `till.write`: a new challenge.
 
     One to sign in belongs to the installation and to no user: who it is for turns out when it is signed.
     """
 
     def work(writer: Writer) -> OneTimeLink:
-        writer.execute(_FORGET, now=now)
-        row = link_row(NewLink(KIND, ticket), organization_id, user_id, now)
+        row = link_row(NewLink(CHALLENGE, ticket), organization_id, user_id, now)
         writer.write_rows(_links, [row])
         return row
 

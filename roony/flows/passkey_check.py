@@ -14,7 +14,7 @@ import structlog
 
 from roony.core.errors import Refusal
 from roony.core.passkey import Passkey, Site, user_handle
-from roony.core.sign_in import LINK_SECONDS
+from roony.core.sign_in import CHALLENGE, LINK_SECONDS
 from roony.core.user import User
 
 log = structlog.get_logger("roony.passkey")
@@ -22,7 +22,7 @@ log = structlog.get_logger("roony.passkey")
 # base64url; the specification allows 1,023 bytes.
 LONGEST_CREDENTIAL_ID = 1_364
 NOT_ACCEPTED = Refusal("passkey_refused", "This passkey was not accepted. Try again, or use your password.", 401)
-_TIMEOUT = LINK_SECONDS["passkey"] * 1_000
+_TIMEOUT = LINK_SECONDS[CHALLENGE] * 1_000
 
 Answer = Mapping[str, Any]
 

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from roony.core.errors import Refusal
 from roony.core.passkey import FRESH_SECONDS, Passkey, Site
-from roony.core.sign_in import SECOND
+from roony.core.sign_in import CHALLENGE, SECOND
 from roony.flows.context import FlowContext
 from roony.flows.one_time_link import new_link
 from roony.flows.passkey import AddPasskey
-from roony.flows.passkey_challenge import KIND, challenge_of, keep_challenge, spend_challenge
+from roony.flows.passkey_challenge import challenge_of, keep_challenge, spend_challenge
 from roony.flows.passkey_check import check_new, registration_options
 from roony.flows.password_change import NO_PASSWORD, right_password
 from roony.store.authority import Authority
@@ -52,7 +52,7 @@ async def ask_for_passkey(context: FlowContext, site: Site, asker: Asker, passwo
     user = await asyncio.to_thread(find_user, context.database, org, user_id)
     if user is None:
         return NO_PASSWORD
-    ticket = new_link(KIND).ticket
+    ticket = new_link(CHALLENGE).ticket
     await context.till.write(keep_challenge(_bound(ticket, asker), org, user_id, context.clock()))
 
     def options() -> dict[str, Any]:

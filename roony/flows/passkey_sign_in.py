@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 from roony.core.audit import INSTALLATION
 from roony.core.errors import Refusal
 from roony.core.passkey import Passkey, Site, is_copy
+from roony.core.sign_in import CHALLENGE
 from roony.core.user import User
 from roony.flows.access_key import NewKey
 from roony.flows.context import FlowContext
 from roony.flows.one_time_link import new_link
-from roony.flows.passkey_challenge import KIND, challenge_of, keep_challenge, spend_challenge
+from roony.flows.passkey_challenge import challenge_of, keep_challenge, spend_challenge
 from roony.flows.passkey_check import LONGEST_CREDENTIAL_ID, NOT_ACCEPTED, check_use, sign_in_options
 from roony.flows.passkey_registration import OVER, Asked
 from roony.flows.sign_in import SignedIn, begin_session, needs_of_sessions, new_session
@@ -45,7 +46,7 @@ class PasskeyAttempt(NamedTuple):
 
 async def ask_to_sign_in(context: FlowContext, site: Site) -> Asked:
     """A challenge for whoever has a passkey. The ticket stays in the browser, away from scripts."""
-    ticket = new_link(KIND).ticket
+    ticket = new_link(CHALLENGE).ticket
     await context.till.write(keep_challenge(ticket, INSTALLATION, "", context.clock()))
     return Asked(ticket, await asyncio.to_thread(sign_in_options, site, challenge_of(ticket)))
 

@@ -69,7 +69,8 @@ def _of_one(table: Table, is_old: ColumnElement[bool]) -> Delete:
 # Rows with a key of their own are deleted at once, those of organizations after a look without a lock, by organization.
 _FORGET = {
     kind: _by_own_key(table, is_old)
-    for kind, (table, _, _, is_old) in _RULES.items() if "organization_id" not in table.info["key"]
+    for kind, (table, _, _, is_old) in _RULES.items()
+    if "organization_id" not in table.info["key"]
 }
 _OLD = {
     kind: select(*_key(table)).where(is_old).limit(FORGET_ROWS)

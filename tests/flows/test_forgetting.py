@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from roony.core.delivery import RevealLink
+from roony.core.passkey import Passkey
 from roony.core.purchase import HOUR, Velocity
 from roony.core.sign_in import OneTimeLink
 from roony.flows.access_key import key_row, new_key
@@ -42,6 +43,15 @@ ROWS: dict[str, list[tuple[Any, bool]]] = {
     "one_time_links": [
         (OneTimeLink(f"hash_{days}", ORG, "usr_ann", "invitation", 0, NOW - days * DAY, None), days < 30)
         for days in (31, 29)
+    ],
+    "challenges": [
+        (OneTimeLink("over", ORG, "usr_ann", "passkey", 0, NOW - 1, None), False),
+        (OneTimeLink("open", ORG, "usr_ann", "passkey", 0, NOW, None), True),
+        (OneTimeLink("a link", ORG, "usr_ann", "invitation", 0, NOW - 1, None), True),
+    ],
+    "passkeys": [
+        (Passkey(f"cred_{at}", f"pky_{at}", ORG, "usr_ann", "x", b"", 0, "", 0, None, at), stays)
+        for at, stays in ((NOW - 31 * DAY, False), (NOW - 29 * DAY, True), (None, True))
     ],
     "reveal_links": [
         (RevealLink(f"hash_{days}", ORG, "pur_1", 1, AGENT, "pay", 0, NOW - days * DAY, None, None, 0), days < 30)

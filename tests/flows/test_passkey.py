@@ -11,15 +11,14 @@ import pytest
 
 from roony.core.audit import INSTALLATION, AuditRecord
 from roony.core.passkey import MAX_PASSKEYS, Passkey
-from roony.core.sign_in import LINK_SECONDS, OneTimeLink, Password
+from roony.core.sign_in import LINK_SECONDS, Password
 from roony.flows.one_time_link import MakeLink, UseLink, hash_ticket, new_link
 from roony.flows.passkey import AddPasskey, RemovePasskey
-from roony.flows.passkey_challenge import FORGOTTEN_AT_ONCE, keep_challenge, spend_challenge
+from roony.flows.passkey_challenge import keep_challenge, spend_challenge
 from roony.flows.passkey_sign_in import PasskeySignIn
 from roony.flows.password_change import ChangePassword
 from roony.flows.sign_in import new_session
 from roony.flows.user import CreateUser, UpdateUser
-from roony.store.sign_in_end import KEPT_SECONDS, forget
 from tests.support.books import NOW, ORG, Books, open_books
 
 
@@ -81,10 +80,6 @@ def test_a_removed_one_signs_nobody_in_and_leaves_its_place(books: Books) -> Non
     assert add(books, "more").id == "pky_more"
     assert told(books, "user.passkey_removed") == [("user.passkey_removed", {"passkey": "pky_0", "name": "0"})]
     assert len(told(books, "user.passkey_added")) == MAX_PASSKEYS + 1
-    now = NOW + (KEPT_SECONDS + 1) * 1_000_000
-    books.till.write_and_wait(forget(now))
-    assert len(books.rows(Passkey)) == MAX_PASSKEYS
-    assert books.rows(Passkey, id="pky_0") == []
 
 
 def test_who_is_disabled_or_chooses_a_password_by_a_link_has_none_any_more(books: Books) -> None:
@@ -121,14 +116,3 @@ def test_a_challenge_is_good_once_for_whom_it_was_made_and_not_for_long(books: B
     link = new_link("invitation")
     books.run(MakeLink(ORG, "usr_ann", link, "key_owner"))
     assert not spend(link.ticket, ORG, "usr_ann")
-
-
-def test_challenges_that_are_over_make_room_for_new_ones(books: Books) -> None:
-    link = new_link("invitation")
-    books.run(MakeLink(ORG, "usr_ann", link, "key_owner"))
-    for number in range(FORGOTTEN_AT_ONCE + 2):
-        books.till.write_and_wait(keep_challenge(f"old {number}", INSTALLATION, "", NOW))
-    later = NOW + (LINK_SECONDS["invitation"] + 1) * 1_000_000
-    books.till.write_and_wait(keep_challenge("new", INSTALLATION, "", later))
-    kinds = sorted(row.kind for row in books.rows(OneTimeLink))
-    assert kinds == ["invitation", "passkey", "passkey", "passkey"]

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from roony.core.errors import Refusal
-from roony.core.sign_in import LINK_SECONDS
+from roony.core.sign_in import CHALLENGE, LINK_SECONDS
 from roony.flows.context import FlowContext
 from roony.flows.passkey_sign_in import PasskeyAttempt, ask_to_sign_in, sign_in_with_passkey
 from roony.web.dashboard.sign_in import (
@@ -56,7 +56,7 @@ async def _ask(request: Request) -> Response:
     asked = await ask_to_sign_in(context, needed_site(context))
     response = JSONResponse({"public_key": asked.options}, 200, HEADERS)
     response.set_cookie(
-        _name(context), asked.ticket, max_age=LINK_SECONDS["passkey"], path="/", secure=is_https(context),
+        _name(context), asked.ticket, max_age=LINK_SECONDS[CHALLENGE], path="/", secure=is_https(context),
         httponly=True, samesite="strict",
     )  # fmt: skip
     return response
