@@ -124,7 +124,7 @@ def a_person_has_a_passkey(company: Crashable, arm: Arm) -> None:
     assert company.insist(add).status_code in (201, 409)
     session = company.insist(sign_in).cookies["roony_session"]
     [passkey] = company.books.rows(Passkey, user_id=user_id)
-    device.count -= 5
+    device.count = 0
     assert company.insist(sign_in).status_code == 401
     path = f"{ADMIN}/me/passkeys/{passkey.id}"
     assert company.insist(lambda: nobody.call("DELETE", path, headers=headers)).status_code in (200, 404)
