@@ -186,7 +186,7 @@ def test_a_card_is_revealed_and_hides_itself(open_page: Callable[..., Page], des
     page.get_by_role("link", name="Sign in").click()
     page.get_by_label("E-mail address").fill(desk.person("approver").email)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").first.click()
+    page.get_by_role("button", name="Sign in", exact=True).first.click()
     expect(page).to_have_url(address)
     expect(page.get_by_label("Your admin key")).to_have_count(0)
     page.get_by_role("button", name="Show the card once").click()

@@ -14,10 +14,10 @@ def test_in_with_a_password_and_out_again(page: Page, desk: Desk) -> None:
     expect(page).to_have_url(f"{desk.url}/sign-in?next=%2Faccount")
     page.get_by_label("E-mail address").fill(desk.owner.email.upper())
     page.get_by_label("Password").fill("not the password")
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("alert")).to_have_text("This e-mail address and password do not belong together.")
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page).to_have_url(f"{desk.url}/account")
     expect(page.get_by_role("heading", level=1)).to_have_text("Your account")
     page.get_by_role("button", name="Sign out").click()
@@ -69,7 +69,7 @@ def test_a_password_is_changed(page: Page, desk: Desk) -> None:
     page.get_by_role("button", name="Sign out").click()
     page.get_by_label("E-mail address").fill(person.email)
     page.get_by_label("Password").fill("another row of plain words")
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page).to_have_url(f"{desk.url}/")
 
 
