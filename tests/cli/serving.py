@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
 from tests.support.forking import Forked
+from tests.support.served import clean_environment
 
 START = [sys.executable, "-m", "roony"]
-
-
-def clean_environment(**more: str) -> dict[str, str]:
-    """Ours without anything about Stripe and Roony, and with `more`."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("STRIPE_", "ROONY_"))}
-    return {**kept, **more}
-
-
-def run_roony(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """One command in a process of its own, until it ends."""
-    with TemporaryDirectory() as folder:
-        errors = Path(folder) / "stderr"
-        process = Forked(list(arguments), clean_environment(**environment), errors, folder=Path.cwd(), stdout=True)
-        assert process.stdout is not None
-        with process.stdout as told:
-            printed = told.read().decode()
-        return subprocess.CompletedProcess(arguments, process.wait(), printed, errors.read_text())
 
 
 class ServedSimulation:

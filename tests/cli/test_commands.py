@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from tests.cli.serving import ServedSimulation, run_roony
+from tests.cli.serving import ServedSimulation
+from tests.support.commands import run_roony
 
 Run = Callable[..., Result]
 RunJson = Callable[..., Any]

@@ -12,7 +12,7 @@ import roony.cli.demo.story
 from roony.cli.commands import app
 from roony.cli.demo.checks import NotAsExpected, Teller
 from roony.cli.demo.child import ServedRoony
-from tests.cli.serving import run_roony
+from tests.support.commands import run_roony
 
 STEPS = 12
 

@@ -18,8 +18,8 @@ import pytest
 from standardwebhooks import Webhook
 
 from roony.outbound.signature import new_secret
-from tests.cli.serving import ServedSimulation, clean_environment
-from tests.support.served import unique
+from tests.cli.serving import ServedSimulation
+from tests.support.served import clean_environment, unique
 
 ROOT = Path(__file__).resolve().parents[2]
 RunJson = Callable[..., Any]

@@ -12,7 +12,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.cli.serving import START, clean_environment, run_roony
+from tests.cli.serving import START
+from tests.support.commands import run_roony
+from tests.support.served import clean_environment
 
 
 def start(log: Path, environment: dict[str, str], *arguments: str) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:

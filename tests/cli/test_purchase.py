@@ -14,7 +14,8 @@ import pytest
 from typer.testing import Result
 
 from roony.client.sealed import new_private_key
-from tests.cli.serving import ServedSimulation, run_roony
+from tests.cli.serving import ServedSimulation
+from tests.support.commands import run_roony
 
 Run = Callable[..., Result]
 RunJson = Callable[..., Any]

@@ -16,8 +16,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.cli.serving import START, ServedSimulation, clean_environment, run_roony
-from tests.support.served import until
+from tests.cli.serving import START, ServedSimulation
+from tests.support.commands import run_roony
+from tests.support.served import clean_environment, until
 
 READY_KEYS = {
     "url", "simulator_url", "organization_id", "admin_key", "agent_id", "agent_key", "webhook_secret",

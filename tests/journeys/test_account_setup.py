@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,17 +16,11 @@ from roony.gateway.client import STRIPE_VERSION
 from roony.store.database import Database
 from roony.store.tables import connection_secrets
 from roony.store.vault import Vault, row_name
-from tests.support.served import Simulation, clean_environment, sdk, sign, until
+from tests.support.commands import run_roony
+from tests.support.served import Simulation, sdk, sign, until
 
 REQUEST = "issuing_authorization.request"
 ADMIN = "/api/v1/admin"
-
-
-@pytest.fixture(scope="module")
-def roony(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulation]:
-    folder: Path = tmp_path_factory.mktemp("setup")
-    with Simulation(folder) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -296,9 +288,7 @@ class TestDoctor:
     """Everything there is to check, and an exit code for scripts."""
 
     def doctor(self, roony: Simulation, *more: str) -> subprocess.CompletedProcess[str]:
-        environment = clean_environment(ROONY_URL=roony.url, ROONY_ADMIN_KEY=roony.ready["admin_key"])
-        command = [sys.executable, "-m", "roony", "doctor", *more]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        return run_roony("doctor", *more, ROONY_URL=roony.url, ROONY_ADMIN_KEY=roony.ready["admin_key"])
 
     def test_well(self, roony: Simulation) -> None:
         told = self.doctor(roony, "--json", "--probe")

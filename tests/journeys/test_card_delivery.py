@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.support.served import Buyer, Simulation, clean_environment, unique
+from tests.support.commands import run_roony
+from tests.support.served import Buyer, Simulation, unique
 
 ADMIN = "/api/v1/admin"
 ASK = "/api/v1/purchase_intents"
@@ -28,10 +28,7 @@ class Machine:
 
     def roony(self, *arguments: str, stdin: str = "", code: int = 0) -> subprocess.CompletedProcess[str]:
         """One command in a process of its own, which must end with this code."""
-        done = subprocess.run(
-            [sys.executable, "-m", "roony", *arguments], env=clean_environment(**self._environment), input=stdin,
-            capture_output=True, text=True, timeout=60, check=False, cwd=self.folder,
-        )  # fmt: skip
+        done = run_roony(*arguments, typed=stdin, folder=self.folder, **self._environment)
         assert done.returncode == code, done.stderr
         return done
 

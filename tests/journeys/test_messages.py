@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +10,7 @@ from typing import Any
 import pytest
 
 from roony.core.notification import WAITS
+from tests.support.commands import run_roony
 from tests.support.receiver import Receiver, Reply
 from tests.support.served import Simulation, unique, until
 
@@ -28,11 +26,8 @@ def receiver() -> Iterator[Receiver]:
 
 def command(roony: Simulation, *arguments: str, typed: str = "") -> Any:
     """`roony message …` as the owner types it; its JSON."""
-    environment = {**os.environ, "ROONY_ADMIN_KEY": roony.ready["admin_key"], "ROONY_URL": roony.url}
-    run = subprocess.run(
-        [sys.executable, "-m", "roony", "message", *arguments, "--json"],
-        env=environment, capture_output=True, text=True, timeout=60, check=False, input=typed,
-    )  # fmt: skip
+    who = {"ROONY_ADMIN_KEY": roony.ready["admin_key"], "ROONY_URL": roony.url}
+    run = run_roony("message", *arguments, "--json", typed=typed, **who)
     assert run.returncode == 0, run.stderr
     assert TOKEN not in run.stdout + run.stderr
     return json.loads(run.stdout)

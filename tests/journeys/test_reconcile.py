@@ -7,7 +7,6 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import uuid
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +16,7 @@ import httpx2
 import pytest
 
 from roony.core.money import format_amount
+from tests.support.commands import run_roony
 from tests.support.served import (
     BUDGETS,
     SOFTWARE,
@@ -24,7 +24,6 @@ from tests.support.served import (
     Buyer,
     Installation,
     Simulation,
-    clean_environment,
     until,
 )
 
@@ -40,9 +39,7 @@ def shop_name() -> str:
 
 def reconcile(url: str, key: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`roony reconcile`, as a person runs it."""
-    command = [sys.executable, "-m", "roony", "reconcile", *arguments]
-    environment = clean_environment(ROONY_URL=url, ROONY_ADMIN_KEY=key)
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return run_roony("reconcile", *arguments, ROONY_URL=url, ROONY_ADMIN_KEY=key)
 
 
 def found(roony: Simulation, *arguments: str, code: int = 0) -> dict[str, Any]:

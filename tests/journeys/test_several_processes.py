@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from roony.client.sealed import new_private_key, open_sealed
+from tests.support.forking import Forked
 from tests.support.postgres import PostgresServer, own_server
 from tests.support.served import BUDGETS, SOFTWARE, Child, Installation, clean_environment, until
 from tests.support.serving import Caller
@@ -40,11 +39,8 @@ class Several(Installation):
         self.start_simulator()
         self.start_roony()
         self.second = Child(["serve", "--port", "0", "--ready-json"], self.folder / "second.log", **self.environment())
-        with (self.folder / "worker.log").open("wb") as log:
-            self.worker = subprocess.Popen(
-                [sys.executable, "-m", "roony", "worker"], env=clean_environment(**self.environment()),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
-            )  # fmt: skip
+        environment = clean_environment(**self.environment())
+        self.worker = Forked(["worker"], environment, self.folder / "worker.log")
         self.owners = self.both(key)
         connection = self.owners[0].send("POST", "/api/v1/admin/connections", {"kind": "direct"}, 201)
         assert connection["status"] == "active"

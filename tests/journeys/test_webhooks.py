@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +11,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from roony.core.notification import WAITS
+from tests.support.commands import run_roony
 from tests.support.receiver import Receiver, Reply
 from tests.support.served import Simulation, unique, until
 
@@ -29,11 +27,8 @@ def receiver() -> Iterator[Receiver]:
 
 def command(roony: Simulation, *arguments: str) -> Any:
     """`roony webhook …` as the owner types it; its JSON."""
-    environment = {**os.environ, "ROONY_ADMIN_KEY": roony.ready["admin_key"], "ROONY_URL": roony.url}
-    run = subprocess.run(
-        [sys.executable, "-m", "roony", "webhook", *arguments, "--json"],
-        env=environment, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    who = {"ROONY_ADMIN_KEY": roony.ready["admin_key"], "ROONY_URL": roony.url}
+    run = run_roony("webhook", *arguments, "--json", **who)
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout)
 

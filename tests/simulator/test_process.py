@@ -101,21 +101,28 @@ def test_a_follower_of_the_clock_is_waited_for(tmp_path: Path) -> None:
         assert abs(answers[0]["now"] - simulator.control("clock")["now"]) <= 1
 
 
+def whole_program(*options: str) -> subprocess.Popen[str]:
+    """The simulator as everybody starts it, once it is ready."""
+    command = [sys.executable, "-m", "roony.simulator", "--port", "0", "--ready-json", *options]
+    program = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert program.stdout is not None
+    assert json.loads(program.stdout.readline())["pid"] == program.pid
+    return program
+
+
 def test_it_ends_with_its_parent() -> None:
-    simulator = SimulatorProcess()
-    assert simulator.process.stdin is not None
-    simulator.process.stdin.close()
-    assert simulator.process.wait(10) == 0
-    simulator.stop()
+    with whole_program("--parent-pipe") as program:
+        assert program.stdin is not None
+        program.stdin.close()
+        assert program.wait(10) == 0
 
 
 def test_it_stops_on_a_signal_and_says_nothing_but_the_ready_line() -> None:
-    simulator = SimulatorProcess(parent_pipe=False)
-    simulator.process.terminate()
-    assert simulator.process.stdout is not None
-    assert simulator.process.stdout.read() == ""
-    simulator.stop()
-    assert simulator.process.returncode in {0, -15}
+    with whole_program() as program:
+        program.terminate()
+        assert program.stdout is not None
+        assert program.stdout.read() == ""
+        assert program.wait(10) in {0, -15}
 
 
 def test_it_listens_on_the_loopback_interface_only() -> None:

@@ -1,13 +1,15 @@
-"""Roony's commands, each in a process of its own that is forked from one which has loaded the modules already.
+"""Roony's programs, each in a process of its own that is forked from one which has loaded the modules already.
 
-What runs is what `roony` runs, with an environment, a folder and streams of its own. Loading the modules is most of
-what a start costs, and each worker of a run of tests pays it once. That the whole programs start, as everybody starts
-them, is shown by tests/cli/test_serve.py, test_demo.py and test_own_stripe_key.py.
+What runs is what `roony` or `python -m roony.simulator` runs, with an environment, a folder and streams of its own.
+Loading the modules is most of what a start costs, and each worker of a run of tests pays it once. That the whole
+programs start, as everybody starts them, is shown by tests/cli/test_serve.py, test_demo.py and
+test_own_stripe_key.py, and by tests/simulator/test_process.py.
 """
 
 from __future__ import annotations
 
 import gc
+import importlib
 import multiprocessing
 import os
 import signal
@@ -25,17 +27,17 @@ _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload([
     "roony.wiring", "roony.cli.commands", "roony.cli.serve", "roony.cli.database", "roony.cli.server",
     "roony.cli.simulation", "roony.cli.demo_company", "roony.cli.announcement", "roony.cli.simulator",
-    "roony.simulator.server", "alembic.command", "uvloop", "tests.support.forking",
+    "roony.simulator.__main__", "alembic.command", "uvloop", "tests.support.forking",
 ])  # fmt: skip
 
 
-def _become_roony(
-    arguments: list[str], environment: dict[str, str], log: str, folder: str, out: Connection | None,
-    orders: Connection | None,
+def _become(
+    program: str, arguments: list[str], environment: dict[str, str], log: str, folder: str,
+    read: Connection | None, out: Connection | None, orders: Connection | None,
 ) -> None:  # fmt: skip
-    """In the child: `roony` with these arguments, in this folder.
+    """In the child: the program with these arguments, in this folder.
 
-    What it prints goes to `out`, else into the log too; `orders` arm stop points.
+    It reads from `read`, else nothing. What it prints goes to `out`, else into the log too; `orders` arm stop points.
     """
     os.environ.clear()
     os.environ.update(environment)
@@ -43,6 +45,10 @@ def _become_roony(
     told = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(told if out is None else out.fileno(), 1)
     os.dup2(told, 2)
+    if read is not None:
+        os.dup2(read.fileno(), 0)
+        sys.stdin = os.fdopen(0, closefd=False)
+        read.close()
     # Whoever is forked ends with the test, and not by a Ctrl-C that is meant for the test.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if out is not None:
@@ -54,9 +60,7 @@ def _become_roony(
     sys.argv = ["roony", *arguments]
     # What was loaded before stays: the cycle collector need not look at it.
     gc.freeze()
-    from roony.cli import main
-
-    main()
+    importlib.import_module(program).main()
 
 
 def _obey(orders: Connection) -> None:
@@ -81,28 +85,42 @@ def _obey(orders: Connection) -> None:
         os._exit(0)
 
 
+def _as_file(ours: Connection, mode: str) -> IO[bytes]:
+    """Our end of a stream."""
+    with ours:
+        return os.fdopen(os.dup(ours.fileno()), mode)
+
+
 class Forked:
     """A forked `roony`, with those methods of `subprocess.Popen` that tests use."""
 
     def __init__(
         self, arguments: list[str], environment: dict[str, str], log: Path, *, folder: Path | None = None,
-        stdout: bool = False, orders: Connection | None = None,
+        stdin: bool = False, stdout: bool = False, orders: Connection | None = None, program: str = "roony.cli",
     ) -> None:  # fmt: skip
-        """It writes into `log`; with `stdout`, what it prints is read there. It works in `folder` or beside its log."""
+        """It writes into `log`, and works in `folder` or beside its log; `program` is the module whose `main` it runs.
+
+        With `stdout`, what it prints is read there; with `stdin`, it reads what is written there.
+        """
         log.touch()
+        self.stdin: IO[bytes] | None = None
         self.stdout: IO[bytes] | None = None
-        out = None
+        read = out = None
+        if stdin:
+            read, ours = _FORKS.Pipe(duplex=False)
+            self.stdin = _as_file(ours, "wb")
         if stdout:
             ours, out = _FORKS.Pipe(duplex=False)
-            self.stdout = os.fdopen(os.dup(ours.fileno()), "rb")
-            ours.close()
-        given = (arguments, environment, str(log.absolute()), str(folder or log.absolute().parent), out, orders)
-        self._child = _FORKS.Process(target=_become_roony, args=given, daemon=True)
+            self.stdout = _as_file(ours, "rb")
+        place = str(folder or log.absolute().parent)
+        given = (program, arguments, environment, str(log.absolute()), place, read, out, orders)
+        self._child = _FORKS.Process(target=_become, args=given, daemon=True)
         self._child.start()
         assert self._child.pid is not None
         self.pid = self._child.pid
-        if out is not None:
-            out.close()
+        for theirs in (read, out):
+            if theirs is not None:
+                theirs.close()
 
     @property
     def returncode(self) -> int | None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import os
 import sys
 import threading
 import urllib.request
 import uuid
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 from urllib.parse import urlencode
 
 import stripe
+
+from tests.support.forking import Forked
 
 STRIPE_VERSION = "2026-10-28.endive"
 REQUEST = "issuing_authorization.request"
@@ -22,16 +26,17 @@ REQUEST = "issuing_authorization.request"
 class SimulatorProcess:
     """`python -m roony.simulator` as a child, ready when the constructor returns."""
 
-    def __init__(self, *options: str, parent_pipe: bool = True) -> None:
-        command = [sys.executable, "-m", "roony.simulator", "--port", "0", "--ready-json", *options]
-        if parent_pipe:
-            command.append("--parent-pipe")
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, *options: str) -> None:
+        self._folder = TemporaryDirectory()
+        self._log = Path(self._folder.name) / "stderr"
+        self.process = Forked(
+            ["--port", "0", "--ready-json", "--parent-pipe", *options], dict(os.environ), self._log,
+            folder=Path.cwd(), stdin=True, stdout=True, program="roony.simulator.__main__",
+        )  # fmt: skip
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            self.process.wait(10)
-            raise RuntimeError(f"The simulator did not start: exit code {self.process.returncode}.")
+            raise RuntimeError(f"The simulator did not start: exit code {self.stop()}.")
         ready = json.loads(line)
         self.url: str = ready["url"]
         self.account: str = ready["account"]
@@ -89,6 +94,9 @@ class SimulatorProcess:
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 pipe.close()
+        if self._log.exists():
+            sys.stderr.write(self._log.read_text())
+            self._folder.cleanup()
         return code
 
     def __enter__(self) -> Self:
