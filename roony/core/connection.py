@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from roony.core.errors import Refusal
+
 
 class Connection(NamedTuple):
     """Stripe account and how we may use it. Its cardholders are rows of their own, see `core.cardholder`.
@@ -81,6 +83,17 @@ PERSONAL = frozenset(
         "other_cards_undecided",
     )
 )  # fmt: skip
+
+
+LIVE = Refusal("live_mode", "The Stripe account is live: what is bought there costs money. Nothing is tried out.", 409)
+NOT_CONNECTED = Refusal("not_connected", "No Stripe account is connected that could make a card.", 409)
+
+
+def untriable(connection: Connection | None) -> Refusal | None:
+    """Why nothing can be tried out on this connection; None if it can."""
+    if connection is None:
+        return NOT_CONNECTED
+    return LIVE if connection.livemode else None
 
 
 def restrictions_of(connection: Connection) -> tuple[Restriction, ...]:

@@ -13,11 +13,14 @@ SESSION_SECONDS = 7 * 24 * 3600
 # Sessions of one user at a time; the next sign-in ends the oldest.
 MAX_SESSIONS = 10
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 200
-# So many wrong passwords in a row are forgiven; then each doubles the wait.
+# So many wrong passwords in a row are forgiven; then each doubles the wait. After a day without one they are forgotten.
 FREE_FAILURES = 4
 FIRST_WAIT, LONGEST_WAIT = 30, 3600
 # What a passkey is asked to sign: kept beside the links, of which it is none.
 CHALLENGE = "passkey"
+FORGOTTEN_SECONDS = 24 * 3600
+# A browser that nobody signed in with for so long is strange again.
+BROWSER_SECONDS = 90 * 24 * 3600
 # One-time links by what they are for, and how long each is good, in seconds.
 LINK_SECONDS = {
     "first_run": 24 * 3600,  # makes an organization and its owner
@@ -31,17 +34,26 @@ class Password(NamedTuple):
     """A user's password, as an argon2 hash, empty for one that was taken away.
 
     `email` is the user's in lower case, by which a sign-in is found.
-
-    `failures` counts wrong ones in a row; none is tried before `locked_until`. Times in microseconds UTC.
     """
 
     organization_id: str
     user_id: str
     email: str
     hash: str
+    changed_at: int
+
+
+class Tries(NamedTuple):
+    """How often somebody was wrong in a row at one gate: nobody gets through before `locked_until`.
+
+    Strangers who name one address share a gate, whether there is such a user or not; a browser that a user signed in
+    with before has one of its own. Times in microseconds UTC.
+    """
+
+    key: str
     failures: int
     locked_until: int
-    changed_at: int
+    last_at: int
 
 
 class OneTimeLink(NamedTuple):
@@ -81,9 +93,18 @@ def _weak(message: str) -> Refusal:
     return Refusal("weak_password", message, 422, "password")
 
 
-def after_wrong(password: Password, now: int) -> Password:
-    """The password after one more wrong try: locked for twice as long each time, up to an hour."""
-    failures = password.failures + 1
+def one_more(tries: Tries, now: int) -> Tries:
+    """The gate after one more try, before it is known whether it is right: locked for twice as long each time, up to an
+    hour. One that comes while it is locked changes nothing."""
+    if tries.locked_until > now:
+        return tries
+    failures = 1 if now - tries.last_at > FORGOTTEN_SECONDS * SECOND else tries.failures + 1
     over = failures - FREE_FAILURES
     wait = min(FIRST_WAIT * 2 ** min(over - 1, 10), LONGEST_WAIT) if over > 0 else 0
-    return password._replace(failures=failures, locked_until=now + wait * SECOND)
+    return tries._replace(failures=failures, locked_until=now + wait * SECOND if wait else 0, last_at=now)
+
+
+def one_less(tries: Tries) -> Tries:
+    """The gate after a try that was right: it takes back itself alone, since those before may be somebody else's."""
+    failures = max(0, tries.failures - 1)
+    return tries._replace(failures=failures, locked_until=tries.locked_until if failures > FREE_FAILURES else 0)

@@ -22,16 +22,23 @@ def readable(body: bytes) -> bytes:
     return _ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], body)
 
 
-# What a terminal acts upon or does not show: control characters but the line break, marks that turn the direction of
-# text, letters without a shape.
+# What is acted upon or not shown: control characters but the line break, marks that turn the direction of text, letters
+# without a shape. Joiners have a use between letters of some scripts and in emoji; next to anything else they hide.
+_JOINED = "[\u0600-\u1fff\u2070-\U0010ffff]"
 _UNSEEN = re.compile(
-    "[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\ud800-\udfff\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\U000e0000-\U000e007f]"
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u034f\ud800-\udfff\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e"
+    "\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
+    f"|(?<!{_JOINED})[\u200c\u200d]|[\u200c\u200d](?!{_JOINED})"
 )
 
 
+def is_seen(text: str) -> bool:
+    """True when a reader sees all that is there; line breaks are seen."""
+    return _UNSEEN.search(text) is None
+
+
 def visible(text: str) -> str:
-    """The same text for a terminal: what it would act upon or hide is written as JSON writes it, `\\u001b`.
+    """The same text for a terminal or a page: what would be acted upon or hidden is written as JSON does, `\\u001b`.
 
     JSON stays the same JSON. Line breaks stay.
     """

@@ -181,7 +181,7 @@ def start_organization(
             return made
         org = made.id
         writer.write_rows(tables.users, [User(org, owner.id, owner.name, owner.email, "owner", now, None)])
-        writer.write_rows(tables.passwords, [Password(org, owner.id, owner.email.lower(), owner.hash, 0, 0, now)])
+        writer.write_rows(tables.passwords, [Password(org, owner.id, owner.email.lower(), owner.hash, now)])
         writer.write_rows(tables.access_keys, [key_row(owner.session, org, None, now, owner.id)])
         return made
 
@@ -232,5 +232,5 @@ def set_password(book: Book, user: User, hashed: str, now: int, keep: str | None
     for row in book.group(AccessKey, org, user.id):
         if row.kind == "session" and row.id != keep and not is_long_over(row, now):
             revoke(book, row, user.id, now)
-    book.put(Password(org, user.id, user.email.lower(), hashed, 0, 0, now))
+    book.put(Password(org, user.id, user.email.lower(), hashed, now))
     book.record(org, user.id, "user.password_set", user.id, {}, now)

@@ -11,7 +11,8 @@ from roony.core.user import User
 from roony.flows.context import FlowContext
 from roony.flows.one_time_link import set_password
 from roony.flows.password import hash_password, is_password
-from roony.flows.sign_in import LOCKED, CountWrongPassword, needs_of_sessions
+from roony.flows.sign_in import LOCKED, RecordWrongPassword, needs_of_sessions
+from roony.flows.sign_in_tries import clear_tries, count_try, of_user
 from roony.store.authority import Authority
 from roony.store.book import Book
 from roony.store.command import Command
@@ -37,13 +38,11 @@ class ChangePassword(Command[Password | Refusal]):
         return needs_of_sessions(self.organization_id, self.user_id)
 
     def apply(self, book: Book, now: int) -> Password | Refusal:
-        """Refused if it was changed or locked since it was compared."""
+        """Refused if it was changed since it was compared."""
         org = self.organization_id
         before = book.get(Password, org, self.user_id)
         if before is None or before.hash != self.old:
             return WRONG_OLD
-        if before.locked_until > now:
-            return LOCKED
         set_password(book, book.need(User, org, self.user_id), self.new, now, self.keep)
         return book.need(Password, org, self.user_id)
 
@@ -53,11 +52,15 @@ async def right_password(context: FlowContext, organization_id: str, user_id: st
     found = await asyncio.to_thread(find_password, context.database, organization_id, user_id)
     if found is None:
         return NO_PASSWORD
-    if found.locked_until > context.clock():
+    # Of its own: whoever tries at the door locks nobody out in here, and the other way round.
+    gate = of_user(organization_id, user_id)
+    [counted] = await context.till.write(count_try((), gate, context.clock()))
+    if counted.was_locked:
         return LOCKED
     if not await is_password(found.hash, text):
-        await context.till.submit(CountWrongPassword(organization_id, user_id))
+        await context.till.submit(RecordWrongPassword(organization_id, user_id, counted.tries))
         return WRONG_OLD
+    await context.till.write(clear_tries(gate, context.clock()))
     return found
 
 

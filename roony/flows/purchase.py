@@ -10,7 +10,7 @@ from roony.core.agent import Agent, Chain, Organization, Project
 from roony.core.approval import Approval, approval_lifetime
 from roony.core.authorization import Authorization
 from roony.core.card import DEFAULT_LIFETIME_SECONDS, Card, compile_card, spending_limits
-from roony.core.connection import Connection
+from roony.core.connection import Connection, untriable
 from roony.core.control import Controls, strictest
 from roony.core.decision import DEFAULT_DUPLICATE_WINDOW_SECONDS, Ask, Decision, Facts, Reason, decide
 from roony.core.errors import Refusal
@@ -51,7 +51,10 @@ class AskIds(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AskPurchase(Command[Asked | Refusal]):
-    """One wish to buy. `body_hash` is the fingerprint of the request body, compared when `key` was used before."""
+    """One wish to buy. `body_hash` is the fingerprint of the request body, compared when `key` was used before.
+
+    One that is `only_tried` is refused where money is real.
+    """
 
     organization_id: str
     agent_id: str
@@ -62,6 +65,7 @@ class AskPurchase(Command[Asked | Refusal]):
     key: str | None
     body_hash: str
     ids: AskIds
+    only_tried: bool = False
 
     def needs(self, now: int) -> Needs:
         """The chain with its budgets, and the counters this ask is compared with."""
@@ -91,11 +95,14 @@ class AskPurchase(Command[Asked | Refusal]):
         return fingerprint(self.ask.task_id, self.merchant_key, self.ask.amount, self.ask.currency, self.ask.kind)
 
     def apply(self, book: Book, now: int) -> Asked | Refusal:
-        """1 a key used before · 2 nothing loosened · 3 decide · 4 a duplicate leaves no purchase · 5 hold and card."""
+        """1 a key used before · 2 nothing loosened or real · 3 decide · 4 no duplicate · 5 hold and card."""
         kept = book.get(KeptKey, self.organization_id, self.agent_id, self.key) if self.key is not None else None
         if kept is not None:
             return self._replay(book, kept)
         facts = facts_of(book, self.chain, self.ask, now)
+        wrong = untriable(facts.connection) if self.only_tried else None
+        if wrong is not None:
+            return wrong
         loose = loosens(self.ask, self.project_id, facts)
         if loose is not None:
             return loose

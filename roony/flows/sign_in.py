@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from roony.core.errors import Refusal
-from roony.core.sign_in import MAX_SESSIONS, SESSION_SECONDS, Password, after_wrong
+from roony.core.sign_in import MAX_SESSIONS, SESSION_SECONDS, Password, Tries
 from roony.core.user import User
 from roony.flows.access_key import KeyLimits, NewKey, key_row, new_key, revoke
 from roony.flows.context import FlowContext
 from roony.flows.password import is_password
+from roony.flows.sign_in_tries import count_try, of_address, of_browser, take_back
 from roony.store.authority import is_over
 from roony.store.book import Book
 from roony.store.command import Command
@@ -47,12 +48,16 @@ class SeveralOrganizations(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """What was typed. `organization_id` chooses one where an address belongs to several."""
+    """What was typed. `organization_id` chooses one where an address belongs to several.
+
+    `browser` names the browser in words, `known_by` is the secret in its cookie, empty where it has none.
+    """
 
     email: str
     password: str
     organization_id: str | None = None
     browser: str = ""
+    known_by: str = ""
 
     def __repr__(self) -> str:
         """Without the password."""
@@ -67,31 +72,31 @@ def new_session(key_id: str, browser: str) -> NewKey:
 
 
 async def sign_in(context: FlowContext, attempt: Attempt) -> SignedIn | SeveralOrganizations | Refusal:
-    """1 who has this address · 2 nobody locked is tried · 3 the passwords are compared · 4 wrong ones are counted, a
-    good one begins a session."""
+    """1 who has this address · 2 the try is counted, whoever it is for · 3 the passwords are compared, of those whose
+    gate is not locked · 4 a good one takes its try back and begins a session."""
     found = await asyncio.to_thread(candidates, context.database, attempt.email, attempt.organization_id)
-    now = context.clock()
-    free = [one for one in found if one.password.locked_until <= now]
-    if found and not free:
+    browsers = [of_browser(attempt.known_by, one.password.organization_id, one.password.user_id) for one in found]
+    counted = await context.till.write(count_try(browsers, of_address(attempt.email), context.clock()))
+    if all(one.was_locked for one in counted):
         return LOCKED
-    if not free:
+    if not found:
         await is_password(None, attempt.password)
-        return WRONG
-    good = [one for one in free if await is_password(one.password.hash, attempt.password)]
+    open_to = [(one, at.tries) for one, at in zip(found, counted, strict=False) if not at.was_locked]
+    good = [one for one, _ in open_to if await is_password(one.password.hash, attempt.password)]
     if not good:
-        return await _count_wrong(context, free)
+        _record_wrong(context, open_to)
+        return LOCKED if all(one.tries.locked_until > context.clock() for one in counted) else WRONG
+    await context.till.write(take_back([one.tries.key for one in counted if not one.was_locked]))
     if len(good) > 1:
         return SeveralOrganizations(tuple((one.password.organization_id, one.organization) for one in good))
     return await _begin(context, good[0], attempt.browser)
 
 
-async def _count_wrong(context: FlowContext, tried: list[Candidate]) -> Refusal:
-    """Whoever tries many at once learns no more than one after the other: past the free ones each is told the same."""
-    locked = True
-    for one in tried:
-        counted = await context.till.submit(CountWrongPassword(one.password.organization_id, one.password.user_id))
-        locked = locked and isinstance(counted, Password) and counted.locked_until > context.clock()
-    return LOCKED if locked else WRONG
+def _record_wrong(context: FlowContext, tried: list[tuple[Candidate, Tries]]) -> None:
+    """Nobody waits for it: an address that belongs to somebody is answered as fast as one that does not."""
+    for one, tries in tried:
+        command = RecordWrongPassword(one.password.organization_id, one.password.user_id, tries)
+        context.till.enqueue(command, None, None)
 
 
 async def _begin(context: FlowContext, one: Candidate, browser: str) -> SignedIn | Refusal:
@@ -137,17 +142,13 @@ class SignIn(Command[AccessKey | Refusal]):
         return needs_of_sessions(self.organization_id, self.user_id)
 
     def apply(self, book: Book, now: int) -> AccessKey | Refusal:
-        """1 still the same person with the same password · 2 wrong tries are forgotten · 3 the session."""
+        """1 still the same person with the same password · 2 the session."""
         org = self.organization_id
         user, password = book.get(User, org, self.user_id), book.get(Password, org, self.user_id)
         if user is None or user.disabled_at is not None:
             return WRONG
         if password is None or password.hash != self.hash:
             return WRONG
-        if password.locked_until > now:
-            return LOCKED
-        if password.failures:
-            book.put(password._replace(failures=0, locked_until=0))
         return begin_session(book, user, self.key, "password", now)
 
 
@@ -169,23 +170,18 @@ class SignOut(Command[AccessKey]):
 
 
 @dataclass(frozen=True, slots=True)
-class CountWrongPassword(Command[Password | None]):
-    """Writes a wrong password down, and locks further ones out for a while when there were several in a row."""
+class RecordWrongPassword(Command[None]):
+    """Puts a wrong password on record; `tries` is the gate at which it was counted."""
 
     organization_id: str
     user_id: str
+    tries: Tries
 
     def needs(self, now: int) -> Needs:
-        """The password."""
-        return Needs(rows=((Password, self.organization_id, self.user_id),))
+        """Nothing: whoever it was for is told apart by the id."""
+        return Needs()
 
-    def apply(self, book: Book, now: int) -> Password | None:
-        """One that came while it was locked already is not counted."""
-        before = book.get(Password, self.organization_id, self.user_id)
-        if before is None or before.locked_until > now:
-            return before
-        after = after_wrong(before, now)
-        book.put(after)
-        body = {"failures": after.failures, "locked_until": after.locked_until or None}
+    def apply(self, book: Book, now: int) -> None:
+        """The record alone."""
+        body = {"failures": self.tries.failures, "locked_until": self.tries.locked_until or None}
         book.record(self.organization_id, self.user_id, "user.sign_in_failed", self.user_id, body, now)
-        return after

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from roony.core.connection import Connection
+from roony.core.connection import NOT_CONNECTED, untriable
 from roony.core.errors import Refusal, not_found
 from roony.core.merchant import Merchant, category_name
 from roony.core.purchase import Purchase
@@ -21,17 +21,8 @@ from roony.gateway.errors import StripeCallFailed
 from roony.gateway.pool import GatewayBusy
 from roony.store.queries.purchases import find_purchase
 
-LIVE = Refusal("live_mode", "The Stripe account is live: what is bought there costs money. Nothing is tried out.", 409)
-NOT_CONNECTED = Refusal("not_connected", "No Stripe account is connected that could make a card.", 409)
 # What Stripe's helper takes for a merchant whose own trade or country nobody named.
 CATEGORY, COUNTRY = "computer_software_stores", "US"
-
-
-def untriable(connection: Connection | None) -> Refusal | None:
-    """Why nothing can be tried out on this connection; None if it can."""
-    if connection is None:
-        return NOT_CONNECTED
-    return LIVE if connection.livemode else None
 
 
 async def pay_in_test_mode(context: FlowContext, organization_id: str, purchase_id: str) -> Purchase | Refusal:
@@ -58,7 +49,9 @@ async def pay_in_test_mode(context: FlowContext, organization_id: str, purchase_
     try:
         asked = await ask_gently(context, connection, issuing.create_test_authorization, wish, key)
         if not asked["approved"]:
-            reason = asked["request_history"][-1]["reason"]
+            # Stripe tells of the newest request last; of none at all where it declined before it asked anybody.
+            history = asked["request_history"]
+            reason = history[-1]["reason"] if history else "no reason given"
             return Refusal("payment_declined", f"The payment was declined: {reason}. See the purchase for why.", 409)
         await ask_gently(context, connection, issuing.capture_test_authorization, asked["id"], f"{key}:capture")
     except (StripeCallFailed, GatewayBusy) as error:

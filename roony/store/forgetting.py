@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Column, ColumnElement, Delete, Table, and_, bindparam, delete, select, tuple_
 
 from roony.core.purchase import HOUR
-from roony.core.sign_in import CHALLENGE, SECOND, SESSION_SECONDS
+from roony.core.sign_in import BROWSER_SECONDS, CHALLENGE, SECOND, SESSION_SECONDS
 from roony.store.tables import (
     access_keys,
     oauth_states,
@@ -16,6 +16,7 @@ from roony.store.tables import (
     outbox,
     passkeys,
     reveal_links,
+    sign_in_tries,
     start_tickets,
     velocities,
 )
@@ -42,6 +43,7 @@ _RULES: dict[str, tuple[Table, int, int, ColumnElement[bool]]] = {
     "challenges": (one_time_links, 0, 1, and_(one_time_links.c.kind == CHALLENGE, one_time_links.c.expires_at < _AT)),
     "passkeys": (passkeys, KEPT, 1, and_(passkeys.c.removed_at.is_not(None), passkeys.c.removed_at < _AT)),
     "reveal_links": (reveal_links, KEPT, 1, reveal_links.c.expires_at < _AT),
+    "sign_in_tries": (sign_in_tries, BROWSER_SECONDS * SECOND, 1, sign_in_tries.c.last_at < _AT),
     "start_tickets": (start_tickets, KEPT, 1, start_tickets.c.expires_at < _AT),
     "oauth_states": (oauth_states, KEPT, 1, oauth_states.c.expires_at < _AT),
     "velocities": (velocities, KEPT, HOUR, velocities.c.hour < _AT),

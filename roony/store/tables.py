@@ -34,7 +34,7 @@ from roony.core.purchase import KeptKey, Purchase, RecentPurchase, Velocity
 from roony.core.receipt import Receipt, ReceiptContent
 from roony.core.reconciliation import Reconciliation
 from roony.core.settlement import Discrepancy, StripeTransaction
-from roony.core.sign_in import OneTimeLink, Password
+from roony.core.sign_in import OneTimeLink, Password, Tries
 from roony.core.user import User
 from roony.store import schema
 from roony.store.schema import some as _some
@@ -350,6 +350,7 @@ oauth_states = _table("oauth_states", OAuthState, "hash", Index("oauth_states_by
 reveal_links = _table("reveal_links", RevealLink, "hash", Index("reveal_links_by_end", "expires_at"))
 leases = _table("leases", Lease, "name")
 passwords = _table("passwords", Password, "organization_id user_id", Index("passwords_by_email", "email"))
+sign_in_tries = _table("sign_in_tries", Tries, "key", Index("sign_in_tries_by_time", "last_at"))
 one_time_links = _table(
     "one_time_links",
     OneTimeLink,

@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from roony.core.text import visible
+
 HERE = Path(__file__).parent
 _POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action {target}; frame-ancestors 'none'"
 # For every answer a browser gets: nothing is stored, nothing is loaded from elsewhere, nothing is told to others.
@@ -40,9 +42,16 @@ BUSY_SECONDS = "2"
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 
+
+def _shown(value: Any) -> Any:
+    """What is written into a page: of text from outside all is seen. Markup is ours, and was looked at before."""
+    return visible(value) if type(value) is str else value
+
+
 _templates = Environment(
-    loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, auto_reload=False
-)
+    loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, auto_reload=False,
+    finalize=_shown,
+)  # fmt: skip
 
 
 def render(template: str, status: int, **values: Any) -> HTMLResponse:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
+import secrets
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from roony.core.sign_in import SESSION_SECONDS
+from roony.core.sign_in import BROWSER_SECONDS, SESSION_SECONDS
 from roony.flows.context import FlowContext
 from roony.web.errors import refuse
 
 # With the prefix browsers keep a cookie to this very host and to https (RFC 6265bis); without https it cannot be had.
 COOKIE, SECURE_COOKIE = "roony_session", "__Host-roony_session"
+# What a browser is known by to those who signed in with it. It opens nothing.
+BROWSER, SECURE_BROWSER = "roony_browser", "__Host-roony_browser"
+_KNOWN_BY = re.compile(r"[A-Za-z0-9_-]{43}")
 PREFIX = "roony_session_"
 MAX_COOKIE = 200
 CSRF_HEADER, CSRF_FIELD = "x-roony-csrf", "csrf"
@@ -48,6 +53,26 @@ def keep_session(context: FlowContext, response: Response, text: str) -> None:
     the token besides."""
     response.set_cookie(
         _name(context), text, max_age=SESSION_SECONDS, path="/", secure=is_https(context), httponly=True, samesite="lax"
+    )
+
+
+def known_by(request: Request) -> str:
+    """The secret this browser is known by; empty where it has none."""
+    name = SECURE_BROWSER if is_https(request.app.state.context) else BROWSER
+    text = request.cookies.get(name, "")
+    return text if _KNOWN_BY.fullmatch(text) else ""
+
+
+def new_known_by() -> str:
+    """A secret for a browser that has none."""
+    return secrets.token_urlsafe(32)
+
+
+def keep_known_by(context: FlowContext, response: Response, text: str) -> None:
+    """Puts what it is known by into the browser. Signing out leaves it there."""
+    name = SECURE_BROWSER if is_https(context) else BROWSER
+    response.set_cookie(
+        name, text, max_age=BROWSER_SECONDS, path="/", secure=is_https(context), httponly=True, samesite="lax"
     )
 
 

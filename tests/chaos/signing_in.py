@@ -12,7 +12,8 @@ import httpx2
 from roony.core.agent import Organization
 from roony.core.audit import AuditRecord
 from roony.core.passkey import Passkey
-from roony.core.sign_in import OneTimeLink, Password
+from roony.core.sign_in import OneTimeLink, Password, Tries
+from roony.flows.sign_in_tries import of_address, of_browser
 from roony.store.tables import AccessKey
 from roony.web.session import csrf_token
 from tests.chaos.scenes import Arm, scene
@@ -32,7 +33,7 @@ def _form(company: Crashable, path: str, **fields: Any) -> httpx2.Response:
     return company.insist(lambda: nobody.call("POST", path, data=fields))
 
 
-@scene("direct", "MakeLink", "UseLink", "SignIn", "SignOut", "CountWrongPassword")
+@scene("direct", "MakeLink", "UseLink", "SignIn", "SignOut", "RecordWrongPassword", "sign_in_tries.count_try")
 def a_person_signs_in_and_out(company: Crashable, arm: Arm) -> None:
     """The link opens once; a sign-in whose answer was lost left a session at most, and a sign-out leaves none open."""
     email = f"{uuid.uuid4().hex}@example.com"
@@ -45,10 +46,14 @@ def a_person_signs_in_and_out(company: Crashable, arm: Arm) -> None:
     assert [row.used_at is not None for row in company.books.rows(OneTimeLink, user_id=user["id"])][-1]
     wrong = _form(company, "/sign-in", email=email, password="not the password")
     assert wrong.status_code == 401
-    assert company.books.row(Password, user_id=user["id"]).failures >= 1
+    tries = company.books.row(Tries, key=of_address(email)).failures
+    assert tries >= 1
     done = _form(company, "/sign-in", email=email, password=WORDS)
     assert done.status_code == 303
-    assert company.books.row(Password, user_id=user["id"]).failures == 0
+    # A right one takes no more than itself back.
+    assert company.books.row(Tries, key=of_address(email)).failures >= tries
+    known = of_browser(done.cookies["roony_browser"], user["organization_id"], user["id"])
+    assert company.books.row(Tries, key=known).failures == 0
     _sign_out(company, done.cookies["roony_session"])
     [row] = [row for row in company.books.rows(AccessKey, user_id=user["id"]) if row.revoked_at is not None]
     assert row.kind == "session"

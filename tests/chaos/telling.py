@@ -115,6 +115,31 @@ def a_receiver_is_gone_for_good(company: Crashable, arm: Arm) -> None:
         assert [row["times"] for row in alerts if row["subject"] == id] == [1]
 
 
+@scene("direct", "EndFailing")
+def a_receiver_takes_what_it_did_not_take_before(company: Crashable, arm: Arm) -> None:
+    with Receiver() as receiver:
+        address = f"mmost://127.0.0.1:{receiver.port}/3ccdd113474722377935511fc85d3dd4"
+        body = {"name": unique("Ops"), "url": address, "types": ["card.failed"]}
+        id = company.send(company.owner, "POST", RECIPIENTS, body)["id"]
+
+        def is_failing() -> bool:
+            alerts = company.get("alerts", kind="message_failing", status="open")["data"]
+            return id in {row["subject"] for row in alerts}
+
+        receiver.script(Reply(410))
+        company.send(company.owner, "POST", f"{RECIPIENTS}/{id}/test")
+        company.until(is_failing)
+        arm()
+        company.until(lambda: _tested_until_taken(company, id) and not is_failing())
+        company.send(company.owner, "DELETE", f"{RECIPIENTS}/{id}")
+
+
+def _tested_until_taken(company: Crashable, id: str) -> bool:
+    """Tested once more: dead between the delivery and the end of its alert, it ends with the next one."""
+    company.send(company.owner, "POST", f"{RECIPIENTS}/{id}/test")
+    return "delivered" in status_of_all(company, id)
+
+
 @scene("direct", "deliveries.leave")
 def a_receiver_is_silent_for_a_while(company: Crashable, arm: Arm) -> None:
     with Receiver() as receiver, endpoint(company, receiver) as id:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from roony.core.text import readable, visible
+from roony.core.text import is_seen, readable, visible
 
 SAME = [
     "", "plain", "ünïcödé 😀", "back\\slash", "\\u0000 spelled out", "\\\\u0000", "\\ud800 spelled out", "\x01\x7f",
@@ -49,10 +49,14 @@ def test_what_cannot_be_held_is_replaced(written: str, read: str) -> None:
         ("[red]x[/red]", "[red]x[/red]"),
         ("\x1b[2J", r"\u001b[2J"), ("\x9b31m", r"\u009b31m"), ("a\x7f\r\t\x00", r"a\u007f\u000d\u0009\u0000"),
         ("\u202eenod", r"\u202eenod"), ("a\u200bb\u200f\ufeff", r"a\u200bb\u200f\ufeff"),
+        ("Fig\u200dma", r"Fig\u200dma"), ("a\u2800\u3164", r"a\u2800\u3164"), ("x\u061c\u200e", r"x\u061c\u200e"),
+        ("\u200d\u200c", r"\u200d\u200c"), ("a\xad\u034fb", r"a\u00ad\u034fb"),
+        ("👨\u200d👩", "👨\u200d👩"), ("❤\ufe0f\u200d🔥", "❤\ufe0f\u200d🔥"), ("می\u200cخواهم", "می\u200cخواهم"),
         ("\U000e0061", r"\udb40\udc61"), ("half \ud800", r"half \ud800"),
     ],
 )  # fmt: skip
 def test_what_a_terminal_would_act_upon_is_spelled_out(text: str, shown: str) -> None:
     assert visible(text) == shown
+    assert is_seen(text) == (shown == text)
     written = json.dumps({text: [text]}, ensure_ascii=False)
     assert json.loads(visible(written)) == {text: [text]}

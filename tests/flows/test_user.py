@@ -176,7 +176,7 @@ def test_keys_of_an_agent_are_limited(books: Books) -> None:
 def test_sessions_that_are_over_for_long_are_left_alone(books: Books) -> None:
     """However often somebody signed in, to shut them out is as much work as they have sessions open."""
     add(books, "ann")
-    books.put(Password(ORG, "usr_ann", "ann@example.com", "a hash", 0, 0, 1))
+    books.put(Password(ORG, "usr_ann", "ann@example.com", "a hash", 1))
     for id in ("old", "young"):
         books.clock.now += (IDLE_SECONDS + 2 * 3600) * 1_000_000
         books.run(SignIn(ORG, "usr_ann", new_session(f"key_{id}", "Firefox"), "a hash"))

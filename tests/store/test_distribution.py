@@ -35,6 +35,7 @@ WITHOUT_ORGANIZATION = {
     "one_time_links": "a secret of some days, found by its hash alone",
     "passkeys": "routing: the id of a credential says whose it is, before anybody knows of which organization",
     "reveal_links": "a secret of minutes, found by its hash alone",
+    "sign_in_tries": "counted by the address that was tried, before anybody knows whose it is",
     "start_tickets": "a secret of ten minutes, found by its hash alone",
 }
 # Statements that look at rows of all organizations at once, with the reason.

@@ -227,8 +227,12 @@ class TestFailing:
         assert alert["subject"] == made["id"]
         assert alert["message"].startswith("Ops (mmost://…3dd4) could not be told")
         assert TOKEN not in company.owner.call("GET", f"{ADMIN}/audit").text
-        # With a good address it is over.
-        company.owner.send("DELETE", f"{RECIPIENTS}/{made['id']}")
+        # Taken again, it is over.
+        company.owner.send("POST", f"{ADMIN}/webhook_deliveries/{row['id']}/replay", status=202)
+        receiver.script(Reply(200))
+        roony.run(work)
+        [closed] = company.owner.get(f"{ADMIN}/alerts?status=closed&kind=message_failing")["data"]
+        assert (closed["id"], closed["closed_by"]) == (alert["id"], "roony")
         assert company.owner.get(f"{ADMIN}/alerts?status=open&kind=message_failing")["data"] == []
 
     def test_a_network_that_is_not_listed_any_more_is_not_reached(

@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx2
 import pytest
 
 from roony.core.audit import AuditRecord
 from roony.core.errors import Refusal
-from roony.core.sign_in import FREE_FAILURES
+from roony.core.sign_in import FORGOTTEN_SECONDS, FREE_FAILURES, LONGEST_WAIT
 from roony.core.user import User
 from roony.flows import password
 from roony.flows.context import FlowContext
@@ -49,6 +50,69 @@ def test_wrong_passwords_at_once_are_worth_no_more_than_one_by_one(roony: Served
     answers = roony.run(many)
     assert all(isinstance(answer, Refusal) for answer in answers)
     assert Counter(answer.code for answer in answers) == {"wrong_password": FREE_FAILURES, "locked": 4}
+
+
+LOCKED_OUT = ["wrong_password"] * FREE_FAILURES + ["locked"] * 2
+
+
+def wrong(
+    roony: ServedRoony, email: str, times: int = FREE_FAILURES + 2, organization: str | None = None, known_by: str = ""
+) -> list[str]:
+    """What somebody who tries a wrong password so often is told."""
+
+    async def tried(context: FlowContext) -> list[str]:
+        attempt = Attempt(email, "wrong", organization, known_by=known_by)
+        answers = [await sign_in(context, attempt) for _ in range(times)]
+        return [answer.code for answer in answers if isinstance(answer, Refusal)]
+
+    return roony.run(tried)
+
+
+def test_an_address_that_nobody_has_is_locked_like_any_other(roony: ServedRoony, company: Company) -> None:
+    person(roony, company, "ann@there.example")
+    for email in ("ann@there.example", "ann@nowhere.example"):
+        assert wrong(roony, email) == LOCKED_OUT
+        # Nor does naming an organization tell them apart.
+        assert wrong(roony, email, 1, company.id) == ["locked"]
+    roony.context.clock.advance(FORGOTTEN_SECONDS + LONGEST_WAIT)  # type: ignore[attr-defined]
+    assert wrong(roony, "ann@nowhere.example") == LOCKED_OUT
+
+
+def test_a_stranger_locks_nobody_out_of_a_browser_they_know(roony: ServedRoony, company: Company) -> None:
+    mine, others = "ann@known.example", "ben@known.example"
+    for email in (mine, others):
+        person(roony, company, email)
+
+    def codes(*emails: str) -> list[int]:
+        return [http.post("/sign-in", data={"email": email, "password": WORDS}).status_code for email in emails]
+
+    with httpx2.Client(base_url=roony.url, trust_env=False) as http:
+        assert codes(mine) == [303]
+        del http.cookies["roony_session"]
+        for email in (mine, others):
+            assert wrong(roony, email, known_by="A" * 43) == LOCKED_OUT
+        # It is known for those alone who signed in with it.
+        assert codes(others, mine) == [429, 303]
+        # Its own wrong tries are counted as well.
+        assert wrong(roony, mine, known_by=http.cookies["roony_browser"]) == LOCKED_OUT
+
+
+def test_who_shares_an_address_with_somebody_guesses_no_more(roony: ServedRoony) -> None:
+    """An owner of one organization makes a user with the address of somebody in another, and signs in as that one."""
+    here, there, email = roony.company(), roony.company(), "ann@shared.example"
+    for company in (here, there):
+        person(roony, company, email)
+
+    async def between(context: FlowContext) -> list[str]:
+        """Wrong for the one and right for the other, which says nothing of the one, over and over."""
+        told = []
+        for _ in range(FREE_FAILURES + 2):
+            answer = await sign_in(context, Attempt(email, "wrong", here.id))
+            told.append(answer.code if isinstance(answer, Refusal) else "")
+            await sign_in(context, Attempt(email, WORDS, there.id))
+        return told
+
+    assert roony.run(between) == LOCKED_OUT
 
 
 def test_passwords_that_wait_keep_nothing_else_waiting(roony: ServedRoony) -> None:

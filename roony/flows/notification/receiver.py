@@ -75,6 +75,11 @@ def types_text(types: tuple[str, ...]) -> str:
     return json.dumps(sorted(set(types)))
 
 
+def failing_alert(receiver_id: str) -> str:
+    """The kind of the alert that says that a receiver takes nothing."""
+    return _kind_of(receiver_id).alert
+
+
 def receiver_needs(organization_id: str, receiver_id: str) -> Needs:
     """A receiver and its alert."""
     kind = _kind_of(receiver_id)
@@ -178,6 +183,22 @@ class ReplayDelivery(Command[NoticeDelivery | Refusal]):
         action = f"{_kind_of(row.target_id).noun}.replayed"
         book.record(self.organization_id, self.actor, action, row.target_id, {"delivery": row.id}, now)
         return row
+
+
+@dataclass(frozen=True, slots=True)
+class EndFailing(Command[None]):
+    """A receiver takes what is sent to it again: its alert is over. What is dead by then stays so until replayed."""
+
+    organization_id: str
+    receiver_id: str
+
+    def needs(self, now: int) -> Needs:
+        """The receiver and its alert."""
+        return receiver_needs(self.organization_id, self.receiver_id)
+
+    def apply(self, book: Book, now: int) -> None:
+        """Nothing where none is open."""
+        close_alert(book, self.organization_id, failing_alert(self.receiver_id), self.receiver_id, now)
 
 
 @dataclass(frozen=True, slots=True)

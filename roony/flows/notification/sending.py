@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from roony.core.alert import Alert, alert_id
 from roony.core.notification import (
     KEPT,
     SECOND,
@@ -30,7 +31,7 @@ from roony.flows.duty_lease import DutyLease
 from roony.flows.notification.endpoint import secret_row
 from roony.flows.notification.handing import hand_out_all
 from roony.flows.notification.message import send_message
-from roony.flows.notification.receiver import GiveUpDelivery, receiver_type
+from roony.flows.notification.receiver import EndFailing, GiveUpDelivery, failing_alert, receiver_type
 from roony.outbound.post import Sent
 from roony.outbound.signature import signed_headers
 from roony.store import deliveries
@@ -145,7 +146,7 @@ async def send_in_order(
     did not answer, so that nobody waits for it again and again.
     """
     began = time.monotonic()
-    endpoint = await asyncio.to_thread(_receiver_of, context, group[0])
+    endpoint, is_failing = await asyncio.to_thread(_receiver_of, context, group[0])
     for place, delivery in enumerate(group):
         rest = group[place:]
         if endpoint is None or endpoint.status != "active" or (place and not may_go_on(time.monotonic() - began)):
@@ -154,6 +155,9 @@ async def send_in_order(
             return
         sent = await _send(context, endpoint, delivery)
         due_at = await _record(context, delivery, sent)
+        if sent.is_taken and is_failing:
+            is_failing = False
+            await context.till.submit(EndFailing(delivery.organization_id, delivery.target_id))
         if sent.status is None:
             await _put_off(context, rest[1:], due_at)
             return
@@ -212,7 +216,10 @@ def secrets_of(context: FlowContext, endpoint: WebhookEndpoint) -> list[str]:
     ]
 
 
-def _receiver_of(context: FlowContext, delivery: NoticeDelivery) -> Receiver | None:
+def _receiver_of(context: FlowContext, delivery: NoticeDelivery) -> tuple[Receiver | None, bool]:
+    """Whom it is for, and whether an open alert says that they take nothing."""
     row: type[Any] = receiver_type(delivery.target_id)
     found: Receiver | None = find(context.database, row, delivery.organization_id, delivery.target_id)
-    return found
+    id = alert_id(failing_alert(delivery.target_id), delivery.target_id)
+    alert = find(context.database, Alert, delivery.organization_id, id)
+    return found, alert is not None and alert.status == "open"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -10,8 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from roony.core.agent import Agent
 from roony.core.money import exponent
 from roony.flows.card_making import make_card
-from roony.flows.connection.routing import read_connection
-from roony.flows.trial import CATEGORY, COUNTRY, pay_in_test_mode, untriable
+from roony.flows.trial import CATEGORY, COUNTRY, pay_in_test_mode
 from roony.store.queries.organizations import find_organization
 from roony.web import shapes
 from roony.web.admin_api.lists import get_row
@@ -19,7 +19,7 @@ from roony.web.admin_api.part import new_part
 from roony.web.admin_api.purchases import show_purchase
 from roony.web.agent_api import ASK_SECONDS, CARD_SECONDS, command_of
 from roony.web.auth import CallerOf, ContextOf
-from roony.web.errors import Refused, accepted
+from roony.web.errors import accepted
 from roony.web.schemas import AskBody, MerchantBody
 from roony.web.shape import gives
 
@@ -38,16 +38,13 @@ async def make_test_purchase(id: str, caller: CallerOf, context: ContextOf) -> d
     org = caller.organization_id
     agent = await get_row(context, Agent, org, id, "agent")
     organization = await run_in_threadpool(find_organization, context.database, org)
-    problem = untriable(await read_connection(context, org, organization.connection_id or ""))
-    if problem is not None:
-        raise Refused(problem)
     wish = AskBody(
         amount=PRICE * 10 ** exponent(organization.currency), currency=organization.currency,
         description="A test purchase, to see how everything fits together",
         merchant=MerchantBody(name="Roony Test Shop", category=CATEGORY, country=COUNTRY),
         allow_duplicate=True, metadata={"tried_out_by": caller.actor},
     )  # fmt: skip
-    command = command_of(context, agent, wish, None)
+    command = replace(command_of(context, agent, wish, None), only_tried=True)
     asked = accepted(await context.till.submit(command, time.monotonic() + ASK_SECONDS, by=caller.authority))
     if asked.promise is not None:
         await make_card(context, asked.promise, CARD_SECONDS)

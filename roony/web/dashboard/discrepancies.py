@@ -39,7 +39,7 @@ MEANINGS = {
     "missing_at_stripe": "Roony knows of something that Stripe does not list.",
     "missing_here": "Stripe lists something that Roony does not know of.",
 }
-# Findings name amounts in minor units.
+# Findings name amounts in minor units, before whom they are by: what a merchant calls itself is left as it is.
 _AMOUNT = re.compile(r"\b(\d{1,12}) ([a-z]{3})\b")
 
 
@@ -78,7 +78,8 @@ def told(text: str) -> list[tuple[str, str]] | str:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        return _AMOUNT.sub(_written, text)
+        ours, by, theirs = text.partition(" by ")
+        return _AMOUNT.sub(_written, ours) + by + theirs
     return [(name, str(part)) for name, part in value.items() if part] or "not known"
 
 

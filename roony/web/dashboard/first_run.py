@@ -15,7 +15,7 @@ from roony.core.user import is_email
 from roony.flows.one_time_link import NewOwner, find_open, hash_ticket, start_organization
 from roony.flows.organization import NewOrganization
 from roony.flows.password import hash_password
-from roony.flows.sign_in import new_session
+from roony.flows.sign_in import SignedIn, new_session
 from roony.web.dashboard.sign_in import (
     LONGEST_EMAIL,
     LONGEST_TICKET,
@@ -91,7 +91,7 @@ async def _start(request: Request, given: dict[str, str], password: str) -> Resp
     made = await context.till.write(start_organization(hash_ticket(given["code"]), new, owner, context.clock()))
     if isinstance(made, Refusal):
         return _form(request, made.status, made.message, given)
-    return await signed_in(request, session.text, "/start")
+    return await signed_in(request, SignedIn(made.id, owner_id, session.text), "/start")
 
 
 def _wrong_words(given: dict[str, str]) -> Refusal | None:

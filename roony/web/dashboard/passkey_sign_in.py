@@ -82,7 +82,7 @@ async def _sent(request: Request) -> Response:
     if isinstance(done, Refusal):
         log.info("sign_in.refused", code=done.code, method="passkey")
         return sign_in_form(request, done.status, done.message, next_path)
-    response = await signed_in(request, done.text, next_path)
+    response = await signed_in(request, done, next_path)
     response.delete_cookie(_name(context), path="/", secure=is_https(context), httponly=True, samesite="strict")
     return response
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from urllib.parse import quote
 
 import structlog
@@ -17,7 +18,8 @@ from roony.flows.access_key import hash_key
 from roony.flows.context import FlowContext
 from roony.flows.one_time_link import LINK_OVER, UseLink, find_open, hash_ticket
 from roony.flows.password import PasswordsBusy, hash_password
-from roony.flows.sign_in import Attempt, SeveralOrganizations, SignOut, new_session, sign_in
+from roony.flows.sign_in import Attempt, SeveralOrganizations, SignedIn, SignOut, new_session, sign_in
+from roony.flows.sign_in_tries import clear_tries, of_browser
 from roony.store.command import TillClosed
 from roony.store.queries.keys import holder_of
 from roony.store.queries.organizations import find_organization
@@ -28,7 +30,17 @@ from roony.web.errors import Refused
 from roony.web.pages import HEADERS, is_form, only, render_page
 from roony.web.passkey_site import NOT_HERE, passkey_site
 from roony.web.requests import fields_of, read_body
-from roony.web.session import CSRF_FIELD, check_csrf, check_origin, drop_session, keep_session, session_text
+from roony.web.session import (
+    CSRF_FIELD,
+    check_csrf,
+    check_origin,
+    drop_session,
+    keep_known_by,
+    keep_session,
+    known_by,
+    new_known_by,
+    session_text,
+)
 
 log = structlog.get_logger("roony.sign_in")
 
@@ -114,7 +126,8 @@ async def _sent(request: Request) -> Response:
         email, organization = form["email"].strip(), form.get("organization", "")
         next_path = form.get("next", "/") if is_own_path(form.get("next", "/")) else "/"
         count_try(request)
-        done = await sign_in(context, Attempt(email, form["password"], organization or None, browser_of(request)))
+        attempt = Attempt(email, form["password"], organization or None, browser_of(request), known_by(request))
+        done = await sign_in(context, attempt)
     except Refused as error:
         return sign_in_form(request, error.refusal.status, error.refusal.message, next_path, email, organization)
     except UNAVAILABLE:
@@ -125,15 +138,20 @@ async def _sent(request: Request) -> Response:
     if isinstance(done, Refusal):
         log.info("sign_in.refused", code=done.code)
         return sign_in_form(request, done.status, done.message, next_path, email, organization)
-    return await signed_in(request, done.text, next_path)
+    return await signed_in(request, done, next_path)
 
 
-async def signed_in(request: Request, text: str, next_path: str) -> Response:
-    """The answer to a sign-in: the new session in the browser, and the end of one that was there before."""
+async def signed_in(request: Request, who: SignedIn, next_path: str) -> Response:
+    """The answer to a sign-in: the new session in the browser, known from now on, and the end of one from before."""
     context: FlowContext = request.app.state.context
     await _end_session(request)
+    browser = known_by(request) or new_known_by()
+    with suppress(TillClosed, ConnectionLost):
+        # Who is in stays in, whether or not the browser is known the next time.
+        await context.till.write(clear_tries(of_browser(browser, who.organization_id, who.user_id), context.clock()))
     response = RedirectResponse(next_path, 303, HEADERS)
-    keep_session(context, response, text)
+    keep_session(context, response, who.text)
+    keep_known_by(context, response, browser)
     return response
 
 
@@ -199,7 +217,7 @@ async def _use(request: Request) -> Response:
         return await _welcome(request, STOPPING, "", 503, None)
     if isinstance(done, Refusal):
         return await _welcome(request, done, "", done.status, None)
-    return await signed_in(request, key.text, "/")
+    return await signed_in(request, SignedIn(link.organization_id, link.user_id, key.text), "/")
 
 
 async def _welcome(

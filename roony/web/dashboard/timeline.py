@@ -25,8 +25,9 @@ _FUNDS = {"none": "", "reinstated": "The money is back.", "rescinded": "The mone
 class Step(NamedTuple):
     """One thing that happened at `at`, in microseconds UTC. `kind` is its colour.
 
-    `quote` are words of an agent or merchant, `note` those of a person who decided. `cause` is the id of what it
-    follows from: Stripe tells whole seconds, so that an effect can seem older than its cause.
+    `quote` are words of the agent, `note` those of a person who decided, `said` facts with words that the agent or the
+    merchant chose: what it is about, and the words. `cause` is the id of what it follows from: Stripe tells whole
+    seconds, so that an effect can seem older than its cause.
     """
 
     at: int
@@ -35,6 +36,7 @@ class Step(NamedTuple):
     lines: tuple[str, ...] = ()
     quote: str = ""
     note: str = ""
+    said: tuple[tuple[str, str], ...] = ()
     id: str = ""
     path: str = ""
     cause: str | None = None
@@ -87,10 +89,11 @@ def _asked(all_of: Everything) -> Iterator[Step]:
     first = first.get("asked") or first
     asked = (first.get("inputs") or {}).get("ask") or {}
     amount = format_amount(asked.get("amount", purchase.amount), purchase.currency)
-    lines = [f"At {Merchant.from_json(purchase.merchant).name}"]
+    said = [("At", Merchant.from_json(purchase.merchant).name)]
     if purchase.task_id is not None:
-        lines.append(f"For the task {purchase.task_id}")
-    yield Step(purchase.created_at, "calm", f"{agent} asked for {amount}", tuple(lines), purchase.description)
+        said.append(("For the task", purchase.task_id))
+    title = f"{agent} asked for {amount}"
+    yield Step(purchase.created_at, "calm", title, quote=purchase.description, said=tuple(said))
     kind = {"approved": "good", "declined": "bad"}.get(first["verdict"], "waiting")
     title = {"approved": "The rules approved it", "declined": "The rules declined it"}.get(
         first["verdict"], "The rules ask for a person"
@@ -139,15 +142,16 @@ def _authorization(view: AuthorizationView) -> Iterator[Step]:
         yield _answer(row, decision)
     if not view.decisions:
         word = "approved" if row.approved else "declined"
-        lines = (_where(row), f"It is {row.status} now.")
+        lines = (f"It is {row.status} now.",)
         title = f"Stripe {word} {format_amount(row.amount, row.currency)} without asking Roony"
-        yield Step(row.created_at, "waiting" if row.approved else "bad", title, lines, id=row.id, cause=row.card_id)
+        kind = "waiting" if row.approved else "bad"
+        yield Step(row.created_at, kind, title, lines, said=_where(row), id=row.id, cause=row.card_id)
 
 
 def _answer(row: Authorization, decision: AuthorizationDecision) -> Step:
     amount = format_amount(decision.amount, row.currency)
     approved = decision.answered == "approved"
-    lines = [_where(row), f"Our code: {label(decision.code) or 'approved'}."]
+    lines = [f"Our code: {label(decision.code) or 'approved'}."]
     if bool(decision.approved) != approved:
         lines.append("Decided in time, but the answer came too late to count.")
     if decision.approved and decision.approved_amount != decision.amount:
@@ -158,26 +162,27 @@ def _answer(row: Authorization, decision: AuthorizationDecision) -> Step:
         lines.append(f"Decided in {decision.decided_in / 1000:.1f} ms.")
     lines.append(f"At Stripe it is {row.status} now.")
     title = f"The card was asked for {amount}: {'approved' if approved else 'declined'}"
-    return Step(decision.at, "good" if approved else "bad", title, tuple(lines), id=row.id, cause=row.card_id)
+    kind = "good" if approved else "bad"
+    return Step(decision.at, kind, title, tuple(lines), said=_where(row), id=row.id, cause=row.card_id)
 
 
-def _where(row: Authorization | StripeTransaction) -> str:
+def _where(row: Authorization | StripeTransaction) -> tuple[tuple[str, str], ...]:
     # Nothing is known of a merchant before Stripe has told of it.
     said = json.loads(row.merchant)
     category = said.get("category")
     named = label(category_name(category) or category) if category else ""
     place = ", ".join(text for text in (named, said.get("country")) if text)
-    return f"At {said.get('name') or 'a merchant without a name'}" + (f" ({place})" if place else "")
+    return (("At", f"{said.get('name') or 'a merchant without a name'}" + (f" ({place})" if place else "")),)
 
 
 def _transaction(row: StripeTransaction) -> Step:
     word = "captured" if row.type == "capture" else "refunded"
-    lines = [_where(row)]
+    lines = []
     if row.merchant_currency != row.currency:
         lines.append(f"In the merchant's currency: {format_amount(row.merchant_amount, row.merchant_currency)}.")
     title = f"{format_amount(row.amount, row.currency)} {word}"
     kind = "good" if row.type == "capture" else "cold"
-    return Step(row.created_at, kind, title, tuple(lines), id=row.id, cause=row.authorization_id)
+    return Step(row.created_at, kind, title, tuple(lines), said=_where(row), id=row.id, cause=row.authorization_id)
 
 
 def _dispute(row: Dispute) -> Step:
@@ -187,11 +192,11 @@ def _dispute(row: Dispute) -> Step:
 
 
 def _discrepancy(row: Discrepancy, names: dict[str, str]) -> Iterator[Step]:
-    lines = (f"Expected: {_in_words(row.expected)}", f"Found: {_in_words(row.found)}")
+    said = (("Expected", _in_words(row.expected)), ("Found", _in_words(row.found)))
     kind = "bad" if row.status == "open" else "calm"
     title = f"Does not fit: {label(row.kind).lower()}"
     path = f"/discrepancies/{row.id}"
-    yield Step(row.created_at, kind, title, lines, id=row.id, path=path, cause=row.subject)
+    yield Step(row.created_at, kind, title, said=said, id=row.id, path=path, cause=row.subject)
     if row.resolved_at is not None:
         title = f"Resolved by {who(row.resolved_by, names)}"
         yield Step(row.resolved_at, "good", title, note=row.note or "", id=row.id)

@@ -69,11 +69,17 @@ def upgrade() -> None:
         sa.Column("user_id", sa.Text(), primary_key=True),
         sa.Column("email", sa.Text(), nullable=False),
         sa.Column("hash", sa.Text(), nullable=False),
-        sa.Column("failures", sa.BigInteger(), nullable=False),
-        sa.Column("locked_until", sa.BigInteger(), nullable=False),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
     )
     op.create_index("passwords_by_email", "passwords", ["email"])
+    op.create_table(
+        "sign_in_tries",
+        sa.Column("key", sa.Text(), primary_key=True),
+        sa.Column("failures", sa.BigInteger(), nullable=False),
+        sa.Column("locked_until", sa.BigInteger(), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=False),
+    )
+    op.create_index("sign_in_tries_by_time", "sign_in_tries", ["last_at"])
     op.create_table(
         "one_time_links",
         sa.Column("hash", sa.Text(), primary_key=True),
@@ -123,6 +129,7 @@ def downgrade() -> None:
     op.drop_index("sessions_by_time", "access_keys")
     op.drop_table("passkeys")
     op.drop_table("one_time_links")
+    op.drop_table("sign_in_tries")
     op.drop_table("passwords")
     op.drop_index("budgets_of_tasks", "budgets")
     op.drop_index("inbox_unfinished", "inbox")
