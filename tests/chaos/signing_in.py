@@ -33,7 +33,10 @@ def _form(company: Crashable, path: str, **fields: Any) -> httpx2.Response:
     return company.insist(lambda: nobody.call("POST", path, data=fields))
 
 
-@scene("direct", "MakeLink", "UseLink", "SignIn", "SignOut", "RecordWrongPassword", "sign_in_tries.count_try")
+@scene(
+    "direct", "MakeLink", "UseLink", "SignIn", "SignOut", "RecordWrongPassword", "sign_in_tries.count_try",
+    "sign_in_tries.take_back", "sign_in_tries.clear_tries",
+)  # fmt: skip
 def a_person_signs_in_and_out(company: Crashable, arm: Arm) -> None:
     """The link opens once; a sign-in whose answer was lost left a session at most, and a sign-out leaves none open."""
     email = f"{uuid.uuid4().hex}@example.com"
