@@ -119,6 +119,27 @@ def test_several_at_once_by_keyboard(open_page: Callable[..., Page], desk: Desk,
     assert buyer.purchase(asked[0][0]["id"], wait=10)["status"] == "ready"
 
 
+def test_nothing_slips_under_the_hand_of_who_decides(open_page: Callable[..., Page], desk: Desk, buyer: Buyer) -> None:
+    """While somebody points at one, what is over stays where it was and what is new is only told."""
+    (_, first), (_, second) = ask(buyer, 6_400), ask(buyer, 6_500)
+    page = open_page()
+    desk.sign_in(page, desk.person("approver"), "/approvals")
+    card, below = page.locator(f"#{first}"), page.locator(f"#{second}")
+    card.get_by_role("button", name="Approve").hover()
+    place = below.bounding_box()
+    desk.roony.owner.send("POST", f"/api/v1/admin/approvals/{first}/deny", {"note": "too dear"})
+    _, third = ask(buyer, 6_600)
+    expect(card.locator("[data-became]")).to_contain_text("too dear")
+    expect(card.get_by_role("button", name="Approve")).to_be_disabled()
+    expect(page.locator("#news")).to_contain_text("1 new")
+    expect(page.locator(f"#{third}")).to_have_count(0)
+    assert below.bounding_box() == place
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.locator(f"#{third}")).to_be_visible()
+    expect(card).to_have_count(0)
+    expect(page.locator("#news")).to_be_hidden()
+
+
 def test_two_people_and_the_link(open_page: Callable[..., Page], desk: Desk, buyer: Buyer) -> None:
     """The link in a message asks who it does not know to sign in, and leads approvers on to the approval."""
     purchase, id = ask(buyer, TWO + 1)

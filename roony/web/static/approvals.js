@@ -34,12 +34,12 @@ async function decide(form, word, alone) {
 async function busy(work) {
   if (deciding) return;
   deciding = true;
-  const buttons = [...content.querySelectorAll(".decide button, #batch button")];
+  const buttons = [...content.querySelectorAll(".decide button:enabled, #batch button")];
   buttons.forEach((one) => { one.disabled = true; });
   try {
     if (await work()) {
       document.getElementById("outcomes").focus();
-      await drawAgain(content).catch(() => {});
+      await drawAgain(content, true).catch(() => {});
     }
   } finally {
     deciding = false;
@@ -61,7 +61,7 @@ content.addEventListener("keydown", (event) => {
 });
 
 const chosenForms = () =>
-  [...content.querySelectorAll(".choose input:checked")].slice(0, MOST_AT_ONCE).map((box) => box.form);
+  [...content.querySelectorAll(".choose input:checked:enabled")].slice(0, MOST_AT_ONCE).map((box) => box.form);
 
 // "3 purchases, 120.00 USD in all": what a yes to them would be to; amounts that are none are refused by themselves.
 function together(forms) {
@@ -84,7 +84,7 @@ function showChosen() {
 
 content.addEventListener("change", (event) => {
   if (event.target.id === "choose-all") {
-    for (const box of content.querySelectorAll(".choose input")) box.checked = event.target.checked;
+    for (const box of content.querySelectorAll(".choose input:enabled")) box.checked = event.target.checked;
   }
   showChosen();
 });

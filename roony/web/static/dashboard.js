@@ -268,15 +268,50 @@ function enter(field, { value, checked, chosen }) {
   else field.value = value;
 }
 
+// Rows with buttons keep their places while somebody points at one or is in one with the keyboard: nobody decides what has
+// just slipped under their hand.
+const heldRow = (main) => main.querySelector("[data-row]:hover, [data-row]:focus-within");
+let isHeld = false;
+
+// What is over stays where it was, grey and without its buttons, and says what became of it; what is new is told beside.
+async function drawInPlace(main, fresh) {
+  isHeld = true;
+  const rows = [...main.querySelectorAll("[data-row]")];
+  for (const row of rows.filter((one) => !fresh.querySelector(`#${CSS.escape(one.id)}`) && !one.classList.contains("over"))) {
+    row.classList.add("over");
+    row.tabIndex = -1;
+    if (row.contains(document.activeElement)) row.focus();
+    for (const field of row.querySelectorAll("button, input, textarea")) field.disabled = true;
+    row.querySelector("[data-became]").textContent = row.dataset.over ?? await becameOf(row);
+  }
+  const known = new Set(rows.map((one) => one.id));
+  const count = [...fresh.querySelectorAll("[data-row]")].filter((one) => !known.has(one.id)).length;
+  const news = document.getElementById("news");
+  news.hidden = count === 0;
+  news.querySelector("span").textContent = `${count} new`;
+}
+
+// What the page of one says became of it.
+async function becameOf(row) {
+  const answer = await fetch(row.dataset.row, { credentials: "same-origin", headers: { "X-Roony-By-Itself": "1" } });
+  const page = answer.ok && !answer.redirected ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+  const parts = page ? [...page.querySelectorAll("#content .heading .status, #content .decided dd")] : [];
+  return parts.length ? parts.map((one) => one.textContent.trim()).join(" · ") : "This is over.";
+}
+
 // Draws the page again when something on it changed, unless somebody is typing in it or reads an answer shown once. What
 // was typed and chosen before stays, and so does what is marked as kept.
-async function drawAgain(main) {
+async function drawAgain(main, isAsked = false) {
   const busy = main.querySelector("[data-result]:not([hidden], form)") || document.querySelector("dialog[open]");
-  if (busy || (main.contains(document.activeElement) && /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName))) return;
+  const isTyping = main.contains(document.activeElement) && /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName);
+  if (busy || (isTyping && !heldRow(main))) return;
   const answer = await fetch(location.href, { credentials: "same-origin", headers: { "X-Roony-By-Itself": "1" } });
   if (answer.redirected) sayStale();
   if (!answer.ok || answer.redirected) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (!isAsked && heldRow(main)) { await drawInPlace(main, page.getElementById("content")); return; }
+  isHeld = false;
+  document.getElementById("news").hidden = true;
   const opened = [...main.querySelectorAll("details[open][id]")].map((one) => one.id);
   const kept = [...main.querySelectorAll("[data-kept][id]")];
   const touched = new Map([...main.querySelectorAll(FIELDS)].filter(isTouched).map((field) => [
@@ -311,6 +346,9 @@ if (live) {
     waiting ??= setTimeout(() => { waiting = null; drawAgain(live).catch(() => {}); }, LONGEST_WAIT / 8);
   };
   for (const type of live.dataset.live.split(" ")) stream.addEventListener(type, changed);
+  document.querySelector("#news button").addEventListener("click", () => { drawAgain(live, true).catch(() => {}); });
+  const letGo = () => { if (isHeld && !heldRow(live)) changed(); };
+  for (const type of ["pointerout", "focusout"]) live.addEventListener(type, () => setTimeout(letGo));
   // What happened between drawing the page and this moment was told to nobody here.
   stream.addEventListener("open", changed);
   // A line that breaks is mended by the browser; it gives up where Roony refuses, such as after the end of the session.
