@@ -10,7 +10,7 @@ import pytest
 from roony.core.delivery import RevealLink
 from roony.core.passkey import Passkey
 from roony.core.purchase import HOUR, Velocity
-from roony.core.sign_in import OneTimeLink
+from roony.core.sign_in import OneTimeLink, Tries
 from roony.flows.access_key import key_row, new_key
 from roony.flows.duty_lease import DutyLease
 from roony.flows.forgetting import PACE, ForgetDuty
@@ -63,6 +63,7 @@ ROWS: dict[str, list[tuple[Any, bool]]] = {
     "oauth_states": [
         (OAuthState(f"hash_{days}", "cookie", ORG, CONNECTION, NOW - days * DAY, None), days < 30) for days in (31, 29)
     ],
+    "sign_in_tries": [(Tries(f"gate {days}", 3, 0, NOW - days * DAY), days < 90) for days in (91, 89, 0)],
     "velocities": [
         (Velocity(ORG, AGENT, (NOW - days * DAY) // HOUR, 1, 100), days < 30) for days in (31, 29, 0)
     ],
