@@ -185,6 +185,7 @@ def _copy(row: Row, number: int, age: int) -> Row:
         "task_id",
         "merchant_key",
         "merchant_lock",
+        "category",
         "actor",
     )
     copy: Row = {}

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from roony.core.authorization import CARD_CHECK_LIMIT, FINAL_STATUSES, Authorization
 from roony.core.confirmation import Evidence, evidence_in
 from roony.core.merchant import Merchant, category_code
+from roony.core.purchase import Purchase
 
 # Every kind of finding, as design section 8 lists them.
 DISCREPANCY_KINDS = (
@@ -33,7 +34,8 @@ class StripeTransaction(NamedTuple):
     """One capture or refund as Stripe booked it, kept once by its id; `amount` without sign, `type` says which way.
 
     A refund without a purchase waits in the queue. `matched_by` says what gave it its purchase: its card, the network
-    transaction id, or who assigned it.
+    transaction id, or who assigned it. `category` is that of `merchant`; what follows it is of the purchase, and never
+    changes there: reports are summed by these.
     """
 
     organization_id: str
@@ -52,6 +54,10 @@ class StripeTransaction(NamedTuple):
     created_at: int
     booked_at: int
     matched_by: str | None = None
+    category: str | None = None
+    agent_id: str | None = None
+    project_id: str | None = None
+    merchant_key: str | None = None
 
 
 class Discrepancy(NamedTuple):
@@ -243,14 +249,14 @@ def awaits_capture(known: Authorization) -> bool:
 
 
 def unbooked(
-    said: TransactionStatement, organization_id: str, connection_id: str, purchase_id: str | None, now: int
+    said: TransactionStatement, organization_id: str, connection_id: str, home: Purchase | None, now: int
 ) -> StripeTransaction:
     """The row of a capture or refund that was not known; a refund finds its purchase afterwards."""
-    return StripeTransaction(
+    row = StripeTransaction(
         organization_id=organization_id,
         id=said.id,
         connection_id=connection_id,
-        purchase_id=purchase_id,
+        purchase_id=None,
         authorization_id=said.authorization_id,
         stripe_card_id=said.stripe_card_id,
         type=said.type,
@@ -262,7 +268,21 @@ def unbooked(
         network_transaction_id=said.network_transaction_id,
         created_at=said.created * 1_000_000,
         booked_at=now,
-        matched_by="card" if purchase_id is not None else None,
+        category=said.merchant.category,
+    )
+    return belonging(row, home, "card")
+
+
+def belonging(row: StripeTransaction, purchase: Purchase | None, by: str | None) -> StripeTransaction:
+    """The row as one of this purchase, which `by` has given it; of None, as one that waits for its purchase."""
+    if purchase is None:
+        return row._replace(purchase_id=None, matched_by=None, agent_id=None, project_id=None, merchant_key=None)
+    return row._replace(
+        purchase_id=purchase.id,
+        matched_by=by,
+        agent_id=purchase.agent_id,
+        project_id=purchase.project_id,
+        merchant_key=purchase.merchant_key,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from roony.core.errors import Refusal, not_found
 from roony.core.purchase import Purchase
-from roony.core.settlement import Discrepancy, StripeTransaction
+from roony.core.settlement import Discrepancy, StripeTransaction, belonging
 from roony.flows.context import FlowContext
 from roony.flows.discrepancy import record_end
 from roony.flows.stripe_transaction import settle
@@ -93,7 +93,7 @@ class AssignRefund(Command[Discrepancy | Refusal]):
         # From here it must succeed: only writes below.
         row = row._replace(status="resolved", note=self.note, resolved_by=self.actor, resolved_at=now)
         book.put(row)
-        book.put(refund._replace(purchase_id=purchase.id, matched_by=self.actor))
+        book.put(belonging(refund, purchase, self.actor))
         body = {
             "purchase": purchase.id, "agent": purchase.agent_id, "before": refund.purchase_id,
             "amount": refund.amount, "currency": refund.currency, "note": self.note,

@@ -18,7 +18,7 @@ from roony.core.mandate import shares
 from roony.core.merchant import Merchant
 from roony.core.purchase import RECURRING, Purchase
 from roony.core.refund import Match, match_refunds
-from roony.core.settlement import Discrepancy, StripeTransaction, TransactionStatement, unbooked
+from roony.core.settlement import Discrepancy, StripeTransaction, TransactionStatement, belonging, unbooked
 from roony.flows.discrepancy import explain, flag, settle_findings
 from roony.flows.mandate import end_if_complete
 from roony.flows.merchant import is_merchant_of
@@ -111,8 +111,7 @@ def book_transaction(
     row = book.get(StripeTransaction, org, said.id)
     capture = said.type != "refund"
     if row is None:
-        home = purchase.id if capture and purchase is not None else None
-        book.put(unbooked(said, org, connection_id, home, now))
+        book.put(unbooked(said, org, connection_id, purchase if capture else None, now))
     else:
         book.put(
             row._replace(
@@ -169,9 +168,9 @@ def _match(book: Book, rows: list[StripeTransaction], purchases: dict[str, Purch
         match = matches.get(row.id)
         if match is None or match == (row.purchase_id, row.matched_by):
             continue
-        book.put(row._replace(purchase_id=match.purchase_id, matched_by=match.by))
+        purchase = purchases[match.purchase_id] if match.purchase_id is not None else None
+        book.put(belonging(row, purchase, match.by))
         if match.purchase_id != row.purchase_id:
-            purchase = purchases.get(match.purchase_id or "")
             body = {
                 "purchase": match.purchase_id, "agent": purchase.agent_id if purchase else None,
                 "before": row.purchase_id, "by": match.by, "amount": row.amount, "currency": row.currency,

@@ -47,8 +47,6 @@ OPEN_AUTHORIZATION = "status = 'pending' OR (status = 'closed' AND captured = 0)
 # Few of all events, found by indexes of their own in just these words: for SQLite a list of bound values is another.
 UNFINISHED_EVENT = "status <> 'applied'"
 EVENT_TO_HANDLE = "status IN ('received', 'failed')"
-# Few of all captures and refunds, each found in these words.
-REFUND, UNMATCHED = "type = 'refund'", "purchase_id IS NULL"
 
 
 class KnownMerchant(NamedTuple):
@@ -221,7 +219,7 @@ approvals = _table(
     Index("approvals_by_purchase", "organization_id", "purchase_id"),
     Index("approvals_by_time", "organization_id", "created_at"),
     Index("approvals_by_status", "organization_id", "status", "created_at"),
-    _some("approvals_waiting", "status = 'pending'", "organization_id"),
+    _some("approvals_waiting", "status = 'pending'", "organization_id", "expires_at"),
 )
 cards = _table(
     "cards",
@@ -250,9 +248,15 @@ stripe_transactions = _table(
     "organization_id id",
     Index("stripe_transactions_by_purchase", "organization_id", "purchase_id"),
     # With all that a report sums: the rows themselves lie scattered.
-    Index("stripe_transactions_by_time", *"organization_id created_at id purchase_id currency type amount".split()),
-    _some("stripe_transactions_refunds", REFUND, "organization_id", "created_at"),
-    _some("stripe_transactions_unmatched", UNMATCHED, "organization_id", "created_at"),
+    Index(
+        "stripe_transactions_by_time",
+        *"organization_id created_at id purchase_id currency type amount".split(),
+        *"agent_id project_id merchant_key category".split(),
+    ),
+    Index("stripe_transactions_by_agent", "organization_id", "agent_id", "created_at"),
+    # Few of all.
+    _some("stripe_transactions_refunds", "type = 'refund'", "organization_id", "created_at"),
+    _some("stripe_transactions_unmatched", "purchase_id IS NULL", "organization_id", "created_at"),
     Index("stripe_transactions_by_card", "organization_id", "stripe_card_id"),
     Index("stripe_transactions_by_network_id", "organization_id", "network_transaction_id"),
 )
@@ -269,7 +273,7 @@ discrepancies = _table(
     "organization_id id",
     Index("discrepancies_by_time", "organization_id", "created_at"),
     Index("discrepancies_by_purchase", "organization_id", "purchase_id"),
-    _some("discrepancies_open", "status = 'open'", "organization_id"),
+    Index("discrepancies_by_status", "organization_id", "status", "created_at"),
 )
 reconciliations = _table(
     "reconciliations",
@@ -283,7 +287,7 @@ alerts = _table(
     Alert,
     "organization_id id",
     Index("alerts_by_time", "organization_id", "created_at"),
-    _some("alerts_open", "status = 'open'", "organization_id"),
+    Index("alerts_by_status", "organization_id", "status", "created_at"),
 )
 confirmations = _table("confirmations", Confirmation, "organization_id subject name")
 preflights = _table("preflights", Preflight, "organization_id connection_id kind")

@@ -21,6 +21,7 @@ from roony.core.delivery import delivers_as
 from roony.core.errors import Refusal
 from roony.core.merchant import Merchant, category_code
 from roony.core.purchase import Purchase, Recurring
+from roony.core.settlement import StripeTransaction
 from roony.flows.card_making import make_card, make_card_now
 from roony.flows.change_feed import TooMany
 from roony.flows.context import FlowContext
@@ -32,7 +33,7 @@ from roony.flows.raise_at_stripe import raise_card
 from roony.flows.raising import RaiseIds, RaisePurchase
 from roony.store.queries import limits, purchases
 from roony.store.queries.organizations import find_organization
-from roony.store.queries.paging import Page, Slice, equal
+from roony.store.queries.paging import Page, Slice, equal, newest_first
 from roony.store.queries.purchases import PurchaseView
 from roony.web import answers, shapes
 from roony.web.auth import AGENT_KEY, AgentOf, CallerOf, ContextOf, FeedOf
@@ -217,8 +218,8 @@ async def list_budgets(agent: AgentOf, context: ContextOf, query: Annotated[Task
 async def list_transactions(agent: AgentOf, context: ContextOf, query: Annotated[ListQuery, Query()]) -> dict[str, Any]:
     """Captures and refunds on the agent's purchases, newest first."""
     page = await run_in_threadpool(
-        purchases.transactions_of_agent, context.database, agent.organization_id, agent.id,
-        Slice(query.limit, query.cursor),
+        newest_first, context.database, StripeTransaction, agent.organization_id, Slice(query.limit, query.cursor),
+        *equal(StripeTransaction, {"agent_id": agent.id}),
     )  # fmt: skip
     return answers.listed(page, answers.stripe_transaction)
 

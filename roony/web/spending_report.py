@@ -113,7 +113,8 @@ def _plain(amount: int, row: Spent) -> Number:
 def journal_csv(database: Database, organization_id: str, lines: Sequence[Booked], time_zone: str) -> str:
     """Two lines for each capture or refund: what it was for is debited, the balance at Stripe credited; a refund has
     the same two with a minus. Debit and credit are equal in every pair, and so in all."""
-    names = names_of(database, organization_id, [id for line in lines for id in (line.agent_id, line.project_id)])
+    booked = [line.transaction for line in lines]
+    names = names_of(database, organization_id, [id for row in booked for id in (row.agent_id, row.project_id)])
     return _csv(cells for line in lines for cells in _entries(line, names, ZoneInfo(time_zone)))
 
 
@@ -123,8 +124,8 @@ def _entries(line: Booked, names: dict[str, str], zone: ZoneInfo) -> Iterable[Se
     text, none = Number(decimal_text(amount, booked.currency)), ""
     day = f"{datetime.fromtimestamp(booked.created_at / 1_000_000, zone):%Y-%m-%d}"
     account = EXPENSE if booked.purchase_id is not None else UNMATCHED
-    about = (day, booked.id, booked.purchase_id or none, names.get(line.agent_id or none, none),
-             names.get(line.project_id or none, none), merchant_of(line))  # fmt: skip
+    about = (day, booked.id, booked.purchase_id or none, names.get(booked.agent_id or none, none),
+             names.get(booked.project_id or none, none), merchant_of(line))  # fmt: skip
     rest = (booked.currency.upper(), line.receipt_id or none)
     yield (*about, account, text, none, *rest)
     yield (*about, BALANCE, none, text, *rest)

@@ -50,16 +50,16 @@ def test_a_signature_must_fit(roony: Simulation, posted: dict[str, Any]) -> None
     assert roony.post_raw(body, {"Stripe-Signature": good}).status == 200
 
 
-@pytest.mark.parametrize("shift", [-301, -86_400, 301, 86_400])
+@pytest.mark.parametrize("shift", [-301, -86_400, 360, 86_400])
 def test_an_old_or_future_signature_is_refused(roony: Simulation, posted: dict[str, Any], shift: int) -> None:
     """Five minutes in either direction, on Roony's clock."""
     body = json.dumps(posted).encode()
-    # One second more, since the second may turn between the two programs' looks at the clock.
-    at = roony.now() + shift + (1 if shift > 0 else -1)
+    # Roony looks at the clock later, on a slow machine by seconds: what is of the past only gets older.
+    at = roony.now() + shift
     assert refused(roony, body, {"Stripe-Signature": sign(body, roony.ready["webhook_secret"], at)})
 
 
-@pytest.mark.parametrize("shift", [-290, 290])
+@pytest.mark.parametrize("shift", [-240, 290])
 def test_a_signature_a_little_off_is_taken(roony: Simulation, posted: dict[str, Any], shift: int) -> None:
     """Clocks differ."""
     assert roony.post(posted, at=roony.now() + shift).status == 200

@@ -38,6 +38,7 @@ from tests.random.keeping import keep
 from tests.random.model import CHECK, SECOND, Line, Model, Moved, Payment, Wish, begin
 from tests.random.network import MERCHANTS, Event, Network, NetworkAuthorization, NetworkCard
 from tests.random.replaying import check_replay
+from tests.random.reporting import check_report
 from tests.random.watch import Counts, Watch, plain
 from tests.support.books import CONNECTION, ORG
 from tests.support.promises import MONEY
@@ -639,6 +640,7 @@ class CompanyMachine(RuleBasedStateMachine):
                 self._converge()
                 self._compare()
                 check_replay(self.ground, self.counts)
+                check_report(self.ground, self.watch.rows[Purchase])
         finally:
             self.ground.end()
 

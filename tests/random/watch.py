@@ -18,7 +18,7 @@ from roony.core.card import Card
 from roony.core.ledger import Entry, Hold
 from roony.core.mandate import Payment
 from roony.core.purchase import RECURRING, Purchase
-from roony.core.settlement import StripeTransaction
+from roony.core.settlement import StripeTransaction, belonging
 from roony.flows.renewal import CARD_LIMITS
 from roony.store.tables import InboxEvent, OutboxPromise
 from tests.random.ground import Ground, Snapshot
@@ -228,7 +228,9 @@ class Watch:
         """P3: totals are the sum of transactions, and each of those is one of the network's, as it is there."""
         truth = {made["id"]: made for made in self.network.transactions}
         sums: dict[tuple[str | None, str], int] = defaultdict(int)
+        purchases = {purchase.id: purchase for purchase in self.rows[Purchase]}
         for row in self.rows[StripeTransaction]:
+            assert belonging(row, purchases.get(row.purchase_id or ""), row.matched_by) == row
             assert (row.type, row.amount) == (truth[row.id]["type"], abs(truth[row.id]["amount"])), row
             sums[(row.purchase_id, row.type)] += row.amount
         for purchase in self.rows[Purchase]:

@@ -117,12 +117,21 @@ class TestLastRelease:
         after = rows(empty)
         after["outbox"] = [row for row in after["outbox"] if not row["id"].startswith("out_refreeze_")]
         assert only(before, after) == before
+        assert all(of_its_purchase(row, after["purchases"]) for row in after["stripe_transactions"])
 
     def test_its_purchases_are_paid_and_its_chains_go_on(self, empty: Database, dump: Path) -> None:
         load(empty, dump)
         migrate(empty)
         with opened(empty) as books:
             use(books)
+
+
+def of_its_purchase(booked: dict[str, Any], purchases: list[dict[str, Any]]) -> bool:
+    """True if a capture or refund has what a report sums it by."""
+    names = ("agent_id", "project_id", "merchant_key")
+    expected = next((row for row in purchases if row["id"] == booked["purchase_id"]), dict.fromkeys(names))
+    category = json.loads(booked["merchant"])["category"]
+    return [booked[name] for name in (*names, "category")] == [*(expected[name] for name in names), category]
 
 
 def test_cardholders_are_taken_out_of_their_connections(empty: Database) -> None:

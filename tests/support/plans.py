@@ -22,6 +22,7 @@ PARTIAL = {
     if index.dialect_options["sqlite"]["where"] is not None
 }
 _SCAN = re.compile(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX (\w+))?")
+_PAGE = re.compile(r"^(?!.*(?:UNION ALL|GROUP BY)).*?FROM (\w+).*ORDER BY.*LIMIT", re.DOTALL)
 Statement = tuple[str, Any]
 
 
@@ -47,13 +48,30 @@ def full_scans(database: Database, statements: Sequence[Statement], tables: set[
     return {statement: scanned for statement, scanned in found.items() if scanned}
 
 
+def sorted_lists(database: Database, statements: Sequence[Statement], tables: set[str]) -> set[str]:
+    """Those statements, of one page of one of the tables each, that would sort all rows that fit to give the first.
+
+    Rows that lie in the order of the first column already, and are sorted by the rest only, are few; so are those of
+    several pages that are put together.
+    """
+    pages = [one for one in statements if (found := _PAGE.search(one[0])) and found[1] in tables]
+    if database.path is not None:
+        return {one for one, steps in _sqlite_plans(database, pages) if "USE TEMP B-TREE FOR ORDER BY" in steps}
+    return {one for one, plan in _postgresql_plans(database, pages) if "Sort" in _kinds(plan)}
+
+
 def _sqlite_scans(database: Database, statements: Sequence[Statement]) -> Iterator[tuple[str, set[str]]]:
+    for statement, steps in _sqlite_plans(database, statements):
+        scans = [found for step in steps if (found := _SCAN.match(step))]
+        # The plan names a table as the statement does.
+        yield statement, {_named(one[1], statement) for one in scans if one[2] not in PARTIAL}
+
+
+def _sqlite_plans(database: Database, statements: Sequence[Statement]) -> Iterator[tuple[str, list[str]]]:
     with closing(sqlite3.connect(database.url.database or "")) as connection:
         for statement, values in statements:
             rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
-            scans = [found for row in rows if (found := _SCAN.match(row[3]))]
-            # The plan names a table as the statement does.
-            yield statement, {_named(one[1], statement) for one in scans if one[2] not in PARTIAL}
+            yield statement, [row[3] for row in rows]
 
 
 def _named(alias: str, statement: str) -> str:
@@ -62,15 +80,24 @@ def _named(alias: str, statement: str) -> str:
 
 
 def _postgresql_scans(database: Database, statements: Sequence[Statement]) -> Iterator[tuple[str, set[str]]]:
+    for statement, plan in _postgresql_plans(database, statements):
+        yield statement, set(_whole(plan))
+
+
+def _postgresql_plans(database: Database, statements: Sequence[Statement]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     address = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(address, cursor_factory=psycopg.ClientCursor) as connection:
         # Small tables are read whole without a thought. With these ways closed, it is done only where no index answers.
-        for way in ("seqscan", "hashjoin", "mergejoin", "material", "memoize"):
+        for way in ("seqscan", "bitmapscan", "sort", "hashjoin", "mergejoin", "material", "memoize"):
             connection.execute(f"SET enable_{way} = off".encode())
         for statement, values in statements:
             explained = connection.execute(f"EXPLAIN (FORMAT JSON) {statement}".encode(), values or None)
             [[plan]] = explained.fetchone() or [[{}]]
-            yield statement, set(_whole(plan["Plan"]))
+            yield statement, plan["Plan"]
+
+
+def _kinds(node: Mapping[str, Any]) -> set[str]:
+    return {node["Node Type"]}.union(*(_kinds(child) for child in node.get("Plans", ())))
 
 
 def _whole(node: Mapping[str, Any]) -> Iterator[str]:

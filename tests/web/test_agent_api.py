@@ -293,7 +293,7 @@ def test_transactions_are_the_agent_s_own(roony: ServedRoony, company: Company) 
     mine = one.send("POST", ASK, body(), 201)
     roony.books.put(StripeTransaction(
         company.id, "ipi_1", "con_1", mine["id"], "iauth_1", "ic_1", "capture", 12_999, "usd", 12_999, "usd",
-        '{"name": "FIGMA"}', None, roony.context.clock(), roony.context.clock(),
+        '{"name": "FIGMA"}', None, roony.context.clock(), roony.context.clock(), agent_id=mine["agent_id"],
     ))  # fmt: skip
     answer = one.get("/api/v1/transactions")
     fits(shapes.TransactionList, answer)

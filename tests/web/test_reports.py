@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from roony.core.purchase import Purchase
-from roony.core.settlement import StripeTransaction
+from roony.core.settlement import StripeTransaction, belonging
 from roony.store.queries import spending
 from roony.web import spending_report
 from roony.web.admin_api import reports
@@ -28,12 +28,12 @@ def booked(
     """One capture or refund as Stripe booked it at this time, such as 2026-03-01T00:30."""
     moment = int(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp()) * 1_000_000
     merchant = '{"name": "FIGMA", "category": "5734"}'
-    roony.books.put(
-        StripeTransaction(
-            company.id, roony.context.new_id("ipi"), "con_1", purchase_id, None, "ic_1", kind, amount, "usd", amount,
-            "usd", merchant, None, moment, moment,
-        )
+    row = StripeTransaction(
+        company.id, roony.context.new_id("ipi"), "con_1", None, None, "ic_1", kind, amount, "usd", amount, "usd",
+        merchant, None, moment, moment, category="5734",
     )  # fmt: skip
+    known = roony.books.row(Purchase, organization_id=company.id, id=purchase_id) if purchase_id is not None else None
+    roony.books.put(belonging(row, known, "card"))
 
 
 def purchase_of(roony: ServedRoony, company: Company, **fields: str) -> str:

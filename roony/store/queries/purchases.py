@@ -12,7 +12,6 @@ from roony.core.approval import Approval
 from roony.core.authorization import Authorization
 from roony.core.card import Card
 from roony.core.purchase import Purchase
-from roony.core.settlement import StripeTransaction
 from roony.store.database import Database
 from roony.store.queries.paging import Page, Slice, cut, keyset
 from roony.store.tables import (
@@ -21,7 +20,6 @@ from roony.store.tables import (
     authorizations,
     cards,
     purchases,
-    stripe_transactions,
 )
 
 
@@ -126,24 +124,3 @@ def _newest(
         late = code == "APPROVED" and answered == "declined"
         found[known.purchase_id] = (known, "LATE" if late else code)
     return found
-
-
-def transactions_of_agent(
-    database: Database, organization_id: str, agent_id: str, wanted: Slice
-) -> Page[StripeTransaction]:
-    """Captures and refunds on one agent's purchases, newest first."""
-    joined = stripe_transactions.join(
-        purchases,
-        and_(
-            purchases.c.organization_id == stripe_transactions.c.organization_id,
-            purchases.c.id == stripe_transactions.c.purchase_id,
-        ),
-    )
-    statement = (
-        select(stripe_transactions)
-        .select_from(joined)
-        .where(stripe_transactions.c.organization_id == organization_id, purchases.c.agent_id == agent_id)
-    )
-    statement = keyset(statement, wanted, stripe_transactions.c.created_at, stripe_transactions.c.id)
-    rows = [StripeTransaction(*values) for values in database.read(statement)]
-    return cut(rows, wanted, lambda row: (row.created_at, row.id))

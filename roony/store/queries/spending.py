@@ -6,19 +6,16 @@ Captures and refunds that belong to no purchase are in no group: no budget count
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Boolean, ColumnElement, Text, and_, case, cast, func, literal_column, select
-from sqlalchemy.dialects.postgresql import JSON
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy import ColumnElement, and_, case, func, literal_column, select
 
 from roony.core.merchant import Merchant, category_name
 from roony.core.settlement import StripeTransaction
 from roony.store.database import Database
 from roony.store.queries.names import names_of
 from roony.store.queries.paging import Slice, equal, keyset
-from roony.store.tables import REFUND, purchases, receipts, stripe_transactions
+from roony.store.tables import purchases, receipts, stripe_transactions
 
 # Groups in one report: what is beyond is summed as one more.
 MOST_GROUPS = 500
@@ -50,46 +47,22 @@ class Spent(NamedTuple):
 
 
 class Booked(NamedTuple):
-    """One capture or refund with what it belongs to; `purchase_id` and all that follows from it may be None."""
+    """One capture or refund with the merchant of its purchase and the newest receipt, if it has them."""
 
     transaction: StripeTransaction
-    agent_id: str | None
-    project_id: str | None
     merchant: str | None
     receipt_id: str | None
 
 
-class _Category(FunctionElement[str]):
-    """The category in a merchant's JSON; both databases have a way to look into a text, and not the same."""
-
-    inherit_cache = True
-    type = Text()
-
-
-@compiles(_Category, "sqlite")
-def _in_sqlite(element: _Category, compiler: Any, **options: Any) -> str:
-    return f"json_extract({compiler.process(element.clauses, **options)}, '$.category')"
-
-
-@compiles(_Category, "postgresql")
-def _in_postgresql(element: _Category, compiler: Any, **options: Any) -> str:
-    [merchant] = element.clauses
-    return f"json_extract_path_text({compiler.process(cast(merchant, JSON), **options)}, 'category')"
-
-
 _booked = stripe_transactions.c
-_of = stripe_transactions.outerjoin(
-    purchases,
-    and_(purchases.c.organization_id == _booked.organization_id, purchases.c.id == _booked.purchase_id),
-)
 _SUMS = (
     func.sum(case((_booked.type == "capture", _booked.amount), else_=0)),
     func.sum(case((_booked.type == "refund", _booked.amount), else_=0)),
     func.count(_booked.purchase_id.distinct()),
 )
-_KEYS: dict[str, ColumnElement[Any]] = {
-    "agent": purchases.c.agent_id, "project": purchases.c.project_id, "merchant": purchases.c.merchant_key,
-    "category": _Category(_booked.merchant),
+_KEYS = {
+    "agent": _booked.agent_id, "project": _booked.project_id, "merchant": _booked.merchant_key,
+    "category": _booked.category,
 }  # fmt: skip
 
 
@@ -102,7 +75,7 @@ def _within(organization_id: str, span: Span) -> ColumnElement[bool]:
 def of_type(kind: str | None) -> list[ColumnElement[bool]]:
     """Conditions for captures, for refunds, for both if None; refunds are few, and have an index of their own."""
     if kind == "refund":
-        return [literal_column(REFUND, Boolean)]
+        return [_booked.type == literal_column("'refund'")]
     return equal(StripeTransaction, {"type": kind})
 
 
@@ -122,27 +95,36 @@ def spent_by(database: Database, organization_id: str, by: str, span: Span, tota
     """What each group spent, who spent most first; `by` one of GROUPS but not month, `totals` the sums of all."""
     key = _KEYS[by].label("key")
     captured, refunded, count = _SUMS
-    a_merchant = func.min(purchases.c.merchant) if by == "merchant" else func.min("")
+    # All from the index; whose names are shown is asked for afterwards.
     statement = (
-        select(key, _booked.currency, captured, refunded, count, a_merchant)
-        .select_from(_of)
+        select(key, _booked.currency, captured, refunded, count, func.max(_booked.purchase_id))
         .where(_within(organization_id, span), _booked.purchase_id.is_not(None))
         .group_by(key, _booked.currency)
         .order_by((captured - refunded).desc(), key, _booked.currency)
         .limit(MOST_GROUPS)
     )
     rows = database.read(statement)
-    names = names_of(database, organization_id, [row[0] for row in rows]) if by in ("agent", "project") else {}
+    if by == "merchant":
+        names = _merchants(database, organization_id, [row[-1] for row in rows])
+    else:
+        names = names_of(database, organization_id, [row[0] for row in rows])
     found = [
-        Spent(id, _name(by, id, merchant, names), currency, int(taken), int(given_back), int(number))
-        for id, currency, taken, given_back, number, merchant in rows
+        Spent(id, _name(by, id, names), currency, int(taken), int(given_back), int(number))
+        for id, currency, taken, given_back, number, _ in rows
     ]
     return found if len(rows) < MOST_GROUPS else [*found, *_others(totals, found)]
 
 
-def _name(by: str, id: str | None, merchant: str, names: dict[str, str]) -> str:
-    if by == "merchant":
-        return Merchant.from_json(merchant).name
+def _merchants(database: Database, organization_id: str, purchase_ids: Sequence[str]) -> dict[str, str]:
+    """By its key, each merchant's name as one of these purchases has it."""
+    bought = purchases.c
+    statement = select(bought.merchant_key, bought.merchant).where(
+        bought.organization_id == organization_id, bought.id.in_(purchase_ids)
+    )
+    return {key: Merchant.from_json(merchant).name for key, merchant in database.read(statement)}
+
+
+def _name(by: str, id: str | None, names: dict[str, str]) -> str:
     if by == "category":
         return (category_name(id) or id) if id else "no category"
     return names.get(id or "", id or "")
@@ -163,19 +145,16 @@ def _others(totals: Sequence[Spent], shown: Sequence[Spent]) -> list[Spent]:
 
 def booked_lines(database: Database, organization_id: str, span: Span, wanted: Slice) -> list[Booked]:
     """Captures and refunds in the order of Stripe's time, the next ones after the cursor; one more than `limit`."""
+    of = and_(purchases.c.organization_id == _booked.organization_id, purchases.c.id == _booked.purchase_id)
     some = keyset(
-        select(stripe_transactions, purchases.c.agent_id, purchases.c.project_id, purchases.c.merchant)
-        .select_from(_of)
+        select(stripe_transactions, purchases.c.merchant)
+        .select_from(stripe_transactions.outerjoin(purchases, of))
         .where(_within(organization_id, span)),
         wanted, _booked.created_at, _booked.id, descending=False,
     )  # fmt: skip
-    width = len(StripeTransaction._fields)
-    rows = [(StripeTransaction(*values[:width]), *values[width:]) for values in database.read(some)]
-    documents = _receipts(database, organization_id, [row[0].purchase_id for row in rows])
-    return [
-        Booked(booked, agent, project, merchant, documents.get(booked.purchase_id or ""))
-        for booked, agent, project, merchant in rows
-    ]
+    rows = [(StripeTransaction(*values), merchant) for *values, merchant in database.read(some)]
+    documents = _receipts(database, organization_id, [booked.purchase_id for booked, _ in rows])
+    return [Booked(booked, merchant, documents.get(booked.purchase_id or "")) for booked, merchant in rows]
 
 
 def _receipts(database: Database, organization_id: str, purchase_ids: Iterable[str | None]) -> dict[str, str]:

@@ -11,13 +11,7 @@ branch_labels = None
 depends_on = None
 
 
-# What waits for a person is counted on every page.
-WAITING = (
-    ("approvals_waiting", "approvals", "pending"),
-    ("discrepancies_open", "discrepancies", "open"),
-    ("alerts_open", "alerts", "open"),
-)
-# What the lists of purchases and cards are filtered by, and what one purchase's page looks for.
+# What the lists are filtered by, and what one purchase's page looks for.
 LISTS = (
     ("purchases_by_project", "purchases", "project_id", "created_at"),
     ("purchases_by_status", "purchases", "status", "created_at"),
@@ -26,13 +20,19 @@ LISTS = (
     ("cards_by_time", "cards", "created_at"),
     ("cards_by_status", "cards", "status", "created_at"),
     ("discrepancies_by_purchase", "discrepancies", "purchase_id"),
+    ("discrepancies_by_status", "discrepancies", "status", "created_at"),
+    ("alerts_by_status", "alerts", "status", "created_at"),
+    ("stripe_transactions_by_agent", "stripe_transactions", "agent_id", "created_at"),
     ("audit_records_by_subject", "audit_records", "subject", "sequence"),
 )
 
 # What the pages of audit records and of Stripe events are filtered by.
 WATCHED = (("audit_records_by_action", "action"), ("audit_records_by_actor", "actor"))
 # What a report sums, and what the list of captures and refunds is filtered by.
-SUMMED = ["organization_id", "created_at", "id", "purchase_id", "currency", "type", "amount"]
+OF_PURCHASE = ("agent_id", "project_id", "merchant_key")
+SUMMED = [
+    *("organization_id", "created_at", "id", "purchase_id", "currency", "type", "amount"), *OF_PURCHASE, "category",
+]  # fmt: skip
 FEW = (("stripe_transactions_refunds", "type = 'refund'"), ("stripe_transactions_unmatched", "purchase_id IS NULL"))
 UNFINISHED = sa.text("status <> 'applied'")
 LIMITED_TASK = sa.text("scope = 'task' AND limit_amount IS NOT NULL")
@@ -40,9 +40,12 @@ LIMITED_TASK = sa.text("scope = 'task' AND limit_amount IS NOT NULL")
 
 def upgrade() -> None:
     """Adds what is new; nobody has a password yet."""
-    for index, table, status in WAITING:
-        where = sa.text(f"status = '{status}'")
-        op.create_index(index, table, ["organization_id"], sqlite_where=where, postgresql_where=where)
+    waiting = sa.text("status = 'pending'")
+    op.create_index(
+        "approvals_waiting", "approvals", ["organization_id", "expires_at"],
+        sqlite_where=waiting, postgresql_where=waiting,
+    )  # fmt: skip
+    _add_what_is_summed()
     op.create_index("approvals_by_time", "approvals", ["organization_id", "created_at"])
     for index, table, *columns in LISTS:
         op.create_index(index, table, ["organization_id", *columns])
@@ -122,6 +125,20 @@ def _create_passkeys() -> None:
     op.create_index("passkeys_removed", "passkeys", ["removed_at"], sqlite_where=removed, postgresql_where=removed)
 
 
+def _add_what_is_summed() -> None:
+    """On each capture and refund what a report sums it by, also on those that are there."""
+    for column in ("category", *OF_PURCHASE):
+        op.add_column("stripe_transactions", sa.Column(column, sa.Text(), nullable=True))
+    sqlite = op.get_context().dialect.name == "sqlite"
+    category = "json_extract(merchant, '$.category')" if sqlite else "CAST(merchant AS json) ->> 'category'"
+    op.execute(f"UPDATE stripe_transactions SET category = {category}")
+    op.execute(
+        f"UPDATE stripe_transactions SET {', '.join(f'{column} = known.{column}' for column in OF_PURCHASE)}"
+        " FROM purchases AS known WHERE known.organization_id = stripe_transactions.organization_id"
+        " AND known.id = stripe_transactions.purchase_id"
+    )
+
+
 def downgrade() -> None:
     """Forgets who may sign in, and ends all sessions: an older Roony knows no such keys."""
     with op.batch_alter_table("authorization_decisions") as decisions:
@@ -141,7 +158,9 @@ def downgrade() -> None:
         op.drop_index(index, "audit_records")
     for index, table, *_ in LISTS:
         op.drop_index(index, table)
+    op.drop_index("approvals_waiting", "approvals")
     op.drop_index("approvals_by_time", "approvals")
-    for index, table, _ in WAITING:
-        op.drop_index(index, table)
+    with op.batch_alter_table("stripe_transactions") as transactions:
+        for column in (*OF_PURCHASE, "category"):
+            transactions.drop_column(column)
     op.execute("DELETE FROM access_keys WHERE kind = 'session'")

@@ -1,0 +1,38 @@
+"""What a random company spent, as its reports sum it, is what its purchases say, however captures and refunds came."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from roony.core.purchase import Purchase
+from roony.store.queries.spending import Span, spent_by, spent_in_all
+from tests.random.ground import DatabaseGround, Ground
+from tests.support.books import ORG
+
+ALWAYS = Span(0, 2**62)
+
+
+def check_report(ground: Ground, purchases: Iterable[Purchase]) -> None:
+    """In all, and by whom and where: the totals of the purchases are those of what was booked (`Watch.booked_once`)."""
+    if not isinstance(ground, DatabaseGround):
+        return
+    bought = [row for row in purchases if row.captured or row.refunded]
+    totals, _ = spent_in_all(ground.database, ORG, ALWAYS)
+    assert {row.currency: (row.captured, row.refunded) for row in totals} == _sums(bought, ["currency"])
+    for by, field in (("agent", "agent_id"), ("project", "project_id"), ("merchant", "merchant_key")):
+        rows = spent_by(ground.database, ORG, by, ALWAYS, totals)
+        found = {(row.id, row.currency): (row.captured, row.refunded) for row in rows}
+        assert found == _sums(bought, [field, "currency"]), by
+    groups = spent_by(ground.database, ORG, "category", ALWAYS, totals)
+    assert sum(row.spent for row in groups) == sum(row.spent for row in totals)
+
+
+def _sums(purchases: list[Purchase], fields: list[str]) -> dict[object, tuple[int, int]]:
+    captured: Counter[object] = Counter()
+    refunded: Counter[object] = Counter()
+    for row in purchases:
+        key = tuple(getattr(row, field) for field in fields) if len(fields) > 1 else getattr(row, fields[0])
+        captured[key] += row.captured
+        refunded[key] += row.refunded
+    return {key: (captured[key], refunded[key]) for key in captured}
