@@ -201,12 +201,13 @@ purchases = _table(
     "purchases",
     Purchase,
     "organization_id id",
-    Index("purchases_by_agent", "organization_id", "agent_id", "created_at"),
+    # With the status, so that of many only those in a status that few are in are read.
+    Index("purchases_by_agent", "organization_id", "agent_id", "created_at", "status"),
     Index("purchases_by_time", "organization_id", "created_at"),
     # What the owner's list is filtered by.
-    Index("purchases_by_project", "organization_id", "project_id", "created_at"),
+    Index("purchases_by_project", "organization_id", "project_id", "created_at", "status"),
     Index("purchases_by_status", "organization_id", "status", "created_at"),
-    Index("purchases_by_merchant", "organization_id", "merchant_key", "created_at"),
+    Index("purchases_by_merchant", "organization_id", "merchant_key", "created_at", "status"),
 )
 holds = _table("holds", Hold, "organization_id id", Index("holds_by_purchase", "organization_id", "purchase_id"))
 payments = _table("payments", Payment, "organization_id purchase_id sequence")

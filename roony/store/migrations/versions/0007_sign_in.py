@@ -13,9 +13,9 @@ depends_on = None
 
 # What the lists are filtered by, and what one purchase's page looks for.
 LISTS = (
-    ("purchases_by_project", "purchases", "project_id", "created_at"),
+    ("purchases_by_project", "purchases", "project_id", "created_at", "status"),
     ("purchases_by_status", "purchases", "status", "created_at"),
-    ("purchases_by_merchant", "purchases", "merchant_key", "created_at"),
+    ("purchases_by_merchant", "purchases", "merchant_key", "created_at", "status"),
     ("approvals_by_status", "approvals", "status", "created_at"),
     ("cards_by_time", "cards", "created_at"),
     ("cards_by_status", "cards", "status", "created_at"),
@@ -49,6 +49,8 @@ def upgrade() -> None:
     op.create_index("approvals_by_time", "approvals", ["organization_id", "created_at"])
     for index, table, *columns in LISTS:
         op.create_index(index, table, ["organization_id", *columns])
+    op.drop_index("purchases_by_agent", "purchases")
+    op.create_index("purchases_by_agent", "purchases", ["organization_id", "agent_id", "created_at", "status"])
     for index, column in WATCHED:
         op.create_index(index, "audit_records", ["organization_id", column, "sequence"])
     op.drop_index("stripe_transactions_by_time", "stripe_transactions")
@@ -156,6 +158,8 @@ def downgrade() -> None:
     op.create_index("stripe_transactions_by_time", "stripe_transactions", SUMMED[:2])
     for index, _ in WATCHED:
         op.drop_index(index, "audit_records")
+    op.drop_index("purchases_by_agent", "purchases")
+    op.create_index("purchases_by_agent", "purchases", ["organization_id", "agent_id", "created_at"])
     for index, table, *_ in LISTS:
         op.drop_index(index, table)
     op.drop_index("approvals_waiting", "approvals")
