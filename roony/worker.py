@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -257,12 +257,20 @@ class Worker:
             ExpireCard(org, id, new_id("out")) for org, id in await self._due(_DUE_CARDS, now)
         ]
         commands += [ExpireApproval(org, id, new_id("out")) for org, id in await self._due(_DUE_APPROVALS, now)]
-        if await self._lease.held():
-            commands += await self._reconciliation.due(now)
-            commands += await self._accounts.due(now)
-            commands += await self._attempts.due(now)
-            await self._forgetting.look(now)
+        for duty in (self._reconciliation.due, self._accounts.due, self._attempts.due, self._forgetting.look):
+            commands += await self._timed(duty, now)
         return [till.submit(command) for command in commands]
+
+    async def _timed(
+        self, duty: Callable[[int], Awaitable[Sequence[Command[Any]]]], now: int
+    ) -> Sequence[Command[Any]]:
+        """What a duty of the lease's holder begins; one that fails holds up neither the others nor the work above."""
+        try:
+            return await duty(now) if await self._lease.held() else ()
+        except Exception as error:
+            about = {"error": type(error).__name__, "detail": str(error)[:300]}
+            log.warning("worker.duty_failed", duty=duty.__qualname__, **about)
+            return ()
 
     async def _pause(self) -> None:
         """Until something wakes us or `IDLE_SECONDS` are over."""

@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 import structlog
 
+from roony.cli.output import FAILED
+
 if TYPE_CHECKING:
     import socket
 
 log = structlog.get_logger("roony.serve")
 
-# How long a process may take until it answers, and until it has ended (more than all that its stop waits for).
+# How long a process may take until it answers, and until it has ended: more than all that its stop waits for, once it
+# has answered on for its `drain_seconds`.
 READY_SECONDS = 60.0
 STOP_SECONDS = 75.0
 # And until one that has said its last word has ended.
@@ -56,10 +59,11 @@ class Place:
 class Child:
     """One process that answers. Made by `start`."""
 
-    def __init__(self, process: asyncio.subprocess.Process, ready: dict[str, Any]) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, drain_seconds: float) -> None:
         self._process = process
+        self._stop_seconds = STOP_SECONDS + drain_seconds
         self._began = time.monotonic()
-        self.ready = ready
+        self.ready: dict[str, Any] = {}
 
     @classmethod
     async def start(cls, place: Place, first_run: bool = False) -> Self:
@@ -67,16 +71,8 @@ class Child:
 
         `first_run`: its ready line says where the first organization is made, while there is none.
         """
-        socket_number = place.listener.fileno()
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "roony.cli.child", place.role, "--number", str(place.number),
-            "--socket", str(socket_number), "--url", place.url, "--drain-seconds", str(place.drain_seconds),
-            *(["--first-run"] if first_run else []),
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, pass_fds=(socket_number,),
-            # Ctrl-C is for the supervisor, which tells the others.
-            start_new_session=True,
-        )  # fmt: skip
-        child = cls(process, {})
+        process = await _run_child(place, ["--first-run"] if first_run else [])
+        child = cls(process, place.drain_seconds)
         line = b""
         try:
             if process.stdout is not None:
@@ -104,7 +100,7 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
         try:
-            await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
+            await asyncio.wait_for(self._process.wait(), self._stop_seconds)
         except TimeoutError:
             log.error("serve.child_killed", pid=self._process.pid)
             self.kill()
@@ -114,6 +110,22 @@ class Child:
         """Ends it at once."""
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
+
+
+async def _run_child(place: Place, more: list[str]) -> asyncio.subprocess.Process:
+    """Raises ChildFailed where the system gives no process, such as one that is short of memory: that may pass."""
+    socket_number = place.listener.fileno()
+    try:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "roony.cli.child", place.role, "--number", str(place.number),
+            "--socket", str(socket_number), "--url", place.url, "--drain-seconds", str(place.drain_seconds), *more,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, pass_fds=(socket_number,),
+            # Ctrl-C is for the supervisor, which tells the others.
+            start_new_session=True,
+        )  # fmt: skip
+    except OSError as error:
+        log.error("serve.no_process", role=place.role, reason=error.strerror)
+        raise ChildFailed(FAILED) from None
 
 
 class Supervisor:

@@ -21,17 +21,26 @@ class ForgetDuty:
         self._context, self._lease = context, lease
         self._looked: dict[str, int] = {}
 
-    async def look(self, now: int) -> None:
-        """Deletes some of each kind for which it is time again; of what there is more, some at every look."""
+    async def look(self, now: int) -> tuple[()]:
+        """Deletes some of each kind for which it is time again; of what there is more, some at every look.
+
+        A kind that cannot be deleted has its turn again with the next pace: then its error is raised. No commands come
+        of it.
+        """
         due = [kind for kind in forgetting.KINDS if self._is_due(kind, now)]
         if not due or not await self._lease.held():
-            return
+            return ()
         # Together, so that they share a commit.
         till, fenced = self._context.till, self._lease.fenced
         writes = [till.write(fenced(forgetting.forget(kind, now))) for kind in due]
-        for kind, deleted in zip(due, await asyncio.gather(*writes), strict=True):
-            if deleted < forgetting.FORGET_ROWS:
+        done = await asyncio.gather(*writes, return_exceptions=True)
+        for kind, deleted in zip(due, done, strict=True):
+            if isinstance(deleted, BaseException) or deleted < forgetting.FORGET_ROWS:
                 self._looked[kind] = now
+        for failed in done:
+            if isinstance(failed, BaseException):
+                raise failed
+        return ()
 
     def _is_due(self, kind: str, now: int) -> bool:
         looked = self._looked.get(kind)

@@ -12,8 +12,10 @@ from roony.core.lease import Lease
 from roony.flows import duty_lease
 from roony.flows.context import FlowContext
 from roony.flows.duty_lease import DutyLease
+from roony.store.forgetting import KINDS
+from roony.store.inbox import keep, new_event
 from roony.store.lease import LeaseLost
-from roony.store.tables import agents, leases
+from roony.store.tables import InboxEvent, agents, leases
 from roony.store.writer import Writer
 from roony.worker import Worker
 from tests.support.books import Books
@@ -95,3 +97,21 @@ def test_a_worker_without_it_looks_at_no_duty(books: Books) -> None:
 
     with offline_context(books) as context:
         assert asyncio.run(play(context)) == [False, True]
+
+
+def test_a_duty_that_fails_holds_up_neither_events_nor_the_others(books: Books) -> None:
+    """Nor does what cannot be forgotten hold up what can: it has its turn again with the next pace."""
+    books.till.write_and_wait(lambda writer: writer.run("ALTER TABLE oauth_states RENAME TO out_of_reach"))
+    event = new_event("evt_1", None, False, "issuing_card.created", "ic_1", 9, b"{}", books.clock())
+    books.till.write_and_wait(keep(event))
+
+    async def play(context: FlowContext) -> set[str]:
+        worker = Worker(context)
+        await worker.round()
+        return set(worker._forgetting._looked)
+
+    with offline_context(books) as context:
+        looked = asyncio.run(play(context))
+    books.till.write_and_wait(lambda writer: writer.run("ALTER TABLE out_of_reach RENAME TO oauth_states"))
+    assert looked == set(KINDS)
+    assert books.row(InboxEvent, id="evt_1").reason == "unknown account"
