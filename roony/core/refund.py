@@ -34,8 +34,9 @@ def match_refunds(
 
     Stripe links refunds as well as it can, which may be wrongly (facts 3.1), so a purchase takes one only if it has
     so much captured and not yet refunded, and if its merchant is the refund's. `home` is the purchase of the card each
-    refund was made on, `is_approved` whether a purchase was approved for the refund's merchant. Refunds are looked at
-    in the order in which Stripe made them, so that the order in which we hear of them does not matter.
+    refund was made on, `is_approved` whether a purchase was approved for the refund's merchant. Of refunds on one
+    purchase's card those go first that name one of its payments, then those that Stripe made first, then the lower id:
+    Stripe tells whole seconds. So the order in which we hear of them does not matter.
     """
     known = sorted(transactions, key=lambda row: (row.created_at, row.id))
     captures: dict[str, list[StripeTransaction]] = defaultdict(list)
@@ -54,7 +55,8 @@ def match_refunds(
     for refund in refunds:
         if refund.matched_by not in (None, BY_CARD, BY_NETWORK_ID):
             take(refund, refund.purchase_id, refund.matched_by)
-    for refund in refunds:
+    # False goes before True, and what is equal keeps its order.
+    for refund in sorted(refunds, key=lambda row: not _names_payment(row, captures[home.get(row.id) or ""])):
         purchase_id = home.get(refund.id)
         if refund.id not in found and purchase_id is not None and refund.amount <= room[purchase_id]:
             rows = captures[purchase_id]
@@ -69,6 +71,12 @@ def match_refunds(
                 if is_approved(candidates[0], refund) or _is_of(refund, rows):
                     take(refund, candidates[0], BY_NETWORK_ID)
     return {refund.id: found.get(refund.id, _QUEUED) for refund in refunds}
+
+
+def _names_payment(refund: StripeTransaction, captures: list[StripeTransaction]) -> bool:
+    """Stripe or the network says which of these payments it gives back: by its authorization or the network's id."""
+    named = {row.authorization_id for row in captures} - {None}
+    return refund.authorization_id in named or _same_network_id(refund, captures)
 
 
 def _same_network_id(refund: StripeTransaction, captures: list[StripeTransaction]) -> bool:

@@ -246,7 +246,7 @@ def _look_at_refund(book: Book, row: StripeTransaction, match: Match, purchases:
         return
     home = purchase_of_card(book, row)
     purchase = purchases.get(home) if home is not None else None
-    room = max(0, purchase.captured - purchase.refunded) if purchase is not None else 0
-    expected = f"a purchase that has captured it, {room} {row.currency} are left on that of its card"
+    # No amount that is left: that changes while it waits, and these words stay.
+    expected = "a purchase that has captured so much and not given it back"
     found = f"{row.amount} {row.currency} by {Merchant.from_json(row.merchant).name}"
     flag(book, org, "unmatched_refund", row.id, purchase, expected, found, now)

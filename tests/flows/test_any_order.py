@@ -499,6 +499,7 @@ def random_mandate(random: Random) -> list[Step]:
     """Three days of a mandate: on each one payment asked for, or made by Stripe alone, or none; and what follows."""
     script: list[Step] = []
     pending: list[str] = []
+    asked: list[str] = []
     for day, name in enumerate("ABC"):
         amount = random.randint(200, 4_000)
         word = random.choice(["request", "alone", "force", "declined", "none"])
@@ -512,12 +513,13 @@ def random_mandate(random: Random) -> list[Step]:
             # An answer after it depends on whether this is known: it uses the hold of the ask again.
             script += [("request", name, amount, "timeout"), ("wait",)]
         pending += [name] if word in ("request", "alone") else []
+        asked += [name] if word in ("request", "alone") else []
         for _ in range(random.randint(0, 3)):
             after = random.choice(["capture", "reverse", "expire", "force", "refund"])
             if after == "force":
                 script.append(("force", random.randint(1, 900)))
             elif after == "refund":
-                script.append(("refund", random.randint(1, 3_000)))
+                script.append(("refund", random.randint(1, 3_000), random.choice([None, *asked])))
             elif pending:
                 one = pending.pop(random.randrange(len(pending)))
                 script.append((after, one) if after == "expire" else (after, one, None))
