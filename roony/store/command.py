@@ -132,4 +132,4 @@ class Ticket:
 
 
 class TillClosed(Exception):
-    """The till does not take this write now: it is full or stopping."""
+    """The till does not take this write now: it is full or stopping, or another process has what it needs."""

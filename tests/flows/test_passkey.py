@@ -27,7 +27,7 @@ def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
     with open_books(tmp_path, database_url) as opened:
         for id in ("ann", "bob"):
             opened.run(CreateUser(ORG, f"usr_{id}", id.title(), f"{id}@example.com", "admin", "key_owner"))
-        opened.put(Password(ORG, "usr_ann", "ann@example.com", "a hash", 0, 0, 1))
+        opened.put(Password(ORG, "usr_ann", "ann@example.com", "a hash", 1))
         yield opened
 
 

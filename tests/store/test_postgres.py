@@ -19,9 +19,10 @@ from roony.core.budget import BudgetPeriod
 from roony.core.notification import NoticeCursor
 from roony.core.purchase import Purchase
 from roony.flows.freeze import Freeze, Unfreeze
+from roony.flows.sign_in_tries import clear_tries, count_try
 from roony.store import deliveries, inbox
 from roony.store.book import Book
-from roony.store.command import LATE, UNKNOWN_OUTCOME
+from roony.store.command import LATE, UNKNOWN_OUTCOME, TillClosed
 from roony.store.database import Database
 from roony.store.tables import InboxEvent, KnownMerchant
 from roony.store.till import COMMIT_MARGIN, MAX_BATCH, Till
@@ -121,6 +122,16 @@ class TestLocks:
         assert [row.id for row in writer.begin([ORG])] == [ORG]
         writer.rollback()
         writer.close()
+
+    def test_a_write_whose_row_a_stranger_has_is_one_to_try_again(self, books: Books) -> None:
+        """As of a till that is full: somebody who signs in meanwhile is told so, and not of an error of ours."""
+        books.till.write_and_wait(clear_tries("gate", NOW))
+        with psycopg.connect(address(books)) as connection:
+            connection.execute("SELECT 1 FROM sign_in_tries FOR UPDATE")
+            with pytest.raises(TillClosed):
+                books.till.write_and_wait(count_try((), "gate", NOW))
+        [counted] = books.till.write_and_wait(count_try((), "gate", NOW))
+        assert counted.tries.failures == 1
 
     def test_an_error_at_the_begin_does_not_stay(self, books: Books) -> None:
         """A transaction that failed at its first statement is ended; the next one begins."""
