@@ -84,7 +84,11 @@ def check_new(site: Site, challenge: bytes, answer: Answer) -> NewKey | Refusal:
     except Exception as error:
         return _refused(site, answer, error)._replace(status=422, field="credential")
     transports = " ".join(sorted(one.value for one in parsed.response.transports or ()))
-    return NewKey(bytes_to_base64url(made.credential_id), made.credential_public_key, made.sign_count, transports)
+    credential_id = bytes_to_base64url(made.credential_id)
+    if len(credential_id) > LONGEST_CREDENTIAL_ID:
+        # The library does not look at it. Such a one would sign nobody in, and is too long for an index.
+        return NOT_ACCEPTED._replace(status=422, field="credential")
+    return NewKey(credential_id, made.credential_public_key, made.sign_count, transports)
 
 
 def check_use(site: Site, challenge: bytes, passkey: Passkey, answer: Answer) -> int | Refusal:

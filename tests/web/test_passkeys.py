@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -133,6 +134,13 @@ def test_what_a_device_or_page_may_not_be(ann: Person, other: Browser) -> None:
     assert ann.failures() == [code for _, code, _ in WRONG.values()]
     assert (ann.sessions(), COOKIE in other.http.cookies) == (before, False)
     assert len(ann.roony.books.rows(Passkey, user_id=ann.id)) == 1
+
+
+def test_the_id_of_a_passkey_is_as_long_as_the_specification_allows(ann: Person) -> None:
+    for length, status in ((1_023, 201), (1_024, 422)):
+        device = ann.new_device()
+        device.id = secrets.token_bytes(length)
+        assert ann.add(device)[0] == status
 
 
 def test_a_challenge_is_answered_once_in_time_and_where_it_was_asked(ann: Person, other: Browser) -> None:
