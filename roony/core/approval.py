@@ -7,13 +7,14 @@ place of the one before it, and the one who said that has to agree again.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from roony.core.decision import Decision
 from roony.core.errors import Refusal
 from roony.core.money import format_amount
+from roony.core.user import User, may_approve
 
 
 class Approval(NamedTuple):
@@ -85,6 +86,19 @@ def too_late(approval: Approval, now: int) -> Refusal | None:
     note = f' ("{approval.note}")' if approval.note else ""
     message = f"This approval is already {status}{by}, since {at:%Y-%m-%d %H:%M:%S} UTC{note}; nothing was changed."
     return Refusal("approval_closed", message, 409, id=approval.id)
+
+
+def as_it_counts(approval: Approval, users: Iterable[User]) -> Approval:
+    """While it waits, without a first yes that counts no more: its user must be an approver, without a break since.
+
+    `users` has at least the one who said it, if there still is one.
+    """
+    by, at = approval.first_approved_by, approval.first_approved_at
+    if by is None or at is None or approval.status != "pending":
+        return approval
+    if any(user.id == by and may_approve(user) and user.approves_since <= at for user in users):
+        return approval
+    return approval._replace(first_approved_by=None, first_approved_at=None, approved_amount=None, decision=None)
 
 
 def is_last_yes(

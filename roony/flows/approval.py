@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from roony.core.approval import NOT_ALLOWED_NOW, Approval, is_last_yes, not_for_this_amount, too_late
+from roony.core.approval import NOT_ALLOWED_NOW, Approval, as_it_counts, is_last_yes, not_for_this_amount, too_late
 from roony.core.budget import Budget, period_start
 from roony.core.control import strictest
 from roony.core.decision import Ask, Decision, Facts, decide
@@ -19,7 +19,7 @@ from roony.core.errors import Refusal, not_found
 from roony.core.ledger import Hold
 from roony.core.merchant import Merchant
 from roony.core.purchase import HOUR, Purchase, RecentPurchase, Velocity, fingerprint
-from roony.core.user import User, may_approve
+from roony.core.user import User
 from roony.flows.ending import end_card
 from roony.flows.movement import ROONY, audit, periods_of, place_hold, void_hold
 from roony.flows.purchase import count_change, facts_of, promise_card
@@ -195,13 +195,9 @@ def may_say_yes(
 
 
 def counted(book: Book, approval: Approval) -> Approval:
-    """The approval as it counts now: a first yes counts while its user is an approver, without a break since then."""
-    org, by, at = approval.organization_id, approval.first_approved_by, approval.first_approved_at
-    if by is None or at is None:
-        return approval
-    if any(user.id == by and may_approve(user) and user.approves_since <= at for user in book.group(User, org, org)):
-        return approval
-    return approval._replace(first_approved_by=None, first_approved_at=None, approved_amount=None, decision=None)
+    """The approval as it counts now, by the users of the organization as they are under the lock."""
+    org = approval.organization_id
+    return as_it_counts(approval, book.group(User, org, org))
 
 
 def write_first_yes(book: Book, approval: Approval, purchase: Purchase, yes: Yes, now: int) -> None:

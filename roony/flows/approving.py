@@ -20,6 +20,7 @@ from roony.flows.context import FlowContext
 from roony.flows.raise_at_stripe import raise_card
 from roony.flows.raising import ApproveRaise, RaiseIds
 from roony.flows.renewal import ApproveRenewal
+from roony.store.queries.approvals import find_approval
 from roony.store.queries.paging import find
 from roony.store.tables import users
 
@@ -99,5 +100,5 @@ async def _renew(
 
 
 async def _as_it_is(context: FlowContext, organization_id: str, id: str) -> Approval | Refusal:
-    found = await asyncio.to_thread(find, context.database, Approval, organization_id, id)
+    found = await asyncio.to_thread(find_approval, context.database, organization_id, id)
     return found or not_found("approval", id)

@@ -22,8 +22,8 @@ from roony.flows import approving
 from roony.flows.approval import Approver
 from roony.flows.context import FlowContext
 from roony.store.command import TillClosed
-from roony.store.queries.approvals import names_of
-from roony.store.queries.paging import find
+from roony.store.queries.approvals import find_approval
+from roony.store.queries.names import names_of
 from roony.store.writer import ConnectionLost
 from roony.web import answers
 from roony.web.asked import asked
@@ -103,7 +103,7 @@ def _words(refusal: Refusal) -> str:
 
 
 async def _approval(context: FlowContext, caller: Caller, id: str) -> Approval | Refusal:
-    found = await run_in_threadpool(find, context.database, Approval, caller.organization_id, id[:LONGEST_ID])
+    found = await run_in_threadpool(find_approval, context.database, caller.organization_id, id[:LONGEST_ID])
     return found or not_found("approval", id[:LONGEST_ID])
 
 

@@ -116,6 +116,38 @@ def test_two_people_and_who_is_told_what(shop: Shop) -> None:
     )  # fmt: skip
 
 
+def test_a_first_yes_that_counts_no_more_is_not_shown(shop: Shop) -> None:
+    """Its giver was disabled: what is shown is what the next yes meets, in lists, on pages and in the timeline."""
+    cyn_user, cyn = person(shop.roony, shop.company, "approver", "Cyn")
+    _, purchase = shop.ask()
+    shop.decide(cyn, purchase)
+    pages = ("/approvals", f"/approvals/{purchase['approval']['id']}", f"/purchases/{purchase['id']}")
+    before = [html.unescape(shop.look(shop.ben_user, path).text) for path in pages]
+    assert ["Cyn" in text for text in before] == [True, True, True]
+    assert "Cyn said yes; a second person must agree" in before[2]
+    shop.owner.send("PATCH", f"{ADMIN}/users/{cyn_user['id']}", {"disabled": True})
+    seen = shop.ben.get(_approval(purchase))
+    assert (seen["status"], seen["first_approved_by"], seen["approved_amount"], seen["decision"]) == (
+        "pending", None, None, None,
+    )  # fmt: skip
+    for status, there in (("waiting", True), ("pending", True), ("partly_approved", False)):
+        listed = shop.ben.get(f"{ADMIN}/approvals?status={status}&limit=100")["data"]
+        assert (seen in listed) is there, status
+    after = [html.unescape(shop.look(shop.ben_user, path).text) for path in pages]
+    assert ["1 of 2 said yes: Cyn" in text for text in after] == [False, False, False]
+    assert "Cyn said yes; a second person must agree" not in after[2]
+    assert "1 of 2 said yes" not in shop.fill(purchase, shop.ben.key, "look").text
+    assert shop.decide(shop.ben, purchase)["outcome"]["status"] == "partly_approved"
+
+
+def test_a_key_of_nobody_is_called_by_its_name(shop: Shop) -> None:
+    _, purchase = shop.ask(TWO)
+    shop.decide(shop.owner, purchase, "deny")
+    page = html.unescape(shop.look(shop.ben_user, f"/purchases/{purchase['id']}").text)
+    [key] = re.findall("Denied by the key “(.+?)”", page)
+    assert key in {row["name"] for row in shop.owner.get(f"{ADMIN}/access_keys?limit=200")["data"]}
+
+
 def test_a_yes_that_the_rules_refuse_says_so(shop: Shop) -> None:
     _, purchase = shop.ask(TWO)
     answer = shop.decide(shop.ann, purchase, amount=TWO - 1)

@@ -1,4 +1,4 @@
-"""Names of people, agents and projects by their ids, and the ones a person chooses from."""
+"""Names of people, keys, agents and projects by their ids, and the ones a person chooses from."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ from sqlalchemy import select
 from roony.core.agent import Agent, Project
 from roony.core.user import User
 from roony.store.database import Database
-from roony.store.tables import TABLE_OF
+from roony.store.tables import TABLE_OF, AccessKey
 
 # As many as a list to choose from shows.
 CHOICES = 200
-_BY_PREFIX: dict[str, type] = {"agt": Agent, "prj": Project, "usr": User}
+# By the prefix of the id: whose it is, and the words.
+_BY_PREFIX: dict[str, tuple[type, str]] = {
+    "agt": (Agent, "{}"), "prj": (Project, "{}"), "usr": (User, "{}"), "key": (AccessKey, "the key “{}”"),
+}  # fmt: skip
 
 
 def names_of(database: Database, organization_id: str, ids: Iterable[str | None]) -> dict[str, str]:
-    """By id, the names of those ids that are of an agent, a project or a user of the organization."""
+    """By id, what people call each agent, project, user and key of the organization that has a name."""
     wanted = {id for id in ids if id is not None}
     found: dict[str, str] = {}
-    for prefix, row in _BY_PREFIX.items():
+    for prefix, (row, form) in _BY_PREFIX.items():
         some = [id for id in wanted if id.startswith(f"{prefix}_")]
         if some:
             table = TABLE_OF[row].c
             statement = select(table.id, table.name).where(table.organization_id == organization_id, table.id.in_(some))
-            found |= {row.id: row.name for row in database.read(statement)}
+            found |= {row.id: form.format(row.name) for row in database.read(statement) if row.name}
     return found
 
 

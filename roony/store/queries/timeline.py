@@ -12,6 +12,7 @@ from roony.core.dispute import Dispute
 from roony.core.receipt import Receipt
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.store.database import Database
+from roony.store.queries.approvals import as_they_count
 from roony.store.queries.authorizations import AuthorizationView, authorization_page
 from roony.store.queries.disputes import of_purchase
 from roony.store.queries.history import audit_page
@@ -63,7 +64,7 @@ def everything_about(database: Database, organization_id: str, purchase_id: str)
     disputes = newest_first(database, Dispute, organization_id, some, of_purchase(organization_id, purchase_id))
     records = audit_page(database, organization_id, some, audit_records.c.subject == purchase_id)
     cut += [authorized.next_cursor, disputes.next_cursor, records.next_cursor]
-    approvals, discrepancies = of(Approval), of(Discrepancy)
+    approvals, discrepancies = as_they_count(database, organization_id, of(Approval)), of(Discrepancy)
     people = [person for row in approvals for person in (row.decided_by, row.first_approved_by)]
     people += [row.resolved_by for row in discrepancies] + [row.actor for row in records.rows]
     names = names_of(database, organization_id, [view.purchase.agent_id, view.purchase.project_id, *people])

@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
+from starlette.concurrency import run_in_threadpool
 
 from roony.core.approval import Approval
 from roony.core.errors import Refusal
 from roony.flows import approving
 from roony.flows.approval import Approver
 from roony.flows.context import FlowContext
-from roony.store.queries.approvals import in_status
+from roony.store.queries.approvals import approval_page, find_approval
 from roony.web import admin_shapes, answers
-from roony.web.admin_api.lists import get_row, list_rows
+from roony.web.admin_api.lists import wanted
 from roony.web.admin_api.part import new_part
 from roony.web.admin_api.purchases import show_purchase
 from roony.web.auth import Caller, CallerOf, ContextOf
-from roony.web.errors import accepted
+from roony.web.errors import accepted, found
 from roony.web.schemas import ApproveBody, DenyBody, ListQuery
 from roony.web.shape import gives
 
@@ -36,17 +37,17 @@ async def list_approvals(
 ) -> dict[str, Any]:
     """Approvals, newest first, each with what its approver is to see. `waiting`: pending and partly approved ones."""
     now = context.clock()
-    return await list_rows(
-        context, Approval, caller.organization_id, query, lambda row: answers.approval(row, now),
-        *in_status(query.status, now),
-    )  # fmt: skip
+    page = await run_in_threadpool(
+        approval_page, context.database, caller.organization_id, wanted(query), query.status, now
+    )
+    return answers.listed(page, lambda row: answers.approval(row, now))
 
 
 @router.get("/approvals/{id}", **gives(admin_shapes.ApprovalAnswer))
 async def get_approval(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """One approval."""
-    row = await get_row(context, Approval, caller.organization_id, id, "approval")
-    return answers.approval(row, context.clock())
+    row = await run_in_threadpool(find_approval, context.database, caller.organization_id, id)
+    return answers.approval(found(row, "approval", id), context.clock())
 
 
 @router.post("/approvals/{id}/approve", **gives(admin_shapes.DecidedPurchase, 409))

@@ -11,9 +11,8 @@ from starlette.routing import Route
 from roony.core.approval import WAITING, Approval, current_status, what_was_shown
 from roony.core.errors import not_found
 from roony.core.money import format_amount
-from roony.store.database import Database
-from roony.store.queries.approvals import names_of, past_approvals, waiting_approvals
-from roony.store.queries.paging import find
+from roony.store.queries.approvals import find_approval, past_approvals, waiting_approvals
+from roony.store.queries.names import names_of
 from roony.web.approval_page import LONGEST_ID, LONGEST_NOTE
 from roony.web.asked import Asked, Left, asked
 from roony.web.dashboard.charts import meter
@@ -61,16 +60,11 @@ async def _list(view: View) -> Response:
 
 async def _one(view: View) -> Response:
     id = view.request.path_params["id"][:LONGEST_ID]
-    row = await view.read(_find, id)
+    row = await view.read(find_approval, id)
     if row is None:
         raise Refused(not_found("approval", id))
     [item] = await _items(view, [row])
     return view.page("approval.html", "Approval", live=("approval",), item=item, bar=_bar, longest_note=LONGEST_NOTE)
-
-
-def _find(database: Database, organization_id: str, id: str) -> Approval | None:
-    """One approval of this organization."""
-    return find(database, Approval, organization_id, id)
 
 
 async def _items(view: View, rows: list[Approval]) -> list[Item]:
