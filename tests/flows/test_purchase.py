@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -317,3 +318,15 @@ def test_one_key_asked_twice_at_once_makes_one_purchase(tmp_path: Path, database
         assert sorted(answer.replayed for answer in answers) == [False, True, True, True, True]
         assert sum(answer.promise is not None for answer in answers) == 1
         all_is_well(books)
+
+
+def test_what_is_only_tried_is_refused_under_the_lock_where_money_is_real(books: Books) -> None:
+    """The account may become another one between the look at it and the commit."""
+    command = replace(books.ask_command(), only_tried=True)
+    books.put(books.row(Connection)._replace(livemode=1))
+    before, records = money_rows(books), len(books.rows(AuditRecord))
+    refused = books.run(command)
+    assert isinstance(refused, Refusal)
+    assert (refused.code, refused.status) == ("live_mode", 409)
+    assert (money_rows(books), len(books.rows(AuditRecord))) == (before, records)
+    assert books.run(replace(command, only_tried=False)).purchase.status == "issuing"
