@@ -23,7 +23,7 @@ from roony.store.command import TillClosed
 from roony.store.writer import ConnectionLost
 from roony.web.pages import HEADERS, render, style_sheet
 from roony.web.requests import fields_of
-from roony.web.session import page_url
+from roony.web.session import page_url, session_in
 
 log = structlog.get_logger("roony.oauth")
 
@@ -123,7 +123,10 @@ def routes(context: FlowContext) -> list[Route]:
         if isinstance(ended, Refusal):
             response = _failed(ended, back)
         else:
-            response = _connected(ended, await first_preflight(context, ended, PREFLIGHT_SECONDS), back)
+            looked = await first_preflight(context, ended, PREFLIGHT_SECONDS)
+            # Who has no session came by a start link of the command line.
+            more = page_url(context, "/connections") if session_in(context, request) is not None else None
+            response = _connected(ended, looked, back, more)
         if not (isinstance(ended, Refusal) and ended.code == "state_invalid"):
             response.delete_cookie(COOKIE, path=COOKIE_PATH, secure=_is_https(context), httponly=True, samesite="lax")
         return response
@@ -155,13 +158,14 @@ def _is_https(context: FlowContext) -> bool:
     return context.public_url().startswith("https://")
 
 
-def _connected(connection: Connection, looked: Preflight | None, back: str) -> Response:
+def _connected(connection: Connection, looked: Preflight | None, back: str, more: str | None) -> Response:
     mode = "live" if connection.livemode else "test"
     text = "Roony may now make cards on this account, within the budgets and controls you set."
     if connection.status != "active":
         reasons = [f"{one.message} {NEXT.get(one.code, '')}" for one in restrictions_of(connection)]
         text = f"Nothing can be bought on it yet. {' '.join(reasons)}"
     found = summary(checks_of(looked)) if looked is not None else "Roony is still looking at the account."
+    see = "" if more is not None else f"; see more with: roony connection preflight {connection.id}"
     return render(
         "connect/result.html",
         200,
@@ -169,7 +173,8 @@ def _connected(connection: Connection, looked: Preflight | None, back: str) -> R
         title="The Stripe account is connected",
         text=text,
         facts=[("Stripe account", connection.stripe_account), ("Mode", mode), ("Connection", connection.id)],
-        next=f"{found} You can close this window; see more with: roony connection preflight {connection.id}",
+        next=f"{found} You can close this window{see or '.'}",
+        more=more,
         back=back,
     )
 
@@ -187,5 +192,6 @@ def _failed(refusal: Refusal, back: str) -> Response:
         text=refusal.message,
         facts=[],
         next=page.next,
+        more=None,
         back=back,
     )

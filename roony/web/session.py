@@ -43,7 +43,11 @@ def _name(context: FlowContext) -> str:
 
 def session_text(request: Request) -> str | None:
     """The session a request carries, whatever it may be worth."""
-    context: FlowContext = request.app.state.context
+    return session_in(request.app.state.context, request)
+
+
+def session_in(context: FlowContext, request: Request) -> str | None:
+    """The same where the context is at hand."""
     text = request.cookies.get(_name(context))
     return text if text and len(text) <= MAX_COOKIE and text.startswith(PREFIX) and text.isascii() else None
 

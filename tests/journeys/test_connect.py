@@ -25,6 +25,7 @@ from roony.flows.context import FlowContext
 from roony.flows.inbox import handle_event
 from roony.store import inbox, outbox
 from roony.store.tables import AccountRoute, ConnectionSecret, OAuthState
+from roony.web.session import COOKIE, PREFIX
 from tests.gateway.loopback import Answer, LoopbackStripe
 from tests.support.books import ORG, Books, everything_in, open_books
 from tests.support.connecting import (
@@ -124,11 +125,20 @@ class TestSuccess:
         expect_page(done, 200, "The Stripe account is connected")
         row = books.row(Connection, id=connection.id)
         assert row.status == "active"
-        assert connection.id in done.body
+        assert f"roony connection preflight {connection.id}" in done.body
         assert str(row.stripe_account) in done.body
         assert is_connected(simulator, str(row.stripe_account))
         assert books.row(Organization, id=ORG).connection_id == connection.id
         assert browser.cookies == {}
+
+    def test_who_has_a_session_is_led_to_the_page_of_connections(self, site: Site) -> None:
+        browser = Browser()
+        _, page = begin(site, browser)
+        browser.cookies[COOKIE] = f"{PREFIX}of-somebody"
+        done = browser.open(approve(page))
+        expect_page(done, 200, "The Stripe account is connected")
+        assert '/connections">See what Roony found</a>' in done.body
+        assert "roony connection" not in done.body
 
     def test_the_style_sheet_is_ours(self, site: Site) -> None:
         sheet = Browser().open(f"{site.url}/connect/connect.css")
