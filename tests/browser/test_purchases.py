@@ -29,7 +29,7 @@ def test_from_a_search_to_the_timeline_of_a_settled_purchase(owner_page: Page, d
     for step in ("The rules approved it", "made", "The card was asked for 49.00 USD: approved", "49.00 USD captured"):
         expect(steps.filter(has_text=step)).to_have_count(1)
     expect(page.locator(".timeline p").filter(has_text="Decided in")).to_have_count(1)
-    expect(page.locator(".timeline .untrusted")).to_have_text(f"From {merchant}")
+    expect(page.locator(".timeline p.untrusted")).to_have_text(f"From {merchant}")
     expect(page.get_by_role("heading", name="Card ••••", level=2)).to_have_count(1)
     expect(page.get_by_text(SCRIPT, exact=True)).to_be_visible()
     expect(page).to_have_title(f"{merchant} – Roony")
