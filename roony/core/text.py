@@ -32,11 +32,6 @@ _UNSEEN = re.compile(
 )
 
 
-def is_seen(text: str) -> bool:
-    """True when a reader sees all that is there; line breaks are seen."""
-    return _UNSEEN.search(text) is None
-
-
 def visible(text: str) -> str:
     """The same text for a terminal or a page: what would be acted upon or hidden is written as JSON does, `\\u001b`.
 
