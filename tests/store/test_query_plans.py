@@ -36,7 +36,7 @@ FEW = {
 WORDS = {"kind": "over_capture", "since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z"}
 GROWING = set(metadata.tables) - FEW
 # As many as people set up: a page of these may sort them.
-SET_UP = {"agents", "projects", "budgets", "budget_periods", "users", "access_keys"}
+SET_UP = {"agents", "projects", "budgets", "budget_periods", "users", "access_keys", "passkeys"}
 _DIALECTS = {"sqlite": sqlite.dialect(paramstyle="qmark"), "postgresql": postgresql.dialect(paramstyle="format")}  # type: ignore[no-untyped-call]
 
 
