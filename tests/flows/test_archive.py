@@ -132,6 +132,9 @@ def test_an_archived_event_that_comes_again_counts_once(books: Books) -> None:
     assert [event.id for event in books.till.write_and_wait(inbox.claim(books.clock()))] == ["evt_3"]
     row = books.row(InboxEvent, id="evt_1")
     assert (row.status, row.reason, row.organization_id) == ("ignored", inbox.ARCHIVED, ORG)
+    listed = event_page(books.database, ORG, ALL).rows
+    assert [(event.id, event.status) for event in listed if event.id == "evt_1"] == [("evt_1", "applied")]
+    assert getattr(find_event(books.database, ORG, "evt_1"), "status", None) == "applied"
     books.clock.advance(50 * 86_400)
     assert move(books).events == 1
     assert archived(books) == ["evt_1", "evt_2"]

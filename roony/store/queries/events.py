@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from sqlalchemy import ColumnElement, Select, Table, TextClause, and_, exists, func, or_, select, text, union_all
 
 from roony.store.database import Database
+from roony.store.inbox import ARCHIVED
 from roony.store.queries.paging import Page, Slice, cut, keyset
 from roony.store.tables import UNFINISHED_EVENT, InboxEvent, connections, inbox, inbox_archive
 
@@ -28,7 +29,7 @@ def event_page(
     parts = [
         keyset(select(table).where(mine, *like), wanted, table.c.received_at, table.c.id).subquery()
         for table in _BOTH
-        for like in [list(_like(table, status, kind, object_id))]
+        for like in [[*_like(table, status, kind, object_id), _counts(table)]]
         for mine in _of_organization(table, organization_id)
     ]
     all_parts = union_all(*(select(part) for part in parts)).subquery()
@@ -42,7 +43,7 @@ def find_event(database: Database, organization_id: str, event_id: str) -> Inbox
     for table in _BOTH:
         mine = or_(*_of_organization(table, organization_id))
         statement: Select[tuple[object, ...]] = select(table).where(mine, table.c.id == event_id)
-        rows = database.read(statement)
+        rows = database.read(statement.where(_counts(table)))
         if rows:
             return InboxEvent(*rows[0])
     return None
@@ -57,6 +58,11 @@ def ownerless_events(database: Database) -> int:
         .subquery()
     )
     return int(database.read(select(func.count()).select_from(some))[0][0])
+
+
+def _counts(table: Table) -> ColumnElement[bool]:
+    """Of an event that came again after it was archived, the first row is the one to show."""
+    return or_(table.c.reason.is_(None), table.c.reason != ARCHIVED)
 
 
 def _like(
