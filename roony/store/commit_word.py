@@ -94,7 +94,8 @@ class CommitWord:
                     self._hears = True
                     self._on_heard(None)
                     self._serve(connection, ready)
-            except psycopg.Error as error:
+            except Exception as error:
+                # Whatever it was: who waits looks by himself until this thread hears again.
                 log.warning("word.broken", error=type(error).__name__)
             if self._hears:
                 self._hears = False

@@ -24,10 +24,10 @@ PARTIAL = {
 _SCAN = re.compile(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX (\w+))?")
 _PAGE = re.compile(r"^(?!.*(?:UNION ALL|GROUP BY)).*?FROM (\w+).*ORDER BY.*LIMIT", re.DOTALL)
 Statement = tuple[str, Any]
+_OURS = b"relnamespace = current_schema()::regnamespace"
 _FORGET_STATISTICS = (
-    b"UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE relnamespace = current_schema()::regnamespace",
-    b"DELETE FROM pg_statistic WHERE starelid IN"
-    b" (SELECT oid FROM pg_class WHERE relnamespace = current_schema()::regnamespace)",
+    b"UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE " + _OURS,
+    b"DELETE FROM pg_statistic USING pg_class WHERE starelid = pg_class.oid AND " + _OURS,
 )
 
 
