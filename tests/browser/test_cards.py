@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from tests.support.desk import Desk
+from tests.support.desk import Desk, confirm
 from tests.support.served import unique
 
 
@@ -31,8 +31,7 @@ def test_a_card_is_frozen_let_go_and_canceled_and_a_capture_is_found(owner_page:
     assert roony.card_of(bought.id)["status"] == "frozen"
     row.get_by_role("button", name="Unfreeze").click()
     expect(row.locator(".status")).to_have_text("Active")
-    row.get_by_role("button", name="Cancel").click()
-    page.get_by_role("button", name="Yes").click()
+    confirm(page, row.get_by_role("button", name="Cancel"))
     expect(row.locator(".status")).to_have_text("Canceled")
     expect(row.get_by_role("button")).to_have_count(0)
     used = page.get_by_role("row").filter(has_text=other)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from tests.support.desk import Desk
+from tests.support.desk import Desk, confirm
 from tests.support.served import unique
 
 SCRIPT = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
@@ -50,8 +50,7 @@ def test_a_purchase_is_canceled_on_a_phone_but_not_by_a_viewer(owner_page: Page,
     for closed in owner_page.locator("summary").all():
         closed.click()
     assert owner_page.evaluate("document.documentElement.scrollWidth") <= 390
-    owner_page.get_by_role("button", name="Cancel it").click()
-    owner_page.get_by_role("button", name="Yes").click()
+    confirm(owner_page, owner_page.get_by_role("button", name="Cancel it"))
     # What Stripe says of the card may stand after it.
     ended = owner_page.locator(".timeline h3").filter(has_text="No new authorization is accepted any more")
     expect(ended).to_have_count(1)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Locator, Page
 
 from roony.web.session import COOKIE
 from tests.support.served import Simulation, unique
 
+# A question comes at once after a press, if it comes at all.
+PRESSES, SWALLOWED_MS = 4, 5_000
 PASSWORD = "correct horse battery staple"
 # A page of the dashboard that is not all there yet, or whose form is under way and will load it again.
 _UNREADY = "html:not([data-ready]):has(script[src='/static/dashboard.js'])"
@@ -33,6 +35,17 @@ def look_again(page: Page) -> None:
     """Loads the page again, once what was pressed on it is done."""
     wait_until_ready(page)
     page.reload()
+
+
+def confirm(page: Page, button: Locator) -> None:
+    """Presses a button and says Yes; a press that a page drawn anew has swallowed is made again, as people do."""
+    yes = page.get_by_role("button", name="Yes", exact=True)
+    for _ in range(PRESSES):
+        button.click()
+        with suppress(Error):
+            yes.wait_for(timeout=SWALLOWED_MS)
+            break
+    yes.click()
 
 
 class Person(NamedTuple):
