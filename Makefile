@@ -6,11 +6,12 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo serve test soak chaos promises screenshots bench lint audit lock clean
+.PHONY: help demo serve test soak chaos promises screenshots bench docs lint audit lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest
+# Where Python is told to keep no bytecode, each process of a run would compile hypothesis and others again.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 PIP_INSTALL := -m pip --disable-pip-version-check --no-input install --require-hashes --only-binary :all:
 
 # The checksum of some files' content, and of where this tree lies: an environment cannot be moved.
@@ -29,6 +30,7 @@ endif
 RUN_READY := $(VENV)/.run-$(call checksum,pyproject.toml requirements/run.txt)
 TEST_READY := $(VENV)/.test-$(call checksum,requirements/run.txt requirements/test.txt)
 LINT_READY := $(VENV)/.lint-$(call checksum,requirements/run.txt requirements/test.txt requirements/lint.txt)
+DOCS_READY := $(VENV)/.docs-$(call checksum,requirements/run.txt requirements/test.txt requirements/docs.txt)
 AUDIT_READY := .venv-audit/.ready-$(call checksum,requirements/audit.txt)
 LOCK_READY := .venv-lock/.ready-$(call checksum,requirements/lock.txt)
 
@@ -43,7 +45,7 @@ demo: $(RUN_READY) ## connect, ask, get a card, pay, settle, refuse: the main jo
 serve: $(RUN_READY) ## run Roony with the simulator and a demo organization
 	@$(BIN)/roony serve --simulate
 
-test: $(RUN_READY) $(TEST_READY) ## the whole test suite
+test: $(RUN_READY) $(TEST_READY) $(DOCS_READY) ## the whole test suite
 	@echo "==> Running the tests (a quarter of an hour on 2 cores; the first dots come after half a minute)"
 	@$(PYTEST) -n $$($(BIN)/python -c 'import os; print(min(8, os.cpu_count() + 1))') || { echo "==> Tests failed"; exit 1; }
 	@echo "==> Tests passed"
@@ -63,12 +65,18 @@ screenshots: $(RUN_READY) $(TEST_READY) ## a picture of every page in light, dar
 bench: $(RUN_READY) $(TEST_READY) ## ratios against a no-op in the same run (BENCH="--only sqlite", "--scale", …)
 	@$(BIN)/python -m benchmarks $(BENCH)
 
-lint: $(RUN_READY) $(TEST_READY) $(LINT_READY) ## style, types, and who may import whom
+docs: $(RUN_READY) $(TEST_READY) $(DOCS_READY) ## the site of these pages, in build/site (WRITE=1 first writes what is made from the code)
+	@$(if $(WRITE),$(BIN)/python -m tests.docs --write)
+	@$(call build_site)
+	@echo "==> Open build/site/index.html"
+
+lint: $(RUN_READY) $(TEST_READY) $(DOCS_READY) $(LINT_READY) ## style, types, who may import whom, and the site of the pages
 	@failed=; \
 	echo "==> ruff check";          $(BIN)/ruff check . || failed="$$failed ruff-check"; \
 	echo "==> ruff format --check"; $(BIN)/ruff format --check . || failed="$$failed ruff-format"; \
 	echo "==> mypy";                $(BIN)/mypy || failed="$$failed mypy"; \
 	echo "==> lint-imports";        $(BIN)/lint-imports --no-cache || failed="$$failed lint-imports"; \
+	{ $(build_site); } || failed="$$failed docs"; \
 	if [ -n "$$failed" ]; then echo "==> Lint failed:$$failed"; exit 1; fi; \
 	echo "==> Lint passed"
 
@@ -101,6 +109,10 @@ $(RUN_READY): $(VENV_MADE)
 $(TEST_READY): $(VENV_MADE)
 	@$(call install,$(BIN)/python,requirements/test.txt,what the tests need)
 	@rm -f $(VENV)/.test-* && touch $@
+
+$(DOCS_READY): $(VENV_MADE)
+	@$(call install,$(BIN)/python,requirements/docs.txt,what the site needs)
+	@rm -f $(VENV)/.docs-* && touch $@
 
 $(LINT_READY): $(VENV_MADE)
 	@$(call install,$(BIN)/python,requirements/lint.txt,what lint needs)
@@ -145,6 +157,11 @@ define install
 	&& echo ', done' || { echo; cat "$$log"; echo "==> Installing $(2) failed; pip's own words are above."; exit 1; }
 endef
 
+# Material says on every build when its own maintenance ends; pyproject.toml says it once.
+define build_site
+	echo "==> mkdocs build --strict"; NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+endef
+
 define run_marked
 	echo "==> Running the $(1) tests"; \
 	$(PYTEST) -m $(1) -o session_timeout=86400 --timeout 3600; status=$$?; \
@@ -177,6 +194,8 @@ define run_lock
 	lock run pyproject.toml --group build --output-file requirements/run.txt; \
 	lock test --group test --constraint requirements/run.txt --output-file requirements/test.txt; \
 	lock lint --group lint --constraint requirements/run.txt --constraint requirements/test.txt --output-file requirements/lint.txt; \
+	lock docs --group docs --constraint requirements/run.txt --constraint requirements/test.txt --constraint requirements/lint.txt \
+	    --output-file requirements/docs.txt; \
 	lock audit --group audit --output-file requirements/audit.txt; \
 	lock lock --group lock --output-file requirements/lock.txt
 endef

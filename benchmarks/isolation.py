@@ -35,7 +35,8 @@ from roony.store.facts import Needs
 from roony.store.inbox import answered_event
 from roony.store.migrations import migrate
 from roony.store.other_writes import MAX_ROWS
-from roony.store.tables import TABLE_OF, KnownMerchant
+from roony.store.rows import KnownMerchant
+from roony.store.tables import TABLE_OF
 from roony.store.till import Till
 from roony.store.writer import Writer
 from roony.web.authorization_request import read_envelope, read_request

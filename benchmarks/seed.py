@@ -17,7 +17,8 @@ from roony.core.control import Control
 from roony.core.ledger import Entry, Hold
 from roony.core.purchase import Purchase
 from roony.store.database import Database
-from roony.store.tables import TABLE_OF, AccountRoute
+from roony.store.rows import AccountRoute
+from roony.store.tables import TABLE_OF
 from roony.store.writer import Writer
 
 AMOUNT = 12_999

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from roony.core.address import Network, parse_networks
+from roony.core.retention import MIN_DAYS, Retention
 from roony.outbound.guard import networks_of
 from roony.stop_points import HOW, is_point
 from roony.store.vault import Vault, VaultKeyRefused
@@ -21,7 +22,9 @@ from roony.store.vault import Vault, VaultKeyRefused
 API_BASE = "https://api.stripe.com"
 CONNECT_BASE = "https://connect.stripe.com"
 LOG_FORMATS = ("text", "json")
+SHORTEST_METRICS_TOKEN = 20  # characters; `openssl rand -hex 20` prints twice as many
 SHORTEST_WEBHOOK_SECRET = 16  # characters after whsec_; Stripe's own have 32 or more
+FEWEST_CHARACTERS = 8  # different ones; what is random has more, `xxxx` and `changeme` have not
 LARGEST_FILE = 64 * 1024  # a file named by NAME_FILE that is larger holds something else
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _SECRET_KEY = re.compile(r"(sk|rk)_(test|live)_\w{8,}")
@@ -58,8 +61,16 @@ class Settings(BaseSettings):
     roony_requests_per_minute: str = "30000"
     # Networks inside that webhooks and messages may go to, as CIDRs with commas.
     roony_outbound_networks: str = ""
+    # Days after which payloads of events, and contents of receipts, are removed; 0: never.
+    roony_keep_event_days: str = "0"
+    roony_keep_receipt_days: str = "0"
     roony_log_format: str = "text"
+    roony_metrics_token: SecretStr | None = None
     roony_stop_at: str | None = None
+    # As OpenTelemetry names them. Headers may carry a key.
+    otel_exporter_otlp_endpoint: str | None = None
+    otel_exporter_otlp_headers: SecretStr | None = None
+    otel_service_name: str = "roony"
 
     @property
     def webhook_secrets(self) -> tuple[str, ...]:
@@ -78,6 +89,17 @@ class Settings(BaseSettings):
         return int(self.roony_requests_per_minute)
 
     @property
+    def retention(self) -> Retention:
+        """After how many days payloads of events and contents of receipts are removed."""
+        return Retention(int(self.roony_keep_event_days), int(self.roony_keep_receipt_days))
+
+    @property
+    def trace_headers(self) -> dict[str, str]:
+        """What goes to the collector with every request: `name=value` with commas, values as in a URL."""
+        pairs = [one.partition("=") for one in plain(self.otel_exporter_otlp_headers).split(",") if one.strip()]
+        return {name.strip().lower(): unquote(value.strip()) for name, _, value in pairs}
+
+    @property
     def livemode(self) -> bool:
         """True when the Stripe key moves real money."""
         return "_live_" in plain(self.stripe_secret_key)[:8]
@@ -89,6 +111,12 @@ NAMES = tuple(name.upper() for name in Settings.model_fields)
 def plain(secret: SecretStr | None) -> str:
     """The secret itself; empty when there is none."""
     return secret.get_secret_value() if secret is not None else ""
+
+
+def named_files() -> tuple[tuple[str, Path], ...]:
+    """The settings that are in files of their own, each with its file."""
+    paths = ((name, os.environ.get(f"{name}_FILE", "")) for name in NAMES)
+    return tuple((name, Path(path)) for name, path in paths if path)
 
 
 def load_settings(*, simulate: bool = False) -> Settings:
@@ -178,6 +206,7 @@ def _wrong_texts(settings: Settings) -> list[str]:
         _ = settings.trusted_proxies
     except ValueError:
         problems.append("ROONY_TRUSTED_PROXIES must be addresses or networks with commas, such as 10.0.0.5,192.0.2.7.")
+    problems += _wrong_days(settings)
     limit = settings.roony_requests_per_minute
     if not (limit.isascii() and limit.isdigit() and len(limit) <= 6):
         problems.append("ROONY_REQUESTS_PER_MINUTE must be a whole number of at most 6 digits; 0 is no limit.")
@@ -185,9 +214,45 @@ def _wrong_texts(settings: Settings) -> list[str]:
         networks_of(settings.roony_outbound_networks)
     except ValueError as wrong:
         problems.append(f"ROONY_OUTBOUND_NETWORKS: {wrong}; write CIDRs with commas, such as 10.20.0.0/16,fd00:1::/64.")
+    token = plain(settings.roony_metrics_token)
+    if token and not (len(token) >= SHORTEST_METRICS_TOKEN and re.fullmatch(r"[!-~]+", token)):
+        problems.append(
+            f"ROONY_METRICS_TOKEN must have {SHORTEST_METRICS_TOKEN} characters or more and no spaces:"
+            " `openssl rand -hex 20` prints a good one."
+        )
+    elif token and _is_plain(token):
+        problems.append("ROONY_METRICS_TOKEN is easily guessed: `openssl rand -hex 20` prints a good one.")
+    problems += _wrong_traces(settings)
     if settings.roony_stop_at and not is_point(settings.roony_stop_at):
         problems.append(f"ROONY_STOP_AT must be one of {HOW}. It is for tests only.")
     return problems
+
+
+def _wrong_days(settings: Settings) -> list[str]:
+    named = (
+        ("ROONY_KEEP_EVENT_DAYS", settings.roony_keep_event_days),
+        ("ROONY_KEEP_RECEIPT_DAYS", settings.roony_keep_receipt_days),
+    )
+    return [
+        f"{name} must be a whole number of days from {MIN_DAYS} to 99999; 0 keeps them for ever."
+        for name, text in named
+        if not (text.isascii() and text.isdigit() and len(text) <= 5 and (int(text) == 0 or int(text) >= MIN_DAYS))
+    ]
+
+
+def _wrong_traces(settings: Settings) -> list[str]:
+    endpoint = settings.otel_exporter_otlp_endpoint
+    if endpoint is None:
+        return []
+    parts = _split(endpoint)
+    if parts is None or parts.query or parts.fragment:
+        return ["OTEL_EXPORTER_OTLP_ENDPOINT must be the address of a collector, such as http://127.0.0.1:4318."]
+    given = plain(settings.otel_exporter_otlp_headers)
+    if not all(re.fullmatch(r"\s*[\w-]+\s*=[!-~ ]*", one) for one in given.split(",") if one.strip()):
+        return ["OTEL_EXPORTER_OTLP_HEADERS must be name=value, several with commas."]
+    if given and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        return ["OTEL_EXPORTER_OTLP_ENDPOINT must begin with https:// where OTEL_EXPORTER_OTLP_HEADERS are sent to it."]
+    return []
 
 
 def _wrong_stripe(settings: Settings) -> list[str]:
@@ -206,6 +271,8 @@ def _wrong_stripe(settings: Settings) -> list[str]:
         # A simulator on this machine moves no money; its secret may be anything.
         elif len(secret) < len("whsec_") + (1 if simulated else SHORTEST_WEBHOOK_SECRET):
             problems.append(f"{which} is too short to be one of Stripe's: copy all of it.")
+        elif not simulated and _is_plain(secret.removeprefix("whsec_")):
+            problems.append(f"{which} has too few different characters to be one of Stripe's: copy the secret itself.")
     for name, base in (
         ("STRIPE_API_BASE", settings.stripe_api_base),
         ("STRIPE_CONNECT_BASE", settings.stripe_connect_base),
@@ -255,6 +322,11 @@ def _wrong_secret_keys(settings: Settings) -> list[str]:
     except VaultKeyRefused as refused:
         return [f"ROONY_SECRET_KEYS: {refused}."]
     return []
+
+
+def _is_plain(secret: str) -> bool:
+    """True for a placeholder, such as one letter again and again, that nobody replaced."""
+    return len(set(secret)) < FEWEST_CHARACTERS
 
 
 def _split(url: str) -> SplitResult | None:

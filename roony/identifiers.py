@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 
@@ -16,7 +17,7 @@ def new_id(prefix: str) -> str:
 
     Ids sort by the millisecond they were made in: rows of one moment then lie on few pages, which makes commits cheap.
     """
-    digits = f"{time.time_ns() // 1_000_000:011x}{secrets.token_hex(RANDOM_BYTES)}"
+    digits = f"{time.time_ns() // 1_000_000:011x}{os.urandom(RANDOM_BYTES).hex()}"
     return f"{prefix}_{digits.translate(_LETTERS)}"
 
 

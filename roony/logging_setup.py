@@ -6,11 +6,14 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any, TextIO
 
 import structlog
 
-from roony.core.text import visible
+from roony.core.card_data import CVC_IN_TEXT, card_numbers_in, is_card_number
+from roony.log_ids import ids_now
+from roony.log_lines import Lines, draw_json, draw_text, handed_over, show_visibly
 
 REDACTED = "[redacted]"
 FORMATS = ("text", "json")
@@ -25,15 +28,17 @@ _SECRET_FIELDS = frozenset({
 _TOKEN = re.compile(
     r"(?<![A-Za-z0-9])(?:roony_(?:agent|admin|session)_[\w-]+|(?:sk|rk|ek)_(?:test|live)_\w+|whsec_\w+|(?:ac|rt)_\w{16,})"
 )
+# What says who calls, and a password in the address of a database.
+_CREDENTIALS = re.compile(r"(?i)\b((?:bearer|basic)\s+)[\w.~+/=-]{8,}|(://[^\s:/@]*:)[^\s/@]+(?=@)")
 # What a one-time link or an OAuth redirect carries.
 _QUERY_SECRET = re.compile(r"([?&](?:ticket|code|state|token|key)=)[^&\s\"']+")
-# A CVC written into text, as in `cvc=123` or `"cvc": "123"`.
-_CVC_IN_TEXT = re.compile(r"(?i)(\b(?:cvc2?|cvv2?)\b[\"']?\s*[:=]\s*[\"']?)\d{3,4}(?!\d)")
-_DIGIT_GROUPS = re.compile(r"\d+(?:[ \-]\d+)*")
-_DIGITS = re.compile(r"\d+")
-_PAN_LENGTHS = range(13, 20)
-# First digits of the card networks' ranges. 1 is left out: it begins every time in microseconds until 2033.
-_PAN_BEGINS = frozenset("23456")
+# As many digits in groups as the shortest card number has: of fewer nothing is to be taken out.
+_DIGIT_GROUPS = re.compile(r"[0-9](?:[ \-]?[0-9]){12,}")
+# A card number has at least so many digits.
+_MIN_DIGITS = 13
+_SHORTEST_CARD = 10 ** (_MIN_DIGITS - 1)
+# What configure_logging puts on each line itself.
+_OURS = frozenset({"logger", "level", "timestamp"})
 
 
 def configure_logging(log_format: str = "text", stream: TextIO | None = None, level: int = logging.INFO) -> None:
@@ -42,7 +47,7 @@ def configure_logging(log_format: str = "text", stream: TextIO | None = None, le
         raise ValueError(f"the log format must be text or json, it is {log_format!r}")
     stream = stream or sys.stderr
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        _with_ids,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -50,58 +55,67 @@ def configure_logging(log_format: str = "text", stream: TextIO | None = None, le
         # Before the redaction: a traceback quotes values.
         structlog.processors.format_exc_info,
     ]
-    # JSON escapes what a terminal would act upon by itself.
-    rendered: list[Any] = [structlog.processors.JSONRenderer()]
-    if log_format == "text":
-        rendered = [_visible_event, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.stdlib.PositionalArgumentsFormatter(),
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
+    drawn: list[Any] = [redact_event, draw_json if log_format == "json" else draw_text]
+    if log_format == "text" and stream.isatty():
+        drawn = [redact_event, show_visibly, structlog.dev.ConsoleRenderer(colors=True)]
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact_event, *rendered],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *drawn],
         )
+    )
+    structlog.configure(
+        processors=[*shared, handed_over],
+        logger_factory=lambda *names: Lines(names[0] if names else "roony", handler, drawn),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
     # Each request of our own client would be a line, with its address and what that address carries; so each of MCP.
-    for name in ("httpx2", "httpcore2", "alembic.runtime.migration", "mcp"):
+    for name in ("httpx2", "httpcore2", "alembic.runtime.migration", "alembic.runtime.plugins", "mcp"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """structlog processor: the event with every secret replaced, at any depth."""
-    return {name: _redact_field(name, value) for name, value in event.items()}
+    return {name: value if name in _OURS else _redact_field(name, value) for name, value in event.items()}
 
 
-def _visible_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """structlog processor: an address or an error with an escape sequence in it does nothing to who reads the log."""
-    return {name: visible(value) if isinstance(value, str) else value for name, value in event.items()}
+def _with_ids(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """structlog processor: what this piece of work is about; what the line says itself counts more."""
+    for name, id in ids_now().items():
+        event.setdefault(name, id)
+    return event
 
 
 def redact(text: str) -> str:
-    """`text` with card numbers, keys, tokens and CVCs replaced."""
-    text = _TOKEN.sub(REDACTED, text)
-    text = _QUERY_SECRET.sub(rf"\1{REDACTED}", text)
-    text = _CVC_IN_TEXT.sub(rf"\1{REDACTED}", text)
-    return _DIGIT_GROUPS.sub(_redact_groups, text)
+    """`text` with card numbers, keys, tokens and CVCs replaced.
+
+    Every text of every log line comes here: each pattern is only tried where what it needs is there.
+    """
+    if "_" in text and ("k_" in text or "roony_" in text or "whsec_" in text or "ac_" in text or "rt_" in text):
+        text = _TOKEN.sub(REDACTED, text)
+    if "://" in text or len(text.split(None, 1)) > 1:
+        text = _CREDENTIALS.sub(rf"\1\2{REDACTED}", text)
+    if "=" in text:
+        text = _QUERY_SECRET.sub(rf"\1{REDACTED}", text)
+    if "=" in text or ":" in text:
+        text = CVC_IN_TEXT.sub(rf"\1{REDACTED}", text)
+    return _DIGIT_GROUPS.sub(_redact_groups, text) if len(text) >= _MIN_DIGITS else text
 
 
 def _redact_field(name: object, value: Any) -> Any:
-    if value is not None and str(name).lower().replace("-", "_") in _SECRET_FIELDS:
+    if value is not None and _is_secret(name):
         return REDACTED
-    return _redact_value(value)
+    return redact(value) if type(value) is str else _redact_value(value)
+
+
+@lru_cache(maxsize=1_000)
+def _is_secret(name: object) -> bool:
+    return str(name).lower().replace("-", "_") in _SECRET_FIELDS
 
 
 def _redact_value(value: Any) -> Any:
@@ -112,7 +126,7 @@ def _redact_value(value: Any) -> Any:
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):
-        return REDACTED if _is_card_number(str(value)) else value
+        return REDACTED if abs(value) >= _SHORTEST_CARD and is_card_number(str(value)) else value
     if isinstance(value, Mapping):
         return {name: _redact_field(name, inner) for name, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -123,37 +137,8 @@ def _redact_value(value: Any) -> Any:
 
 def _redact_groups(match: re.Match[str]) -> str:
     """Replaces every stretch of whole digit groups that is a card number, and leaves the groups around it."""
-    text = match.group()
-    groups = list(_DIGITS.finditer(text))
-    kept, begin, first = "", 0, 0
-    while first < len(groups):
-        last = _card_number_from(groups, first)
-        if last is None:
-            first += 1
-            continue
-        kept += text[begin : groups[first].start()] + REDACTED
-        begin, first = groups[last].end(), last + 1
+    text, kept, begin = match.group(), "", 0
+    for start, end in card_numbers_in(text):
+        kept += text[begin:start] + REDACTED
+        begin = end
     return kept + text[begin:]
-
-
-def _card_number_from(groups: list[re.Match[str]], first: int) -> int | None:
-    """The last group of a card number that begins with group `first`, or None."""
-    digits = ""
-    for place in range(first, len(groups)):
-        digits += groups[place].group()
-        if len(digits) > _PAN_LENGTHS[-1]:
-            return None
-        if _is_card_number(digits):
-            return place
-    return None
-
-
-def _is_card_number(digits: str) -> bool:
-    """Length, first digit and check digit (Luhn) of a card number."""
-    if len(digits) not in _PAN_LENGTHS or digits[0] not in _PAN_BEGINS:
-        return False
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        value = int(digit) * (1 + place % 2)
-        total += value - 9 if value > 9 else value
-    return total % 10 == 0

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from sqlalchemy import Table, Update, select, update
@@ -19,22 +19,27 @@ from sqlalchemy.exc import DBAPIError
 
 from roony import stop_points
 from roony.clock import Clock, FollowedClock
-from roony.config import Settings, plain
+from roony.config import Settings, named_files, plain
 from roony.core.errors import BrokenCaller
 from roony.flows.change_feed import ChangeFeed
 from roony.flows.connection.app_access import finish_renewals
 from roony.flows.context import FlowContext
+from roony.flows.doctor.installation import Installation
+from roony.flows.duty_lease import DUTIES
 from roony.flows.key_rotation import warn_of_missing_keys
+from roony.flows.listening import keep_listening
 from roony.flows.reconciliation import begin_catch_up
+from roony.flows.restoring import notice_copy
+from roony.flows.tracing import trace_stripe_calls
 from roony.gateway.client import StripeGateway
 from roony.gateway.pool import GatewayPool
 from roony.identifiers import new_id, new_version
 from roony.outbound.guard import Guard
 from roony.outbound.messenger import Messenger
 from roony.outbound.post import Poster
+from roony.outbound.traces import Traces
 from roony.store import tables
-from roony.store.commit_word import CommitWord
-from roony.store.database import Database
+from roony.store.database import Database, why_not_opened
 from roony.store.migrations import migrate, pending_revisions
 from roony.store.other_writes import MAX_ROWS
 from roony.store.till import Till
@@ -43,6 +48,9 @@ from roony.store.writer import Writer
 from roony.web.app import AppOptions, create_app, create_door
 from roony.web.health import Readiness
 from roony.worker import Worker
+
+if TYPE_CHECKING:
+    from roony.store.commit_word import CommitWord
 
 log = structlog.get_logger("roony.wiring")
 
@@ -91,12 +99,15 @@ class Roony:
         stop_points.arm(self.settings.roony_stop_at)
         open_database(self.database)
         self.context.till.start()
+        if self.context.traces is not None:
+            self.context.traces.start()
         if self.word is not None:
             self.word.start(self.feed.heard)
         if self.database.is_sqlite:
             while await self.context.till.write(_free_leases):
                 pass
         await warn_of_missing_keys(self.context)
+        await notice_copy(self.context)
         await begin_catch_up(self.context)
         _calm_collector()
         work = self.worker.run(self._stopping) if self.role is Role.WEB else self._stopping.wait()
@@ -108,6 +119,10 @@ class Roony:
         if self._working is None:
             raise BrokenCaller("start() was not called")
         return self._working
+
+    async def listen(self) -> None:
+        """Says until canceled that Stripe reaches this process. Call `start` first: it judges who listened before."""
+        await keep_listening(self.context)
 
     async def stop(self) -> None:
         """Lets the worker end its round and the till serve what waits; then closes everything."""
@@ -125,6 +140,8 @@ class Roony:
         # Blocks up to the timeouts of a call that has begun.
         await asyncio.to_thread(self.context.pool.close)
         self.context.gateway.close()
+        if self.context.traces is not None:
+            await asyncio.to_thread(self.context.traces.stop)
         self.context.poster.guard.close()
         self.database.close()
 
@@ -155,13 +172,18 @@ def build(settings: Settings, public_url: str, clock: Clock | None = None, role:
         jitter=random.random,
         poster=Poster(guard),
         messenger=Messenger(guard),
+        traces=_traces(settings),
+        retention=settings.retention,
     )
+    if context.traces is not None:
+        context.gateway.calls.heard = trace_stripe_calls(context.traces)
     worker = Worker(context, clock, context.gateway.pace)
-    word = None if database.is_sqlite else CommitWord(database.dsn)
+    word = None if database.is_sqlite else _word(database)
     feed = ChangeFeed(database, word)
     options = AppOptions(
         settings.webhook_secrets, moved, settings.trusted_proxies,
-        settings.requests_per_minute,
+        settings.requests_per_minute, plain(settings.roony_metrics_token),
+        Installation(len(settings.webhook_secrets), named_files()),
     )  # fmt: skip
     readiness = Readiness()
     if role is Role.DOOR:
@@ -169,6 +191,19 @@ def build(settings: Settings, public_url: str, clock: Clock | None = None, role:
     else:
         app = create_app(context, options, worker, feed, readiness)
     return Roony(settings, clock, database, context, worker, feed, word, readiness, app, role)
+
+
+def _traces(settings: Settings) -> Traces | None:
+    endpoint = settings.otel_exporter_otlp_endpoint
+    if endpoint is None:
+        return None
+    return Traces(endpoint, settings.trace_headers, settings.otel_service_name)
+
+
+def _word(database: Database) -> CommitWord:
+    from roony.store.commit_word import CommitWord  # noqa: PLC0415 - PostgreSQL's driver is large
+
+    return CommitWord(database.dsn)
 
 
 def _free(table: Table, *waiting: str) -> Update:
@@ -182,7 +217,7 @@ _FREE = {
     "events": _free(tables.inbox, "received", "failed"),
     "notices": _free(tables.notice_deliveries, "pending"),
 }
-_FREE_DUTIES = update(tables.leases).where(tables.leases.c.until > 0).values(until=0)
+_FREE_DUTIES = update(tables.leases).where(tables.leases.c.name == DUTIES).values(until=0)
 _FREE_RENEWALS = update(tables.app_tokens).where(tables.app_tokens.c.lease_until > 0).values(lease_until=0)
 
 
@@ -212,18 +247,12 @@ def open_database(database: Database) -> None:
         behind = pending_revisions(database)
     except (OSError, DBAPIError) as error:
         raise DatabaseUnusable(
-            f"The database cannot be opened ({_reason(error)}): look at ROONY_DATABASE_URL and at who may write there."
+            f"The database cannot be opened ({why_not_opened(error)}): look at ROONY_DATABASE_URL and at who may write"
+            " there."
         ) from None
     if behind:
         # Other processes may be running on this schema: a person chooses the moment.
         raise DatabaseUnusable("The database's schema is older than this Roony: run `roony migrate`, then start again.")
-
-
-def _reason(error: OSError | DBAPIError) -> str:
-    """The cause in a few words; a driver's message may quote the address with its password."""
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    return type(error.orig).__name__ if error.orig is not None else type(error).__name__
 
 
 def _calm_collector() -> None:

@@ -1,7 +1,9 @@
 """What every test gets: no way to the network, and asyncio for async tests."""
 
 import compileall
+import gc
 import importlib
+import io
 import ipaddress
 import logging
 import os
@@ -9,15 +11,31 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
+from hypothesis import HealthCheck, settings
+from typer.main import get_command
 
 import roony
 from tests.support import postgres
 
+# The same examples on every run, and no time limit for one or for their making: the machine may be busy.
+settings.register_profile("tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
+
 _LOCAL_NAMES = {None, "", "localhost", "localhost.localdomain"}
+
+
+class Nowhere(io.TextIOBase):
+    """A stream that nobody reads."""
+
+    def write(self, text: str) -> int:
+        """Nothing of it stays."""
+        return len(text)
 
 
 class NetworkBlockedError(RuntimeError):
@@ -73,8 +91,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         postgres.begin_run()
         _compile_once()
+    # Shown with all variables around it, as structlog does by itself, an exception takes longer than PostgreSQL lets a
+    # transaction be idle.
+    structlog.get_config()["processors"][-1].exception_formatter = structlog.dev.plain_traceback
     # Only then the workers find what one of them has compiled.
     _patch.setattr(sys, "dont_write_bytecode", False)
+    # Making all commands into a parser takes longer than most of them: once for each worker, not at each command.
+    _patch.setattr("typer.testing._get_command", cache(get_command))
     _patch.setattr(socket.socket, "connect", _guarded_connect(socket.socket.connect))
     _patch.setattr(socket.socket, "connect_ex", _guarded_connect(socket.socket.connect_ex))
     _patch.setattr(socket, "getaddrinfo", _guarded_getaddrinfo(socket.getaddrinfo))
@@ -99,10 +122,18 @@ def pytest_collection(session: pytest.Session) -> None:
     root = session.config.rootpath
     places = [Path(argument.partition("::")[0]) for argument in session.config.args]
     files = sorted({file for place in places for file in ([place] if place.is_file() else place.rglob("test_*.py"))})
+    # Nearly all that collecting makes stays: the cycle collector need not look at it, now or during the tests.
+    gc.disable()
     first = len(files) * int(given["workerid"].removeprefix("gw")) // given["workercount"]
     for file in files[first:] + files[:first]:
         with suppress(Exception, pytest.skip.Exception):
             importlib.import_module(".".join(file.resolve().relative_to(root).with_suffix("").parts))
+
+
+def pytest_collection_finish() -> None:
+    """From here on, cycles are collected among what the tests make."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
@@ -110,7 +141,11 @@ def _no_log_handler_stays() -> Iterator[None]:
     """A command run in this process logs to a stream that ends with its test: nobody after it writes there."""
     yield
     root = logging.getLogger()
-    root.handlers[:] = [handler for handler in root.handlers if type(handler) is not logging.StreamHandler]
+    ended = [handler for handler in root.handlers if type(handler) is logging.StreamHandler]
+    root.handlers[:] = [handler for handler in root.handlers if handler not in ended]
+    for handler in ended:
+        # Loggers that were used meanwhile keep the handler: each of their lines would be told as one that was lost.
+        handler.stream = Nowhere()
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ PACKAGE = Path(roony.__file__).parent
 RINGS = ("flows", "gateway", "outbound", "store", "web")
 # What begins empty and is filled later.
 EMPTY = frozenset({"dict", "list", "set", "deque", "defaultdict", "Counter", "OrderedDict", "Queue"})
-ONE_BATCH = "one batch of at most till.MAX_BATCH commands"
+ONE_BATCH = "one batch of at most batch_size.MAX_BATCH commands"
 RUNNING = "work under way; what begins it is bounded by the queue of the gateway's pool"
 BOUNDS = {
     "flows/change_feed.py Stream._queue": "MAX_QUEUED",
@@ -35,16 +35,23 @@ BOUNDS = {
     "flows/notification/message.py People._told_once": "one hand-out of at most one page of records",
     "flows/notification/sending.py Notifier._busy": "MAX_RECEIVERS",
     "flows/notification/sending.py Notifier._served": "MAX_REMEMBERED",
+    "flows/pattern_duty.py PatternDuty._agents": "two pages of PAGE",
+    "flows/pattern_duty.py PatternDuty._known": "MAX_KNOWN",
+    "flows/pattern_duty.py PatternDuty._places": "organizations",
+    "flows/pattern_duty.py PatternDuty._waiting": "organizations",
     "flows/preflight.py _running": RUNNING,
     "flows/probe.py _running": RUNNING,
     "flows/reconciliation/start.py ReconciliationDuty._due": "MAX_CONNECTIONS",
+    "flows/retention.py RetentionDuty._looked": "retention.SOURCES",
     "flows/webhook_endpoint.py _running": RUNNING,
     "gateway/pace.py Pace._buckets": "MAX_BUCKETS",
+    "outbound/traces.py Traces._queue": "MAX_QUEUED",
     "store/book.py Book._moves": ONE_BATCH,
     "store/book.py Book._journal": ONE_BATCH,
     "store/book.py Book._records": ONE_BATCH,
     "store/book.py Book._event_outcomes": ONE_BATCH,
     "store/book.py Book._promise_outcomes": ONE_BATCH,
+    "store/book.py Book._removals": ONE_BATCH,
     "store/book.py Book._reconfigured": ONE_BATCH,
     "store/book.py Book._reconfigured_before": ONE_BATCH,
     "store/book.py Book._statuses": ONE_BATCH,
@@ -58,10 +65,15 @@ BOUNDS = {
     "store/till.py Till._held": "organizations that another process holds",
     "store/vault.py Vault._ciphers": "the keys of ROONY_SECRET_KEYS",
     "web/admin_api/replay.py _running": "two replays in a process",
+    "web/exposition.py Exposition._lines": "one page of figures; organizations in it: MAX_ORGANIZATIONS",
     "web/frame.py RequestCounts.answered": "methods times statuses",
+    "web/key_guard.py KeyGuard._found": "MAX_FOUND",
     "web/key_guard.py KeyGuard._uses": "MAX_WAITING",
+    "web/known_keys.py KnownKeys._holders": "MAX_KNOWN",
+    "web/known_routes.py KnownRoutes._known": "MAX_ROUTES",
+    "web/known_routes.py KnownRoutes._looking": "requests that wait for their account's route",
     "web/rate_limit.py Windows._calls": "MAX_KEYS",
-    "web/webhook.py WebhookDoor._routes": "MAX_ROUTES",
+    "store/event_keeper.py EventKeeper._waiting": "MAX_WAITING",
     "web/webhook_secrets.py WebhookSecrets._speakers": "MAX_SECRETS",
     "web/webhook_secrets.py WebhookSecrets._opened": "MAX_SECRETS",
     "worker.py Worker._sending": "MAX_RECEIVERS",

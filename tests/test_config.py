@@ -83,6 +83,11 @@ def test_blank_is_missing(environment: pytest.MonkeyPatch) -> None:
         ({"STRIPE_WEBHOOK_SECRET": "we_1NPretendEndpointId000"}, "must begin with whsec_"),
         ({"STRIPE_WEBHOOK_SECRET": "whsec_short"}, "too short"),
         ({"STRIPE_WEBHOOK_SECRET": "whsec_0123456789abcdef01,secret"}, "number 2 must begin with whsec_"),
+        ({"STRIPE_WEBHOOK_SECRET": f"whsec_{'x' * 32}"}, "too few different characters"),
+        (
+            {"STRIPE_WEBHOOK_SECRET": f"whsec_0123456789abcdef01,whsec_{'changeme' * 4}"},
+            "number 2 has too few different",
+        ),
         ({"STRIPE_PUBLISHABLE_KEY": "sk_test_51HxxPretendThisIsOne"}, "must begin with pk_"),
         ({"STRIPE_PUBLISHABLE_KEY": "pk_live_51HxxPretendThisIsOne"}, "both be test keys or both live keys"),
         ({"STRIPE_CONNECT_CLIENT_ID": "acct_1"}, "STRIPE_CONNECT_CLIENT_ID must begin with ca_"),
@@ -96,12 +101,18 @@ def test_blank_is_missing(environment: pytest.MonkeyPatch) -> None:
         ({"ROONY_DATABASE_URL": "sqlite://"}, "ROONY_DATABASE_URL must be"),
         ({"ROONY_DATABASE_URL": "sqlite:///:memory:"}, "ROONY_DATABASE_URL must be"),
         ({"ROONY_DATABASE_URL": "roony.db"}, "ROONY_DATABASE_URL must be"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT must be the address of"),
+        ({"ROONY_METRICS_TOKEN": "short"}, "ROONY_METRICS_TOKEN must have 20 characters or more and no spaces"),
+        ({"ROONY_METRICS_TOKEN": "changeme" * 4}, "ROONY_METRICS_TOKEN is easily guessed"),
+        ({"ROONY_METRICS_TOKEN": "long enough but with spaces"}, "ROONY_METRICS_TOKEN must have 20 characters"),
         ({"ROONY_OUTBOUND_NETWORKS": "10.0.0.0/8,inside"}, "ROONY_OUTBOUND_NETWORKS: 'inside' is no network"),
         ({"ROONY_PUBLIC_URL": "roony.example.com"}, "ROONY_PUBLIC_URL must be an address"),
         ({"ROONY_PUBLIC_URL": "https://roony.example.com/path"}, "ROONY_PUBLIC_URL must be an address"),
         ({"ROONY_PUBLIC_URL": "https://roony.example.com:99999"}, "ROONY_PUBLIC_URL must be an address"),
         ({"ROONY_TRUSTED_PROXIES": "10.0.0.0/8,proxy"}, "ROONY_TRUSTED_PROXIES must be addresses or networks"),
         ({"ROONY_REQUESTS_PER_MINUTE": "-1"}, "ROONY_REQUESTS_PER_MINUTE must be a whole number"),
+        ({"ROONY_KEEP_EVENT_DAYS": "44"}, "ROONY_KEEP_EVENT_DAYS must be a whole number of days from 45 to 99999"),
+        ({"ROONY_KEEP_RECEIPT_DAYS": "ten"}, "ROONY_KEEP_RECEIPT_DAYS must be a whole number of days"),
         ({"ROONY_LOG_FORMAT": "xml"}, "ROONY_LOG_FORMAT must be text or json"),
         ({"ROONY_STOP_AT": "anywhere"}, "ROONY_STOP_AT must be one of"),
     ],
@@ -145,7 +156,10 @@ def test_every_variable_can_come_from_a_file(environment: pytest.MonkeyPatch, tm
         "STRIPE_API_BASE": "https://a.example", "STRIPE_CONNECT_BASE": "https://c.example",
         "ROONY_DATABASE_URL": "postgresql://roony@db/roony", "ROONY_PUBLIC_URL": "https://roony.example",
         "ROONY_TRUSTED_PROXIES": "10.0.0.0/8, ::1", "ROONY_REQUESTS_PER_MINUTE": "600",
+        "ROONY_KEEP_EVENT_DAYS": "45", "ROONY_KEEP_RECEIPT_DAYS": "3650",
         "ROONY_LOG_FORMAT": "json", "ROONY_STOP_AT": "after_hold", "ROONY_OUTBOUND_NETWORKS": "10.0.0.0/8",
+        "ROONY_METRICS_TOKEN": "a-token-of-the-scraper-s", "OTEL_EXPORTER_OTLP_ENDPOINT": "https://t.example:4318",
+        "OTEL_EXPORTER_OTLP_HEADERS": "a=b", "OTEL_SERVICE_NAME": "roony-1",
     }  # fmt: skip
     assert set(values) == set(NAMES)
     for name, value in values.items():
@@ -157,6 +171,7 @@ def test_every_variable_can_come_from_a_file(environment: pytest.MonkeyPatch, tm
         found = getattr(settings, name.lower())
         assert (found if isinstance(found, str) else plain(found)) == value
     assert settings.requests_per_minute == 600
+    assert settings.retention == (45, 3650)
     assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "::1/128"]
 
 

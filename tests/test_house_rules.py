@@ -215,6 +215,45 @@ def test_the_locks_are_pinned_and_name_no_host() -> None:
     expect_none(findings, "A lock holds name==version with hashes and no address:")
 
 
+# What waits, and for how many seconds a test waits at least before it has failed: a machine may be busy.
+WAITING = {"wait", "join", "result", "exception", "poll", "acquire"}
+PATIENCE = 20
+# A pause between two looks.
+PAUSE = 0.6
+HASTY = {
+    ("tests/simulator/test_retries.py", 9),  # the simulator itself waits ten seconds
+    ("tests/support/crashing.py", 5),  # asked again until there is an answer
+    ("tests/test_house_rules.py", 1), ("tests/test_house_rules.py", 5),
+}  # fmt: skip
+
+
+def limits(path: Path) -> Iterator[tuple[int, float]]:
+    """Line and seconds of each number that limits how long is waited."""
+    for node in ast.walk(parse(path)):
+        if not isinstance(node, ast.Call):
+            continue
+        given = [word.value for word in node.keywords if word.arg == "timeout"]
+        if isinstance(node.func, ast.Attribute) and node.func.attr in WAITING:
+            given += node.args
+        for value in given:
+            if isinstance(value, ast.Constant) and isinstance(value.value, int | float):
+                yield node.lineno, float(value.value)
+
+
+def test_no_test_fails_because_the_machine_is_busy() -> None:
+    """A limit that is never reached costs nothing, so it may be long."""
+    expect_none(
+        [
+            f"{path}:{line}: {seconds:g} s"
+            for path in python_files("tests")
+            if path.parent.name != "cluster"  # drills by hand, which look again and again
+            for line, seconds in limits(path)
+            if PAUSE < seconds < PATIENCE and (str(path), seconds) not in HASTY
+        ],
+        f"What a test waits for may take {PATIENCE} s at least:",
+    )
+
+
 @pytest.mark.parametrize("host", ["192.0.2.1", "api.stripe.com", "2001:db8::1"])
 def test_tests_cannot_leave_this_machine(host: str) -> None:
     """The guard in conftest.py is in place."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import structlog
 
 from roony.identifiers import new_id
+from roony.log_ids import about, learn
+from roony.log_lines import draw_text, show_visibly
 from roony.logging_setup import REDACTED, configure_logging, redact
 
 PAN = "4000009990000278"
@@ -75,6 +79,21 @@ def test_the_rest_stays(harmless: str) -> None:
     assert redact(harmless) == harmless
 
 
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Authorization: Bearer eyJhbGciOi.J9_-x", f"Authorization: Bearer {REDACTED}"),
+        ("sent Basic c2tfdGVzdF8xMjM6", f"sent Basic {REDACTED}"),
+        ("postgresql://roony:open-sesame@db:5432/roony", f"postgresql://roony:{REDACTED}@db:5432/roony"),
+        ("mailtos://:open-sesame@example.com", f"mailtos://:{REDACTED}@example.com"),
+        ("a bearer of news", "a bearer of news"),
+        ("http://localhost:8000/a@b", "http://localhost:8000/a@b"),
+    ],
+)
+def test_what_says_who_calls_is_taken_out(text: str, left: str) -> None:
+    assert redact(text) == left
+
+
 def test_ids_are_never_taken_for_card_numbers() -> None:
     for _ in range(2_000):
         made = new_id("pur")
@@ -136,6 +155,90 @@ def test_what_is_logged_does_nothing_to_a_terminal(stream: io.StringIO, log_form
     assert r"\u001b[2J" in line
 
 
+EVENTS: list[dict[str, Any]] = [
+    {"event": "web.answered", "method": "POST", "path": "/api/v1/me", "status": 201, "milliseconds": 1.5},
+    {"event": "odd", "empty": "", "spaced": "two words", "quoted": """it's "so\"""", "equals": "a=b", "none": None},
+    {"event": "nested", "one": {"a": [1, ("x y", True)]}, "lines": "one\ntwo\tthree\r"},
+    {"event": "letters", "umlaut": "Äpfel", "bytes": b"b"},
+    {"event": "an event that is longer than the column that it stands in", "Upper": 1, "lower": 2},
+    {"event": "acted upon", "path": "/\x1b[2J\u202e", "spaced": "\x07 bell"},
+    {"event": "failed", "exception": "Traceback\n  deep \x1b[0m", "stack": "Stack\n  high"},
+    {"event": "failed", "exception": "Traceback", "id": "x"},
+    {"event": "where", "stack": "Stack"},
+    {"event": ""},
+]
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: str(event["event"])[:8])
+def test_text_looks_as_structlog_draws_it_without_colours(event: dict[str, Any]) -> None:
+    line = {**event, "logger": "roony.test", "level": "warning", "timestamp": "2026-11-29T08:00:00.000001Z"}
+    shown = show_visibly(None, "", dict(line))
+    assert draw_text(None, "", dict(line)) == structlog.dev.ConsoleRenderer(colors=False)(None, "", shown)
+
+
+def test_a_line_that_cannot_be_drawn_or_written_stops_nobody(
+    stream: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging("json", stream)
+    log = structlog.get_logger("test")
+    log.info("first", thing=Broken())
+    log.info("second")
+    stream.close()
+    log.info("third")
+    told = capsys.readouterr().err
+    assert "nobody can show it" in told
+    assert "I/O operation on closed file" in told
+
+
+def test_lines_below_the_level_are_left_out_and_words_are_filled_in(stream: io.StringIO) -> None:
+    configure_logging("json", stream)
+    log = structlog.get_logger("test")
+    log.debug("hidden")
+    log.warning("%s of %s", 1, 2)
+    log.error("told")
+    told = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(line["event"], line["level"]) for line in told] == [("1 of 2", "warning"), ("told", "error")]
+
+
+class Broken:
+    """Has no repr."""
+
+    def __repr__(self) -> str:
+        raise ValueError("nobody can show it")
+
+
 def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(ValueError, match="text or json"):
         configure_logging("xml")
+
+
+def test_lines_say_what_they_are_about_in_tasks_and_threads_and_not_after(stream: io.StringIO) -> None:
+    """Ids learned inside are on all lines from then on; two pieces of work at once keep theirs apart."""
+    configure_logging("json", stream)
+    log = structlog.get_logger("test")
+
+    async def piece(name: str, both: asyncio.Barrier) -> None:
+        with about(request_id=name):
+            log.info("first")
+            await both.wait()
+            await asyncio.to_thread(learn, purchase_id=f"pur_{name}")
+            await both.wait()
+            await asyncio.create_task(in_task())
+            log.info("own", purchase_id="another")
+
+    async def in_task() -> None:
+        log.info("second")
+
+    async def main() -> None:
+        both = asyncio.Barrier(2)
+        await asyncio.gather(piece("a", both), piece("b", both))
+        learn(purchase_id="pur_nobody")
+        log.info("third")
+
+    asyncio.run(main())
+    told = [json.loads(line) for line in stream.getvalue().splitlines()]
+    seen = sorted((line["event"], line.get("request_id", ""), line.get("purchase_id", "")) for line in told)
+    assert seen == [
+        ("first", "a", ""), ("first", "b", ""), ("own", "a", "another"), ("own", "b", "another"),
+        ("second", "a", "pur_a"), ("second", "b", "pur_b"), ("third", "", ""),
+    ]  # fmt: skip

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from roony.cli.demo_company import DemoCompany
@@ -76,6 +78,7 @@ def _for_people(what: Announced) -> str:
             "Each of the two links opens once.",
             "",
             "To speak as the owner, and as the demo agent:",
+            *_to_find_commands(),
             f"  export ROONY_URL={what.url}",
             f"  export ROONY_ADMIN_KEY={what.demo.admin_key}",
             f"  export ROONY_AGENT_KEY={what.demo.agent_key}",
@@ -91,3 +94,10 @@ def _for_people(what: Announced) -> str:
     if what.first_run is not None:
         lines += ["There is no organization yet. Make it here, once:", f"  {pages}{what.first_run}"]
     return "\n".join([*lines, "", "Stop it with Ctrl-C.", ""])
+
+
+def _to_find_commands() -> list[str]:
+    """Whoever started this by its full name, as `make serve` does, has no `roony` on the path yet."""
+    if shutil.which("roony") is not None:
+        return []
+    return [f'  export PATH="{Path(sys.executable).parent}:$PATH"']

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 import typer
+from typer.main import get_command
 
 from roony import __version__
 from roony.cli import (
@@ -15,6 +19,7 @@ from roony.cli import (
     budget,
     card,
     cardholder,
+    change,
     connection,
     control,
     discrepancy,
@@ -22,6 +27,7 @@ from roony.cli import (
     keys,
     merchant,
     message,
+    patterns,
     purchase,
     receipt,
     report,
@@ -29,10 +35,12 @@ from roony.cli import (
     webhook,
 )
 from roony.cli.archive import archive
+from roony.cli.backup import backup, restore
 from roony.cli.bench import bench
 from roony.cli.database import init, migrate
 from roony.cli.demo import demo
 from roony.cli.doctor import doctor
+from roony.cli.export import export
 from roony.cli.freeze import freeze, unfreeze
 from roony.cli.mcp import mcp
 from roony.cli.reconcile import reconcile
@@ -50,7 +58,8 @@ app = typer.Typer(
 )
 
 for command in (
-    demo, serve, worker, simulator, init, migrate, archive, freeze, unfreeze, reconcile, replay, doctor, mcp, bench,
+    demo, serve, worker, simulator, init, migrate, archive, backup, restore, export, freeze, unfreeze, reconcile,
+    replay, doctor, mcp, bench,
 ):  # fmt: skip
     app.command()(command)
 for name, group in (
@@ -62,6 +71,7 @@ for name, group in (
     ("admin-key", access_key.app),
     ("budget", budget.app),
     ("control", control.app),
+    ("change", change.app),
     ("merchant", merchant.app),
     ("approval", approval.app),
     ("card", card.app),
@@ -71,6 +81,7 @@ for name, group in (
     ("connection", connection.app),
     ("discrepancy", discrepancy.app),
     ("alert", alert.app),
+    ("patterns", patterns.app),
     ("events", events.app),
     ("audit", audit.app),
     ("keys", keys.app),
@@ -91,3 +102,9 @@ def _options(
     _version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print it."),
 ) -> None:
     """A financial firewall for AI agents: rules, budgets and one tightly limited card per purchase."""
+
+
+@cache
+def parser() -> Callable[[], None]:
+    """All of this made into what reads a command line, which takes longer than most of them: once for a process."""
+    return get_command(app)

@@ -157,9 +157,13 @@ def apply(
         fail("Nothing was changed. Next: export again, or `roony control apply --force` to overwrite it.")
     if dry_run:
         return
-    if not yes and not typer.confirm(f"Make {len(changes)} changes?"):
+    if not yes and not typer.confirm(f"Make {_counted(len(changes))}?"):
         fail("Nothing was changed.")
     done = put(remote, file.name, rules, lines, force=force, plan=wanted["plan"])["changes"]
-    typer.echo(f"{len(done)} changes made.")
+    typer.echo(f"{_counted(len(done))} made.")
     for line in keyless(done):
         typer.echo(line)
+
+
+def _counted(changes: int) -> str:
+    return "1 change" if changes == 1 else f"{changes} changes"

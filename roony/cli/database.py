@@ -23,14 +23,11 @@ MAX_NAMED = 20
 
 
 @contextmanager
-def opened_database() -> Iterator[Database]:
-    """The database under its lock. Ends the command with a sentence when it cannot be had."""
-    from sqlalchemy.exc import DBAPIError
-
+def settings_database() -> Iterator[Database]:
+    """The database of the settings, not opened yet. Ends the command with a sentence when the settings are wrong."""
     from roony.config import WrongSettings, load_database_settings
     from roony.logging_setup import configure_logging
-    from roony.store.database import Database, DatabaseLocked
-    from roony.store.migrations import SchemaBusy, SchemaTooNew
+    from roony.store.database import Database
 
     try:
         settings = load_database_settings()
@@ -39,14 +36,27 @@ def opened_database() -> Iterator[Database]:
     configure_logging(settings.roony_log_format)
     database = Database(settings.roony_database_url)
     try:
-        database.acquire()
         yield database
-    except (DatabaseLocked, SchemaBusy, SchemaTooNew) as error:
-        fail(str(error), FAILED)
-    except (DBAPIError, OSError) as error:
-        fail(f"The database cannot be opened ({type(error).__name__}): look at ROONY_DATABASE_URL.", FAILED)
     finally:
         database.close()
+
+
+@contextmanager
+def opened_database() -> Iterator[Database]:
+    """The database under its lock. Ends the command with a sentence when it cannot be had."""
+    from sqlalchemy.exc import DBAPIError
+
+    from roony.store.database import DatabaseLocked, why_not_opened
+    from roony.store.migrations import SchemaBusy, SchemaTooNew
+
+    with settings_database() as database:
+        try:
+            database.acquire()
+            yield database
+        except (DatabaseLocked, SchemaBusy, SchemaTooNew) as error:
+            fail(str(error), FAILED)
+        except (DBAPIError, OSError) as error:
+            fail(f"The database cannot be opened ({why_not_opened(error)}): look at ROONY_DATABASE_URL.", FAILED)
 
 
 def migrate(as_json: bool = JsonOption) -> None:
@@ -211,6 +221,51 @@ def _init_again(organization_id: str | None, as_json: bool) -> None:
     typer.echo("Next: roony serve, then roony admin-key list and roony admin-key revoke key_… for what is lost")
 
 
+def _one_person(organization_id: str | None, as_json: bool) -> None:
+    """The way out when the second person is gone: rules may be loosened by one again."""
+    from roony.core.errors import Refusal
+    from roony.flows.organization import UpdateOrganization
+
+    with opened_database() as database:
+        try:
+            org = _organization(database, organization_id)
+        except NotMade as error:
+            fail(str(error), error.code)
+        with own_till(database) as (till, _clock):
+            done = till.submit_and_wait(UpdateOrganization(org, OPERATOR, two_people=False))
+    if isinstance(done, Refusal):
+        fail(done.message, FAILED)
+    if as_json:
+        print_json({"organization_id": org, "two_people": False})
+        return
+    typer.echo(f"One person may loosen the rules of {org}. What waited still waits, and may be confirmed or withdrawn.")
+
+
+def _new_signing_key(as_json: bool) -> None:
+    """One more key that signs audit checkpoints. Whoever can write the database and has the secret keys may do it."""
+    from roony.cli.keys import sealing_keys
+    from roony.core.errors import Refusal
+    from roony.flows.checkpoint import add_signing_key_here
+    from roony.store import migrations
+
+    vault = sealing_keys()
+    with opened_database() as database:
+        pending = migrations.pending_revisions(database)
+        if pending and pending != migrations.revisions():
+            fail(OLDER_SCHEMA, FAILED)
+        if pending or not has_organization(database):
+            fail("There is no organization in this database yet. Next: roony init", FAILED)
+        with own_till(database) as (till, clock):
+            made = add_signing_key_here(database, till, vault, clock(), OPERATOR)
+    if isinstance(made, Refusal):
+        fail(made.message, FAILED)
+    if as_json:
+        print_json({"id": made.id, "public_key": made.public_key})
+        return
+    typer.echo(f"{made.id} signs from now on. Public key: {made.public_key}")
+    typer.echo("Keep it somewhere else, and give it to every organization: what was signed stays as it is.")
+
+
 def init(
     name: str = typer.Option("My company", help="Name of the organization."),
     currency: str = typer.Option("usd", help="Currency of its cards: usd, eur or gbp."),
@@ -218,15 +273,25 @@ def init(
     delivery: str = typer.Option("sealed", help="How agents get card details: sealed, reveal or raw."),
     new_key: bool = typer.Option(False, "--new-key", help="Only one more owner's key, when nobody has a good one."),
     organization: str | None = typer.Option(None, help="Whose new key, where there are several organizations."),
+    new_signing_key: bool = typer.Option(False, "--new-signing-key", help="Only a new key that signs audit chains."),
+    one_person: bool = typer.Option(False, "--one-person", help="Only let one person loosen rules again."),
     as_json: bool = JsonOption,
 ) -> None:
     """Make the organization and its first admin key on a fresh database. The key is printed this once.
 
     With --new-key the organization is there already and gets one more key, whatever became of the others: no server
-    may run on a SQLite database meanwhile.
+    may run on a SQLite database meanwhile. With --new-signing-key the audit chains of all organizations are signed with
+    a new key from now on, sealed with the first of ROONY_SECRET_KEYS; with --one-person no second person
+    is wanted any more for looser rules.
     """
     from roony.cli.local_key import keep_local_key
 
+    if one_person:
+        _one_person(organization, as_json)
+        return
+    if new_signing_key:
+        _new_signing_key(as_json)
+        return
     if new_key:
         _init_again(organization, as_json)
         return
@@ -247,13 +312,15 @@ def init(
     if file is not None:
         typer.echo(f"A copy for commands on this machine lies in {file}.")
     _tell_of_delivery(delivery)
-    typer.echo("Next: roony serve")
+    # Beside a PostgreSQL there is no place for a copy: commands need to be given the key.
+    typer.echo("Next: roony serve" if file is not None else "Next: export ROONY_ADMIN_KEY=… with this key; roony serve")
 
 
 _NEEDED = {
     "sealed": "Card details are sealed to a key of each agent's. On its machine: roony agent-key new; then as owner:"
     " roony agent public-key set agt_… FILE. Without a key an agent gets no card details.",
-    "reveal": "Card details are shown to a person with an admin key, behind a one-time link of ROONY_PUBLIC_URL.",
+    "reveal": "Card details are shown to an approver, signed in or with a key, behind a one-time link of"
+    " ROONY_PUBLIC_URL.",
 }
 
 

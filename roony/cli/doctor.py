@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -12,16 +15,25 @@ from roony.cli.output import DONE, FAILED, JsonOption, print_json
 from roony.cli.remote import Remote, UrlOption, owner
 
 _ADMIN = "/api/v1/admin"
+# One a day, and one that failed.
+OLD_BACKUP_HOURS = 50
+# Manifests that are read: the last ones by their names.
+MAX_MANIFESTS = 1_000
 
 
 def doctor(
     probe: bool = typer.Option(False, "--probe", help="Test mode: make one test authorization and see who answers."),
+    backups: Path | None = typer.Option(
+        None, "--backups", metavar="FOLDER", help="Where `roony backup` writes: how old is the newest one?"
+    ),
     url: str = UrlOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Check the installation and every connected account; exits 0 only if nothing is missing."""
     remote = owner(url)
     own = [_reachable(url), *remote.get(f"{_ADMIN}/doctor")["checks"]]
+    if backups is not None:
+        own.append(_newest_backup(backups))
     standing = standing_connections(remote)
     if not standing:
         after = "Connect one: roony connection start"
@@ -51,6 +63,26 @@ def _connection(remote: Remote, row: dict[str, Any], probe: bool) -> tuple[str, 
             after = "Probe with a test key and account." if status == "unknown" else "Look at Roony's log, try again."
             checks.append(_check("probe", status, error["message"], after))
     return f"{row['id']} ({row['kind']}, {row['stripe_account']}, {row['status']})", checks
+
+
+def _newest_backup(folder: Path) -> dict[str, Any]:
+    """By the manifests beside the files; the files themselves are checked when they are made and restored."""
+    from roony.store.backup import MANIFEST, BackupRefused, read_manifest
+
+    taken = []
+    for manifest in sorted(folder.glob(f"*{MANIFEST}"))[-MAX_MANIFESTS:]:
+        file = manifest.with_name(manifest.name.removesuffix(MANIFEST))
+        with suppress(BackupRefused, OSError):
+            if file.exists():
+                taken.append((read_manifest(file).taken_at, file.name))
+    if not taken:
+        return _check("backup", "missing", f"No backup lies in {folder}.", "Make one: roony backup FILE --online")
+    at, name = max(taken)
+    hours = (time.time() - at / 1_000_000) / 3_600
+    words = f"The newest backup, {name}, is {hours:.0f} h old."
+    if hours > OLD_BACKUP_HOURS:
+        return _check("backup", "warning", words, "See why none was made since (docs/operations.md).")
+    return _check("backup", "ok", words, None)
 
 
 def _reachable(url: str) -> dict[str, Any]:

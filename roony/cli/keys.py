@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from roony.cli.output import FAILED, JsonOption, fail, print_json
+from roony.cli.output import FAILED, WRONG_USE, JsonOption, fail, print_json
 from roony.cli.remote import UrlOption, owner
+
+if TYPE_CHECKING:
+    from roony.store.vault import Vault
 
 app = typer.Typer(help="Keys that encrypt stored tokens (ROONY_SECRET_KEYS).", no_args_is_help=True)
 
@@ -42,6 +45,17 @@ def rotate(url: str = UrlOption, as_json: bool = JsonOption) -> None:
         fail(f"{'; '.join(problems)}. Put missing keys back into ROONY_SECRET_KEYS and run this again.", FAILED)
     if not as_json:
         typer.echo("Older keys can now be taken out of ROONY_SECRET_KEYS.")
+
+
+def sealing_keys() -> Vault:
+    """What ROONY_SECRET_KEYS opens and seals, for a command beside the database. Ends it where they are missing."""
+    from roony.config import WrongSettings, load_database_settings, plain
+    from roony.store.vault import Vault, VaultKeyRefused
+
+    try:
+        return Vault.from_text(plain(load_database_settings().roony_secret_keys))
+    except (WrongSettings, VaultKeyRefused) as error:
+        return fail(f"ROONY_SECRET_KEYS: {error}. Give the ones that Roony runs with.", WRONG_USE)
 
 
 def _rotate_all(url: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from roony.cli.amounts import minor_units
+from roony.cli.evidence import evidence
 from roony.cli.output import (
     DECLINED,
     DONE,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from roony.client.answers import Purchase
 
 app = typer.Typer(help="Ask for purchases, as an agent (ROONY_AGENT_KEY).", no_args_is_help=True)
+app.command()(evidence)
 
 # A day: longer than any approval waits.
 LONGEST_WAIT_SECONDS = 86_400
@@ -45,7 +47,7 @@ _NEXT = {
 }
 _OPENED_BY = {
     "sealed": "Next, on the agent's machine: roony agent-key open JWE, or here with --key-file",
-    "reveal": "Next: a person with an admin key opens this link, within 10 minutes; it shows the card once.",
+    "reveal": "Next: an approver opens this link within 10 minutes, signed in or with a key; it shows the card once.",
 }
 
 Amount = Annotated[str, typer.Argument(help="How much, such as 49.99.")]

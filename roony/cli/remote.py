@@ -141,7 +141,8 @@ def owner(url: str) -> Remote:
     key = given or local
     if not key:
         fail(
-            "No admin key: set ROONY_ADMIN_KEY, or run this where the database lies. `roony init` makes the first key.",
+            "No admin key: set ROONY_ADMIN_KEY, or run this where the SQLite database lies. `roony init` prints the"
+            " first key, once; lost: `roony init --new-key` prints one more.",
             WRONG_USE,
         )
     return Remote(url, key, is_local=not given)

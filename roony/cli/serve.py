@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from roony.cli import loading
 from roony.cli.output import FAILED, WRONG_USE, fail
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class ServeOptions:
     doors: int
     door_port: int
     drain_seconds: float
+    metrics_port: int
     simulate: bool
     simulator_port: int
     ready_json: bool
@@ -39,13 +41,21 @@ class ServeOptions:
 def serve(
     host: str = typer.Option("127.0.0.1", help="Address to listen on."),
     port: int = typer.Option(8000, min=0, max=65535, help="Port; 0 takes a free one."),
-    workers: int = typer.Option(1, min=1, max=MAX_WORKERS, help="Processes; more than one needs PostgreSQL."),
+    workers: int = typer.Option(
+        1, min=1, max=MAX_WORKERS, help="Processes; more than one needs PostgreSQL. SIGHUP replaces them one by one."
+    ),
     doors: int = typer.Option(
         0, min=0, max=MAX_WORKERS, help="Processes that answer Stripe alone, at a port of their own; needs PostgreSQL."
     ),
     door_port: int = typer.Option(8002, min=0, max=65535, help="Port of the doors; 0 takes a free one."),
     drain_seconds: float = typer.Option(
         0.0, min=0.0, max=300.0, help="Answer on for so long after SIGTERM, while /readyz says no."
+    ),
+    metrics_port: int = typer.Option(
+        0,
+        min=0,
+        max=65535 - 2 * MAX_WORKERS,
+        help="A port for /metrics of this process alone; of several, each next process has the next port.",
     ),
     simulate: bool = typer.Option(False, "--simulate", help="With a simulated Stripe and a demo organization."),
     simulator_port: int = typer.Option(8001, min=0, max=65535, help="Port of the simulator; 0 takes a free one."),
@@ -54,20 +64,31 @@ def serve(
 ) -> None:
     """Run Roony: the HTTP API, the door for Stripe's webhooks, and the worker."""
     options = ServeOptions(
-        host, port, workers, doors, door_port, drain_seconds, simulate, simulator_port, ready_json, parent_pipe
+        host,
+        port,
+        workers,
+        doors,
+        door_port,
+        drain_seconds,
+        metrics_port,
+        simulate,
+        simulator_port,
+        ready_json,
+        parent_pipe,
     )
     if workers > 1 or doors:
         _refuse_several(simulate)
         raise typer.Exit(asyncio.run(_supervise(options)))
-    import uvloop
+    with loading():
+        import uvloop
 
-    from roony.cli.demo_company import DemoFailed
-    from roony.cli.oauth_walk import WalkFailed
-    from roony.cli.simulation import SimulatorFailed
-    from roony.config import WrongSettings
-    from roony.store.database import DatabaseLocked
-    from roony.store.migrations import SchemaTooNew
-    from roony.wiring import DatabaseUnusable
+        from roony.cli.demo_company import DemoFailed
+        from roony.cli.oauth_walk import WalkFailed
+        from roony.cli.simulation import SimulatorFailed
+        from roony.config import WrongSettings
+        from roony.store.database import DatabaseLocked
+        from roony.store.migrations import SchemaTooNew
+        from roony.wiring import DatabaseUnusable
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -115,13 +136,18 @@ async def _supervise(options: ServeOptions) -> int:
     renew_on_signal(anew)
     if options.parent_pipe:
         await stop_with_parent(stop)
-    places = [Place("web", number, listener, url, options.drain_seconds) for number in range(options.workers)]
+    places = [
+        Place("web", number, listener, url, options.drain_seconds, _watch(options, number))
+        for number in range(options.workers)
+    ]
     door_url = None
     if options.doors:
         door = _bind(options.host, options.door_port, "--door-port")
         door_url = address_of(door)
         numbers = range(options.workers, options.workers + options.doors)
-        places += [Place("door", number, door, url, options.drain_seconds) for number in numbers]
+        places += [
+            Place("door", number, door, url, options.drain_seconds, _watch(options, number)) for number in numbers
+        ]
 
     def greet(ready: dict[str, Any]) -> None:
         announce(Announced(url, settings, None, None, None, ready["first_run"], door_url), options.ready_json)
@@ -140,6 +166,11 @@ def _bind(host: str, port: int, option: str = "--port") -> socket.socket:
         return bind(host, port)
     except OSError as error:
         fail(f"Cannot listen on {host}:{port} ({error.strerror}): choose another {option}.", FAILED)
+
+
+def _watch(options: ServeOptions, number: int = 0) -> socket.socket | None:
+    """The port of one process alone, by its number among all."""
+    return _bind(options.host, options.metrics_port + number, "--metrics-port") if options.metrics_port else None
 
 
 async def _serve(options: ServeOptions) -> int:
@@ -195,7 +226,9 @@ async def _run(
         announce(Announced(url, settings, demo, child.ready if child else None, files, first_run), options.ready_json)
 
     others = [asyncio.create_task(child.ended(), name="simulator")] if child is not None else []
-    return await serve_until(roony, listener, stop, greet, others=others, leaving=Leaving(options.drain_seconds))
+    return await serve_until(
+        roony, listener, stop, greet, others=others, leaving=Leaving(options.drain_seconds), watch=_watch(options)
+    )
 
 
 def _clock(files: SimulationFiles | None) -> Clock:

@@ -9,9 +9,12 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import uvicorn
+
+from roony.cli.patience import Lobby, PatientProtocol, allow_connections
 
 # How long a stop waits for requests that are being answered; those that wait for something to happen are let go first.
 GRACEFUL_SECONDS = 5
@@ -96,10 +99,14 @@ def stay_on_one_core(number: int | None = None) -> None:
         os.sched_setaffinity(0, {cores[(os.getpid() if number is None else number) % len(cores)]})
 
 
-def make_server(app: Any) -> Server:
-    """uvloop and httptools; no access log, since addresses carry tickets and states."""
+def make_server(app: Any, lobby: Lobby | None = None) -> Server:
+    """uvloop and httptools with limits; no access log, since addresses carry tickets and states.
+
+    Nobody is believed about whom they speak for but here: the proxies of ROONY_TRUSTED_PROXIES (`core/address.py`).
+    """
+    protocol: Any = partial(PatientProtocol, lobby or Lobby(allow_connections()))
     config = uvicorn.Config(
-        app, http="httptools", ws="none", lifespan="off", access_log=False, log_config=None, server_header=False,
+        app, http=protocol, ws="none", lifespan="off", access_log=False, log_config=None, server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=GRACEFUL_SECONDS, backlog=BACKLOG,
     )  # fmt: skip

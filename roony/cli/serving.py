@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import structlog
 
 from roony.cli.output import FAILED
 from roony.cli.server import Server, make_server
+from roony.cli.watching import watched
 
 if TYPE_CHECKING:
     import socket
@@ -29,27 +31,39 @@ LINGER_SECONDS = 7.0
 class Leaving:
     """How a process goes once it is told to.
 
-    It answers on for `drain_seconds`, saying that it is not ready, so that a proxy has time to see that. Where
-    `others_answer` on the same socket, it takes no connection after that and waits for those it has.
+    It answers on for `drain_seconds`, saying that it is not ready, so that a proxy has time to see that; no longer once
+    `at_once` is set, and not at all where that is set before: then it never says so. Where `others_answer` on the same
+    socket, it takes no connection after that and waits for those it has.
     """
 
     drain_seconds: float = 0.0
     others_answer: bool = False
+    at_once: asyncio.Event | None = None
 
 
 async def serve_until(
     roony: Roony, listener: socket.socket, stop: asyncio.Event, greet: Callable[[], Awaitable[None]], *,
-    others: Sequence[asyncio.Task[Any]] = (), leaving: Leaving = Leaving(),
+    others: Sequence[asyncio.Task[Any]] = (), leaving: Leaving = Leaving(), watch: socket.socket | None = None,
 ) -> int:  # fmt: skip
     """Serves until `stop` is set, or a part or one of `others` ends by itself; returns the exit code.
 
-    `greet` is called once everything answers. Raises what `Roony.start` raises.
+    `greet` is called once everything answers. On `watch` those who watch find this process alone. Raises what
+    `Roony.start` raises.
     """
     try:
         await roony.start()
     except BaseException:
         await roony.stop()
         raise
+    async with watched(roony.app, watch):
+        return await _serve(roony, listener, stop, greet, others, leaving)
+
+
+async def _serve(
+    roony: Roony, listener: socket.socket, stop: asyncio.Event, greet: Callable[[], Awaitable[None]],
+    others: Sequence[asyncio.Task[Any]], leaving: Leaving,
+) -> int:  # fmt: skip
+    listening = asyncio.create_task(roony.listen(), name="listening")
     server = make_server(roony.app)
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="server")
     ends = [serving, roony.working, asyncio.create_task(stop.wait(), name="stop"), *others]
@@ -66,13 +80,16 @@ async def serve_until(
         roony.feed.close()
         server.stop()
         await asyncio.wait({serving})
+        listening.cancel()
         await roony.stop()
 
 
 async def _leave(roony: Roony, server: Server, leaving: Leaving) -> None:
-    roony.readiness.stopping = True
+    # At a port where another answers, a proxy would take the word of one that was replaced for both.
+    roony.readiness.stopping = leaving.at_once is None or not leaving.at_once.is_set()
     server.hang_up_after_answers()
-    await asyncio.sleep(leaving.drain_seconds)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for((leaving.at_once or asyncio.Event()).wait(), leaving.drain_seconds)
     if leaving.others_answer:
         server.stop_accepting()
         roony.feed.close()
@@ -88,15 +105,16 @@ def _ended_by_itself(ends: list[asyncio.Task[Any]]) -> int:
     return FAILED
 
 
-async def stop_with_parent(stop: asyncio.Event) -> None:
-    """Sets `stop` when standard input closes: whoever started us has ended, however that happened."""
+async def stop_with_parent(*stops: asyncio.Event) -> None:
+    """Sets these when standard input closes: whoever started us has ended, however that happened."""
     loop = asyncio.get_running_loop()
 
     class Watcher(asyncio.Protocol):
         def eof_received(self) -> None:
-            stop.set()
+            self.connection_lost(None)
 
         def connection_lost(self, _error: Exception | None) -> None:
-            stop.set()
+            for stop in stops:
+                stop.set()
 
     await loop.connect_read_pipe(Watcher, sys.stdin)

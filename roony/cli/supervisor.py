@@ -47,13 +47,22 @@ class ChildFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What one of the processes is: its role, its number among all, and the socket it accepts from."""
+    """What one of the processes is: its role, its number among all, and the socket it accepts from.
+
+    `watch` is its alone: whoever watches it asks there.
+    """
 
     role: str
     number: int
     listener: socket.socket
     url: str
     drain_seconds: float
+    watch: socket.socket | None = None
+
+    @property
+    def sockets(self) -> list[socket.socket]:
+        """All that are handed to it."""
+        return [self.listener, *([self.watch] if self.watch is not None else [])]
 
 
 class Child:
@@ -95,10 +104,17 @@ class Child:
         code = await self._process.wait()
         return code, time.monotonic() - self._began
 
-    async def stop(self) -> None:
-        """Asks it to go and waits; kills it if it does not."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.terminate()
+    async def stop(self, at_once: bool = False) -> None:
+        """Asks it to go and waits; kills it if it does not.
+
+        `at_once`: by the end of its standard input, so without answering on for its `drain_seconds`, and without a
+        "not ready" that a SIGTERM before it would bring.
+        """
+        if at_once and self._process.stdin is not None:
+            self._process.stdin.close()
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate()
         try:
             await asyncio.wait_for(self._process.wait(), self._stop_seconds)
         except TimeoutError:
@@ -114,12 +130,13 @@ class Child:
 
 async def _run_child(place: Place, more: list[str]) -> asyncio.subprocess.Process:
     """Raises ChildFailed where the system gives no process, such as one that is short of memory: that may pass."""
-    socket_number = place.listener.fileno()
+    numbers = [each.fileno() for each in place.sockets]
+    watch = ["--metrics-socket", str(numbers[1])] if place.watch is not None else []
     try:
         return await asyncio.create_subprocess_exec(
             sys.executable, "-m", "roony.cli.child", place.role, "--number", str(place.number),
-            "--socket", str(socket_number), "--url", place.url, "--drain-seconds", str(place.drain_seconds), *more,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, pass_fds=(socket_number,),
+            "--socket", str(numbers[0]), "--url", place.url, "--drain-seconds", str(place.drain_seconds), *watch, *more,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, pass_fds=numbers,
             # Ctrl-C is for the supervisor, which tells the others.
             start_new_session=True,
         )  # fmt: skip
@@ -135,12 +152,17 @@ class Supervisor:
         self._places = places
         self._children: dict[int, Child] = {}
         self._locks = [asyncio.Lock() for _ in places]
+        # Replaced by others and told to go.
+        self._leaving: set[Child] = set()
+        # Places whose process began to start before everything was to be replaced.
+        self._outdated: set[int] = set()
 
     async def run(self, stop: asyncio.Event, anew: asyncio.Event, greet: Callable[[dict[str, Any]], None]) -> bool:
         """Serves until `stop` is set: then True; False when a process could not be kept. None is left after it.
 
         `greet` is given the ready line of the first process once all answer. Each time `anew` is set, every process is
-        replaced, one after the other, by one that answers already. Raises ChildFailed when one does not start at all.
+        replaced, one after the other, by one that answers already. Closes the sockets of the places. Raises ChildFailed
+        when one does not start at all.
         """
         try:
             await self._start(stop)
@@ -150,7 +172,10 @@ class Supervisor:
             await self._watch(stop, anew)
             return stop.is_set()
         finally:
-            await asyncio.gather(*(child.stop() for child in self._children.values()))
+            # Theirs alone from now on: who connects once none of them accepts any more is refused, and does not wait.
+            for each in [each for place in self._places for each in place.sockets]:
+                each.close()
+            await asyncio.gather(*(child.stop() for child in {*self._children.values(), *self._leaving}))
 
     async def _start(self, stop: asyncio.Event) -> None:
         """All at once, or as many as are there when `stop` is set or one fails."""
@@ -194,7 +219,7 @@ class Supervisor:
             code, seconds = await child.ended()
             async with self._locks[number]:
                 if self._children[number] is child:
-                    log.error("serve.child_ended", role=self._places[number].role, code=code)
+                    log.error("serve.child_ended", role=self._places[number].role, number=number, code=code)
                     failures = await self._start_again(number, 0 if seconds > STEADY_SECONDS else failures)
 
     async def _start_again(self, number: int, failures: int) -> int:
@@ -202,12 +227,15 @@ class Supervisor:
         while failures < MAX_FAILURES:
             await asyncio.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 10)))
             failures += 1
+            self._outdated.discard(number)
             try:
                 self._children[number] = await Child.start(self._places[number])
             except ChildFailed as error:
-                log.error("serve.child_not_started", code=error.code, failures=failures)
-            else:
-                return failures
+                log.error("serve.child_not_started", number=number, code=error.code, failures=failures)
+                continue
+            if number in self._outdated and (old := await self._swap(number)) is not None:
+                await self._let_go(old)
+            return failures
         return failures
 
     async def _renew(self, anew: asyncio.Event) -> None:
@@ -217,15 +245,38 @@ class Supervisor:
             for number in range(len(self._places)):
                 if not await self._replace(number):
                     break
+            else:
+                log.info("serve.replaced")
 
     async def _replace(self, number: int) -> bool:
-        """A fresh process first, then the end of the old one; False, with the old one kept, if that does not start."""
+        """A fresh process first, then the end of the old one; False, with the old one kept, if that does not start.
+
+        Nobody waits for a place whose process does not start: the next one to start there is a fresh one anyway.
+        """
+        if self._locks[number].locked():
+            self._outdated.add(number)
+            return True
         async with self._locks[number]:
-            old = self._children[number]
-            try:
-                self._children[number] = await Child.start(self._places[number])
-            except ChildFailed as error:
-                log.error("serve.child_not_replaced", role=self._places[number].role, code=error.code)
-                return False
-        await old.stop()
-        return True
+            old = await self._swap(number)
+        if old is not None:
+            await self._let_go(old)
+        return old is not None
+
+    async def _swap(self, number: int) -> Child | None:
+        """Puts a fresh process in a place, whose lock is held; returns the old one, None where it was kept."""
+        old = self._children[number]
+        try:
+            self._children[number] = await Child.start(self._places[number])
+        except ChildFailed as error:
+            log.error("serve.child_not_replaced", role=self._places[number].role, number=number, code=error.code)
+            return None
+        self._leaving.add(old)
+        return old
+
+    async def _let_go(self, old: Child) -> None:
+        """Waits for the end of one that was replaced. Until then it is among those a stop waits for.
+
+        At the same port it would say "not ready" to a proxy that asks for all of them.
+        """
+        await old.stop(at_once=True)
+        self._leaving.discard(old)

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from roony.cli.access_key import key_commands
-from roony.cli.output import FAILED, JsonOption, fail, print_list, print_one
+from roony.cli.output import FAILED, WRONG_USE, JsonOption, fail, print_list, print_one
 from roony.cli.remote import Remote, UrlOption, owner
 
 app = typer.Typer(help="People, their roles and their keys.", no_args_is_help=True)
@@ -113,3 +113,16 @@ def disable(
 ) -> None:
     """Disable a user: keys, sessions, links, password and passkeys end at once. The last owner cannot be disabled."""
     print_one(owner(url).patch(f"{_USERS}/{user_id}", {"disabled": not enable}), as_json)
+
+
+@app.command()
+def erase(
+    user_id: str = typer.Argument(help="usr_…"),
+    sure: bool = typer.Option(False, "--for-ever", help="There is no way back."),
+    url: str = UrlOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Erase who a user is: name, address, names of keys and passkeys. They are shut out; their id stays."""
+    if not sure:
+        fail("There is no way back: say --for-ever.", WRONG_USE)
+    print_one(owner(url).post(f"{_USERS}/{user_id}/erase", {}), as_json)

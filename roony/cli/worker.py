@@ -6,17 +6,22 @@ import asyncio
 
 import typer
 
+from roony.cli import loading
 from roony.cli.output import FAILED, WRONG_USE, fail
 
 
-def worker() -> None:
+def worker(
+    metrics_port: int = typer.Option(0, min=0, max=65535, help="A port for /metrics and /readyz of this process."),
+    host: str = typer.Option("127.0.0.1", help="Address of that port."),
+) -> None:
     """Run a worker of its own beside the servers. Needs PostgreSQL."""
-    import uvloop
+    with loading():
+        import uvloop
 
-    from roony.config import WrongSettings, load_database_settings, load_settings
-    from roony.logging_setup import configure_logging
-    from roony.store.migrations import SchemaTooNew
-    from roony.wiring import DatabaseUnusable
+        from roony.config import WrongSettings, load_database_settings, load_settings
+        from roony.logging_setup import configure_logging
+        from roony.store.migrations import SchemaTooNew
+        from roony.wiring import DatabaseUnusable
 
     try:
         # First of all, so that nobody is asked for secrets on a database that cannot have a worker.
@@ -28,16 +33,22 @@ def worker() -> None:
     configure_logging(settings.roony_log_format)
 
     async def work() -> int:
-        from roony.cli.server import stop_on_signals
+        from roony.cli.server import bind, stop_on_signals
+        from roony.cli.watching import watched
         from roony.wiring import build
 
+        try:
+            listener = bind(host, metrics_port) if metrics_port else None
+        except OSError as error:
+            fail(f"Cannot listen on {host}:{metrics_port} ({error.strerror}): choose another --metrics-port.", FAILED)
         roony = build(settings, settings.roony_public_url or "")
         stop = asyncio.Event()
         stop_on_signals(stop)
         try:
             await roony.start()
             waiting = asyncio.create_task(stop.wait())
-            await asyncio.wait({waiting, roony.working}, return_when=asyncio.FIRST_COMPLETED)
+            async with watched(roony.app, listener):
+                await asyncio.wait({waiting, roony.working}, return_when=asyncio.FIRST_COMPLETED)
             return 0 if stop.is_set() else FAILED
         finally:
             await roony.stop()

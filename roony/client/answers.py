@@ -115,7 +115,7 @@ class Purchase(TypedDict):
 
 
 class Receipt(TypedDict):
-    """A receipt that was handed in; `size` in bytes."""
+    """A receipt that was handed in; `size` in bytes. `content_removed_at`: when retention removed the file, or None."""
 
     id: str
     purchase_id: str
@@ -124,6 +124,7 @@ class Receipt(TypedDict):
     size: int
     sha256: str
     created_at: str
+    content_removed_at: str | None
 
 
 class RequestedPurchase(Purchase):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 
 # The hash before the first record of every chain.
 GENESIS = "0" * 64
@@ -46,12 +46,18 @@ class Broken(NamedTuple):
     problem: str
 
 
+_FIELDS = get_type_hints(AuditRecord)
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
 def canonical(value: Any) -> str:
     """JSON with sorted keys and no spaces, so that equal content has equal bytes. Raises ValueError for NaN."""
     return _encode(value)
+
+
+def text_hash(text: str) -> str:
+    """What a record says of a longer text that is kept elsewhere, lower-case hex SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def link(
@@ -100,7 +106,7 @@ def verify(
     (sequence, previous), organization_id = after, None
     for record in records:
         organization_id = organization_id or record.organization_id
-        problem = _problem(record, sequence, previous, organization_id)
+        problem = record_problem(record, sequence, previous, organization_id)
         if problem:
             return Broken(record.sequence, problem)
         sequence, previous = record.sequence, record.hash
@@ -109,16 +115,22 @@ def verify(
     return None
 
 
-def _problem(record: AuditRecord, sequence: int, previous: str, organization_id: str) -> str | None:
+def record_problem(record: AuditRecord, sequence: int, previous: str, organization_id: str) -> str | None:
+    """Why a record does not follow the one with this number and hash, or is not what was written; None if it is."""
     if record.organization_id != organization_id:
         return f"belongs to {record.organization_id}, not to {organization_id}"
     if record.sequence != sequence + 1:
         return f"follows record {sequence}: records are missing or out of order"
     if record.previous_hash != previous:
         return "does not name the hash of the record before it"
+    return content_problem(record)
+
+
+def content_problem(record: AuditRecord) -> str | None:
+    """Why a record, looked at alone, is not what was written; None if its hash fits its content."""
     try:
         digest = link(
-            previous,
+            record.previous_hash,
             record.organization_id,
             record.sequence,
             record.at,
@@ -134,3 +146,13 @@ def _problem(record: AuditRecord, sequence: int, previous: str, organization_id:
     if record.id != f"aud_{digest[:24]}":
         return "has an id that does not fit its hash"
     return None
+
+
+def read_record(value: Any) -> AuditRecord | None:
+    """A record out of JSON; None where fields are missing, added or of another type."""
+    # `type(...) is` and not isinstance: true is no sequence number.
+    if not isinstance(value, dict) or set(value) != set(_FIELDS):
+        return None
+    if any(type(value[name]) is not kind for name, kind in _FIELDS.items()):
+        return None
+    return AuditRecord(**value)

@@ -143,6 +143,27 @@ def filled(organization: Organization, given: Mapping[str, Any], metadata: Mappi
     }
 
 
+def fields_of(given: Mapping[str, Any] | None) -> list[str] | None:
+    """Which fields an owner gave of a cardholder, such as `individual.first_name`; None for nothing.
+
+    What is in them no audit record says: it could never be taken back.
+    """
+    return None if given is None else sorted(_flat(given))
+
+
+def changed_fields(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[str]:
+    """Which fields are other ones now, or gone, or new."""
+    old, new = _flat(before or {}), _flat(after or {})
+    return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+
+
+def _flat(given: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in given.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return flat
+
+
 def card_name(name: str) -> str:
     """A name as Stripe prints it: at most 24 letters and spaces, no digits, no special characters (facts 1.1)."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()

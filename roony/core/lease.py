@@ -6,9 +6,13 @@ from typing import NamedTuple
 
 
 class Lease(NamedTuple):
-    """Who does what is called `name`, until when (microseconds). `generation` rises each time it changes hands."""
+    """Who does what is called `name`, until when. `generation` rises each time it changes hands.
+
+    `since`: from when on it was always held by somebody, in microseconds as `until`; None where an older Roony took it.
+    """
 
     name: str
     holder: str
     until: int
     generation: int
+    since: int | None

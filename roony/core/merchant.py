@@ -98,6 +98,9 @@ _REFERENCE = re.compile(r"(?=(?:\w*\d){3})(?=\w*[a-z])\w{6,}")
 # The number of a shop with the letter or two of its kind: "F1234".
 _STORE_CODE = re.compile(r"[a-z]{1,2}\d{3,}")
 
+# A descriptor has some 25 letters: of one with more words the alias is not looked for behind these.
+_MOST_WORDS = 50
+
 # Folding and shortening settle after two or three rounds; the bound keeps a hostile text from going on for ever.
 _ROUNDS = 8
 
@@ -203,7 +206,7 @@ def alias_of(descriptor: str, *, noise: Collection[str] = ()) -> str:
     """
     words = normalise(descriptor).split()
     places = frozenset(" ".join(_words(_fold(text))) for text in noise)
-    for length in range(1, len(words)):
+    for length in range(1, min(len(words), _MOST_WORDS)):
         if _names_something(words[:length]) and not any(_strange_words(words[length:], frozenset(), places)):
             return " ".join(words[:length])
     return " ".join(words)
@@ -263,11 +266,12 @@ def _fold_once(text: str) -> str:
 
 def _after_processor(text: str) -> str:
     """What follows the star of a processor: `sq *figma` → `figma`. A star after anything else is left."""
-    while True:
-        head, star, tail = text.partition("*")
-        if not star or not _words(tail) or "".join(_words(head)) not in _PROCESSORS:
-            return text
-        text = tail
+    begins = [0]
+    while (star := text.find("*", begins[-1])) >= 0 and "".join(_words(text[begins[-1] : star])) in _PROCESSORS:
+        begins.append(star + 1)
+    while len(begins) > 1 and not _words(text[begins[-1] :]):
+        begins.pop()
+    return text[begins[-1] :]
 
 
 def _words(text: str) -> list[str]:

@@ -118,11 +118,13 @@ def described_endpoint(row: WebhookEndpoint) -> dict[str, Any]:
 
 
 def described_recipient(row: MessageRecipient) -> dict[str, Any]:
-    """What the audit chain keeps of a recipient: what may be shown of its address, and a hash that tells a change."""
+    """What the audit chain keeps of a recipient: what may be shown of its address, and a hash that tells a change.
+
+    Its name may be a person's, and stays in its row alone.
+    """
     known_by = hashlib.sha256(f"{row.id}|{row.sealed}".encode()).hexdigest()[:12]
     return {
-        "name": row.name, "address": row.masked, "address_hash": known_by, "types": json.loads(row.types),
-        "status": row.status,
+        "address": row.masked, "address_hash": known_by, "types": json.loads(row.types), "status": row.status,
     }  # fmt: skip
 
 

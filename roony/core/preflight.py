@@ -137,6 +137,11 @@ def _balance(facts: Facts) -> Check:
     return Check("issuing_balance", OK, f"The Issuing balance is {said}.")
 
 
+_NOT_REACHED = (
+    ", once ROONY_PUBLIC_URL is an address that Stripe reaches. Until then `stripe listen` brings the events."
+)
+
+
 def _endpoints(facts: Facts) -> list[Check]:
     """Where events go: our address, switched on, in our version, with every event, the real-time one named itself."""
     set_up = f"roony connection setup-webhooks {facts.connection.id}"
@@ -148,7 +153,9 @@ def _endpoints(facts: Facts) -> list[Check]:
     enabled = [one for one in ours if one.get("status") == "enabled"]
     if not enabled:
         words = "is switched off" if ours else "does not exist"
-        return [Check("webhook_endpoint", MISSING, f"The webhook endpoint {facts.webhook_url} {words}.", set_up)]
+        # Stripe's own program brings events to a machine that Stripe cannot reach, without an endpoint.
+        after = set_up if facts.public_url.startswith("https://") else f"{set_up}{_NOT_REACHED}"
+        return [Check("webhook_endpoint", MISSING, f"The webhook endpoint {facts.webhook_url} {words}.", after)]
     selected = {kind for one in enabled for kind in one.get("enabled_events") or ()}
     checks = [Check("webhook_endpoint", OK, f"Stripe sends events to {facts.webhook_url}.")]
     absent = sorted(facts.needed - selected - {REALTIME}) if "*" not in selected else []
@@ -161,7 +168,7 @@ def _endpoints(facts: Facts) -> list[Check]:
     else:
         words = f"{REALTIME} is not selected; * leaves it out."
         checks.append(Check("realtime_event", MISSING, words, set_up))
-    checks.append(_version({one.get("api_version") for one in enabled}, facts.version, set_up))
+    checks.append(_version(enabled, facts.version, set_up))
     current = {id for id, (_, until) in json.loads(facts.connection.webhooks).items() if until is None}
     for one in enabled:
         if _names(one, facts.connection.id) and one.get("id") not in current:
@@ -179,15 +186,22 @@ def _address(endpoint: Mapping[str, Any]) -> str:
     return str(endpoint.get("url", "")).partition("?")[0].rstrip("/")
 
 
-def _version(pinned: set[Any], wanted: str, set_up: str) -> Check:
+def _version(enabled: Sequence[Mapping[str, Any]], wanted: str, set_up: str) -> Check:
+    """An endpoint's version is chosen when it is made: beside one of ours another goes on in its own."""
+    pinned = {one.get("api_version") for one in enabled}
     if pinned == {wanted}:
         return Check("webhook_version", OK, f"Events come in version {wanted}.")
+    which, after = "Events", set_up
+    if wanted in pinned:
+        ids = ", ".join(str(one.get("id")) for one in enabled if one.get("api_version") != wanted)
+        which = "Some events"
+        after = f"At Stripe, make {ids} anew in version {wanted}, or delete it where Roony's own endpoint is enough."
     others = sorted(str(version) for version in pinned - {wanted, None})
     if others:
-        words = f"Events come in version {', '.join(others)}, Roony reads {wanted}."
-        return Check("webhook_version", MISSING, words, set_up)
-    words = f"Events come in the account's default version; Roony reads {wanted}."
-    return Check("webhook_version", WARNING, words, set_up)
+        words = f"{which} come in version {', '.join(others)}, Roony reads {wanted}."
+        return Check("webhook_version", MISSING, words, after)
+    words = f"{which} come in the account's default version; Roony reads {wanted}."
+    return Check("webhook_version", WARNING, words, after)
 
 
 _TO_CONFIRM = {

@@ -27,7 +27,8 @@ MOST_NUMBERS = 1_000
 class Receipt(NamedTuple):
     """A receipt of a purchase, without its content. `size` in bytes, `sha256` of them in hex; microseconds UTC.
 
-    `id` is derived from purchase and content, so that the same bytes again are the same receipt.
+    `id` is derived from purchase and content, so that the same bytes again are the same receipt. `content_removed_at`
+    is when retention removed its content, None while it is there.
     """
 
     organization_id: str
@@ -38,6 +39,7 @@ class Receipt(NamedTuple):
     size: int
     sha256: str
     created_at: int
+    content_removed_at: int | None = None
 
 
 class ReceiptContent(NamedTuple):

@@ -47,7 +47,7 @@ class Tries(NamedTuple):
     """How often somebody was wrong in a row at one gate: nobody gets through before `locked_until`.
 
     Strangers who name one address share a gate, whether there is such a user or not; a browser that a user signed in
-    with before has one of its own. Times in microseconds UTC.
+    with before has one of its own. That of a passkey keeps nobody out. Times in microseconds UTC.
     """
 
     key: str
@@ -104,7 +104,11 @@ def one_more(tries: Tries, now: int) -> Tries:
     return tries._replace(failures=failures, locked_until=now + wait * SECOND if wait else 0, last_at=now)
 
 
-def one_less(tries: Tries) -> Tries:
-    """The gate after a try that was right: it takes back itself alone, since those before may be somebody else's."""
+def one_less(tries: Tries, mine: Tries) -> Tries:
+    """The gate without a try that was right, or that nobody looked at; `mine` is the gate as it was counted.
+
+    It takes back itself alone, since those before may be somebody else's, and the lock where no later try made it.
+    """
     failures = max(0, tries.failures - 1)
-    return tries._replace(failures=failures, locked_until=tries.locked_until if failures > FREE_FAILURES else 0)
+    is_locked = failures > FREE_FAILURES and tries != mine
+    return tries._replace(failures=failures, locked_until=tries.locked_until if is_locked else 0)

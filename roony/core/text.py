@@ -17,7 +17,8 @@ _ESCAPE = re.compile(
 
 def readable(body: bytes) -> bytes:
     """The same JSON without what no database holds; `body` itself, where there is nothing of the kind."""
-    if b"\\u" not in body:
+    # One byte is sought ten times as fast as two, and hardly any event has this one.
+    if b"\\" not in body or b"\\u" not in body:
         return body
     return _ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], body)
 
@@ -37,6 +38,8 @@ def visible(text: str) -> str:
 
     JSON stays the same JSON. Line breaks stay.
     """
+    if text.isascii() and text.isprintable():
+        return text
     return _UNSEEN.sub(_escaped, text)
 
 

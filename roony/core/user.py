@@ -11,6 +11,9 @@ from roony.core.role import OWNER, may
 
 # Users who are not disabled, and all there ever were: each change of one looks at all of them.
 MAX_USERS, MAX_USERS_EVER = 500, 1_000
+# What tells who somebody is.
+PERSONAL = ("name", "email")
+ERASED_NAME = "Erased user"
 
 
 class User(NamedTuple):
@@ -71,5 +74,28 @@ def begins_anew(user: User, now: int) -> User:
 
 
 def described_user(user: User) -> dict[str, Any]:
-    """What an audit record says of a user."""
-    return {"name": user.name, "email": user.email, "role": user.role, "disabled": user.disabled_at is not None}
+    """What an audit record says of a user: nothing that tells who it is, since no record can be taken back.
+
+    Its subject is the user's id; the row with that id has the name until it is erased.
+    """
+    return {"role": user.role, "disabled": user.disabled_at is not None}
+
+
+def personal_changes(before: User, after: User) -> list[str]:
+    """Which of the fields changed that records leave out."""
+    return [name for name in PERSONAL if getattr(before, name) != getattr(after, name)]
+
+
+def erased(user: User, now: int) -> User:
+    """The user with nothing in it that tells who it was; the id stays, so that records still tell one from another."""
+    return user._replace(name=ERASED_NAME, email=_tombstone(user), disabled_at=user.disabled_at or now)
+
+
+def is_erased(user: User) -> bool:
+    """True of a user that was erased: nobody brings it back."""
+    return user.email == _tombstone(user)
+
+
+def _tombstone(user: User) -> str:
+    """Nobody can have it (RFC 2606), and it is another one for each user, since addresses are one person's each."""
+    return f"{user.id}@erased.invalid"

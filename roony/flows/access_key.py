@@ -14,7 +14,7 @@ from roony.store.authority import is_over
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
-from roony.store.tables import AccessKey
+from roony.store.rows import AccessKey
 
 KINDS = ("agent", "admin")
 # Characters of the random part that are kept readable, so that a person can tell keys apart.
@@ -191,9 +191,10 @@ def _forget_words(book: Book, row: AccessKey, now: int) -> None:
 
 
 def described(row: AccessKey) -> dict[str, Any]:
-    """What an audit record says of a key."""
+    """What an audit record says of a key. What a person called theirs may name them, and a record is for ever."""
+    name = {"name": row.name} if row.user_id is None else {}
     return {
-        "kind": row.kind, "agent": row.agent_id, "user": row.user_id, "name": row.name, "prefix": row.prefix,
+        "kind": row.kind, "agent": row.agent_id, "user": row.user_id, **name, "prefix": row.prefix,
         "scopes": row.scopes.split(), "allowed_addresses": row.allowed_addresses.split(),
         "requests_per_minute": row.requests_per_minute, "expires_at": row.expires_at,
     }  # fmt: skip

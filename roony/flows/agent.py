@@ -47,6 +47,8 @@ class UpdateAgent(Command[Agent | Refusal]):
     Purchases stay in the project they were asked for, with their holds, their rules and their freezes.
     """
 
+    can_wait = True
+
     organization_id: str
     agent_id: str
     actor: str

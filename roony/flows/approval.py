@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from roony.core.approval import NOT_ALLOWED_NOW, Approval, as_it_counts, is_last_yes, not_for_this_amount, too_late
+from roony.core.audit import text_hash
 from roony.core.budget import Budget, period_start
 from roony.core.control import strictest
 from roony.core.decision import Ask, Decision, Facts, decide
@@ -28,7 +29,7 @@ from roony.store.authority import Authority
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
-from roony.store.tables import KnownMerchant, OutboxPromise
+from roony.store.rows import KnownMerchant, OutboxPromise
 
 
 class Approver(NamedTuple):
@@ -210,7 +211,7 @@ def write_first_yes(book: Book, approval: Approval, purchase: Purchase, yes: Yes
     )  # fmt: skip
     audit(
         book, purchase, yes.approver.actor, "approval.partly_approved", now, approval=approval.id, amount=yes.amount,
-        note=yes.note, before=approval.approved_amount, **_about(purchase),
+        note=yes.note, before=approval.approved_amount, decision_hash=text_hash(yes.kept), **_about(purchase),
     )  # fmt: skip
 
 
@@ -228,7 +229,8 @@ def write_last_yes(book: Book, approval: Approval, purchase: Purchase, yes: Yes,
     )  # fmt: skip
     audit(
         book, purchase, yes.approver.actor, "approval.approved", now, approval=approval.id, amount=yes.amount,
-        note=yes.note, first=first, reasons=[reason.code for reason in yes.decision.reasons], **_about(purchase),
+        note=yes.note, first=first, reasons=[reason.code for reason in yes.decision.reasons],
+        decision_hash=text_hash(yes.kept), **_about(purchase),
     )  # fmt: skip
 
 
@@ -242,7 +244,8 @@ def write_refused_yes(book: Book, approval: Approval, purchase: Purchase, yes: Y
     )  # fmt: skip
     audit(
         book, purchase, yes.approver.actor, "approval.refused_by_rules", now, approval=approval.id, amount=yes.amount,
-        reasons=[reason.code for reason in yes.decision.reasons], **_about(purchase),
+        reasons=[reason.code for reason in yes.decision.reasons], decision_hash=text_hash(yes.kept),
+        **_about(purchase),
     )  # fmt: skip
 
 

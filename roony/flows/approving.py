@@ -20,6 +20,8 @@ from roony.flows.context import FlowContext
 from roony.flows.raise_at_stripe import raise_card
 from roony.flows.raising import ApproveRaise, RaiseIds
 from roony.flows.renewal import ApproveRenewal
+from roony.flows.tracing import trace_approval
+from roony.log_ids import learn
 from roony.store.queries.approvals import find_approval
 from roony.store.queries.paging import find
 from roony.store.tables import users
@@ -101,4 +103,7 @@ async def _renew(
 
 async def _as_it_is(context: FlowContext, organization_id: str, id: str) -> Approval | Refusal:
     found = await asyncio.to_thread(find_approval, context.database, organization_id, id)
+    if found is not None:
+        learn(purchase_id=found.purchase_id)
+        trace_approval(context, found)
     return found or not_found("approval", id)

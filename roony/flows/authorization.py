@@ -35,7 +35,7 @@ from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.linked import StripeCardNeed
-from roony.store.tables import InboxEvent
+from roony.store.rows import InboxEvent
 
 
 class Answered(NamedTuple):
@@ -215,34 +215,8 @@ class AnswerAuthorization(Command[Answered]):
         """
         request, before, purchase = self.request, facts.known, facts.purchase
         if before is None:
-            before = Authorization(
-                organization_id=self.organization_id,
-                id=request.authorization_id,
-                connection_id=self.connection_id,
-                purchase_id=purchase.id if purchase else None,
-                card_id=facts.card.id if facts.card else None,
-                stripe_card_id=request.stripe_card_id,
-                status="pending",
-                approved=0,
-                provisional=0,
-                card_check=int(purchase is not None and is_card_check(request, purchase)),
-                amount=0,
-                captured=0,
-                currency=request.currency,
-                merchant_amount=request.merchant_amount,
-                merchant_currency=request.merchant_currency,
-                merchant=request.merchant.to_json(),
-                network_transaction_id=request.network_transaction_id,
-                history_length=0,
-                transactions_seen=0,
-                final=0,
-                statement_at=0,
-                created_at=now,
-                updated_at=now,
-                seen_at=now,
-                began_at=request.created * 1_000_000,
-            )
-        elif before.purchase_id is None and purchase is not None and facts.card is not None:
+            return self._first(facts, verdict, payment, now)
+        if before.purchase_id is None and purchase is not None and facts.card is not None:
             # Answered before its card was recorded here: from now on it belongs to the purchase.
             before = before._replace(purchase_id=purchase.id, card_id=facts.card.id)
         if not verdict.approved:
@@ -256,6 +230,38 @@ class AnswerAuthorization(Command[Answered]):
             status="pending",
             amount=amount,
             payment=payment,
+        )
+
+    def _first(self, facts: AuthorizationFacts, verdict: Verdict, payment: int, now: int) -> Authorization:
+        """The same for the first request that came of an authorization."""
+        request, purchase = self.request, facts.purchase
+        return Authorization(
+            organization_id=self.organization_id,
+            id=request.authorization_id,
+            connection_id=self.connection_id,
+            purchase_id=purchase.id if purchase else None,
+            card_id=facts.card.id if facts.card else None,
+            stripe_card_id=request.stripe_card_id,
+            status="pending",
+            approved=int(verdict.approved),
+            provisional=1,
+            card_check=int(purchase is not None and is_card_check(request, purchase)),
+            amount=request.granted + verdict.amount if verdict.approved else 0,
+            captured=0,
+            currency=request.currency,
+            merchant_amount=request.merchant_amount,
+            merchant_currency=request.merchant_currency,
+            merchant=request.merchant.to_json(),
+            network_transaction_id=request.network_transaction_id,
+            history_length=request.ordinal + 1,
+            transactions_seen=0,
+            final=0,
+            statement_at=0,
+            created_at=now,
+            updated_at=now,
+            seen_at=now,
+            began_at=request.created * 1_000_000,
+            payment=payment if verdict.approved else 0,
         )
 
 

@@ -21,7 +21,7 @@ from roony.store.book import Book, PromiseOutcome
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.outbox import new_promise
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 
 
 class MadeCard(NamedTuple):

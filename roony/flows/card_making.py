@@ -22,9 +22,9 @@ from roony.flows.card import (
     RecordCard,
     card_facts,
 )
-from roony.flows.connection import CardholderRefused, KeyOfAnother, ask_stripe, ensure_cardholder, look_at_account
+from roony.flows.connection import CardholderRefused, KeyOfAnother, ask_stripe, cardholder_at_stripe, look_at_account
 from roony.flows.context import FlowContext
-from roony.flows.delivery import deliver
+from roony.flows.delivery import fetch_details, record_delivery
 from roony.flows.inline import finish_in_time
 from roony.flows.promise import (
     LOOK_UP,
@@ -32,15 +32,17 @@ from roony.flows.promise import (
     connection_of,
     is_unsure,
     put_off,
-    read_card,
 )
 from roony.flows.stripe_failure import ISSUING_NOT_ACTIVE, REVOKED, Told, seen_at_stripe, told_refused
+from roony.flows.tracing import tracing_card
 from roony.gateway import issuing
 from roony.gateway.errors import StripeCallFailed, StripeForbidden, StripeRefused, StripeUnauthorized
 from roony.gateway.issuing import CardDetails
 from roony.gateway.paging import PageLimitReached
 from roony.gateway.pool import GatewayBusy
-from roony.store.tables import OutboxPromise
+from roony.log_ids import learn
+from roony.store.queries.cards import card_to_make
+from roony.store.rows import OutboxPromise
 
 log = structlog.get_logger("roony.cards")
 
@@ -59,7 +61,15 @@ async def make_card(context: FlowContext, promise: OutboxPromise, timeout: float
     return await finish_in_time(keep_make_card(context, promise), timeout)
 
 
-async def make_card_now(context: FlowContext, promise: OutboxPromise, timeout: float) -> CardDetails | None:
+class CardInHand(NamedTuple):
+    """A card that an agent gets with the answer to its ask: purchase and card as of the commit that counted it."""
+
+    purchase: Purchase
+    card: Card
+    details: CardDetails
+
+
+async def make_card_now(context: FlowContext, promise: OutboxPromise, timeout: float) -> CardInHand | None:
     """Makes the card of an ask and fetches its details for the agent; None when that took longer than `timeout` s.
 
     Only where they are delivered in clear: an ask says no other way, and none is ever made weaker.
@@ -69,18 +79,34 @@ async def make_card_now(context: FlowContext, promise: OutboxPromise, timeout: f
     purchase = await make_card(context, promise, timeout)
     if purchase is None or purchase.status != "ready":
         return None
-    delivery = await deliver(context, purchase, "raw", "asked", purchase.agent_id, until - loop.time())
-    return delivery if isinstance(delivery, CardDetails) else None
+    recorded = await record_delivery(context, purchase, "raw", "asked", purchase.agent_id)
+    if isinstance(recorded, Refusal):
+        return None
+    details = await fetch_details(context, recorded.card, until - loop.time(), recorded.connection)
+    return CardInHand(recorded.purchase, recorded.card, details) if isinstance(details, CardDetails) else None
 
 
 async def keep_make_card(context: FlowContext, promise: OutboxPromise) -> Purchase | None:
-    """Makes the promised card, or finds it, and records it. None when it must be tried again later.
+    """Makes the promised card, or finds it, and records it. None when it must be tried again later."""
+    with tracing_card(context, promise) as ended:
+        purchase = await _make(context, promise)
+        ended(purchase)
+        return purchase
+
+
+async def _make(context: FlowContext, promise: OutboxPromise) -> Purchase | None:
+    """One try.
 
     1 recorded already? · 2 no longer possible: end, after a look-up where a try may have worked · 3 look up where the
     key could mislead · 4 create with the stored key · 5 compare · 6 record.
     """
-    card = await read_card(context, promise)
-    connection = await connection_of(context, promise.organization_id, card.connection_id)
+    params = json.loads(promise.params)
+    # A promise of an earlier release names no scope.
+    scope_id = params.get("cardholder", promise.organization_id)
+    card, connection, holder = await asyncio.to_thread(
+        card_to_make, context.database, promise.organization_id, promise.subject, scope_id
+    )
+    learn(purchase_id=card.purchase_id)
     if card.stripe_card_id is not None:
         known = MadeCard(card.stripe_card_id, "active", card.last4 or "", card.exp_month or 0, card.exp_year or 0)
         return await _record(context, promise, known)
@@ -92,10 +118,7 @@ async def keep_make_card(context: FlowContext, promise: OutboxPromise) -> Purcha
         return await _end(context, promise, _REVOKED, maybe_made=True)
     creating = False
     try:
-        params = json.loads(promise.params)
-        # A promise of an earlier release names no scope.
-        scope_id = params.get("cardholder", promise.organization_id)
-        params["cardholder"] = await ensure_cardholder(context, connection, scope_id)
+        params["cardholder"] = await cardholder_at_stripe(context, connection, scope_id, holder)
         made = None
         if over is not None or _must_look(promise, context.clock()):
             made = await _find(context, connection, promise, card, params["cardholder"])

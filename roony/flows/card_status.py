@@ -14,7 +14,7 @@ from roony.flows.promise import connection_of, put_off, read_card
 from roony.gateway import issuing
 from roony.gateway.errors import StripeCallFailed, StripeForbidden, StripeRefused, StripeUnauthorized
 from roony.gateway.pool import GatewayBusy
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 
 # Tries before a person is told: about a day of them, the later ones five minutes apart.
 STATUS_TRIES = 300

@@ -19,7 +19,9 @@ from roony.core.cardholder import (
     Cardholder,
     CardholderChoice,
     Wrong,
+    changed_fields,
     changes,
+    fields_of,
     filled,
     fixed_by,
     wrong_with,
@@ -83,7 +85,7 @@ class SetCardholder(Command[Chosen | Refusal]):
             created_at = kept.created_at if kept is not None else now
             book.put(CardholderChoice(org, scope_id, self.scope, canonical(self.cardholder), created_at, now))
         book.reconfigure(org)
-        body = {"before": before, "after": self.cardholder, "scope": self.scope}
+        body = recorded_change(self.scope, before, self.cardholder)
         book.record(org, self.actor, "cardholder.set", scope_id, body, now)
         tell_stripe(book, organization, scope_id, self.cardholder, self.promise_id, now)
         return Chosen(self.scope, scope_id, self.cardholder)
@@ -115,7 +117,7 @@ class RemoveCardholder(Command[Chosen | Refusal]):
         if choice is None or choice.cardholder is None:
             return Refusal("not_found", f"No cardholder was chosen for {self.scope_id}.", 404, id=self.scope_id)
         book.put(choice._replace(cardholder=None, updated_at=now))
-        body = {"before": json.loads(choice.cardholder), "after": None, "scope": choice.scope}
+        body = recorded_change(choice.scope, json.loads(choice.cardholder), None)
         book.record(org, self.actor, "cardholder.removed", self.scope_id, body, now)
         return Chosen(choice.scope, choice.scope_id, None)
 
@@ -170,3 +172,9 @@ def with_cardholder(settings: str, cardholder: Mapping[str, Any]) -> str:
 
 
 __all__ = ["NOT_TAKEN", "SEE_TO", "Chosen", "RemoveCardholder", "SetCardholder", "check_cardholder", "tell_stripe"]
+
+
+def recorded_change(scope: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What an audit record says of another cardholder: of which fields it is made, and which of them changed."""
+    changed = changed_fields(before, after)
+    return {"before": fields_of(before), "after": fields_of(after), "changed": changed, "scope": scope}

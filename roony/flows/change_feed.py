@@ -11,14 +11,16 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
 from roony.core.notice import Notice, notices_of
-from roony.store.commit_word import CommitWord
 from roony.store.database import Database
 from roony.store.queries.history import audit_from, audit_heads
+
+if TYPE_CHECKING:
+    from roony.store.commit_word import CommitWord
 
 log = structlog.get_logger("roony.feed")
 

@@ -47,11 +47,13 @@ MIN_SECONDS = 0.1
 
 
 class Recorded(NamedTuple):
-    """A delivery that was counted: of which card, in which way, and the key to seal to."""
+    """A delivery that was counted: of which card, in which way, the key to seal to, and what the card belongs to."""
 
     card: Card
     delivery: str
     public_key: str | None
+    purchase: Purchase
+    connection: Connection
 
 
 class SealedDetails(NamedTuple):
@@ -122,7 +124,8 @@ class RecordDelivery(Command[Recorded | Refusal]):
         if delivery == "reveal":
             book.put(self._link(purchase, card.deliveries, now))
         audit(book, purchase, self.actor, "card.delivered", now, **facts)
-        return Recorded(card, delivery, public_key)
+        connection = book.need(Connection, self.organization_id, card.connection_id)
+        return Recorded(card, delivery, public_key, purchase, connection)
 
     def _link(self, purchase: Purchase, delivery: int, now: int) -> RevealLink:
         return RevealLink(
@@ -168,13 +171,12 @@ async def deliver(
 ) -> Delivered | Refusal:
     """Hands out number, CVC, expiry and billing ZIP once more: sealed, behind a link, or in clear."""
     ticket = secrets.token_urlsafe(SECRET_BYTES)
-    command = RecordDelivery(purchase.organization_id, purchase.id, actor, delivery, purpose, digest(ticket))
-    recorded = await context.till.submit(command)
+    recorded = await record_delivery(context, purchase, delivery, purpose, actor, ticket)
     if isinstance(recorded, Refusal):
         return recorded
     if recorded.delivery == "reveal":
         return LinkToDetails(f"{context.public_url()}{LINK_PATH}?ticket={ticket}")
-    details = await fetch_details(context, recorded.card, timeout)
+    details = await fetch_details(context, recorded.card, timeout, recorded.connection)
     if isinstance(details, Refusal) or recorded.delivery == "raw" or recorded.public_key is None:
         return details
     issued_at = datetime.fromtimestamp(context.clock() // 1_000_000, UTC)
@@ -186,9 +188,19 @@ async def deliver(
     return SealedDetails(seal(recorded.public_key, content))
 
 
-async def fetch_details(context: FlowContext, card: Card, timeout: float) -> CardDetails | Refusal:
-    """What Stripe says of the card, in clear. The caller has counted the delivery."""
-    connection = await connection_of(context, card.organization_id, card.connection_id)
+async def record_delivery(
+    context: FlowContext, purchase: Purchase, delivery: str | None, purpose: str, actor: str, ticket: str = ""
+) -> Recorded | Refusal:
+    """Counts and audits a delivery that is about to be made; `ticket` is that of the link if it becomes one."""
+    command = RecordDelivery(purchase.organization_id, purchase.id, actor, delivery, purpose, digest(ticket))
+    return await context.till.submit(command)
+
+
+async def fetch_details(
+    context: FlowContext, card: Card, timeout: float, connection: Connection | None = None
+) -> CardDetails | Refusal:
+    """What Stripe says of the card, in clear. The caller has counted the delivery, and may know the connection."""
+    connection = connection or await connection_of(context, card.organization_id, card.connection_id)
     asked = ask_stripe(context, connection, issuing.fetch_card_details, card.stripe_card_id or "")
     try:
         return await asyncio.wait_for(asked, max(MIN_SECONDS, timeout))

@@ -11,7 +11,7 @@ from roony.flows.movement import STRIPE
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
-from roony.store.tables import InboxEvent
+from roony.store.rows import InboxEvent
 
 
 @dataclass(frozen=True, slots=True)

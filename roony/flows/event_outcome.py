@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from roony.store.book import Book, EventOutcome
-from roony.store.tables import InboxEvent
+from roony.store.rows import InboxEvent
 
 
 def finished(

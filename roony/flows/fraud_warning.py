@@ -21,7 +21,7 @@ from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.linked import StripeCardNeed
-from roony.store.tables import InboxEvent
+from roony.store.rows import InboxEvent
 
 FRAUD_WARNING = "card_fraud_warning"
 IN_WALLET = "card_wallet_token"

@@ -27,7 +27,7 @@ from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.outbox import new_promise
 from roony.store.queries.cards import cards_of_scope
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 
 # Cards looked at with one read.
 PAGE = 200
@@ -66,6 +66,8 @@ class Freeze(Command[Frozen | Refusal]):
 @dataclass(frozen=True, slots=True)
 class Unfreeze(Command[Frozen | Refusal]):
     """Lets a scope buy again. Cards that are still alive come back, unless another scope above them is frozen."""
+
+    can_wait = True
 
     organization_id: str
     scope: str

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -22,13 +24,16 @@ from roony.flows.connection.routing import read_connection
 from roony.flows.context import FlowContext
 from roony.flows.dispute import BookDispute
 from roony.flows.event_outcome import finished
+from roony.flows.event_purchase import about_event
 from roony.flows.fraud_warning import BookToken
 from roony.flows.settlement import BookAuthorization, BookTransaction
+from roony.flows.tracing import trace_event
+from roony.log_ids import about, learn
 from roony.store import inbox
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
-from roony.store.tables import AccountRoute, InboxEvent
+from roony.store.rows import AccountRoute, InboxEvent
 
 log = structlog.get_logger("roony.inbox")
 
@@ -131,10 +136,31 @@ REQUEST = "issuing_authorization.request"
 LATE_REQUEST = "late request"
 
 
-async def handle_event(context: FlowContext, event: InboxEvent) -> None:
-    """Handles one claimed event: booked, ignored with a reason, or counted as failed and due again (P12)."""
+async def handle_events(context: FlowContext, events: Sequence[InboxEvent]) -> None:
+    """Handles claimed events at the same time; whose each account is, is looked up once for all of them."""
+    accounts = {(event.account, bool(event.livemode)) for event in events}
     try:
-        route = await asyncio.to_thread(route_of, context, event.account, bool(event.livemode))
+        routes = await asyncio.to_thread(lambda: {account: route_of(context, *account) for account in accounts})
+    except Exception as error:
+        for event in events:
+            await _failed(context, event, error)
+        return
+    work = (_handle(context, event, routes[event.account, bool(event.livemode)]) for event in events)
+    for ended in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(ended, BaseException):
+            # Not even its failure could be written down; its lease ends, and it is claimed again.
+            raise ended
+
+
+async def _handle(context: FlowContext, event: InboxEvent, route: AccountRoute | None) -> None:
+    """Booked, ignored with a reason, or counted as failed and due again (P12)."""
+    with about(event_id=event.id, **({"organization_id": route.organization_id} if route is not None else {})):
+        await _handle_it(context, event, route)
+
+
+async def _handle_it(context: FlowContext, event: InboxEvent, route: AccountRoute | None) -> None:
+    began = time.time_ns()
+    try:
         if route is None:
             await context.till.write(inbox.ignore(event, "unknown account", context.clock()))
             return
@@ -148,8 +174,21 @@ async def handle_event(context: FlowContext, event: InboxEvent) -> None:
             return
         answer = await context.till.submit(builder(context, route, event, json.loads(readable(event.payload))))
         _demand(answer)
+        # One that waits for its card is handled again: it has one span, of the time it was booked.
+        if answer != "received":
+            await trace_event(context, route, event, began)
     except Exception as error:
+        if route is not None:
+            await _learn_purchase(context, route, event)
         await _failed(context, event, error)
+
+
+async def _learn_purchase(context: FlowContext, route: AccountRoute, event: InboxEvent) -> None:
+    """For the log lines about what failed."""
+    with suppress(Exception):
+        found = await about_event(context, route, event)
+        if found is not None:
+            learn(purchase_id=found.purchase_id)
 
 
 class HandlingFailed(Exception):
@@ -204,6 +243,7 @@ async def _failed(context: FlowContext, event: InboxEvent, error: Exception) -> 
     """Visible as failed, due again with a doubling wait; after `inbox.MAX_FAILURES` it is dead."""
     now = context.clock()
     reason = f"{type(error).__name__}: {error}"[:300]
-    log.warning("event.failed", event_id=event.id, type=event.type, failures=event.failures + 1, reason=reason)
+    log.warning("event.failed", type=event.type, failures=event.failures + 1, reason=reason)
+    context.measures.retries["event"] += 1
     due_at = now + min(MAX_DELAY, SECOND * 2 ** min(event.failures, 10))
     await context.till.write(inbox.fail(event, reason, due_at))

@@ -107,6 +107,8 @@ def version_of(control: Control, actor: str) -> ControlVersion:
 class SetBudget(Command[Budget | Refusal]):
     """Limits one scope over one period, or lifts that limit (`limit` None). Minor units of `currency`."""
 
+    can_wait = True
+
     organization_id: str
     scope: str
     scope_id: str
@@ -167,6 +169,8 @@ class SetControls(Command[Control | Refusal]):
 
     With `expected_version` (0: none were ever set) only if nobody else has set them since.
     """
+
+    can_wait = True
 
     organization_id: str
     scope: str

@@ -18,7 +18,7 @@ from roony.flows.movement import STRIPE
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
-from roony.store.tables import KnownMerchant
+from roony.store.rows import KnownMerchant
 
 # Of one merchant of one organization. A company that needs more names has another question than a spelling.
 MAX_ALIASES = 50

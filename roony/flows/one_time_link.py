@@ -31,7 +31,7 @@ from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.queries.sign_in import find_link
-from roony.store.tables import AccessKey
+from roony.store.rows import AccessKey
 from roony.store.writer import Writer
 
 SECOND = 1_000_000
@@ -173,7 +173,7 @@ def start_organization(
             return LINK_OVER
         if not writer.execute(_USE, hashed=ticket_hash, now=now).rowcount:
             return LINK_OVER
-        person = {"user": owner.id, "name": owner.name, "email": owner.email, "session": owner.session.id}
+        person = {"user": owner.id, "session": owner.session.id}
         made = create_organization(replace(new, owner=person), now)(writer)
         if isinstance(made, Refusal):
             # Nothing else was written: the link is good again.

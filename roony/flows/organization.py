@@ -12,19 +12,22 @@ from sqlalchemy import Insert
 from sqlalchemy.dialects import postgresql, sqlite
 
 from roony.core.agent import DELIVERIES, UNKNOWN_CARDS, Agent, Organization, Project
-from roony.core.audit import GENESIS, AuditDraft, AuditRecord, canonical, chain_record
+from roony.core.audit import GENESIS, AuditDraft, AuditRecord, chain_record
 from roony.core.budget import is_time_zone
-from roony.core.cardholder import Cardholder
+from roony.core.cardholder import Cardholder, changed_fields
 from roony.core.confirmation import OTHER_CARDS, Confirmation, confirmed, unconfirmed
 from roony.core.connection import Connection, lift, restrictions_of
 from roony.core.control import Control
 from roony.core.errors import Refusal, not_found
+from roony.core.loosening import may_confirm, wants_two
 from roony.core.money import CARD_CURRENCIES
+from roony.core.user import User
 from roony.flows.access_key import NewKey, described, key_row
-from roony.flows.cardholder_choice import check_cardholder, tell_stripe, with_cardholder
+from roony.flows.cardholder_choice import check_cardholder, tell_stripe
 from roony.flows.connection.restriction import follow_restrictions, restriction_rows
 from roony.flows.context import FlowContext
 from roony.flows.limits import Limit, check_limits, new_budgets, new_control, version_of
+from roony.flows.organization_settings import cardholder_of, settings_of, with_patterns, with_settings
 from roony.store import tables
 from roony.store.authority import Authority
 from roony.store.book import Book
@@ -158,43 +161,16 @@ def _rows_of(new: NewOrganization, control: Control, now: int) -> tuple[Organiza
     return organization._replace(audit_sequence=1, audit_hash=record.hash), record
 
 
-def settings_of(organization: Organization) -> dict[str, Any]:
-    """What an owner may change of an organization."""
-    return {
-        "name": organization.name,
-        "unknown_cards": organization.unknown_cards,
-        "delivery": organization.delivery,
-        "unbudgeted": bool(organization.unbudgeted),
-        "cardholder": cardholder_of(organization),
-        "low_balance_amount": low_balance_amount(organization),
-    }
-
-
-def cardholder_of(organization: Organization) -> dict[str, Any] | None:
-    """What the owner set of the cardholder in whose name cards are made; None when nothing is set."""
-    given: dict[str, Any] | None = json.loads(organization.settings).get("cardholder")
-    return given
-
-
-def low_balance_amount(organization: Organization) -> int:
-    """At how much Issuing balance, in minor units, or less its owner wants to be warned; 0 where nothing was set."""
-    return int(json.loads(organization.settings).get("low_balance_amount") or 0)
-
-
-def _with_settings(settings: str, cardholder: Mapping[str, Any] | None, low_balance: int | None) -> str:
-    """The settings with these in place of any before, whole; None leaves one as it is."""
-    if low_balance is not None:
-        settings = canonical({**json.loads(settings), "low_balance_amount": low_balance})
-    return settings if cardholder is None else with_cardholder(settings, cardholder)
-
-
 @dataclass(frozen=True, slots=True)
 class UpdateOrganization(Command[Organization | Refusal]):
     """Changes settings of an organization; None leaves one as it is. Currency and time zone are fixed.
 
     A `cardholder` is in Stripe's shape; one that is at Stripe already is changed there, by a promise. To name
     `unknown_cards`, be it what they are already, is the owner's choice; the connections `undecided` waited for it.
+    Of `patterns`, what is left out stays.
     """
+
+    can_wait = True
 
     organization_id: str
     actor: str
@@ -206,26 +182,34 @@ class UpdateOrganization(Command[Organization | Refusal]):
     undecided: tuple[str, ...] = ()
     promise_id: str = ""
     low_balance_amount: int | None = None
+    patterns: Mapping[str, Any] | None = None
+    two_people: bool | None = None
 
     def needs(self, now: int) -> Needs:
         """What was chosen for other cards, the connections that wait for it, and the cardholders there are."""
         org = self.organization_id
         rows = [row for id in self.undecided for row in restriction_rows(org, id)]
         groups = ((Cardholder, org, org),) if self.cardholder is not None else ()
-        return Needs(rows=((Confirmation, org, org, OTHER_CARDS), *rows), groups=groups)
+        people = ((User, org, org),) if self.two_people else ()
+        return Needs(rows=((Confirmation, org, org, OTHER_CARDS), *rows), groups=(*groups, *people))
 
     def apply(self, book: Book, now: int) -> Organization | Refusal:
         """Counts from the next batch on in every process, since the configuration version is renewed."""
         before = book.need(Organization, self.organization_id)
+        patterns = with_patterns(before.settings, self.patterns)
+        if isinstance(patterns, Refusal):
+            return patterns
         given = {
             "name": self.name,
             "unknown_cards": self.unknown_cards,
             "delivery": self.delivery,
             "unbudgeted": None if self.unbudgeted is None else int(self.unbudgeted),
-            "settings": _with_settings(before.settings, self.cardholder, self.low_balance_amount),
+            "settings": with_settings(
+                before.settings, self.cardholder, self.low_balance_amount, patterns, self.two_people
+            ),
         }
         after = before._replace(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
-        wrong = _check_settings(after.unknown_cards, after.delivery)
+        wrong = _check_settings(after.unknown_cards, after.delivery) or self._alone(book)
         if wrong is None and self.cardholder is not None:
             wrong = check_cardholder(book, after, after.id, self.cardholder, now)
         if wrong is not None:
@@ -238,15 +222,17 @@ class UpdateOrganization(Command[Organization | Refusal]):
         book.reconfigure(self.organization_id)
         if self.cardholder is not None and after.settings != before.settings:
             tell_stripe(book, after, after.id, self.cardholder, self.promise_id, now)
-        book.record(
-            self.organization_id,
-            self.actor,
-            "organization.updated",
-            self.organization_id,
-            {"before": settings_of(before), "after": settings_of(after)},
-            now,
-        )
+        org, changed = self.organization_id, changed_fields(cardholder_of(before), cardholder_of(after))
+        body = {"before": settings_of(before), "after": settings_of(after), "cardholder_changed": changed}
+        book.record(org, self.actor, "organization.updated", org, body, now)
         return after
+
+    def _alone(self, book: Book) -> Refusal | None:
+        """Where two people are wanted, two have to be there."""
+        if not self.two_people or sum(may_confirm(user) for user in book.group(User, *[self.organization_id] * 2)) > 1:
+            return None
+        message = "There have to be two users with the role admin or owner first: one changes, another one confirms."
+        return Refusal("one_person_only", message, 409, "two_people")
 
     def _choose(self, book: Book, value: str, now: int) -> None:
         """Who chose what becomes of payments with cards Roony did not make; connections that waited go on."""
@@ -280,6 +266,8 @@ async def undecided(context: FlowContext, organization_id: str) -> tuple[str, ..
 @dataclass(frozen=True, slots=True)
 class CreateProject(Command[Project | Refusal]):
     """A project with its budgets (four in the organization's currency, limited where `budgets` say so)."""
+
+    can_wait = True
 
     organization_id: str
     project_id: str
@@ -361,7 +349,8 @@ class CreateAgent(Command[Agent | Refusal]):
             json.dumps(list(dict.fromkeys((self.project_id, *self.project_ids)))),
             self.name,
             self.description,
-            None,
+            # Where two people are wanted for looser rules, one of them makes it and another one lets it begin.
+            now if wants_two(book.need(Organization, self.organization_id).settings) else None,
             None,
             now,
         )
@@ -382,6 +371,7 @@ class CreateAgent(Command[Agent | Refusal]):
                 "budgets": [list(limit) for limit in self.budgets],
                 "controls": json.loads(control.fields),
                 "key": {"id": key.id, **described(key)} if key is not None else None,
+                **({"frozen": True} if agent.frozen_at is not None else {}),
             },
             now,
         )

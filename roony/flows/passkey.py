@@ -24,7 +24,7 @@ def drop_passkeys(book: Book, organization_id: str, user_id: str, actor: str, no
 def _remove(book: Book, row: Passkey, actor: str, now: int) -> Passkey:
     after = row._replace(removed_at=now)
     book.put(after)
-    body = {"passkey": row.id, "name": row.name}
+    body = {"passkey": row.id}
     book.record(row.organization_id, actor, "user.passkey_removed", row.user_id, body, now)
     return after
 
@@ -55,7 +55,7 @@ class AddPasskey(Command[Passkey | Refusal]):
             message = f"You have {MAX_PASSKEYS} passkeys already. Remove one that you do not use any more."
             return Refusal("too_many_passkeys", message, 409)
         book.put(row)
-        body = {"passkey": row.id, "name": row.name}
+        body = {"passkey": row.id}
         book.record(org, row.user_id, "user.passkey_added", row.user_id, body, now)
         return row
 

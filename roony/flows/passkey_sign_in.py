@@ -18,11 +18,12 @@ from roony.flows.passkey_challenge import challenge_of, keep_challenge, spend_ch
 from roony.flows.passkey_check import LONGEST_CREDENTIAL_ID, NOT_ACCEPTED, check_use, sign_in_options
 from roony.flows.passkey_registration import OVER, Asked
 from roony.flows.sign_in import SignedIn, begin_session, needs_of_sessions, new_session
+from roony.flows.sign_in_tries import count_try, of_passkey
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.queries.sign_in import find_passkey
-from roony.store.tables import AccessKey
+from roony.store.rows import AccessKey
 
 UNKNOWN = Refusal("passkey_unknown", "This passkey is not known here any more. Sign in with your password.", 401)
 COPIED = Refusal(
@@ -72,8 +73,12 @@ async def sign_in_with_passkey(context: FlowContext, site: Site, attempt: Passke
 
 
 async def _failed(context: FlowContext, row: Passkey | None, refusal: Refusal) -> Refusal:
-    """The refusal, on record where the passkey is somebody's."""
-    if row is not None and row.removed_at is None:
+    """The refusal, on record where the passkey is somebody's, as often as wrong passwords are: whoever knows its id can
+    be refused over and over."""
+    if row is None or row.removed_at is not None:
+        return refusal
+    [counted] = await context.till.write(count_try((), of_passkey(row.credential_id), context.clock()))
+    if not counted.was_locked:
         await context.till.submit(RecordFailedPasskey(row.organization_id, row.user_id, row.id, refusal.code))
     return refusal
 

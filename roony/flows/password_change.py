@@ -10,9 +10,9 @@ from roony.core.sign_in import Password, wrong_password
 from roony.core.user import User
 from roony.flows.context import FlowContext
 from roony.flows.one_time_link import set_password
-from roony.flows.password import hash_password, is_password
+from roony.flows.password import PasswordsBusy, hash_password, is_password
 from roony.flows.sign_in import LOCKED, RecordWrongPassword, needs_of_sessions
-from roony.flows.sign_in_tries import clear_tries, count_try, of_user
+from roony.flows.sign_in_tries import clear_tries, count_try, of_user, take_back
 from roony.store.authority import Authority
 from roony.store.book import Book
 from roony.store.command import Command
@@ -48,7 +48,10 @@ class ChangePassword(Command[Password | Refusal]):
 
 
 async def right_password(context: FlowContext, organization_id: str, user_id: str, text: str) -> Password | Refusal:
-    """The password of a user who is signed in and gave it once more; a wrong one is counted as at a sign-in."""
+    """The password of a user who is signed in and gave it once more; a wrong one is counted as at a sign-in.
+
+    Raises PasswordsBusy, nothing counted.
+    """
     found = await asyncio.to_thread(find_password, context.database, organization_id, user_id)
     if found is None:
         return NO_PASSWORD
@@ -57,7 +60,12 @@ async def right_password(context: FlowContext, organization_id: str, user_id: st
     [counted] = await context.till.write(count_try((), gate, context.clock()))
     if counted.was_locked:
         return LOCKED
-    if not await is_password(found.hash, text):
+    try:
+        is_right = await is_password(found.hash, text)
+    except PasswordsBusy:
+        await context.till.write(take_back([counted]))
+        raise
+    if not is_right:
         await context.till.submit(RecordWrongPassword(organization_id, user_id, counted.tries))
         return WRONG_OLD
     await context.till.write(clear_tries(gate, context.clock()))

@@ -30,7 +30,7 @@ from roony.flows.connection.restriction import follow_restrictions
 from roony.flows.connection.routing import read_connection, read_organization
 from roony.flows.context import FlowContext
 from roony.flows.movement import ROONY
-from roony.flows.organization import low_balance_amount
+from roony.flows.organization_settings import low_balance_amount
 from roony.flows.webhook_endpoint import NEEDED, webhook_url
 from roony.gateway import events, issuing
 from roony.gateway.client import STRIPE_VERSION, ConnectionAccess, PlainObject, StripeGateway
@@ -41,7 +41,8 @@ from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.queries.connections import about_connections
-from roony.store.tables import OutboxPromise, outbox
+from roony.store.rows import OutboxPromise
+from roony.store.tables import outbox
 
 log = structlog.get_logger("roony.connections")
 

@@ -34,7 +34,7 @@ from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.outbox import LEASE, new_promise
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 
 log = structlog.get_logger("roony.connections")
 

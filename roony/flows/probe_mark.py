@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from roony.store.book import Book
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 
 KIND = "probe"
 PROBE = "roony_probe"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from roony.core.card import Card
 from roony.core.connection import Connection
@@ -14,8 +14,9 @@ from roony.flows.card_waiting import CardWaits
 from roony.flows.context import FlowContext
 from roony.flows.stripe_failure import told
 from roony.gateway.errors import StripeCallFailed, StripeUncertain
+from roony.log_ids import learn
 from roony.store import tables
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 
 log = structlog.get_logger("roony.promises")
 
@@ -74,6 +75,7 @@ async def put_off(
         elif promise.kind in SAFE_AGAIN:
             delay = wait_before(promise.tries, None, context.jitter())
             key, attempt = f"{promise.id}:{promise.attempt + 1}", promise.attempt + 1
+    context.measures.retries["promise"] += 1
     log.warning(
         "promise.put_off", promise=promise.id, kind=promise.kind, error=str(error)[:300], seconds=delay / SECOND
     )
@@ -94,19 +96,26 @@ def _word(error: Exception) -> str:
     return error.failure.kind.value if isinstance(error, StripeCallFailed) else type(error).__name__
 
 
+# Made once: making one of so many columns costs more than running it.
+_CARD = select(tables.cards).where(
+    tables.cards.c.organization_id == bindparam("org"), tables.cards.c.id == bindparam("card")
+)
+_CONNECTION = select(tables.connections).where(
+    tables.connections.c.organization_id == bindparam("org"), tables.connections.c.id == bindparam("connection")
+)
+
+
 async def read_card(context: FlowContext, promise: OutboxPromise) -> Card:
     """The card a promise is about, as it is now."""
-    statement = select(tables.cards).where(
-        tables.cards.c.organization_id == promise.organization_id, tables.cards.c.id == promise.subject
-    )
-    rows = await asyncio.to_thread(context.database.read, statement)
-    return Card(*rows[0])
+    named = {"org": promise.organization_id, "card": promise.subject}
+    rows = await asyncio.to_thread(context.database.read, _CARD, named)
+    card = Card(*rows[0])
+    learn(purchase_id=card.purchase_id)
+    return card
 
 
 async def connection_of(context: FlowContext, organization_id: str, connection_id: str) -> Connection:
     """A connection as it is now."""
-    statement = select(tables.connections).where(
-        tables.connections.c.organization_id == organization_id, tables.connections.c.id == connection_id
-    )
-    rows = await asyncio.to_thread(context.database.read, statement)
+    named = {"org": organization_id, "connection": connection_id}
+    rows = await asyncio.to_thread(context.database.read, _CONNECTION, named)
     return Connection(*rows[0])

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from roony.core.agent import Agent, Chain, Organization, Project
 from roony.core.approval import Approval, approval_lifetime
+from roony.core.audit import text_hash
 from roony.core.authorization import Authorization
 from roony.core.card import DEFAULT_LIFETIME_SECONDS, Card, compile_card, spending_limits
 from roony.core.connection import Connection, untriable
@@ -25,18 +26,25 @@ from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.outbox import new_promise
-from roony.store.tables import KnownMerchant, OutboxPromise
+from roony.store.rows import KnownMerchant, OutboxPromise
 
 # The process that committed a promise holds its first lease and does it at once (design section 3), in microseconds.
 FIRST_LEASE = 30_000_000
 
 
 class Asked(NamedTuple):
-    """The answer to an ask: the purchase as it is now. `promise` is the card to make, when this ask promised one."""
+    """The answer to an ask: the purchase as it is now, of one just made with the approval it waits for.
+
+    `promise` is the card to make, when this ask promised one. `verdict` and `codes` of its reasons are what was decided
+    now; empty where it is replayed.
+    """
 
     purchase: Purchase
     replayed: bool
     promise: OutboxPromise | None
+    verdict: str = ""
+    codes: tuple[str, ...] = ()
+    approval: Approval | None = None
 
 
 class AskIds(NamedTuple):
@@ -126,6 +134,7 @@ class AskPurchase(Command[Asked | Refusal]):
             book.put(purchase)
         else:
             purchase, promise = self._hold(book, purchase, facts, decision.reasons, now)
+        codes = [reason.code for reason in decision.reasons]
         audit(
             book,
             purchase,
@@ -138,9 +147,11 @@ class AskPurchase(Command[Asked | Refusal]):
             merchant=self.ask.merchant.name,
             hold=purchase.hold_amount,
             approval=purchase.approval_id,
-            reasons=[reason.code for reason in decision.reasons],
+            reasons=codes,
+            decision_hash=text_hash(purchase.decision),
         )
-        return Asked(purchase, False, promise)
+        approval = book.need(Approval, purchase.organization_id, purchase.approval_id) if purchase.approval_id else None
+        return Asked(purchase, False, promise, decision.verdict, tuple(codes), approval)
 
     def _replay(self, book: Book, kept: KeptKey) -> Asked | Refusal:
         purchase = book.need(Purchase, self.organization_id, kept.purchase_id)

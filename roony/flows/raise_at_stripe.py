@@ -21,7 +21,7 @@ from roony.flows.stripe_failure import Told, seen_at_stripe, told_refused
 from roony.gateway import issuing
 from roony.gateway.errors import StripeCallFailed, StripeRefused
 from roony.gateway.pool import GatewayBusy
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 
 log = structlog.get_logger("roony.cards")
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from roony.core.approval import Approval, approval_lifetime, is_waiting, too_late
+from roony.core.audit import text_hash
 from roony.core.card import Card, compile_card
 from roony.core.connection import Connection
 from roony.core.control import strictest
@@ -42,7 +43,7 @@ from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.outbox import new_promise
-from roony.store.tables import KnownMerchant, OutboxPromise
+from roony.store.rows import KnownMerchant, OutboxPromise
 
 RAISE_CARD = "raise_card"
 
@@ -267,6 +268,7 @@ def _lift(
     audit(
         book, purchase, actor, "purchase.raised", now, before=before["amount"], amount=amount,
         hold=purchase.hold_amount, reasons=[reason.code for reason in decision.reasons],
+        decision_hash=text_hash(purchase.decision),
     )  # fmt: skip
     return Raised(purchase, promise)
 

@@ -43,7 +43,7 @@ from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.outbox import new_promise
-from roony.store.tables import KnownMerchant, OutboxPromise
+from roony.store.rows import KnownMerchant, OutboxPromise
 
 CARD_LIMITS = "set_card_limits"
 NOT_LIFTED = "card_limits_not_set"

@@ -13,7 +13,7 @@ from roony.flows.merchant import learn_alias
 from roony.store.book import Book, EventOutcome
 from roony.store.command import Command
 from roony.store.facts import Needs
-from roony.store.tables import InboxEvent
+from roony.store.rows import InboxEvent
 
 
 @dataclass(frozen=True, slots=True)

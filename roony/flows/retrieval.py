@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
 
 from roony.core.authorization import Authorization
 from roony.core.connection import Connection
@@ -22,15 +22,18 @@ from roony.flows.unknown_card import LOOK_AGAIN, UNKNOWN_CARD, ReplayCardEvents
 from roony.gateway import issuing
 from roony.gateway.errors import StripeCallFailed, StripeRefused
 from roony.gateway.pool import GatewayBusy
-from roony.store import tables
+from roony.store import archive, tables
 from roony.store.queries.paging import find
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 
 # After this many tries a question stays open; the hourly and daily looks of reconciliation go on.
 MAX_TRIES = 12
 # Events looked through for those of one card: pages of so many, and so many pages.
 EVENTS_PAGE = 50
 MAX_EVENT_PAGES = 200
+TOO_MANY = "too_many_events"
+# Whose card such an event was about nobody can say any more.
+PAYLOAD_REMOVED = "payload_removed_by_retention"
 _WATCHED = ("active", "restricted")
 
 
@@ -66,21 +69,39 @@ async def keep_look_at_card(context: FlowContext, promise: OutboxPromise) -> Non
 
 
 async def keep_replay_card_events(context: FlowContext, promise: OutboxPromise) -> None:
-    """Takes up again the events that were left out because their card was unknown, a page at a time."""
-    params = json.loads(promise.params)
-    after = (params["since"], "")
+    """Takes up again the events that were left out because their card was unknown, a page at a time.
+
+    The archive after the inbox: what is archived meanwhile is found in one of them.
+    """
+    left = None
+    for table in (tables.inbox, tables.inbox_archive):
+        answer = await _replay_from(context, promise, table)
+        if isinstance(answer, Refusal):
+            await _finish(context, promise, answer)
+            return
+        left = answer or left
+    await context.till.submit(FinishPromise(promise.organization_id, promise, left))
+
+
+async def _replay_from(context: FlowContext, promise: OutboxPromise, table: Table) -> str | Refusal | None:
+    """Looks through one table; a word where it was not looked through to its end."""
+    params, org = json.loads(promise.params), promise.organization_id
+    after, left = (params["since"], ""), None
     for _ in range(MAX_EVENT_PAGES):
-        rows = await asyncio.to_thread(_left_out, context, promise.organization_id, after)
+        rows = await asyncio.to_thread(_left_out, context, org, table, after)
         ids = tuple(id for id, _, payload in rows if _card_of(payload) == params["stripe_card_id"])
+        if ids and table is tables.inbox_archive:
+            await context.till.write(archive.bring_back(org, ids, UNKNOWN_CARD, context.clock()))
         if ids:
-            answer: Any = await context.till.submit(ReplayCardEvents(promise.organization_id, ids))
+            answer: Any = await context.till.submit(ReplayCardEvents(org, ids))
             if isinstance(answer, Refusal):
-                await _finish(context, promise, answer)
-                return
+                return answer
+        if not all(payload for _, _, payload in rows):
+            left = PAYLOAD_REMOVED
         if len(rows) < EVENTS_PAGE:
-            break
+            return left
         after = (rows[-1][1], rows[-1][0])
-    await context.till.submit(FinishPromise(promise.organization_id, promise))
+    return TOO_MANY
 
 
 async def _ask(
@@ -118,21 +139,23 @@ async def _finish(context: FlowContext, promise: OutboxPromise, answer: str | Re
     await context.till.submit(FinishPromise(org, promise))
 
 
-def _left_out(context: FlowContext, organization_id: str, after: tuple[int, str]) -> list[Any]:
-    inbox = tables.inbox.c
+def _left_out(context: FlowContext, organization_id: str, table: Table, after: tuple[int, str]) -> list[Any]:
+    event = table.c
     at, id = after
     statement = (
-        select(inbox.id, inbox.received_at, inbox.payload)
-        .where(inbox.organization_id == organization_id, inbox.received_at >= at)
-        .where((inbox.received_at > at) | (inbox.id > id), inbox.status == "applied", inbox.reason == UNKNOWN_CARD)
-        .order_by(inbox.received_at, inbox.id)
+        select(event.id, event.received_at, event.payload)
+        .where(event.organization_id == organization_id, event.received_at >= at)
+        .where((event.received_at > at) | (event.id > id), event.status == "applied", event.reason == UNKNOWN_CARD)
+        .order_by(event.received_at, event.id)
         .limit(EVENTS_PAGE)
     )
     return list(context.database.read(statement))
 
 
 def _card_of(payload: bytes) -> str | None:
-    """The card an event was about, expanded or not."""
+    """The card an event was about, expanded or not; None where its payload was removed."""
+    if not payload:
+        return None
     card: Any = json.loads(payload)["data"]["object"].get("card")
     found: str | None = card.get("id") if isinstance(card, dict) else card
     return found

@@ -7,7 +7,7 @@ import hashlib
 from roony.core.authorization import Authorization
 from roony.store.book import Book
 from roony.store.outbox import new_promise
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 
 RETRIEVE_AUTHORIZATION = "retrieve_authorization"
 # What is missing is most often on its way: asked for only when it did not come by itself, in microseconds.

@@ -83,6 +83,8 @@ class Plan(NamedTuple):
 class ApplyRules(Command[None | Refusal]):
     """Does all the parts, each with its own audit record, if the rules are still those that they begin from."""
 
+    can_wait = True
+
     organization_id: str
     expected: tuple[Expected, ...]
     parts: tuple[Command[Any], ...]

@@ -58,7 +58,7 @@ from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.linked import Node, StripeCardNeed
-from roony.store.tables import InboxEvent, OutboxPromise
+from roony.store.rows import InboxEvent, OutboxPromise
 
 # Why Stripe is asked again, beside the rank of what it said.
 TIED = "tied"

@@ -11,14 +11,14 @@ from roony.core.sign_in import MAX_SESSIONS, SESSION_SECONDS, Password, Tries
 from roony.core.user import User
 from roony.flows.access_key import KeyLimits, NewKey, key_row, new_key, revoke
 from roony.flows.context import FlowContext
-from roony.flows.password import is_password
+from roony.flows.password import PasswordsBusy, is_password
 from roony.flows.sign_in_tries import count_try, of_address, of_browser, take_back
 from roony.store.authority import is_over
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.queries.sign_in import Candidate, candidates
-from roony.store.tables import AccessKey
+from roony.store.rows import AccessKey
 
 SECOND = 1_000_000
 # What is written down of a browser, in characters.
@@ -73,23 +73,32 @@ def new_session(key_id: str, browser: str) -> NewKey:
 
 async def sign_in(context: FlowContext, attempt: Attempt) -> SignedIn | SeveralOrganizations | Refusal:
     """1 who has this address · 2 the try is counted, whoever it is for · 3 the passwords are compared, of those whose
-    gate is not locked · 4 a good one takes its try back and begins a session."""
+    gate is not locked · 4 a good one takes its try back and begins a session. Raises PasswordsBusy, nothing counted."""
     found = await asyncio.to_thread(candidates, context.database, attempt.email, attempt.organization_id)
     browsers = [of_browser(attempt.known_by, one.password.organization_id, one.password.user_id) for one in found]
     counted = await context.till.write(count_try(browsers, of_address(attempt.email), context.clock()))
     if all(one.was_locked for one in counted):
         return LOCKED
-    if not found:
-        await is_password(None, attempt.password)
     open_to = [(one, at.tries) for one, at in zip(found, counted, strict=False) if not at.was_locked]
-    good = [one for one, _ in open_to if await is_password(one.password.hash, attempt.password)]
+    try:
+        good = await _right_for([one for one, _ in open_to], attempt.password)
+    except PasswordsBusy:
+        await context.till.write(take_back(counted))
+        raise
     if not good:
         _record_wrong(context, open_to)
         return LOCKED if all(one.tries.locked_until > context.clock() for one in counted) else WRONG
-    await context.till.write(take_back([one.tries.key for one in counted if not one.was_locked]))
+    await context.till.write(take_back(counted))
     if len(good) > 1:
         return SeveralOrganizations(tuple((one.password.organization_id, one.organization) for one in good))
     return await _begin(context, good[0], attempt.browser)
+
+
+async def _right_for(found: list[Candidate], text: str) -> list[Candidate]:
+    """Those whose password it is; where there is nobody it takes as long. Raises PasswordsBusy."""
+    if not found:
+        await is_password(None, text)
+    return [one for one in found if await is_password(one.password.hash, text)]
 
 
 def _record_wrong(context: FlowContext, tried: list[tuple[Candidate, Tries]]) -> None:

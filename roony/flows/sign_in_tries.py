@@ -47,32 +47,38 @@ def of_user(organization_id: str, user_id: str) -> str:
     return f"user:{organization_id}:{user_id}"
 
 
+def of_passkey(credential_id: str) -> str:
+    """The gate at which refusals of a passkey are counted. It keeps nobody out, and the audit log short."""
+    return f"passkey:{_hash(credential_id)}"
+
+
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def count_try(browsers: Sequence[str], strangers: str, now: int) -> Callable[[Writer], list[Counted]]:
+def count_try(browsers: Sequence[str], others: str, now: int) -> Callable[[Writer], list[Counted]]:
     """A write that counts a try before it is compared: many at once are worth no more than one after the other.
 
-    Returns what became of the gate of each of `browsers`, which is that of `strangers` where the browser is not known;
-    without any, of the gate of `strangers`. `now` in microseconds.
+    Returns what became of the gate of each of `browsers`, which is that of `others` where the browser is not known;
+    without any, of the gate of `others`. `now` in microseconds.
     """
 
     def work(writer: Writer) -> list[Counted]:
-        gates = [gate if _taken(writer, gate) else strangers for gate in browsers] or [strangers]
+        gates = [gate if _taken(writer, gate) else others for gate in browsers] or [others]
         counted = {gate: _count(writer, gate, now) for gate in sorted(set(gates))}
         return [counted[gate] for gate in gates]
 
     return work
 
 
-def take_back(gates: Sequence[str]) -> Callable[[Writer], None]:
-    """A write that takes one try off each of these gates: it was right."""
+def take_back(counted: Sequence[Counted]) -> Callable[[Writer], None]:
+    """A write that takes these tries off their gates: they were right, or nobody looked at them."""
+    mine = {one.tries.key: one.tries for one in counted if not one.was_locked}
 
     def work(writer: Writer) -> None:
-        for gate in sorted(set(gates)):
+        for gate in sorted(mine):
             if _taken(writer, gate):
-                writer.write_rows(tables.sign_in_tries, [one_less(_row(writer, gate))])
+                writer.write_rows(tables.sign_in_tries, [one_less(_row(writer, gate), mine[gate])])
 
     return work
 

@@ -11,7 +11,7 @@ from roony.core.budget import Budget
 from roony.core.decision import Reason
 from roony.core.purchase import Purchase
 from roony.store.book import Book
-from roony.store.tables import KnownMerchant
+from roony.store.rows import KnownMerchant
 
 
 def snapshot(

@@ -20,7 +20,7 @@ from roony.store.book import Book, EventOutcome
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.outbox import new_promise
-from roony.store.tables import InboxEvent, OutboxPromise
+from roony.store.rows import InboxEvent, OutboxPromise
 
 # An event about a card we do not know waits this long for our own commit of that card, in microseconds (section 8).
 UNKNOWN_CARD_PATIENCE = 60_000_000

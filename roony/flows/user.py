@@ -1,25 +1,38 @@
-"""Users: added, changed, disabled with all their keys, always with an owner left."""
+"""Users: added, changed, disabled with all their keys, erased; always with an owner left."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from roony.core.errors import Refusal, not_found
 from roony.core.passkey import Passkey
 from roony.core.sign_in import OneTimeLink, Password
-from roony.core.user import User, begins_anew, described_user, is_last_owner, may_approve, wrong_user
+from roony.core.user import (
+    User,
+    begins_anew,
+    described_user,
+    erased,
+    is_erased,
+    is_last_owner,
+    may_approve,
+    personal_changes,
+    wrong_user,
+)
 from roony.flows.access_key import revoke
 from roony.flows.passkey import drop_passkeys
 from roony.store.authority import is_long_over
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
-from roony.store.tables import AccessKey
+from roony.store.rows import AccessKey
 
 
 @dataclass(frozen=True, slots=True)
 class CreateUser(Command[User | Refusal]):
     """One more person. A key of their own is made apart."""
+
+    can_wait = True
 
     organization_id: str
     user_id: str
@@ -54,6 +67,8 @@ class UpdateUser(Command[User | Refusal]):
     nothing from then on in any process; a user who is let in again needs a new invitation or a new key.
     """
 
+    can_wait = True
+
     organization_id: str
     user_id: str
     actor: str
@@ -64,9 +79,7 @@ class UpdateUser(Command[User | Refusal]):
 
     def needs(self, now: int) -> Needs:
         """The users there are, and all with which this one gets in."""
-        org, user_id = self.organization_id, self.user_id
-        groups = tuple((row, org, user_id) for row in (AccessKey, OneTimeLink, Passkey))
-        return Needs(rows=((User, org, user_id), (Password, org, user_id)), groups=((User, org, org), *groups))
+        return _needs(self.organization_id, self.user_id)
 
     def apply(self, book: Book, now: int) -> User | Refusal:
         """1 what it would be · 2 whether that may be · 3 the user, and the end of the keys of a disabled one."""
@@ -74,11 +87,11 @@ class UpdateUser(Command[User | Refusal]):
         before, others = book.get(User, org, self.user_id), book.group(User, org, org)
         if before is None:
             return not_found("user", self.user_id)
+        if is_erased(before):
+            return Refusal("user_erased", "This user was erased. Add the person anew.", 409, id=before.id)
         after = self._changed(before, now)
         if is_last_owner(before, others) and not is_last_owner(after, others):
-            return Refusal(
-                "last_owner", "This is the last owner. Make another user an owner first.", 409, id=self.user_id
-            )
+            return _last_owner(before)
         wrong = wrong_user(after, others)
         if wrong is not None:
             return wrong
@@ -91,30 +104,14 @@ class UpdateUser(Command[User | Refusal]):
             book.put(password._replace(email=after.email.lower()))
         if after.email != before.email:
             # Whoever reads the mail of the address before may have one.
-            self._end_links(book, now)
-        body = {"before": described_user(before), "after": described_user(after)}
+            _end_links(book, after, now)
+        body: dict[str, Any] = {"before": described_user(before), "after": described_user(after)}
+        if changed := personal_changes(before, after):
+            body["changed"] = changed
         book.record(org, self.actor, "user.updated", after.id, body, now)
         if after.disabled_at is not None:
-            self._shut_out(book, now)
+            _shut_out(book, after, self.actor, now)
         return after
-
-    def _shut_out(self, book: Book, now: int) -> None:
-        """Takes everything away with which the user gets in."""
-        org, user_id = self.organization_id, self.user_id
-        for key in book.group(AccessKey, org, user_id):
-            if not is_long_over(key, now):
-                revoke(book, key, self.actor, now)
-        self._end_links(book, now)
-        drop_passkeys(book, org, user_id, self.actor, now)
-        password = book.get(Password, org, user_id)
-        if password is not None:
-            book.put(password._replace(hash=""))
-
-    def _end_links(self, book: Book, now: int) -> None:
-        """Lets no link open that was made for the user up to now."""
-        for link in book.group(OneTimeLink, self.organization_id, self.user_id):
-            if link.used_at is None:
-                book.put(link._replace(used_at=now))
 
     def _changed(self, before: User, now: int) -> User:
         disabled_at = before.disabled_at
@@ -127,3 +124,76 @@ class UpdateUser(Command[User | Refusal]):
             disabled_at=disabled_at,
         )
         return begins_anew(after, now) if may_approve(after) and not may_approve(before) else after
+
+
+@dataclass(frozen=True, slots=True)
+class EraseUser(Command[User | Refusal]):
+    """Takes away for ever what tells who a user is: name, address, and the words they gave their keys and passkeys.
+
+    They are shut out in the same commit. Their id stays, on what they did and in the audit chain, and names nobody any
+    more.
+    """
+
+    organization_id: str
+    user_id: str
+    actor: str
+
+    def needs(self, now: int) -> Needs:
+        """The users there are, and all with which this one gets in."""
+        return _needs(self.organization_id, self.user_id)
+
+    def apply(self, book: Book, now: int) -> User | Refusal:
+        """Once; who is erased stays so. The last owner stays one."""
+        org = self.organization_id
+        before, others = book.get(User, org, self.user_id), book.group(User, org, org)
+        if before is None:
+            return not_found("user", self.user_id)
+        if is_erased(before):
+            return before
+        if is_last_owner(before, others):
+            return _last_owner(before)
+        # From here it must succeed: only writes below.
+        after = erased(before, now)
+        book.put(after)
+        book.record(org, self.actor, "user.erased", after.id, {}, now)
+        _shut_out(book, after, self.actor, now)
+        for key in book.group(AccessKey, org, self.user_id):
+            book.put(key._replace(name=""))
+        for passkey in book.group(Passkey, org, self.user_id):
+            book.put(passkey._replace(name=""))
+        password = book.get(Password, org, self.user_id)
+        if password is not None:
+            book.put(password._replace(email=after.email.lower()))
+        # As it is by now: a key that ended moved what their word counts from.
+        return book.need(User, org, self.user_id)
+
+
+def _needs(organization_id: str, user_id: str) -> Needs:
+    """The users there are, and all with which this one gets in."""
+    org = organization_id
+    groups = tuple((row, org, user_id) for row in (AccessKey, OneTimeLink, Passkey))
+    return Needs(rows=((User, org, user_id), (Password, org, user_id)), groups=((User, org, org), *groups))
+
+
+def _last_owner(user: User) -> Refusal:
+    return Refusal("last_owner", "This is the last owner. Make another user an owner first.", 409, id=user.id)
+
+
+def _shut_out(book: Book, user: User, actor: str, now: int) -> None:
+    """Takes everything away with which the user gets in."""
+    org = user.organization_id
+    for key in book.group(AccessKey, org, user.id):
+        if not is_long_over(key, now):
+            revoke(book, key, actor, now)
+    _end_links(book, user, now)
+    drop_passkeys(book, org, user.id, actor, now)
+    password = book.get(Password, org, user.id)
+    if password is not None:
+        book.put(password._replace(hash=""))
+
+
+def _end_links(book: Book, user: User, now: int) -> None:
+    """Lets no link open that was made for the user up to now."""
+    for link in book.group(OneTimeLink, user.organization_id, user.id):
+        if link.used_at is None:
+            book.put(link._replace(used_at=now))

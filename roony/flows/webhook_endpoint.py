@@ -32,7 +32,7 @@ from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.outbox import LEASE, new_promise
-from roony.store.tables import ConnectionSecret, OutboxPromise
+from roony.store.rows import ConnectionSecret, OutboxPromise
 from roony.store.vault import row_name
 
 log = structlog.get_logger("roony.connections")

@@ -10,19 +10,21 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 import stripe
 import stripe._util
 from stripe._stripe_object import StripeObject
+from stripe._stripe_response import StripeResponse
 
 from roony.gateway.errors import StripeCallFailed, failure_from_bug, failure_from_sdk
 from roony.gateway.pace import LIVE_RATE, TEST_RATE, Pace
 from roony.gateway.pool import GatewayBusy
 from roony.gateway.wire import BoundedHttpClient
+from roony.measures import CallCounts
 from roony.stop_points import reach
 
 STRIPE_VERSION = "2026-10-28.endive"
@@ -107,6 +109,7 @@ class StripeGateway:
         if pace is None and not _is_loopback(self.api_base):
             pace = Pace(LIVE_RATE if self.livemode else TEST_RATE)
         self.pace = pace
+        self.calls = CallCounts()
         self._http = BoundedHttpClient(
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
@@ -157,7 +160,14 @@ class StripeGateway:
         if livemode != self.livemode:
             raise WrongMode(f"connection livemode={livemode}, Stripe key livemode={self.livemode}")
 
-    def perform(self, request: Callable[[], StripeObject]) -> PlainObject:
+    def send(self, method: str, path: str, params: Mapping[str, Any], options: Mapping[str, Any]) -> StripeResponse:
+        """One call whose answer stays JSON, for what is called often: inside `perform` alone.
+
+        The SDK's objects, which are made into plain data again here, cost as much as all the rest of a call.
+        """
+        return self.sdk.raw_request(method, path, **params, **options)
+
+    def perform(self, request: Callable[[], StripeObject | StripeResponse]) -> PlainObject:
         """Runs one SDK call and returns its answer as plain data. Stop points call it after the function it is in.
 
         Raises a StripeCallFailed for everything that goes wrong, unchained: the SDK's exception keeps the raw
@@ -169,19 +179,26 @@ class StripeGateway:
         reach("before_call", [name])
         try:
             answer = request()
-            plain: PlainObject = answer.to_dict(for_json=True)
+            plain: PlainObject = (
+                dict(cast("PlainObject", answer.data))
+                if isinstance(answer, StripeResponse)
+                else answer.to_dict(for_json=True)
+            )
         except GatewayBusy:
+            self.calls.count(name, "not_sent", time.monotonic() - started)
             raise
         except stripe.StripeError as error:
             failed = failure_from_sdk(error)
         except Exception as error:
             failed = failure_from_bug(error)
         else:
+            self.calls.count(name, "ok", time.monotonic() - started)
             reach("after_call", [name])
-            response = getattr(answer, "last_response", None)
+            response = answer if isinstance(answer, StripeResponse) else getattr(answer, "last_response", None)
             request_id = getattr(response, "request_id", None)
             log.debug("stripe answered request=%s ms=%d", request_id, (time.monotonic() - started) * 1000)
             return plain
+        self.calls.count(name, failed.failure.kind.value, time.monotonic() - started)
         reach("after_call", [name])
         raise failed
 

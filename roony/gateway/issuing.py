@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from urllib.parse import quote
 
 from roony.gateway.client import ConnectionAccess, PlainObject, StripeGateway, require_id
 from roony.gateway.errors import FailureKind, StripeFailure, StripeRefused
@@ -28,6 +29,8 @@ LIST_TRANSACTIONS_MAX_PAGES = 50
 
 NO_CARDHOLDER = "ich_none"
 """A cardholder that no account has."""
+
+_CARDS = "/v1/issuing/cards"
 
 CardStatus = Literal["active", "inactive"]
 
@@ -95,7 +98,7 @@ def create_card(gateway: StripeGateway, access: ConnectionAccess, params: Mappin
     """Makes a card (section 1.2). Compare `spending_controls` in the answer with what was sent."""
     checked: Any = refuse_empty_lists(params)
     options = gateway.options(access, key)
-    return gateway.perform(lambda: gateway.sdk.v1.issuing.cards.create(checked, options))
+    return gateway.perform(lambda: gateway.send("post", _CARDS, checked, options))
 
 
 def retrieve_card(gateway: StripeGateway, access: ConnectionAccess, card_id: str) -> PlainObject:
@@ -219,9 +222,8 @@ def fetch_card_details(gateway: StripeGateway, access: ConnectionAccess, card_id
     """
     require_id("card_id", card_id)
     options = gateway.options(access)
-    card = gateway.perform(
-        lambda: gateway.sdk.v1.issuing.cards.retrieve(card_id, {"expand": ["number", "cvc"]}, options)
-    )
+    path = f"{_CARDS}/{quote(card_id, safe='')}"
+    card = gateway.perform(lambda: gateway.send("get", path, {"expand": ["number", "cvc"]}, options))
     number, cvc, month, year = (card.get(name) for name in ("number", "cvc", "exp_month", "exp_year"))
     if not (isinstance(number, str) and isinstance(cvc, str) and isinstance(month, int) and isinstance(year, int)):
         raise StripeRefused(

@@ -34,6 +34,13 @@ class GatewayPool:
             raise ValueError("a gateway pool needs at least one thread and no negative queue")
         self._executor = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="roony-stripe")
         self._slots = threading.BoundedSemaphore(threads + waiting)
+        self._calls, self._counting = 0, threading.Lock()
+        self.most = threads + waiting
+
+    @property
+    def calls(self) -> int:
+        """How many are on a thread or wait for one now."""
+        return self._calls
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs `function` on a thread of the pool and returns or raises what it does; GatewayBusy when full.
@@ -77,5 +84,14 @@ class GatewayPool:
         except RuntimeError:
             self._slots.release()
             raise GatewayBusy("the gateway pool is closed") from None
-        future.add_done_callback(lambda _done: self._slots.release())
+        self._count(1)
+        future.add_done_callback(self._ended)
         return future
+
+    def _ended(self, _done: Future[Any]) -> None:
+        self._count(-1)
+        self._slots.release()
+
+    def _count(self, more: int) -> None:
+        with self._counting:
+            self._calls += more

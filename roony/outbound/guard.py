@@ -28,11 +28,13 @@ HTTPS = 443
 FIRST_FREE_PORT = 1_024
 
 # What `is_global` of some Python lets pass and still leads inside: IPv4 in the clothes of IPv6 (mapped, compatible,
-# NAT64 of RFC 6052 and 8215, Teredo, 6to4), the old site-local range, and IPv4's protocol assignments and relay.
+# NAT64 of RFC 6052 and 8215, Teredo, 6to4), the old site-local range, the newer one for examples (RFC 9637), and IPv4's
+# protocol assignments and relay.
 _INSIDE: tuple[Network, ...] = tuple(
     ipaddress.ip_network(network)
     for network in (
         "::/96", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16", "fec0::/10",
+        "3fff::/20",
         "192.0.0.0/24", "192.88.99.0/24", "100.64.0.0/10",
     )
 )  # fmt: skip

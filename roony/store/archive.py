@@ -1,7 +1,8 @@
 """Old entries and Stripe events moved into the archive tables: looked for page by page, moved in small pieces.
 
 What is moved changes no sum and no page: who sums entries or shows events reads both tables. Money's way reads neither
-archive, and an event that comes again is known by its id (`inbox.claim`).
+archive, and an event that comes again is known by its id (`inbox.claim`). Events that were left out because nobody here
+knew their card come back when it is known.
 """
 
 from __future__ import annotations
@@ -27,16 +28,13 @@ from sqlalchemy import (
 
 from roony.store.database import Database
 from roony.store.other_writes import MAX_ROWS
+from roony.store.over import is_handled, is_over
 from roony.store.tables import cards, entries, entries_archive, inbox, inbox_archive, outbox, purchases
 from roony.store.writer import Writer
 
 # Keys that one read looks at, and rows that one write moves: each is written once and deleted once.
 PAGE = 1_000
 PIECE = MAX_ROWS // 2
-# Nothing is on its way any more. Of a mandate that goes on it always is, between its payments too.
-FINAL = ("declined", "settled", "canceled", "expired", "failed")
-HANDLED = ("applied", "ignored")
-
 # When it was received, in microseconds UTC, and its id.
 EventKey = tuple[int, str]
 
@@ -46,15 +44,6 @@ class OldPurchase(NamedTuple):
 
     id: str
     entries: int
-
-
-def _is_over(before: ColumnElement[int]) -> ColumnElement[bool]:
-    """A purchase that is over and of which nothing was heard since."""
-    return and_(purchases.c.status.in_(FINAL), purchases.c.held == 0, purchases.c.updated_at < before)
-
-
-def _is_handled(before: ColumnElement[int]) -> ColumnElement[bool]:
-    return and_(inbox.c.status.in_(HANDLED), inbox.c.received_at < before, inbox.c.finished_at < before)
 
 
 def entry_page(
@@ -76,7 +65,7 @@ def entry_page(
     )
     there = and_(purchases.c.organization_id == organization_id, purchases.c.id == some.c.purchase_id)
     statement = (
-        select(some.c.purchase_id, some.c.number, _is_over(literal(before)).label("over"))
+        select(some.c.purchase_id, some.c.number, is_over(literal(before)).label("over"))
         .select_from(some.join(purchases, there))
         .order_by(some.c.purchase_id)
     )
@@ -92,7 +81,7 @@ def event_page(database: Database, organization_id: str | None, before: int, aft
         select(at, id)
         .where(
             inbox.c.organization_id == organization_id,
-            _is_handled(literal(before)),
+            is_handled(literal(before)),
             at >= after[0],
             or_(at > after[0], id > after[1]),
         )
@@ -121,14 +110,14 @@ _PURCHASE = and_(purchases.c.organization_id == entries.c.organization_id, purch
 _LOCK_ENTRIES = (
     select(entries.c.purchase_id, entries.c.sequence)
     .join(purchases, _PURCHASE)
-    .where(_OF, entries.c.purchase_id.in_(bindparam("ids", expanding=True)), _is_over(bindparam("before")))
+    .where(_OF, entries.c.purchase_id.in_(bindparam("ids", expanding=True)), is_over(bindparam("before")))
     .order_by(entries.c.purchase_id, entries.c.sequence)
     .limit(PIECE)
     .with_for_update(of=entries, skip_locked=True)
 )
 _LOCK_EVENTS = (
     select(inbox.c.id)
-    .where(inbox.c.id.in_(bindparam("ids", expanding=True)), _is_handled(bindparam("before")))
+    .where(inbox.c.id.in_(bindparam("ids", expanding=True)), is_handled(bindparam("before")))
     .with_for_update(skip_locked=True)
 )
 _THESE_ENTRIES = and_(_OF, tuple_(entries.c.purchase_id, entries.c.sequence).in_(bindparam("keys", expanding=True)))
@@ -142,6 +131,20 @@ def _copy(table: Table, archive: Table, *where: ColumnElement[bool]) -> Insert:
 _COPY_ENTRIES = _copy(entries, entries_archive, _THESE_ENTRIES)
 # Of an event that came again, and was archived again, the first row counts.
 _COPY_EVENTS = _copy(inbox, inbox_archive, _THESE_EVENTS, ~exists().where(inbox_archive.c.id == inbox.c.id))
+_LEFT_OUT = and_(
+    inbox_archive.c.id.in_(bindparam("keys", expanding=True)),
+    inbox_archive.c.organization_id == bindparam("org"),
+    inbox_archive.c.status == "applied",
+    inbox_archive.c.reason == bindparam("why"),
+    # Of one without its payload nothing could be booked.
+    inbox_archive.c.payload_removed_at.is_(None),
+)
+# With `finished_at` now, so that it is not archived once more before it was handled again.
+_AS_IT_WAS = [bindparam("now", type_=c.type) if c.name == "finished_at" else c for c in inbox_archive.c]
+_BRING_BACK = insert(inbox).from_select(list(inbox.c.keys()), select(*_AS_IT_WAS).where(_LEFT_OUT))
+# One that came again meanwhile lies in both, and was not handled there.
+_DROP_AGAIN = delete(inbox).where(inbox.c.id.in_(select(inbox_archive.c.id).where(_LEFT_OUT)))
+_DROP_ARCHIVED = delete(inbox_archive).where(_LEFT_OUT)
 _DELETE_ENTRIES = delete(entries).where(_THESE_ENTRIES)
 _DELETE_EVENTS = delete(inbox).where(_THESE_EVENTS)
 
@@ -171,3 +174,20 @@ def move_events(event_ids: Sequence[str], before: int) -> Callable[[Writer], int
         return len(keys)
 
     return move
+
+
+def bring_back(organization_id: str, event_ids: Sequence[str], why: str, now: int) -> Callable[[Writer], int]:
+    """A write that moves archived events, at most `PIECE`, into the inbox as they are; returns how many.
+
+    Those of the organization that were applied with the reason `why`, for example that their card was unknown; `now` in
+    microseconds.
+    """
+    about = {"org": organization_id, "keys": list(event_ids), "why": why}
+
+    def move_back(writer: Writer) -> int:
+        writer.execute(_DROP_AGAIN, **about)
+        moved = int(writer.execute(_BRING_BACK, **about, now=now).rowcount)
+        writer.execute(_DROP_ARCHIVED, **about)
+        return moved
+
+    return move_back

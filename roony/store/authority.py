@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from roony.core.agent import Agent
 from roony.core.errors import Refusal
 from roony.core.role import NEEDED, OWNER, may
 from roony.core.sign_in import IDLE_SECONDS, SECOND
 from roony.core.user import User
 from roony.store.book import Book
 from roony.store.facts import Needs
-from roony.store.tables import AccessKey
+from roony.store.rows import AccessKey
 
 # A use that was let in is noted a little later, and keeps a session open; after this long, in microseconds, it is not.
 NOTED_BY = 3600 * SECOND
@@ -42,6 +43,32 @@ class Authority(NamedTuple):
             return Refusal("unauthorized", "This key is not known.", 401)
         user = book.get(User, self.organization_id, self.user_id) if self.user_id is not None else None
         return over(key, now) or wrong_role(_role(key, user), self.permission)
+
+
+# Not told to anybody but by a second change at the same moment: whoever asked looks again first.
+AGENT_CHANGED = Refusal("agent_changed", "The agent was changed meanwhile; nothing was written. Ask again.", 503)
+
+
+class AgentAuthority(NamedTuple):
+    """The key an agent's ask came with, and the agent as it was when its command was made."""
+
+    key_hash: str
+    agent: Agent
+
+    def needs(self) -> Needs:
+        """The key and the agent."""
+        return Needs(rows=((AccessKey, self.key_hash), (Agent, self.agent.organization_id, self.agent.id)))
+
+    def problem(self, book: Book, now: int) -> Refusal | None:
+        """Why nothing may be asked with this key any more; AGENT_CHANGED where the agent is not what it was."""
+        key = book.get(AccessKey, self.key_hash)
+        if key is None:
+            return Refusal("unauthorized", "This key is not known.", 401)
+        wrong = over(key, now)
+        if wrong is not None:
+            return wrong
+        same = book.get(Agent, self.agent.organization_id, self.agent.id) == self.agent
+        return None if same else AGENT_CHANGED
 
 
 def is_over(key: AccessKey, now: int) -> bool:

@@ -28,8 +28,10 @@ from roony.core.sign_in import OneTimeLink
 from roony.core.user import User
 from roony.store import tables
 from roony.store.marks import mark_budgets, mark_status
-from roony.store.statements import finish_event, finish_promise
-from roony.store.tables import CONFIG_TABLES, TABLE_OF, AccessKey, OutboxPromise
+from roony.store.retention import Removal, remove
+from roony.store.rows import AccessKey, OutboxPromise
+from roony.store.statements import by_difference, finish_event, finish_promise
+from roony.store.tables import CONFIG_TABLES, TABLE_OF
 from roony.store.writer import Writer
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
@@ -117,11 +119,12 @@ class Book:
         self._records: list[AuditDraft] = []
         self._event_outcomes: list[EventOutcome] = []
         self._promise_outcomes: list[PromiseOutcome] = []
+        self._removals: list[Removal] = []
         self._reconfigured: set[str] = set()
         self._new_config_version = new_config_version
         self._started = 0.0
         self._reconfigured_before: set[str] = set()
-        self._mark: tuple[int, int, int] = (0, 0, 0)
+        self._mark: tuple[int, int, int, int] = (0, 0, 0, 0)
         # Purchases this command wrote, and the status each had before it.
         self._statuses: dict[Any, str | None] = {}
         # Stripe's card id → ours, as named by commands; None for a card that is not ours.
@@ -164,8 +167,9 @@ class Book:
             self._statuses[key] = before.status if before is not None else None
         if row in _GROUP_OF:
             self._regroup(row, key, item)
-        self._set(self._rows[row], key, item)
-        self._set(self._changed[row], key, item)
+        rows, changed = self._rows[row], self._changed[row]
+        self._journal += ((rows, key, rows.get(key, _MISSING)), (changed, key, changed.get(key, _MISSING)))
+        rows[key] = changed[key] = item
         if row in _CONFIG_TYPES:
             self._reconfigured.add(key[0])
 
@@ -210,6 +214,10 @@ class Book:
         """Ends the doing of an outbox row in this commit, or puts it off."""
         self._promise_outcomes.append(outcome)
 
+    def remove(self, removal: Removal) -> None:
+        """Takes payloads or contents away in this commit, as far as they still fit, and records how much it was."""
+        self._removals.append(removal)
+
     # What the till calls
 
     def _is_new_budget(self, organization_id: str, budget_id: str) -> bool:
@@ -220,6 +228,16 @@ class Book:
     def known(self, row: type, key: Any) -> bool:
         """True when this fact is already here, present or absent."""
         return key in self._rows[row]
+
+    def unknown(self, row: type, keys: Iterable[Any]) -> list[Any]:
+        """The keys of those that are not."""
+        rows = self._rows[row]
+        return [key for key in keys if key not in rows]
+
+    def present(self, row: type, keys: Iterable[Any]) -> list[Any]:
+        """The rows with these keys that there are. Raises KeyError for a fact that is not here."""
+        rows = self._rows[row]
+        return [item for key in keys if (item := rows[key]) is not None]
 
     def known_group(self, row: type, key: Any, column: str | None = None) -> bool:
         """True when this group is already here."""
@@ -245,12 +263,23 @@ class Book:
         self._end_command()
         self._started = started
         self._journal.clear()
-        self._mark = (len(self._records), len(self._event_outcomes), len(self._promise_outcomes))
+        outcomes = (len(self._event_outcomes), len(self._promise_outcomes), len(self._removals))
+        self._mark = (len(self._records), *outcomes)
         self._reconfigured_before = set(self._reconfigured)
 
     def since(self, moment: float | None) -> int | None:
         """Microseconds from `moment`, as `time.monotonic()` told it, to the start of the command; None for None."""
         return None if moment is None else max(0, round((self._started - moment) * 1_000_000))
+
+    def changes(self) -> list[tuple[Any, Any]]:
+        """Each row that this command changed so far: as it was before, None for a new one, and as it is now."""
+        types = {id(rows): row for row, rows in self._rows.items()}
+        before: dict[Any, Any] = {}
+        for where, key, old in self._journal:
+            if (row := types.get(id(where))) is not None:
+                before.setdefault((row, key), None if old is _MISSING else old)
+        now = ((old, self._rows[row][key]) for (row, key), old in before.items())
+        return [(old, new) for old, new in now if old != new]
 
     def undo_command(self) -> None:
         """Takes back every change since `start_command`."""
@@ -264,6 +293,7 @@ class Book:
         del self._records[self._mark[0] :]
         del self._event_outcomes[self._mark[1] :]
         del self._promise_outcomes[self._mark[2] :]
+        del self._removals[self._mark[3] :]
         self._reconfigured = self._reconfigured_before
 
     def write(self, writer: Writer, clocks: dict[str, int]) -> set[str]:
@@ -275,6 +305,8 @@ class Book:
         moves = {key: delta for key, delta in self._moves.items() if delta != (0, 0)}
         if moves:
             self._records += mark_budgets(self, writer, moves, clocks)
+        if self._removals:
+            self._records += remove(writer, self._removals, clocks)
         self._advance_organizations(clocks)
         for row, changed in self._changed.items():
             if not changed:
@@ -283,7 +315,7 @@ class Book:
             new = [item for key, item in changed.items() if key not in there]
             if new:
                 writer.write_rows(TABLE_OF[row], new)
-            for places, items in _by_difference(there, changed).items():
+            for places, items in by_difference(there, changed).items():
                 writer.update_rows(TABLE_OF[row], places, items)
         if moves:
             # Sorted, so that two processes touch the rows in the same order.
@@ -296,21 +328,26 @@ class Book:
 
     def _advance_organizations(self, clocks: dict[str, int]) -> None:
         """Chains the audit records and carries head, clock and configuration version on the organizations' rows."""
-        heads: dict[str, Organization] = {}
+        touched = {draft.organization_id for draft in self._records}
+        touched |= self._reconfigured | {key[0] for key in self._changed[Organization]}
+        heads = {}
+        for id in touched:
+            organization = self.need(Organization, id)
+            heads[id] = (organization.audit_sequence, organization.audit_hash)
         chained = self._changed[AuditRecord]
         for draft in self._records:
-            organization = heads.get(draft.organization_id) or self.need(Organization, draft.organization_id)
-            sequence = organization.audit_sequence + 1
-            record = chain_record(draft, sequence, organization.audit_hash)
-            chained[(record.organization_id, sequence)] = record
-            heads[draft.organization_id] = organization._replace(audit_sequence=sequence, audit_hash=record.hash)
-        touched = heads.keys() | self._reconfigured | {key[0] for key in self._changed[Organization]}
-        for id in touched:
-            organization = heads.get(id) or self.need(Organization, id)
+            id = draft.organization_id
+            sequence, previous = heads[id]
+            record = chain_record(draft, sequence + 1, previous)
+            chained[(id, sequence + 1)] = record
+            heads[id] = (sequence + 1, record.hash)
+        for id, (sequence, head) in heads.items():
+            organization = self.need(Organization, id)
             version = self._new_config_version() if id in self._reconfigured else organization.config_version
             self._changed[Organization][(id,)] = organization._replace(
-                clock=max(organization.clock, clocks.get(id, 0)), config_version=version
-            )
+                audit_sequence=sequence, audit_hash=head, clock=max(organization.clock, clocks.get(id, 0)),
+                config_version=version,
+            )  # fmt: skip
 
     def _end_command(self) -> None:
         """Every status a command changed is on one of its records (P9), which is what notices are read from."""
@@ -324,7 +361,10 @@ class Book:
         """Puts a changed row into its groups, and takes it out of those it belonged to before."""
         before = self._rows[row].get(key)
         for column, group_of in _GROUP_OF[row].items():
-            groups, new = self._groups[(row, column)], group_of(item)
+            groups = self._groups[(row, column)]
+            if not groups:
+                continue
+            new = group_of(item)
             old = group_of(before) if before is not None else new
             if old != new and key in groups.get(old, ()):
                 self._journal.append((groups[old], key, groups[old][key]))
@@ -335,18 +375,6 @@ class Book:
     def _set(self, where: dict[Any, Any], key: Any, value: Any) -> None:
         self._journal.append((where, key, where.get(key, _MISSING)))
         where[key] = value
-
-
-def _by_difference(there: dict[Any, Any], changed: dict[Any, Any]) -> dict[tuple[int, ...], list[Any]]:
-    """The loaded rows that changed, by the places of the columns in which they did: each such set is one statement."""
-    found: dict[tuple[int, ...], list[Any]] = {}
-    for key, item in changed.items():
-        before = there.get(key)
-        if before is not None:
-            places = tuple([at for at, (old, new) in enumerate(zip(before, item, strict=True)) if old != new])
-            if places:
-                found.setdefault(places, []).append(item)
-    return found
 
 
 def key_of(row: type, item: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -8,9 +8,11 @@ from concurrent.futures import Future
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from roony.core.errors import BrokenCaller, Refusal
-from roony.store.authority import Authority
+from roony.log_ids import ids_now
+from roony.store.authority import AgentAuthority, Authority
 from roony.store.book import Book
 from roony.store.facts import Needs
+from roony.store.second_person import applied_for
 from roony.store.writer import Writer
 
 Answer = TypeVar("Answer")
@@ -34,6 +36,10 @@ class Command(Generic[Answer]):
 
     organization_id: str
     urgent: bool = False
+    # It can be kept as text and done later, should it wait for a second person (`second_person.py`).
+    can_wait: bool = False
+    # A second person has agreed to it.
+    is_agreed: bool = False
 
     def needs(self, now: int) -> Needs:
         """The facts `apply` will read, with the same `now`."""
@@ -63,7 +69,19 @@ class Counters(NamedTuple):
 class Ticket:
     """One waiting command or write, and the place its answer goes to."""
 
-    __slots__ = ("answer", "by", "command", "deadline", "future", "given_up", "loop", "taken_back", "tries", "work")
+    __slots__ = (
+        "about",
+        "answer",
+        "by",
+        "command",
+        "deadline",
+        "future",
+        "given_up",
+        "loop",
+        "taken_back",
+        "tries",
+        "work",
+    )
 
     def __init__(
         self,
@@ -72,7 +90,7 @@ class Ticket:
         deadline: float | None,
         loop: asyncio.AbstractEventLoop | None,
         tries: int = 0,
-        by: Authority | None = None,
+        by: Authority | AgentAuthority | None = None,
     ) -> None:
         """`tries`: how often the till tries again by itself; only for a compensation, for which nobody waits.
 
@@ -80,6 +98,8 @@ class Ticket:
         """
         self.command = command
         self.work = work
+        # The till logs on a thread of its own.
+        self.about = ids_now()
         self.deadline = deadline
         self.loop = loop
         self.future: Any = loop.create_future() if loop else Future()
@@ -103,7 +123,11 @@ class Ticket:
     def applied(self, book: Book, now: int) -> Any:
         """The answer of its command, which is not applied where who asked for it may do so no more."""
         wrong = self.by.problem(book, now) if self.by is not None else None
-        return wrong if wrong is not None else self.asked.apply(book, now)
+        if wrong is not None:
+            return wrong
+        if isinstance(self.by, Authority):
+            return applied_for(self.by, self.asked, book, now)
+        return self.asked.apply(book, now)
 
     @property
     def name(self) -> str:

@@ -15,6 +15,7 @@ from typing import IO, Any
 import sqlalchemy
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.base import Executable
 
 from roony.core.agent import Organization
@@ -23,7 +24,6 @@ from roony.store.writer import (
     DOOR_NAME,
     TCP_TIMEOUT_MS,
     WRITER_NAME,
-    PostgresWriter,
     SqliteWriter,
     Writer,
 )
@@ -41,6 +41,12 @@ READ_POOL_SECONDS = 5.0
 _WRITERS = sqlalchemy.text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = :name"
 ).bindparams(name=WRITER_NAME)
+
+
+# Doors too.
+_SERVING = sqlalchemy.text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name IN (:writer, :door)"
+).bindparams(writer=WRITER_NAME, door=DOOR_NAME)
 
 
 class DatabaseLocked(Exception):
@@ -66,6 +72,7 @@ class Database:
                 parsed,
                 pool_size=READ_CONNECTIONS,
                 max_overflow=READ_CONNECTIONS,
+                hide_parameters=True,  # what somebody wrote comes into no error, and so into no log
                 connect_args={"check_same_thread": False, "timeout": READ_BUSY_TIMEOUT_MS / 1000},
             )
             event.listen(self.engine, "connect", _read_only)
@@ -76,6 +83,7 @@ class Database:
                 parsed,
                 pool_size=READ_CONNECTIONS,
                 max_overflow=READ_CONNECTIONS,
+                hide_parameters=True,  # what somebody wrote comes into no error, and so into no log
                 pool_timeout=READ_POOL_SECONDS,
                 pool_pre_ping=True,
                 connect_args={
@@ -106,6 +114,8 @@ class Database:
         """A new writing connection. On SQLite call `acquire` first: only one process may write."""
         if self.path is not None:
             return SqliteWriter(self.path)
+        from roony.store.postgres_writer import PostgresWriter  # noqa: PLC0415 - its driver is large
+
         return PostgresWriter(self.dsn, self._own_clock, self._writer_name)
 
     def processes(self) -> int:
@@ -113,6 +123,10 @@ class Database:
         if self.is_sqlite:
             return 1
         return max(1, int(self.read(_WRITERS)[0][0]))
+
+    def serving(self) -> int:
+        """How many processes have a connection that writes, doors too; 0 on SQLite, whose lock says it. Blocks."""
+        return 0 if self.is_sqlite else int(self.read(_SERVING)[0][0])
 
     def acquire(self) -> None:
         """Takes the lock file beside a SQLite database, for as long as this process lives. Raises DatabaseLocked."""
@@ -149,6 +163,29 @@ class Database:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+
+# What a driver says of a connection that failed, and the same for whoever set it up. The first that is in it counts.
+_CAUSES = (
+    ("password authentication failed", "the user or the password is wrong"),
+    ("no password supplied", "it wants a password"),
+    ("no pg_hba.conf entry", "the server lets nobody in from here: pg_hba.conf"),
+    ('role "', "the server knows no such user: createuser makes one"),
+    ("Connection refused", "nothing listens there"),
+    ("resolve host", "its host is not known"),
+    ("timeout", "the server did not answer in time"),
+)  # fmt: skip
+
+
+def why_not_opened(error: OSError | DBAPIError) -> str:
+    """The cause in a few words of ours; a driver's message may quote the address with its password."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    told = str(error.orig)
+    if 'database "' in told and "does not exist" in told:
+        return "the server has no such database: createdb makes one"
+    named = type(error.orig).__name__ if error.orig is not None else type(error).__name__
+    return next((words for sign, words in _CAUSES if sign in told), named)
 
 
 def lock_path(path: Path) -> Path:

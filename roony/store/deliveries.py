@@ -16,6 +16,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    tuple_,
     union_all,
     update,
 )
@@ -195,13 +196,20 @@ _AGAIN = (
     .values(status="pending", tries=0, due_at=0, queued_at=bindparam("asked"), finished_at=None)
     .returning(notice_deliveries.c.created_at)
 )
-# What is old is looked for without a lock, then deleted by organization; what another process holds is left out.
+# What another process holds is left out.
 _OLD = (
     select(notice_deliveries.c.organization_id, notice_deliveries.c.id)
     .where(notice_deliveries.c.status == bindparam("status"), notice_deliveries.c.finished_at < bindparam("before"))
     .order_by(notice_deliveries.c.finished_at)
     .limit(FORGET_ROWS)
 )
+_NO_LONGER_NEEDED = _OLD.with_for_update(skip_locked=True).cte("no_longer_needed")
+_FORGET = (
+    delete(notice_deliveries)
+    .where(tuple_(notice_deliveries.c.organization_id, notice_deliveries.c.id).in_(select(_NO_LONGER_NEEDED)))
+    .returning(notice_deliveries.c.id)
+)
+# On a database spread over machines: looked for without a lock, then deleted by organization.
 _STILL_OLD = (
     select(notice_deliveries.c.id)
     .where(
@@ -213,7 +221,7 @@ _STILL_OLD = (
     .with_for_update(skip_locked=True)
     .cte("still_old")
 )
-_FORGET = (
+_FORGET_OF = (
     delete(notice_deliveries)
     .where(
         notice_deliveries.c.organization_id == bindparam("org"),
@@ -306,8 +314,10 @@ def forget(status: str, before: int) -> Callable[[Writer], int]:
 
     def delete_old(writer: Writer) -> int:
         about = {"status": status, "before": before}
+        if not writer.spread:
+            return len(writer.execute(_FORGET, **about).fetchall())
         old = by_organization(writer.execute(_OLD, **about).fetchall())
-        return sum(len(writer.execute(_FORGET, org=org, ids=ids, **about).fetchall()) for org, ids in old.items())
+        return sum(len(writer.execute(_FORGET_OF, org=org, ids=ids, **about).fetchall()) for org, ids in old.items())
 
     return delete_old
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from roony.core.agent import Agent, Chain, Organization, Project
@@ -20,7 +20,7 @@ from roony.core.purchase import RECURRING, KeptKey, Purchase, RecentPurchase
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.store.book import GROUPED_BY, Book, group_of, key_of, table_of
 from roony.store.linked import MAX_ROUNDS, Node, StripeCardNeed, cards_of, neighbours, rows_at
-from roony.store.tables import KnownMerchant
+from roony.store.rows import KnownMerchant
 from roony.store.writer import Writer
 
 
@@ -135,12 +135,12 @@ class FactLoader:
             chains |= {p.chain for p in found if p.kind == RECURRING}
         self._load_chains(book, chains, clocks)
 
-    def _load(self, book: Book, row: type, keys: Iterable[Any]) -> list[Any]:
+    def _load(self, book: Book, row: type, keys: Collection[Any]) -> list[Any]:
         """Rows by primary key; absent ones are kept as absent. Returns the present ones."""
-        missing = [key for key in keys if not book.known(row, key)]
-        if not missing:
-            return _present(book, row, keys)
-        if row in _CONFIG:
+        if not keys:
+            return []
+        missing = book.unknown(row, keys)
+        if missing and row in _CONFIG:
             missing = self._from_cache(book, row, missing)
         if missing:
             table = table_of(row)
@@ -149,7 +149,7 @@ class FactLoader:
                 book.take(row, key, found.get(key))
                 if row in _CONFIG:
                     self._kept[key[0]][(row, key)] = found.get(key)
-        return _present(book, row, keys)
+        return book.present(row, keys)
 
     def _from_cache(self, book: Book, row: type, keys: list[Any]) -> list[Any]:
         missing = []
@@ -299,8 +299,3 @@ def budgets_above(book: Book, chain: Chain) -> list[Budget]:
     for scope_id in (chain.agent_id, chain.project_id, org):
         found += book.group(Budget, org, scope_id)
     return found
-
-
-def _present(book: Book, row: type[Any], keys: Iterable[Any]) -> list[Any]:
-    found = [book.get(row, *key) for key in keys]
-    return [item for item in found if item is not None]

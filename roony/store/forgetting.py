@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import BindParameter, Column, ColumnElement, Delete, Table, and_, bindparam, delete, select, tuple_
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    ColumnElement,
+    Delete,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    select,
+    tuple_,
+)
+from sqlalchemy.sql.elements import ClauseElement
 
 from roony.core.purchase import HOUR
 from roony.core.sign_in import BROWSER_SECONDS, CHALLENGE, SECOND, SESSION_SECONDS
@@ -56,10 +69,13 @@ def _key(table: Table) -> list[Column[Any]]:
     return [table.c[name] for name in table.info["key"]]
 
 
-def _by_own_key(table: Table, is_old: ColumnElement[bool]) -> Delete:
-    [key] = _key(table)
-    some = select(key).where(is_old).limit(FORGET_ROWS).with_for_update(skip_locked=True)
-    return delete(table).where(key.in_(some))
+def _look(table: Table, is_old: ColumnElement[bool]) -> Select[Any]:
+    return select(*_key(table)).where(is_old).limit(FORGET_ROWS)
+
+
+def _at_once(table: Table, is_old: ColumnElement[bool]) -> ClauseElement:
+    some = _look(table, is_old).with_for_update(skip_locked=True).cte("some")
+    return delete(table).where(tuple_(*_key(table)).in_(select(some))).returning(_key(table)[0])
 
 
 def _of_one(table: Table, is_old: ColumnElement[bool]) -> Delete:
@@ -68,15 +84,12 @@ def _of_one(table: Table, is_old: ColumnElement[bool]) -> Delete:
     return delete(table).where(mine, tuple_(*more).in_(bindparam("keys", expanding=True)), is_old)
 
 
-# Rows with a key of their own are deleted at once, those of organizations after a look without a lock, by organization.
-_FORGET = {
-    kind: _by_own_key(table, is_old)
-    for kind, (table, _, _, is_old) in _RULES.items()
-    if "organization_id" not in table.info["key"]
-}
+# One statement, since money waits behind it.
+_FORGET = {kind: _at_once(table, is_old) for kind, (table, _, _, is_old) in _RULES.items()}
+# On a database spread over machines, rows of organizations are looked for without a lock, then deleted by organization.
 _OLD = {
-    kind: select(*_key(table)).where(is_old).limit(FORGET_ROWS)
-    for kind, (table, _, _, is_old) in _RULES.items() if kind not in _FORGET
+    kind: _look(table, is_old)
+    for kind, (table, _, _, is_old) in _RULES.items() if "organization_id" in table.info["key"]
 }  # fmt: skip
 _FORGET_OF = {kind: _of_one(_RULES[kind][0], _RULES[kind][3]) for kind in _OLD}
 
@@ -87,8 +100,8 @@ def forget(kind: str, now: int) -> Callable[[Writer], int]:
     at = (now - age) // unit
 
     def delete_old(writer: Writer) -> int:
-        if kind in _FORGET:
-            return int(writer.execute(_FORGET[kind], at=at).rowcount)
+        if kind not in _OLD or not writer.spread:
+            return len(writer.execute(_FORGET[kind], at=at).fetchall())
         keys: dict[str, list[Any]] = {}
         for organization_id, *key in writer.execute(_OLD[kind], at=at).fetchall():
             keys.setdefault(organization_id, []).append(tuple(key))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from sqlalchemy import bindparam, select, text, update
 
-from roony.store.statements import write_row
-from roony.store.tables import EVENT_TO_HANDLE, InboxEvent, inbox, inbox_archive
-from roony.store.writer import Writer
+from roony.store.rows import InboxEvent
+from roony.store.statements import write_new, write_row
+from roony.store.tables import EVENT_TO_HANDLE, inbox, inbox_archive
+from roony.store.writer import Writer, portions
 
 # A claimed row is ours for this long, in microseconds.
 LEASE = 30_000_000
 # Failures after which a row is dead: visible, and handled again only when a person says so.
 MAX_FAILURES = 12
-CLAIM_LIMIT = 64
+CLAIM_LIMIT = 192
 
 # One statement however many rows, since money waits behind it; a row another process holds is left to it.
 _DUE = (
@@ -79,13 +81,17 @@ def keep(event: InboxEvent) -> Callable[[Writer], bool]:
     return work
 
 
-def keep_all(events: Sequence[InboxEvent]) -> Callable[[Writer], int]:
-    """A write that keeps those of a page of events whose ids are new; returns how many were."""
+def keep_all(events: Sequence[InboxEvent]) -> Callable[[Writer], set[str]]:
+    """A write that keeps those of the events whose ids are new, in few statements; returns these ids."""
 
-    def keep_page(writer: Writer) -> int:
-        return sum(keep(event)(writer) for event in events)
+    def keep_new(writer: Writer) -> set[str]:
+        new: set[str] = set()
+        for some in portions(events):
+            found = writer.run(write_new(inbox, writer.backend, len(some)), list(chain.from_iterable(some)))
+            new |= {row[0] for row in found}
+        return new
 
-    return keep_page
+    return keep_new
 
 
 def claim(now: int) -> Callable[[Writer], list[InboxEvent]]:

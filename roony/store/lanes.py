@@ -14,6 +14,8 @@ from roony.store.filling import let_it_fill
 
 # What may wait in each lane.
 MAX_WAITING = 4_096
+# After so long with commands of one organization only, nobody else is expected at this process.
+ALONE_SECONDS = 1.0
 
 
 class Lanes:
@@ -25,6 +27,8 @@ class Lanes:
         self._work: deque[Ticket] = deque()
         self._wake = threading.Condition()
         self._closed = False
+        # Whose command came last, and since when no other's did.
+        self._newest, self._since = "", 0.0
         # While the database is away nothing is let in: nobody waits for what cannot be answered in time.
         self.away = False
 
@@ -39,6 +43,8 @@ class Lanes:
             if len(lane) >= MAX_WAITING:
                 return BUSY
             lane.append(ticket)
+            if ticket.command is not None and ticket.command.organization_id != self._newest:
+                self._newest, self._since = ticket.command.organization_id, time.monotonic()
             self._wake.notify()
             return None
 
@@ -54,6 +60,14 @@ class Lanes:
             for ticket in reversed(tickets):
                 self._lane(ticket).appendleft(ticket)
 
+    @property
+    def alone(self) -> str:
+        """The organization of all commands that came for a while; empty: of several. Waiting for it delays no other.
+
+        Among several processes of one company, one that looked only now and then would find it held each time.
+        """
+        return self._newest if time.monotonic() - self._since > ALONE_SECONDS else ""
+
     def take(
         self, last_batch: int, room: int, most: int, held: Mapping[str, float] = MappingProxyType({})
     ) -> tuple[list[Ticket], list[Ticket]]:
@@ -61,8 +75,10 @@ class Lanes:
 
         Both empty: the lanes are closed and nothing is left. `last_batch` is the number of commands taken before.
         Commands of organizations that are `held` by a stranger keep their places; at the time that is said there, the
-        first one of them is taken, however many wait, to see whether it is free again.
+        first one of them is taken, however many wait, to see whether it is free again. Of one that is `alone` all are.
         """
+        alone = self.alone
+        held = {id: at for id, at in held.items() if id != alone}
         with self._wake:
             while not (self._urgent or self._ordinary or self._work or self._closed):
                 self._wake.wait()
@@ -110,6 +126,10 @@ class Lanes:
         """Waits; returns True, at once, when the lanes are closed."""
         with self._wake:
             return self._wake.wait_for(lambda: self._closed, seconds)
+
+    def depths(self) -> dict[str, int]:
+        """How many wait in each lane. For any thread; no more exact than it has to be."""
+        return {"authorizations": len(self._urgent), "commands": len(self._ordinary), "writes": len(self._work)}
 
     def close(self) -> None:
         """Nothing more is let in; what waits is still taken."""

@@ -17,11 +17,12 @@ Answer = TypeVar("Answer")
 SECOND = 1_000_000
 
 _TAKE = text(
-    "INSERT INTO leases (name, holder, until, generation) VALUES (:name, :holder, :until, 1)"
+    "INSERT INTO leases (name, holder, until, generation, since) VALUES (:name, :holder, :until, 1, :now)"
     " ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until,"
-    " generation = leases.generation + CASE WHEN leases.holder = excluded.holder THEN 0 ELSE 1 END"
+    " generation = leases.generation + CASE WHEN leases.holder = excluded.holder THEN 0 ELSE 1 END,"
+    " since = CASE WHEN leases.until > :now THEN leases.since ELSE excluded.since END"
     " WHERE leases.holder = excluded.holder OR leases.until <= :now"
-    " RETURNING generation"
+    " RETURNING generation, since"
 )
 # Kept as it is until the write that asks is committed: nobody takes over between the two.
 _HELD = (
@@ -50,7 +51,7 @@ def take(name: str, holder: str, seconds: int, clock: Callable[[], int]) -> Call
         now = clock() if now is None else now
         until = now + seconds * SECOND
         rows = writer.execute(_TAKE, name=name, holder=holder, until=until, now=now).fetchall()
-        return Lease(name, holder, until, rows[0][0]) if rows else None
+        return Lease(name, holder, until, *rows[0]) if rows else None
 
     return take_or_renew
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable
 
 import structlog
-from psycopg import errors as postgres_errors
 
 from roony.store.command import BUSY, Ticket, TillClosed
 from roony.store.writer import ConnectionLost, Writer
@@ -55,7 +54,7 @@ def _do(writer: Writer, ticket: Ticket) -> None:
         writer.run("ROLLBACK TO SAVEPOINT work")
         writer.run("RELEASE SAVEPOINT work")
         ticket.answer = error
-        if isinstance(error, (postgres_errors.LockNotAvailable, postgres_errors.QueryCanceled)):
-            # Another process has the row: nobody is to blame, and a moment later it may do.
+        if writer.is_taken(error):
+            # Nobody is to blame.
             log.warning("till.write_not_waited_for", write=ticket.name, error=type(error).__name__)
             ticket.answer = TillClosed(BUSY.message)

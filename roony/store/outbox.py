@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 
 from roony.store.other_writes import by_organization
-from roony.store.tables import OutboxPromise, outbox
+from roony.store.rows import OutboxPromise
+from roony.store.tables import outbox
 from roony.store.writer import Writer
 
 # A claimed promise is ours for this long, in microseconds.
@@ -31,13 +32,14 @@ _CLAIM = (
     .returning(*outbox.c)
 )
 # On a database spread over machines, a statement locks rows of one organization: first whose promises are due, then
-# those of each. What another process took meanwhile is left out.
+# those of each. What another process took meanwhile, or took and put off, is left out.
 _STILL_DUE = (
     select(outbox.c.id)
     .where(
         outbox.c.organization_id == bindparam("org"),
         outbox.c.id.in_(bindparam("ids", expanding=True)),
         outbox.c.status == "promised",
+        outbox.c.due_at <= bindparam("now"),
         outbox.c.lease_until <= bindparam("now"),
     )
     .with_for_update(skip_locked=True)

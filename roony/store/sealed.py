@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Table, Update, bindparam, func, select, tuple_, update
 
 from roony.store.database import Database
-from roony.store.tables import connection_secrets, message_recipients, webhook_endpoints
+from roony.store.tables import connection_secrets, message_recipients, signing_keys, webhook_endpoints
 from roony.store.vault import FORMAT, KEY_ID_CHARACTERS, row_name
 from roony.store.writer import Writer
 
@@ -31,6 +31,7 @@ SEALED = (
         lambda org, connection, name: row_name("connection_secrets", org, connection, name),
     ),
     SealedColumn(message_recipients, "sealed", lambda org, id: row_name("message_recipients", org, id, "sealed")),
+    SealedColumn(signing_keys, "sealed", lambda org, id: row_name("signing_keys", org, id, "sealed")),
     SealedColumn(webhook_endpoints, "sealed", lambda org, id: row_name("webhook_endpoints", org, id, "sealed")),
     SealedColumn(
         webhook_endpoints, "sealed_before", lambda org, id: row_name("webhook_endpoints", org, id, "sealed_before")

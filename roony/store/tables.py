@@ -6,8 +6,6 @@ PostgreSQL (design section 13). A table with a row type has exactly the columns 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from sqlalchemy import Index, Table
 
 from roony.core.agent import Agent, Organization, Project
@@ -19,6 +17,7 @@ from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.budget import Budget, BudgetPeriod
 from roony.core.card import Card
 from roony.core.cardholder import Cardholder, CardholderChoice
+from roony.core.checkpoint import Checkpoint
 from roony.core.confirmation import Confirmation
 from roony.core.connection import Connection
 from roony.core.control import Control, ControlVersion
@@ -26,6 +25,7 @@ from roony.core.delivery import RevealLink
 from roony.core.dispute import Dispute
 from roony.core.lease import Lease
 from roony.core.ledger import Entry, Hold
+from roony.core.loosening import ProposedChange
 from roony.core.mandate import Payment
 from roony.core.notification import MessageRecipient, NoticeCursor, NoticeDelivery, WebhookEndpoint
 from roony.core.passkey import Passkey
@@ -37,6 +37,17 @@ from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.core.sign_in import OneTimeLink, Password, Tries
 from roony.core.user import User
 from roony.store import schema
+from roony.store.rows import (
+    AccessKey,
+    AccountRoute,
+    ConnectionSecret,
+    InboxEvent,
+    KnownMerchant,
+    OAuthState,
+    OutboxPromise,
+    SigningKey,
+    StartTicket,
+)
 from roony.store.schema import some as _some
 from roony.store.schema import table as _table
 
@@ -44,134 +55,13 @@ metadata = schema.metadata
 
 # Money may still come of it. A query that says it in these words is answered from an index of the few there are.
 OPEN_AUTHORIZATION = "status = 'pending' OR (status = 'closed' AND captured = 0)"
-# Few of all events, found by indexes of their own in just these words: for SQLite a list of bound values is another.
+# Few of all, found by indexes of their own in just these words: for SQLite a list of bound values is another.
 UNFINISHED_EVENT = "status <> 'applied'"
+# What retention has not emptied yet.
+WITH_PAYLOAD = "payload_removed_at IS NULL"
+WITH_CONTENT = "content_removed_at IS NULL"
 EVENT_TO_HANDLE = "status IN ('received', 'failed')"
-
-
-class KnownMerchant(NamedTuple):
-    """A merchant an organization has bought from; `network_ids` and `aliases` are JSON lists learned from purchases.
-
-    The `last_*` columns say when the newest purchase was approved, and at what price; None if before they were kept.
-    """
-
-    organization_id: str
-    merchant_key: str
-    name: str
-    aliases: str
-    network_ids: str
-    purchases: int
-    first_at: int
-    last_at: int | None = None
-    last_amount: int | None = None
-    last_currency: str | None = None
-
-
-class InboxEvent(NamedTuple):
-    """One Stripe event, kept once by its id, with how far its handling is. `payload` is the raw body as it came."""
-
-    id: str
-    account: str | None
-    livemode: int
-    type: str
-    organization_id: str | None
-    object_id: str | None
-    status: str
-    reason: str | None
-    failures: int
-    due_at: int
-    lease_until: int
-    generation: int
-    created: int
-    received_at: int
-    finished_at: int | None
-    payload: bytes
-
-
-class OutboxPromise(NamedTuple):
-    """Work promised in a commit and done after it. `params` is JSON; `key` the idempotency key Stripe sees."""
-
-    organization_id: str
-    id: str
-    kind: str
-    subject: str
-    params: str
-    key: str
-    attempt: int
-    status: str
-    tries: int
-    due_at: int
-    lease_until: int
-    generation: int
-    last_error: str | None
-    created_at: int
-    finished_at: int | None
-
-
-class AccessKey(NamedTuple):
-    """A key, stored as a hash only; `kind` is agent, admin or session. Read without a lock (design section 13).
-
-    An admin key or a session has the role of its user; a key without one is a program of the owner's. `scopes` and
-    `allowed_addresses` are words between spaces, none of them meaning no limit; `replaced_by` is the key it was
-    rotated to.
-    """
-
-    hash: str
-    id: str
-    organization_id: str
-    kind: str
-    agent_id: str | None
-    user_id: str | None
-    name: str
-    prefix: str
-    created_at: int
-    revoked_at: int | None
-    scopes: str
-    allowed_addresses: str
-    requests_per_minute: int | None
-    expires_at: int | None
-    last_used_at: int | None
-    replaced_by: str | None
-
-
-class AccountRoute(NamedTuple):
-    """(stripe account, livemode) → connection: at most one organization for each (design section 9)."""
-
-    stripe_account: str
-    livemode: int
-    organization_id: str
-    connection_id: str
-
-
-class ConnectionSecret(NamedTuple):
-    """A token of a connection, sealed by the vault and bound to this row."""
-
-    organization_id: str
-    connection_id: str
-    name: str
-    sealed: str
-    updated_at: int
-
-
-class StartTicket(NamedTuple):
-    """A one-time start link for connecting an account, kept as a hash; used up when it is opened."""
-
-    hash: str
-    organization_id: str
-    connection_id: str
-    expires_at: int
-    used_at: int | None
-
-
-class OAuthState(NamedTuple):
-    """The state of one OAuth round trip, kept as a hash and bound to a browser cookie; consumed before the exchange."""
-
-    hash: str
-    cookie_hash: str
-    organization_id: str
-    connection_id: str
-    expires_at: int
-    consumed_at: int | None
+CARD_TO_EXPIRE = "status IN ('active', 'frozen')"
 
 
 # Most budgets of tasks have the limit that their agent's have for every task.
@@ -230,7 +120,7 @@ cards = _table(
     Index("cards_by_purchase", "organization_id", "purchase_id"),
     Index("cards_by_time", "organization_id", "created_at"),
     Index("cards_by_status", "organization_id", "status", "created_at"),
-    _some("cards_to_expire", "status IN ('active', 'frozen')", "expires_at"),
+    _some("cards_to_expire", CARD_TO_EXPIRE, "expires_at"),
 )
 authorizations = _table(
     "authorizations",
@@ -300,6 +190,13 @@ audit_records = _table(
     Index("audit_records_by_action", "organization_id", "action", "sequence"),
     Index("audit_records_by_actor", "organization_id", "actor", "sequence"),
 )
+audit_checkpoints = _table(
+    "audit_checkpoints",
+    Checkpoint,
+    "organization_id number",
+    Index("audit_checkpoints_by_record", "organization_id", "sequence"),
+)
+signing_keys = _table("signing_keys", SigningKey, "organization_id id")
 webhook_endpoints = _table("webhook_endpoints", WebhookEndpoint, "organization_id id")
 message_recipients = _table("message_recipients", MessageRecipient, "organization_id id")
 notice_cursors = _table("notice_cursors", NoticeCursor, "organization_id")
@@ -313,6 +210,13 @@ notice_deliveries = _table(
     _some("notice_deliveries_ended", "finished_at IS NOT NULL", "status", "finished_at"),
 )
 
+proposed_changes = _table(
+    "proposed_changes",
+    ProposedChange,
+    "organization_id id",
+    Index("proposed_changes_by_time", "organization_id", "created_at"),
+    Index("proposed_changes_by_status", "organization_id", "status", "created_at"),
+)
 inbox = _table(
     "inbox",
     InboxEvent,
@@ -320,6 +224,7 @@ inbox = _table(
     _some("inbox_due", EVENT_TO_HANDLE, "due_at"),
     Index("inbox_by_time", "organization_id", "received_at"),
     _some("inbox_unfinished", UNFINISHED_EVENT, "organization_id", "status", "received_at"),
+    _some("inbox_with_payload", WITH_PAYLOAD, "received_at", "id"),
 )
 outbox = _table(
     "outbox",
@@ -344,6 +249,7 @@ receipts = _table(
     "organization_id id",
     Index("receipts_by_purchase", "organization_id", "purchase_id"),
     Index("receipts_by_time", "organization_id", "created_at"),
+    _some("receipts_with_content", WITH_CONTENT, "created_at", "id"),
 )
 receipt_contents = _table("receipt_contents", ReceiptContent, "organization_id id")
 users = _table("users", User, "organization_id id", Index("users_by_email", "organization_id", "email", unique=True))
@@ -380,6 +286,7 @@ inbox_archive = _table(
     "id",
     Index("inbox_archive_by_time", "organization_id", "received_at"),
     _some("inbox_archive_unfinished", UNFINISHED_EVENT, "organization_id", "status", "received_at"),
+    _some("inbox_archive_with_payload", WITH_PAYLOAD, "received_at", "id"),
 )
 ARCHIVES = frozenset({entries_archive, inbox_archive})
 

@@ -19,20 +19,20 @@ import structlog
 from roony.core.agent import Organization
 from roony.core.errors import BrokenCaller, Refusal
 from roony.stop_points import reach
-from roony.store.authority import Authority
+from roony.store.authority import AgentAuthority, Authority
+from roony.store.batch_size import MAX_BATCH, BatchSize
 from roony.store.book import Book
 from roony.store.command import AWAY, FAILED, LATE, UNKNOWN_OUTCOME, Command, Counters, Ticket, TillClosed
 from roony.store.facts import ConfigCache, FactLoader
 from roony.store.lanes import Lanes
 from roony.store.other_writes import do_other_writes
 from roony.store.reconnect import pauses
+from roony.store.tally import Tally
 from roony.store.writer import ConnectionLost, Writer
 
 Answer = TypeVar("Answer")
 log = structlog.get_logger("roony.till")
 
-MAX_BATCH = 64
-MAX_BATCH_SECONDS = 0.020
 # How long an organization that a stranger holds is left alone before the next look.
 PROBE_PAUSE = 0.050
 # What must be left of a deadline when a command is applied, so that its commit still fits in front of it.
@@ -64,9 +64,10 @@ class Till:
         self._skipped = False
         # Organizations whose rows a stranger held when they were last wanted, and when to look again.
         self._held: dict[str, float] = {}
-        self._seconds_each = 0.0002
+        self._size = BatchSize()
         self._last_batch = 0
-        self._counts = dict.fromkeys(Counters._fields, 0)
+        self.tally = Tally(self._lanes)
+        self._counts = self.tally.counts
         self._thread = threading.Thread(target=self._serve, name="till", daemon=True)
 
     def start(self) -> None:
@@ -98,7 +99,7 @@ class Till:
     # Callers
 
     async def submit(
-        self, command: Command[Answer], deadline: float | None = None, by: Authority | None = None
+        self, command: Command[Answer], deadline: float | None = None, by: Authority | AgentAuthority | None = None
     ) -> Answer | Refusal:
         """Applies one command; answers after its commit. `deadline` in seconds of `time.monotonic()`.
 
@@ -125,7 +126,7 @@ class Till:
 
     def enqueue(
         self, command: Command[Any], deadline: float | None, loop: asyncio.AbstractEventLoop | None,
-        by: Authority | None = None,
+        by: Authority | AgentAuthority | None = None,
     ) -> Ticket:  # fmt: skip
         """Puts a command into its lane and returns its ticket; the queue being full resolves it with BUSY at once."""
         ticket = Ticket(command, None, deadline, loop, by=by)
@@ -161,17 +162,14 @@ class Till:
     def _serve(self) -> None:
         try:
             while True:
-                room = max(1, min(MAX_BATCH, int(MAX_BATCH_SECONDS / self._seconds_each)))
-                commands, work = self._lanes.take(self._last_batch, room, MAX_BATCH, self._held)
+                commands, work = self._lanes.take(self._last_batch, self._size.room(), MAX_BATCH, self._held)
                 self._last_batch = len(commands)
                 if not commands and not work:
                     return
                 self._run(commands, work)
-                if self._lanes.away:
-                    # Asked to stop while the database was away.
+                if self._lanes.away:  # Asked to stop while the database was away.
                     return
-        except BaseException as error:
-            # Nothing may wait for a thread that is gone: the process ends and its supervisor starts another.
+        except BaseException as error:  # Nothing may wait for a thread that is gone: another process is started.
             log.critical("till.dead", error=type(error).__name__)
             self._on_dead(error)
 
@@ -200,9 +198,11 @@ class Till:
         writer = self._opened
         self._begun = False
         try:
+            asked = time.monotonic()
             organizations = self._begin(writer, sorted({t.asked.organization_id for t in commands}))
             self._begun = True
             began = time.monotonic()
+            self._size.locked(began - asked)
             book = Book(self._new_version)
             present = [t for t in commands if t.asked.organization_id in organizations or not self._skipped]
             unlocked = [t for t in commands if t not in present] if self._skipped else []
@@ -212,20 +212,17 @@ class Till:
                 FactLoader(writer, self._cache).load(book, organizations.values(), needs, clocks)
                 self._apply(book, present, organizations, clocks)
                 book.write(writer, clocks)
-                # Waiting for locks and for the disk costs a batch the same whatever its size: it is not counted.
-                each = (time.monotonic() - began) / len(present)
-                self._seconds_each += (each - self._seconds_each) * 0.1
+                self._size.done(len(present), time.monotonic() - began)
             done = do_other_writes(writer, work)
             names = [ticket.name for ticket in (*present, *done)]
             reach("before_commit", names)
+            committing = time.monotonic()
             writer.commit()
         except BaseException:
             writer.rollback()
             raise
         reach("after_commit", names)
-        self._counts["commits"] += 1
-        self._counts["commands"] += len(present)
-        self._counts["authorizations"] += sum(1 for t in present if t.asked.urgent)
+        self.tally.committed(present, time.monotonic() - committing)
         return [*present, *done], [*unlocked, *work[len(done) :]]
 
     @property
@@ -236,7 +233,7 @@ class Till:
 
     def _begin(self, writer: Writer, ids: list[str]) -> dict[str, Organization]:
         """Locks the organizations, or those of them that no stranger holds: the others are not waited for again."""
-        held = self._held.keys() & set(ids)
+        held = self._held.keys() & (set(ids) - {self._lanes.alone})
         # Nobody free waits for one that was held the time before.
         self._skipped = bool(held) and len(held) < len(ids)
         try:
@@ -273,7 +270,7 @@ class Till:
                 ticket.answer = ticket.applied(book, clocks[command.organization_id])
             except Exception as error:  # One broken command loses only its own changes.
                 book.undo_command()
-                log.exception("till.command_failed", command=type(command).__name__)
+                log.exception("till.command_failed", command=type(command).__name__, **ticket.about)
                 ticket.answer = error
 
     def _is_late(self, ticket: Ticket) -> bool:
@@ -299,7 +296,7 @@ class Till:
                 self._after_lost_connection(*alone)
                 return
             except Exception as error:
-                log.error("till.command_not_written", error=type(error).__name__, command=type(ticket.command).__name__)
+                log.error("till.command_not_written", error=type(error).__name__, command=ticket.name, **ticket.about)
                 self._cache.drop()
                 if not self._begun:
                     self._refuse(tickets[place:], error)

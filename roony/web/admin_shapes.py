@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from roony.web.pattern_shapes import PatternsShape
 from roony.web.shape import (
     Actor,
     AgentId,
@@ -54,6 +55,8 @@ class OrganizationAnswer(Shape):
     unbudgeted: Annotated[bool, like(False)]
     cardholder: Annotated[dict[str, Any] | None, like({"name": "Jane Doe", "billing": {"address": ADDRESS}})]
     low_balance_amount: Money
+    patterns: PatternsShape
+    two_people: Annotated[bool, like(False)]
     audit_head: AuditHead
     created_at: Time
 

@@ -10,9 +10,8 @@ import json
 import time
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse
 
 from roony.core.agent import Agent, Chain, Organization
 from roony.core.audit import canonical
@@ -22,23 +21,26 @@ from roony.core.errors import Refusal
 from roony.core.merchant import Merchant, category_code
 from roony.core.purchase import Purchase, Recurring
 from roony.core.settlement import StripeTransaction
+from roony.flows.asking import ask
 from roony.flows.card_making import make_card, make_card_now
 from roony.flows.change_feed import TooMany
 from roony.flows.context import FlowContext
 from roony.flows.delivery import deliver
 from roony.flows.ending import CancelPurchase
 from roony.flows.preview import PreviewPurchase
-from roony.flows.purchase import AskIds, AskPurchase
+from roony.flows.purchase import Asked, AskIds, AskPurchase
 from roony.flows.raise_at_stripe import raise_card
 from roony.flows.raising import RaiseIds, RaisePurchase
+from roony.store.authority import AGENT_CHANGED
 from roony.store.queries import limits, purchases
 from roony.store.queries.organizations import find_organization
 from roony.store.queries.paging import Page, Slice, equal, newest_first
 from roony.store.queries.purchases import PurchaseView
 from roony.web import answers, shapes
-from roony.web.auth import AGENT_KEY, AgentOf, CallerOf, ContextOf, FeedOf
+from roony.web.auth import AGENT_KEY, AgentOf, Caller, CallerOf, ContextOf, FeedOf, agent_in
 from roony.web.errors import Refused, accepted, found, refuse
-from roony.web.requests import AgentRoute
+from roony.web.json_answer import JsonAnswer
+from roony.web.requests import AgentRoute, AskRoute
 from roony.web.schemas import AskBody, CardBody, ListQuery, RaiseBody, TaskQuery, WaitQuery
 from roony.web.shape import ALWAYS, gives
 
@@ -83,30 +85,46 @@ class PurchaseQuery(ListQuery):
     ) = None
 
 
-@router.post(
-    "/purchase_intents", **gives(shapes.PurchaseAnswer, 404, 409, status=201, replayed=True),
-    openapi_extra={"parameters": [shapes.IDEMPOTENCY_KEY]},
-)  # fmt: skip
-async def ask_for_purchase(
-    body: AskBody, agent: AgentOf, caller: CallerOf, context: ContextOf,
-    key: Annotated[str | None, Depends(idempotency_key)],
-) -> JSONResponse:  # fmt: skip
+async def ask_for_purchase(request: Request, body: AskBody) -> JsonAnswer:
     """Ask for a purchase.
 
     1 what only this door can check · 2 decide and hold · 3 where a card was promised, wait for it up to 10 s. Its
     numbers are for a key that may have them.
     """
-    command = command_of(context, agent, body, key)
-    asked = accepted(await context.till.submit(command, time.monotonic() + ASK_SECONDS))
-    numbers = None
+    context: FlowContext = request.app.state.context
+    caller: Caller = request.state.caller
+    key = idempotency_key(request)
+    asked = await _ask(context, caller, body, key)
+    if asked is AGENT_CHANGED:
+        # What was remembered of the agent is older than the agent.
+        asked = await _ask(context, await request.state.check(), body, key)
+    asked = accepted(asked)
+    made = None
     if asked.promise is not None and caller.has("card"):
-        numbers = await make_card_now(context, asked.promise, CARD_SECONDS)
+        made = await make_card_now(context, asked.promise, CARD_SECONDS)
     elif asked.promise is not None:
         await make_card(context, asked.promise, CARD_SECONDS)
-    view = await _own(context, agent, asked.purchase.id)
+    # As it was committed, where nothing can have been paid of it: nobody has had the numbers of its card.
+    if made is not None:
+        return JsonAnswer(answers.purchase(PurchaseView(made.purchase, made.card, None), made.details), 201)
+    if not asked.replayed and asked.promise is None:
+        return JsonAnswer(answers.purchase(PurchaseView(asked.purchase, None, asked.approval)), 201)
+    view = await _own(context, agent_in(caller), asked.purchase.id)
     if asked.replayed:
-        return JSONResponse(answers.purchase(view), 200, {"Idempotent-Replayed": "true"})
-    return JSONResponse(answers.purchase(view, numbers), 201)
+        return JsonAnswer(answers.purchase(view), 200, {"Idempotent-Replayed": "true"})
+    return JsonAnswer(answers.purchase(view), 201)
+
+
+async def _ask(context: FlowContext, caller: Caller, body: AskBody, key: str | None) -> Asked | Refusal:
+    command = command_of(context, agent_in(caller), body, key)
+    return await ask(context, command, time.monotonic() + ASK_SECONDS, caller.agent_authority)
+
+
+router.add_api_route(
+    "/purchase_intents", ask_for_purchase, methods=["POST"], route_class_override=AskRoute,
+    openapi_extra={"parameters": [shapes.IDEMPOTENCY_KEY]},
+    **gives(shapes.PurchaseAnswer, 404, 409, status=201, replayed=True),
+)  # fmt: skip
 
 
 @router.post("/purchase_intents/preview", **gives(shapes.PreviewAnswer, 404))

@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+import msgspec
+
 from roony.core.agent import Agent, Organization, Project
 from roony.core.alert import Alert
+from roony.core.anomaly.telling import pattern_settings
 from roony.core.approval import Approval, current_status, what_was_done, what_was_shown
 from roony.core.audit import AuditRecord
 from roony.core.authorization import Authorization, AuthorizationDecision
@@ -16,29 +19,44 @@ from roony.core.budget import available
 from roony.core.card import Card
 from roony.core.control import Control, ControlVersion
 from roony.core.delivery import thumbprint
+from roony.core.loosening import wants_two
 from roony.core.mandate import mandate_status
 from roony.core.purchase import RECURRING, Purchase
 from roony.core.reconciliation import Reconciliation
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.flows.delivery import Delivered, LinkToDetails, SealedDetails
-from roony.flows.organization import cardholder_of, low_balance_amount
+from roony.flows.organization_settings import cardholder_of, low_balance_amount
 from roony.gateway.issuing import CardDetails
+from roony.store.queries.disputes import DisputeView
 from roony.store.queries.limits import Standing
 from roony.store.queries.paging import Page
 from roony.store.queries.purchases import PurchaseView
-from roony.store.tables import AccessKey, InboxEvent
+from roony.store.rows import AccessKey, InboxEvent
 
 Item = TypeVar("Item")
 Json = dict[str, Any]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
+
+
+class _Decided(msgspec.Struct):
+    """What a caller sees of a decision; its inputs are much longer."""
+
+    verdict: str
+    reasons: list[Json]
+
+
+# A purchase is the answer that is given most: these read in a fifth of the time that `json` takes.
+_read = msgspec.json.Decoder().decode
+_read_decided = msgspec.json.Decoder(_Decided).decode
 
 
 def time(at: int | None) -> str | None:
     """Microseconds since 1970 as `2026-11-22T09:30:00.123456Z`; None stays None."""
     if at is None:
         return None
-    return (_EPOCH + timedelta(microseconds=at)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # A third of the time of `strftime`, in answers full of times.
+    return f"{(_EPOCH + timedelta(microseconds=at)).isoformat(timespec='microseconds')}Z"
 
 
 def listed(page: Page[Item], show: Callable[[Item], Json]) -> Json:
@@ -49,13 +67,13 @@ def listed(page: Page[Item], show: Callable[[Item], Json]) -> Json:
 def purchase(view: PurchaseView, numbers: CardDetails | None = None) -> Json:
     """A purchase as its agent and its owner see it; `numbers` only in the create answer."""
     row = view.purchase
-    decision = json.loads(row.decision)
+    decided = _read_decided(row.decision)
     return {
         "id": row.id, "kind": row.kind, "status": row.status, "amount": row.amount, "currency": row.currency,
-        "merchant": json.loads(row.merchant), "description": row.description, "agent_id": row.agent_id,
+        "merchant": _read(row.merchant), "description": row.description, "agent_id": row.agent_id,
         "project_id": row.project_id, "task_id": row.task_id, "merchant_lock": row.merchant_lock,
-        "metadata": json.loads(row.metadata),
-        "decision": {"verdict": decision["verdict"], "reasons": decision["reasons"]},
+        "metadata": _read(row.metadata),
+        "decision": {"verdict": decided.verdict, "reasons": decided.reasons},
         "card": _card_of(view.card, numbers),
         "approval": {"id": view.approval.id, "expires_at": time(view.approval.expires_at)} if view.approval else None,
         "failure": json.loads(row.failure) if row.failure else None,
@@ -122,6 +140,7 @@ def organization(row: Organization) -> Json:
         "connection_id": row.connection_id, "frozen_at": time(row.frozen_at), "unknown_cards": row.unknown_cards,
         "delivery": row.delivery, "unbudgeted": bool(row.unbudgeted), "cardholder": cardholder_of(row),
         "low_balance_amount": low_balance_amount(row),
+        "patterns": pattern_settings(row.settings).as_json(), "two_people": wants_two(row.settings),
         "audit_head": {"sequence": row.audit_sequence, "hash": row.audit_hash}, "created_at": time(row.created_at),
     }  # fmt: skip
 
@@ -251,6 +270,16 @@ def stripe_transaction(row: StripeTransaction) -> Json:
     }  # fmt: skip
 
 
+def dispute(view: DisputeView) -> Json:
+    """A dispute of a capture, as Stripe tells it."""
+    row = view.dispute
+    return {
+        "id": row.id, "status": row.status, "reason": row.reason, "amount": row.amount, "currency": row.currency,
+        "funds": row.funds, "stripe_transaction_id": row.stripe_transaction_id, "purchase_id": view.purchase_id,
+        "connection_id": row.connection_id, "created_at": time(row.created_at), "updated_at": time(row.updated_at),
+    }  # fmt: skip
+
+
 def discrepancy(row: Discrepancy) -> Json:
     """Something that does not fit what was approved."""
     return {
@@ -276,6 +305,7 @@ def event(row: InboxEvent) -> Json:
         "object_id": row.object_id, "status": row.status, "reason": row.reason, "failures": row.failures,
         "due_at": time(row.due_at), "created_at": time(row.created * 1_000_000), "received_at": time(row.received_at),
         "finished_at": time(row.finished_at),
+        "payload_removed_at": time(row.payload_removed_at),
     }  # fmt: skip
 
 

@@ -14,15 +14,20 @@ from roony import __version__
 from roony.core.address import Network
 from roony.flows.change_feed import ChangeFeed
 from roony.flows.context import FlowContext
+from roony.flows.doctor.installation import Installation
 from roony.web import agent_api, approval_page, docs, health, mcp_server, oauth, receipts, reveal, rules, stream
 from roony.web.admin_api import routes as admin_routes
 from roony.web.dashboard import routes as dashboard_routes
 from roony.web.errors import HANDLERS
+from roony.web.figures import FiguresReader
 from roony.web.frame import App, RequestCounts, RequestFrame
 from roony.web.health import Readiness
 from roony.web.key_guard import KeyGuard
+from roony.web.known_keys import KnownKeys
 from roony.web.openapi import document
 from roony.web.rate_limit import RateLimit
+from roony.web.requests import AskRoute
+from roony.web.session import is_https
 from roony.web.webhook import WebhookDoor
 
 _ABOUT = (
@@ -39,12 +44,15 @@ class AppOptions:
     """What the app needs beside the flows. `webhook_secrets` may sign Stripe's events, newest first.
 
     `trusted_proxies` may say whom they speak for. `requests_per_minute` limits keys without a limit of their own.
+    `metrics_token`, where there is one, is what reads `/metrics`; `installation` is for `roony doctor`.
     """
 
     webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
     simulate: bool = False
     trusted_proxies: tuple[Network, ...] = ()
     requests_per_minute: int = 0
+    metrics_token: str = field(default="", repr=False)
+    installation: Installation = field(default_factory=Installation)
 
 
 class Wakeable(Protocol):
@@ -60,11 +68,12 @@ def create_app(
 ) -> App:  # fmt: skip
     """The ASGI application of one process; till and worker are started and stopped by the wiring."""
     app = FastAPI(
-        title="Roony", version=__version__, description=_ABOUT, openapi_url="/openapi.json", docs_url=None,
-        redoc_url=None, redirect_slashes=False, exception_handlers=HANDLERS, telemetry=_TELEMETRY,
+        title="Roony", version=__version__, description=_ABOUT, openapi_url=None, docs_url=None, redoc_url=None,
+        redirect_slashes=False, exception_handlers=HANDLERS, telemetry=_TELEMETRY,
     )  # fmt: skip
     app.openapi = partial(document, app)  # type: ignore[method-assign] # as FastAPI says to do it
     app.state.key_guard = KeyGuard(options.trusted_proxies, options.requests_per_minute)
+    app.state.known_keys = KnownKeys()
     app.state.sign_in_rate = RateLimit()
     wake = worker.wake if worker is not None else lambda: None
     app.state.wake_worker = wake
@@ -97,9 +106,17 @@ def _behind_the_door(
     app.state.counts = counts
     app.state.feed = feed
     app.state.readiness = readiness
+    app.state.probe = health.Probe(context)
+    app.state.figures = FiguresReader(context)
     context.till.listen(feed.committed)
     app.router.routes.extend(health.routes())
-    app.add_middleware(RequestFrame, new_id=context.new_id, counts=counts)
+    at_once = {
+        (method, route.path): route.answer
+        for route in app.router.routes if isinstance(route, AskRoute) for method in route.methods or ()
+    }  # fmt: skip
+    app.add_middleware(
+        RequestFrame, new_id=context.new_id, counts=counts, is_https=partial(is_https, context), at_once=at_once
+    )
     door = WebhookDoor(context, options.webhook_secrets, app, on_kept)
-    app.state.latency = door.latency
+    app.state.latency, app.state.keeper, app.state.forged = door.latency, door.keeper, door.forged
     return door

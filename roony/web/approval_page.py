@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from roony.core.approval import Approval, current_status, too_late, what_was_done, what_was_shown
+from roony.core.card_data import without_secrets
 from roony.core.errors import Refusal, not_found
 from roony.core.money import MAX_AMOUNT, minor_units
 from roony.flows import approving
@@ -110,7 +111,7 @@ async def _approval(context: FlowContext, caller: Caller, id: str) -> Approval |
 async def _decide(context: FlowContext, caller: Caller, row: Approval, form: dict[str, str]) -> Response:
     """A yes is always to an amount that stood in the form, so that nobody agrees to one they did not see."""
     approver = Approver(caller.actor, caller.user_id, caller.authority)
-    org, note = caller.organization_id, form.get("note", "")
+    org, note = caller.organization_id, without_secrets(form.get("note", ""))
     if form["do"] == "deny":
         decided = await approving.deny(context, org, row.id, approver, note)
     else:

@@ -1,4 +1,7 @@
-"""Who calls: the bearer key of an agent or of the owner, looked up by its hash for every request."""
+"""Who calls: the bearer key of an agent or of the owner, looked up by its hash for every request.
+
+Only for asks a look-up of before will do: their command looks at the key itself, in its commit (`known_keys.py`).
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,12 @@ from roony.core.role import OWNER_ONLY, may
 from roony.flows.access_key import hash_key
 from roony.flows.change_feed import ChangeFeed
 from roony.flows.context import FlowContext
-from roony.store.authority import Authority, wrong_role
+from roony.log_ids import learn
+from roony.store.authority import AgentAuthority, Authority, wrong_role
 from roony.store.queries.keys import Holder, holder_of
 from roony.web.errors import Refused, refuse
 from roony.web.key_guard import KeyGuard
+from roony.web.known_keys import KnownKeys
 from roony.web.session import BY_ITSELF_HEADER, CSRF_HEADER, check_csrf, session_text
 
 MAX_KEY_LENGTH = 200
@@ -36,7 +41,8 @@ class Caller:
 
     `actor` is the name used in audit records: the agent's id, the user's, or that of a key that belongs to nobody.
     `agent` and `scopes` (empty: all of them) are of an agent's key only, `role` of an admin key only, `user_id` of one
-    that belongs to a user. `authority` goes with each command of an admin key: it is looked at again under the lock.
+    that belongs to a user. `authority` goes with each command of an admin key, `agent_authority` with an agent's asks:
+    it is looked at again under the lock. `remembered`: nobody looked before that.
     """
 
     organization_id: str
@@ -47,24 +53,27 @@ class Caller:
     role: str | None = None
     user_id: str | None = None
     authority: Authority | None = None
+    agent_authority: AgentAuthority | None = None
+    remembered: bool = False
 
     def has(self, scope: str) -> bool:
         """True if an agent's key is good for this scope."""
         return not self.scopes or scope in self.scopes
 
 
-async def authenticate(request: Request, kind: str, permission: str | None) -> Caller:
+async def authenticate(request: Request, kind: str, permission: str | None, remembered: bool = False) -> Caller:
     """The caller of a route for `kind` ("agent" or "admin") that needs this permission or scope (`permissions.py`).
 
     1 the key is known and good, here and now · 2 it did not call too often · 3 its kind, and its role or scopes, fit.
     Without a permission any of an agent's keys will do. A browser's session stands for an admin key where none is sent;
-    what changes something needs its token too. Raises Refused with 401, 403 or 429.
+    what changes something needs its token too. An agent's key that is `remembered` is not looked up again: for routes
+    whose command carries `agent_authority`. Raises Refused with 401, 403 or 429.
     """
     session = session_text(request) if kind == "admin" and "authorization" not in request.headers else None
     if session is not None:
         check_csrf(request, session, request.headers.get(CSRF_HEADER), merely_reads=permission == "read")
         return await caller_in_session(request, session, permission)
-    return await caller_with(request, bearer(request), kind, permission)
+    return await _caller(request, bearer(request), kind, permission, remembered)
 
 
 async def caller_in_session(request: Request, session: str, permission: str | None) -> Caller:
@@ -77,15 +86,23 @@ async def caller_with(request: Request, text: str, kind: str, permission: str | 
     return await _caller(request, text, kind, permission)
 
 
-async def _caller(request: Request, text: str, kind: str, permission: str | None) -> Caller:
+async def _caller(
+    request: Request, text: str, kind: str, permission: str | None, remembered: bool = False
+) -> Caller:  # fmt: skip
     if not is_key(text):
         raise _unauthorized("This is not a key of Roony.")
     context: FlowContext = request.app.state.context
     guard: KeyGuard = request.app.state.key_guard
-    holder = await run_in_threadpool(holder_of, context.database, hash_key(text))
+    known: KnownKeys = request.app.state.known_keys
+    hashed = hash_key(text)
+    holder = known.holder(hashed) if remembered else None
+    remembered = holder is not None
+    if holder is None:
+        holder = await _holder(request, hashed)
     if holder is None:
         raise _unauthorized("This key is not known.")
     key, now = holder.key, context.clock()
+    learn(organization_id=key.organization_id)
     problem = guard.problem(request, key, now)
     if problem is not None:
         raise problem
@@ -93,19 +110,37 @@ async def _caller(request: Request, text: str, kind: str, permission: str | None
         guard.count(key)
     # A page left open uses nothing: neither its stream that is looked at again, nor its being drawn again.
     by_itself = INSIDE in request.scope or (request.method == "GET" and BY_ITSELF_HEADER in request.headers)
-    if key.kind != "session" or not by_itself:
-        guard.note_use(context, key, now)
+    if (key.kind != "session" or not by_itself) and guard.note_use(context, key, now):
+        holder = holder._replace(key=key._replace(last_used_at=now))
     if key.kind != kind:
         whose = "an agent's key" if kind == "agent" else "an admin key"
         raise refuse(403, f"This address wants {whose}.", "wrong_kind_of_key")
-    return _agent(holder, permission) if kind == "agent" else _person(holder, permission or OWNER_ONLY)
+    if kind != "agent":
+        return _person(holder, permission or OWNER_ONLY)
+    known.keep(holder)
+    return _agent(holder, permission, remembered)
 
 
-def _agent(holder: Holder, scope: str | None) -> Caller:
+async def _holder(request: Request, hashed: str) -> Holder | None:
+    """Whose key it is. Raises Refused (429) where too many unknown ones came from this address."""
+    guard: KeyGuard = request.app.state.key_guard
+    guard.admit(request, hashed)
+    holder = await run_in_threadpool(holder_of, request.app.state.context.database, hashed)
+    if holder is None:
+        guard.note_unknown(request)
+    else:
+        guard.note_found(hashed)
+    return holder
+
+
+def _agent(holder: Holder, scope: str | None, remembered: bool) -> Caller:
     if holder.agent is None:
         raise _unauthorized("The agent of this key is gone.")
-    key = holder.key
-    caller = Caller(key.organization_id, holder.agent.id, key.id, holder.agent, tuple(key.scopes.split()))
+    key, agent = holder.key, holder.agent
+    caller = Caller(
+        key.organization_id, agent.id, key.id, agent, tuple(key.scopes.split()),
+        agent_authority=AgentAuthority(key.hash, agent), remembered=remembered,
+    )  # fmt: skip
     if scope is not None and not caller.has(scope):
         message = f"This needs a key with the scope {scope}; this one has: {', '.join(caller.scopes)}."
         raise refuse(403, message, "scope_missing")
@@ -133,7 +168,7 @@ async def who_may_reveal(request: Request, organization_id: str, key: str) -> Ca
         return None
     context: FlowContext = request.app.state.context
     guard: KeyGuard = request.app.state.key_guard
-    holder = await run_in_threadpool(holder_of, context.database, hash_key(key))
+    holder = await _holder(request, hash_key(key))
     if holder is None or holder.key.kind != "admin" or guard.problem(request, holder.key, context.clock()) is not None:
         return None
     if holder.key.organization_id != organization_id or holder.role is None or not may(holder.role, "reveal"):
@@ -161,19 +196,20 @@ def _unauthorized(message: str) -> Refused:
     return refuse(401, message)
 
 
-def caller_of(request: Request) -> Caller:
+# What follows is `async` though it waits for nothing: FastAPI sends every other dependency to a thread and back.
+async def caller_of(request: Request) -> Caller:
     """The caller that the route has established."""
     caller: Caller = request.state.caller
     return caller
 
 
-def context_of(request: Request) -> FlowContext:
+async def context_of(request: Request) -> FlowContext:
     """What the flows work with."""
     context: FlowContext = request.app.state.context
     return context
 
 
-def feed_of(request: Request) -> ChangeFeed:
+async def feed_of(request: Request) -> ChangeFeed:
     """Where a request waits for something to happen."""
     feed: ChangeFeed = request.app.state.feed
     return feed
@@ -184,12 +220,16 @@ CallerOf = Annotated[Caller, Depends(caller_of)]
 ContextOf = Annotated[FlowContext, Depends(context_of)]
 
 
-def agent_of(request: Request) -> Agent:
-    """The agent that calls. Raises BrokenCaller on a route that is not for agents."""
-    agent = caller_of(request).agent
-    if agent is None:
+def agent_in(caller: Caller) -> Agent:
+    """The agent whose key it was. Raises BrokenCaller where it was a person's."""
+    if caller.agent is None:
         raise BrokenCaller("only a route for agents has an agent")
-    return agent
+    return caller.agent
+
+
+async def agent_of(request: Request) -> Agent:
+    """The agent that calls. Raises BrokenCaller on a route that is not for agents."""
+    return agent_in(request.state.caller)
 
 
 AgentOf = Annotated[Agent, Depends(agent_of)]

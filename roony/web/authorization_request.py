@@ -118,7 +118,8 @@ def read_request(envelope: Envelope) -> AuthorizationRequest:
     """The request (facts section 2.3). Raises msgspec.DecodeError or ValueError when a field is not as Stripe says."""
     item = _authorization.decode(envelope.data.object)
     pending, merchant = item.pending_request, item.merchant_data
-    if any(not 0 <= amount <= MAX_NUMBER for amount in (pending.amount, item.amount, pending.merchant_amount)):
+    amounts = (pending.amount, item.amount, pending.merchant_amount)
+    if min(amounts) < 0 or max(amounts) > MAX_NUMBER:
         raise ValueError("authorization amounts are never negative and fit into a database integer")
     if not item.id or len(item.id) > MAX_ID or len(item.card.id) > MAX_ID:
         raise ValueError("an id is missing or too long")

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from roony.core.money import MAX_AMOUNT
+from roony.web.pattern_shapes import PatternsBody
 from roony.web.requests import is_clean
 from roony.web.schemas import Body, Country, Name, ScopeBody, one_line
 from roony.web.shape import example
@@ -120,6 +121,8 @@ class OrganizationPatch(Body):
     unbudgeted: bool | None = None
     cardholder: CardholderBody | None = None
     low_balance_amount: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] | None = None
+    patterns: PatternsBody | None = None
+    two_people: bool | None = None
 
     @model_validator(mode="before")
     @classmethod

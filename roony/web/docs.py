@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from roony.web.openapi import ERROR, JSON, Node, example_of, operations
@@ -17,6 +17,7 @@ from roony.web.pages import render, style_sheet
 def routes() -> list[Route]:
     """Routes that need no key and show nothing of an organization."""
     return [
+        Route("/openapi.json", _openapi, include_in_schema=False),
         Route("/docs", _docs, include_in_schema=False),
         Route("/static/roony.css", _style, include_in_schema=False),
     ]
@@ -24,6 +25,11 @@ def routes() -> list[Route]:
 
 def _style(_request: Request) -> Response:
     return style_sheet("roony.css")
+
+
+def _openapi(request: Request) -> Response:
+    """In a thread, as FastAPI's own would not be: the event loop answers Stripe while the document is made."""
+    return JSONResponse(request.app.openapi())
 
 
 def _docs(request: Request) -> Response:

@@ -178,3 +178,12 @@ HANDLERS: dict[Any, Any] = {
     DBAPIError: on_unavailable,
     PoolTimeout: on_unavailable,
 }
+
+
+async def answer_to(request: Request, error: Exception) -> Response:
+    """What is answered to a request that ended with this error. Raises it again where nobody expects it."""
+    for kind in type(error).__mro__:
+        if kind in HANDLERS:
+            response: Response = await HANDLERS[kind](request, error)
+            return response
+    raise error

@@ -1,25 +1,22 @@
-"""For machines that watch Roony: alive, ready, and counters for Prometheus."""
+"""For machines that watch Roony: alive, ready, and where the figures for Prometheus are."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import literal, select
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from roony.flows.change_feed import ChangeFeed
 from roony.flows.context import FlowContext
 from roony.flows.key_rotation import missing_keys
-from roony.store.queries.events import ownerless_events
-from roony.web.frame import RequestCounts
-from roony.web.latency import LatencyCounter
+from roony.store.migrations import steps_missing
+from roony.web.metrics import metrics
 
 log = structlog.get_logger("roony.web")
 
@@ -27,6 +24,13 @@ log = structlog.get_logger("roony.web")
 READY_SECONDS = 2.0
 # How long an answer about the keys of stored tokens is good, in seconds: they change with a restart or by hand.
 KEYS_SECONDS = 60.0
+# And one about the schema.
+SCHEMA_SECONDS = 10.0
+# A worker begins several rounds in a second; after so long without one it hangs.
+SILENT_SECONDS = 60.0
+# Nobody needs a key to ask whether Roony is ready, and each look commits: so often at most, whoever asks.
+PROBE_SECONDS = 1.0
+UNAVAILABLE = "unavailable"
 
 
 class Readiness:
@@ -37,12 +41,41 @@ class Readiness:
         self.stopping = False
 
 
+class Found(NamedTuple):
+    """What a look found: whether the database was read, and whether the till committed."""
+
+    database: bool
+    till: bool
+
+
+class Probe:
+    """A look at database and till, shared by all who ask while it is under way or within PROBE_SECONDS of its begin."""
+
+    def __init__(self, context: FlowContext) -> None:
+        """Nothing is looked at before somebody asks."""
+        self._context = context
+        self._due = 0.0
+        self._looking: asyncio.Task[Found] | None = None
+
+    async def found(self) -> Found:
+        """What the newest look found, which began PROBE_SECONDS ago at most or has just ended."""
+        now = time.monotonic()
+        if self._looking is None or (self._looking.done() and now >= self._due):
+            self._due = now + PROBE_SECONDS
+            self._looking = asyncio.create_task(self._look(), name="readiness")
+        # Whoever goes away meanwhile ends their own waiting only, not the look of the others.
+        return await asyncio.shield(self._looking)
+
+    async def _look(self) -> Found:
+        return Found(*await asyncio.gather(_read_once(self._context), _write_nothing(self._context)))
+
+
 def routes() -> list[Route]:
     """Routes that need no key and give away nothing of an organization."""
     return [
         Route("/healthz", _healthz, include_in_schema=False),
         Route("/readyz", _readyz, include_in_schema=False),
-        Route("/metrics", _metrics, include_in_schema=False),
+        Route("/metrics", metrics, include_in_schema=False),
     ]
 
 
@@ -52,20 +85,44 @@ def _healthz(_request: Request) -> Response:
 
 
 async def _readyz(request: Request) -> Response:
-    """The database answers and the till writes. A key that stored tokens need is named when it is missing: what it
-    sealed cannot be used, everything else can, so that is no reason to send requests elsewhere."""
+    """200 while this process can do its work; each thing that was looked at has a word of its own.
+
+    503: it is stopping, the database does not answer, the till does not write, the schema lacks a step. Named, but no
+    reason to send requests elsewhere, since all of them are answered as ever: a worker that is silent (`degraded`), and
+    a key that stored tokens need and that is missing.
+    """
     readiness: Readiness = request.app.state.readiness
     if readiness.stopping:
         return JSONResponse({"status": "stopping"}, 503)
     context: FlowContext = request.app.state.context
-    checks = {"database": _read_once(context), "till": _write_nothing(context)}
-    results = dict(zip(checks, await asyncio.gather(*checks.values()), strict=True))
-    ready = all(results.values())
-    words = {name: "ok" if good else "unavailable" for name, good in results.items()}
-    missing = await _missing_keys(request.app.state, context) if ready else ""
+    database, till = await request.app.state.probe.found()
+    words = {"database": "ok" if database else UNAVAILABLE, "till": "ok" if till else UNAVAILABLE}
+    missing = await _steps_missing(request.app.state, context) if database else ""
     if missing:
-        words["keys"] = f"missing {missing}"
-    return JSONResponse({"status": "ok" if ready else "unavailable", **words}, 200 if ready else 503)
+        words["schema"] = f"lacks {missing}"
+    if not (database and till) or missing:
+        return JSONResponse({"status": UNAVAILABLE, **words}, 503)
+    status, heard = "ok", context.measures.heard_at
+    if heard is not None and (silent := time.monotonic() - heard) > SILENT_SECONDS:
+        status, words["worker"] = "degraded", f"silent for {silent:.0f} s"
+    keys = await _missing_keys(request.app.state, context)
+    if keys:
+        words["keys"] = f"missing {keys}"
+    return JSONResponse({"status": status, **words})
+
+
+async def _steps_missing(state: Any, context: FlowContext) -> str:
+    """What the schema lacks, looked at every few seconds: it changes under a process only by hand. Empty: nothing."""
+    now = time.monotonic()
+    due, missing = getattr(state, "steps_missing", (0.0, ""))
+    if now >= due:
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                missing = ", ".join(await asyncio.to_thread(steps_missing, context.database))
+        except Exception as error:
+            log.warning("web.not_counted", what="steps of the schema", error=type(error).__name__)
+        state.steps_missing = (now + SCHEMA_SECONDS, missing)
+    return str(missing)
 
 
 async def _missing_keys(state: Any, context: FlowContext) -> str:
@@ -98,38 +155,3 @@ async def _answers(what: str, asked: Any) -> bool:
         log.warning("web.not_ready", what=what, error=type(error).__name__)
         return False
     return True
-
-
-async def _metrics(request: Request) -> Response:
-    """Counters in Prometheus' text format."""
-    context: FlowContext = request.app.state.context
-    counts: RequestCounts = request.app.state.counts
-    # Several processes may answer at one address: this one counts for itself.
-    lines = ["# TYPE roony_process_info gauge", f'roony_process_info{{pid="{os.getpid()}"}} 1']
-    for name, value in context.till.counters()._asdict().items():
-        lines += [f"# TYPE roony_till_{name}_total counter", f"roony_till_{name}_total {value}"]
-    if context.gateway.pace is not None:
-        for name, value in context.gateway.pace.counts()._asdict().items():
-            lines += [f"# TYPE roony_stripe_{name}_total counter", f"roony_stripe_{name}_total {value}"]
-    lines.append("# TYPE roony_http_requests_total counter")
-    lines += [
-        f'roony_http_requests_total{{method="{method}",status="{status}"}} {count}'
-        for (method, status), count in sorted(counts.answered.items())
-    ]
-    feed: ChangeFeed = request.app.state.feed
-    lines += ["# TYPE roony_waiting gauge", f"roony_waiting {feed.waiting}"]
-    latency: LatencyCounter = request.app.state.latency
-    lines += await _ownerless(context)
-    lines.append(latency.prometheus("roony_authorization_seconds"))
-    return PlainTextResponse("\n".join(lines), media_type="text/plain; version=0.0.4")
-
-
-async def _ownerless(context: FlowContext) -> list[str]:
-    """Events of accounts nobody here has connected; left out while the database does not answer."""
-    try:
-        async with asyncio.timeout(READY_SECONDS):
-            count = await run_in_threadpool(ownerless_events, context.database)
-    except Exception as error:
-        log.warning("web.not_counted", what="ownerless events", error=type(error).__name__)
-        return []
-    return ["# TYPE roony_events_of_unknown_accounts gauge", f"roony_events_of_unknown_accounts {count}"]

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from roony.core.address import parse_network
 from roony.flows.access_key import KeyLimits
 from roony.web.rate_limit import MOST_A_MINUTE
-from roony.web.schemas import Body, ListQuery, one_line
+from roony.web.schemas import Body, ListQuery, named
 from roony.web.shape import example
 
 DAY = 86_400
@@ -33,7 +33,7 @@ class KeyBody(Body):
 
     model_config = example(name="laptop", expires_in_seconds=7_776_000, requests_per_minute=120)
 
-    name: Annotated[str, Field(max_length=100), AfterValidator(one_line)] | None = None
+    name: Annotated[str, Field(max_length=100), AfterValidator(named)] | None = None
     expires_in_seconds: Annotated[int, Field(ge=60, le=LONGEST_LIFE)] | None = None
     allowed_addresses: Annotated[
         list[Annotated[str, Field(max_length=50), AfterValidator(_network)]],

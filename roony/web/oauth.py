@@ -132,12 +132,12 @@ def routes(context: FlowContext) -> list[Route]:
         return response
 
     async def style(_request: Request) -> Response:
-        return style_sheet("connect.css")
+        return style_sheet("dashboard.css")
 
     return [
         _only_get("/connect/stripe", begin),
         _only_get("/connect/stripe/callback", callback),
-        _only_get("/connect/connect.css", style),
+        _only_get("/connect/dashboard.css", style),
     ]
 
 
@@ -169,8 +169,8 @@ def _connected(connection: Connection, looked: Preflight | None, back: str, more
     return render(
         "connect/result.html",
         200,
-        done=True,
         title="The Stripe account is connected",
+        wrong=None,
         text=text,
         facts=[("Stripe account", connection.stripe_account), ("Mode", mode), ("Connection", connection.id)],
         next=f"{found} You can close this window{see or '.'}",
@@ -187,9 +187,9 @@ def _failed(refusal: Refusal, back: str) -> Response:
     return render(
         "connect/result.html",
         status,
-        done=False,
         title=page.title,
-        text=refusal.message,
+        wrong=refusal.message,
+        text=None,
         facts=[],
         next=page.next,
         more=None,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
+from threading import Lock
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.utils import create_model_field
 
 from roony.web.references import NAMES
+from roony.web.requests import KeyedRoute
 from roony.web.shape import ERRORS, ErrorAnswer
 
 Node = dict[str, Any]
@@ -36,6 +39,7 @@ TAGS = {
     "Alerts": "What a person has to know and see to",
     "Freeze": "The kill switch",
     "Keys": "The keys that encrypt stored tokens",
+    "Export": "Everything the organization has here, to be taken away",
     "Access keys": "All keys of the organization, and those of its programs",
     "Stream": "What happens, as it happens",
     "Users": "People, their roles and their keys",
@@ -46,25 +50,48 @@ TAGS = {
 }
 
 
+_making = Lock()
+
+
 def document(app: FastAPI) -> Node:
-    """The document of an app, made once. Without servers: paths are relative to wherever it is served from."""
-    if app.openapi_schema is None:
-        made = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes,
-            tags=[{"name": name, "description": words} for name, words in TAGS.items()],
-        )  # fmt: skip
-        schemas = made["components"]["schemas"]
-        # What FastAPI would answer for a wrong field; ours have the shape of all errors.
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
-        for path, _method, operation in operations(made):
-            operation["summary"] = operation["description"].split("\n")[0].split(". ")[0].rstrip(".")
-            operation["responses"] = _answers(path, operation)
-            for content in _contents(operation):
-                if "example" not in content:
-                    content["example"] = example_of(_given(content["schema"]), schemas)
-        app.openapi_schema = made
+    """The document of an app, made once. Without servers: paths are relative to wherever it is served from.
+
+    Takes a second the first time, and may be called by several threads.
+    """
+    with _making:
+        if app.openapi_schema is None:
+            app.openapi_schema = _made(app)
     return app.openapi_schema
+
+
+def _made(app: FastAPI) -> Node:
+    _build_models([route for route in app.routes if isinstance(route, KeyedRoute)])
+    made = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes,
+        tags=[{"name": name, "description": words} for name, words in TAGS.items()],
+    )  # fmt: skip
+    schemas = made["components"]["schemas"]
+    # What FastAPI would answer for a wrong field; ours have the shape of all errors.
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for path, _method, operation in operations(made):
+        operation["summary"] = operation["description"].split("\n")[0].split(". ")[0].rstrip(".")
+        operation["responses"] = _answers(path, operation)
+        for content in _contents(operation):
+            if "example" not in content:
+                content["example"] = example_of(_given(content["schema"]), schemas)
+    return made
+
+
+def _build_models(routes: Iterable[KeyedRoute]) -> None:
+    """The models of their answers, each built once; FastAPI would build one for every status of every route."""
+    built: dict[Any, Any] = {}
+    for route in routes:
+        models = {status: one["model"] for status, one in route.responses.items() if "model" in one}
+        for model in models.values():
+            if model not in built:
+                built[model] = create_model_field(model.__name__, model, mode="serialization")
+        route.response_fields = {status: built[model] for status, model in models.items()}
 
 
 def operations(made: Node) -> Iterator[tuple[str, str, Node]]:

@@ -47,6 +47,11 @@ read    GET    /approvals/{id}
 approve POST   /approvals/{id}/approve
 approve POST   /approvals/{id}/deny
 read    GET    /audit
+read    GET    /audit/checkpoints
+change  POST   /audit/checkpoints
+read    GET    /audit/export
+read    GET    /audit/keys
+own     POST   /audit/keys
 read    POST   /audit/verify
 read    GET    /authorizations
 read    GET    /budgets
@@ -60,6 +65,10 @@ read    GET    /cards/{id}
 change  POST   /cards/{id}/cancel
 change  POST   /cards/{id}/freeze
 change  POST   /cards/{id}/unfreeze
+read    GET    /changes
+read    GET    /changes/{id}
+change  POST   /changes/{id}/confirm
+change  POST   /changes/{id}/withdraw
 read    GET    /connections
 own     POST   /connections
 read    GET    /connections/{id}
@@ -81,6 +90,8 @@ read    GET    /events
 change  POST   /events/replay
 read    GET    /events/{id}
 change  POST   /events/{id}/replay
+own     POST   /export
+own     GET    /export/rows
 change  POST   /freeze
 own     POST   /first_runs
 own     POST   /keys/rotate
@@ -90,6 +101,7 @@ read    GET    /me/passkeys
 read    POST   /me/passkeys
 read    POST   /me/passkeys/challenge
 read    DELETE /me/passkeys/{id}
+read    GET    /patterns
 read    GET    /me/sessions
 read    DELETE /me/sessions/{id}
 read    GET    /merchants
@@ -111,6 +123,7 @@ change  PATCH  /projects/{id}
 read    GET    /purchases
 read    GET    /purchases/{id}
 change  POST   /purchases/{id}/cancel
+read    GET    /purchases/{id}/evidence
 change  POST   /purchases/{id}/test_payment
 read    GET    /receipts
 read    GET    /receipts/missing
@@ -131,6 +144,7 @@ read    GET    /users
 own     POST   /users
 read    GET    /users/{id}
 own     PATCH  /users/{id}
+own     POST   /users/{id}/erase
 own     POST   /users/{id}/invitation
 read    GET    /users/{id}/keys
 own     POST   /users/{id}/keys

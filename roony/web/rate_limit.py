@@ -42,8 +42,8 @@ class Windows(MemoryStorage):
         return True
 
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:  # noqa: ARG002
-        """The time of the oldest call that counts, or now, and how many count."""
-        calls = self._swept(key, expiry)
+        """The time of the oldest call that counts, or now, and how many count. Whoever never called leaves nothing."""
+        calls = self._swept(key, expiry) if key in self._calls else deque()
         return (calls[0] if calls else self._clock()), len(calls)
 
     def _forget(self, since: float) -> None:
@@ -73,6 +73,12 @@ class RateLimit:
     def wait_after(self, key: str, a_minute: int) -> int:
         """Counts a call; 0 if it may be made, else in how many seconds the next one may."""
         limit = RateLimitItemPerMinute(a_minute)
-        if self._limiter.hit(limit, key):
-            return 0
+        return 0 if self._limiter.hit(limit, key) else self._seconds(limit, key)
+
+    def wait_before(self, key: str, a_minute: int) -> int:
+        """The same without counting one."""
+        limit = RateLimitItemPerMinute(a_minute)
+        return 0 if self._limiter.test(limit, key) else self._seconds(limit, key)
+
+    def _seconds(self, limit: RateLimitItemPerMinute, key: str) -> int:
         return max(1, math.ceil(self._limiter.get_window_stats(limit, key).reset_time - self._clock()))

@@ -70,6 +70,7 @@ def shown(row: Receipt) -> dict[str, Any]:
     return {
         "id": row.id, "purchase_id": row.purchase_id, "agent_id": row.agent_id, "media_type": row.media_type,
         "size": row.size, "sha256": row.sha256, "created_at": answers.time(row.created_at),
+        "content_removed_at": answers.time(row.content_removed_at),
     }  # fmt: skip
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from roony.web.shape import Count, Currency, Money, Shape, like
+from roony.web.shape import Count, Currency, Listed, Money, OrganizationId, Shape, Time, like
 
 Day = Annotated[str, like("2026-11-01")]
 
@@ -36,3 +36,26 @@ class SpendAnswer(Shape):
     rows: list[SpentGroup]
     totals: list[SpentSums]
     unmatched: list[SpentSums]
+
+
+class ExportHead(Shape):
+    """Where the audit chain ended when the export began."""
+
+    sequence: Annotated[int, like(1_204)]
+    hash: Annotated[str, like("b71e17c61a57d0f2")]
+
+
+class ExportBegun(Shape):
+    """An export that was begun: the tables to read, and those that are left out with the reason."""
+
+    organization_id: OrganizationId
+    begun_at: Time
+    version: Annotated[str, like("0.1.0")]
+    revision: Annotated[str, like("0009", about="Of the schema whose tables these are")]
+    tables: Annotated[list[str], like(["purchases", "users"])]
+    left_out: Annotated[dict[str, str], like({"passwords": "hashes of passwords"})]
+    audit_head: ExportHead
+
+
+class ExportedRows(Listed[Annotated[dict[str, Any], like({"id": "usr_2d60f1a9b3c84e77", "role": "owner"})]]):
+    """Rows of one table, by the names of their columns."""

@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from roony.core.card_data import named_without_secrets, without_card_numbers, without_secrets
 from roony.core.categories import COUNTRIES
 from roony.core.mandate import MAX_PAYMENTS, MIN_PAYMENTS, MOST_PAYMENTS
 from roony.core.merchant import category_code
@@ -42,19 +43,31 @@ def one_line(text: str) -> str:
     return _not_blank(text)
 
 
+def named(text: str) -> str:
+    """A name as it is kept: one line, with stars for a card number, as an event's merchant has them."""
+    return without_card_numbers(one_line(text))
+
+
+def said(text: str) -> str:
+    """One line for others to read, as it is kept: without card data and keys."""
+    return without_secrets(one_line(text))
+
+
 def _lines(text: str) -> str:
     if not is_clean(text, line_breaks=True):
         raise PydanticCustomError("unclean", "It has characters that a text may not have")
-    return text
+    return without_secrets(text)
 
 
 def _clean_values(value: Any) -> Any:
-    """Controls are checked name by name where they are parsed; here only that no text has a line break."""
-    if isinstance(value, str) and not is_clean(value):
-        raise PydanticCustomError("unclean", "It has characters that a text may not have")
-    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        _clean_values(part)
-    return value
+    """Controls are checked name by name where they are parsed; here that texts are one line, and names as kept."""
+    if isinstance(value, str):
+        if not is_clean(value):
+            raise PydanticCustomError("unclean", "It has characters that a text may not have")
+        return without_card_numbers(value)
+    if isinstance(value, dict):
+        return {name: _clean_values(part) for name, part in value.items()}
+    return [_clean_values(part) for part in value] if isinstance(value, list) else value
 
 
 def _currency(text: str) -> str:
@@ -112,7 +125,7 @@ LimitAmount = Annotated[int, Field(ge=0, le=MAX_AMOUNT, description="Minor units
 Day = Annotated[str, AfterValidator(_day)]
 Currency = Annotated[str, Field(min_length=3, max_length=3), AfterValidator(_currency)]
 Country = Annotated[str, Field(min_length=2, max_length=2), AfterValidator(_country)]
-Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(one_line)]
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(named)]
 ShortText = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(one_line)]
 LongText = Annotated[str, Field(max_length=2_000), AfterValidator(_lines)]
 Id = Annotated[str, AfterValidator(_id)]
@@ -150,7 +163,16 @@ class MerchantBody(Body):
     """Who is to be paid."""
 
     name: Name
-    url: Annotated[str, Field(max_length=500), AfterValidator(one_line), AfterValidator(_url)] | None = None
+    url: (
+        Annotated[
+            str,
+            Field(max_length=500),
+            AfterValidator(one_line),
+            AfterValidator(_url),
+            AfterValidator(without_card_numbers),
+        ]
+        | None
+    ) = None
     category: Annotated[str, Field(max_length=100), AfterValidator(_category)] | None = None
     country: Country | None = None
     network_id: Annotated[str, Field(max_length=64), AfterValidator(one_line)] | None = None
@@ -196,6 +218,7 @@ class AskBody(Body):
     metadata: Annotated[
         dict[Annotated[ShortText, Field(max_length=40)], Annotated[LongText, Field(max_length=500)]],
         Field(max_length=MAX_METADATA),
+        AfterValidator(named_without_secrets),
     ] = {}
 
 
@@ -215,7 +238,7 @@ class CardBody(Body):
     delivery: Annotated[
         Literal["sealed", "reveal", "raw"] | None, Field(description="as strict as what is allowed, or stricter")
     ] = None
-    purpose: Annotated[str, Field(max_length=200), AfterValidator(one_line)] | None = None
+    purpose: Annotated[str, Field(max_length=200), AfterValidator(said)] | None = None
 
 
 class WaitQuery(Query):

@@ -10,9 +10,12 @@ Item = TypeVar("Item")
 
 
 class Shape(BaseModel):
-    """An answer or a part of one. What the code answers is written by hand; tests hold it against these models."""
+    """An answer or a part of one. What the code answers is written by hand; tests hold it against these models.
 
-    model_config = ConfigDict(extra="forbid")
+    So they are built only where somebody wants the document.
+    """
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class Listed(Shape, Generic[Item]):
@@ -90,6 +93,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     403: {"description": "A key of another kind, role, scope or address"},
     404: {"description": "No such thing, or not yours"},
     409: {"description": "It cannot be done now"},
+    410: {"description": "It was there, and retention has removed it"},
     413: {"description": "The body is larger than is taken here: 256 KiB, of a receipt 5 MiB"},
     415: {"description": "The body is not JSON, or no file that is taken"},
     422: {"description": "A field is wrong; nothing was written"},

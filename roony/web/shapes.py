@@ -232,7 +232,7 @@ class TransactionAnswer(Shape):
 
 
 class ReceiptAnswer(Shape):
-    """A receipt without its content; `size` in bytes."""
+    """A receipt without its content; `size` in bytes. `content_removed_at` is when retention removed the content."""
 
     id: Annotated[str, like("rcp_70d5b9e1c24f4a38")]
     purchase_id: PurchaseId
@@ -241,6 +241,7 @@ class ReceiptAnswer(Shape):
     size: Annotated[int, like(48_213)]
     sha256: Annotated[str, like("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
     created_at: Time
+    content_removed_at: Time | None
 
 
 class PurchaseList(Listed[PurchaseAnswer]):

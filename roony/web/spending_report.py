@@ -76,12 +76,12 @@ def days_of(first: date | None, last: date | None, time_zone: str, now: int) -> 
 
 def report(database: Database, organization_id: str, by: str, days: Days) -> Report:
     """What was spent on these days, by one of GROUPS."""
-    totals, unmatched = spent_in_all(database, organization_id, days.span)
     if by == "month":
-        rows = _by_month(database, organization_id, days, totals)
+        sums = spent_in_all(database, organization_id, days.span)
+        rows = _by_month(database, organization_id, days, sums.totals)
     else:
-        rows = spent_by(database, organization_id, by, days.span, totals)
-    return Report(by, days, rows, totals, unmatched)
+        rows, sums = spent_by(database, organization_id, by, days.span)
+    return Report(by, days, rows, *sums)
 
 
 def _by_month(database: Database, organization_id: str, days: Days, totals: list[Spent]) -> list[Spent]:
@@ -91,7 +91,7 @@ def _by_month(database: Database, organization_id: str, days: Days, totals: list
         following = (first.replace(day=1) + timedelta(days=32)).replace(day=1)
         month = Days(first, min(days.last, following - timedelta(days=1)), days.time_zone)
         name = f"{first:%Y-%m}"
-        sums = totals if month == days else spent_in_all(database, organization_id, month.span)[0]
+        sums = totals if month == days else spent_in_all(database, organization_id, month.span).totals
         rows += [row._replace(id=name, name=name) for row in sums]
         first = following
     return rows

@@ -148,7 +148,7 @@ def _shown(notice: Notice) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def last_event_id(request: Request) -> int | None:
+async def last_event_id(request: Request) -> int | None:
     """The `Last-Event-ID` header. Raises Refused (422) unless it is one whole number."""
     given = request.headers.getlist(HEADER)
     if not given:

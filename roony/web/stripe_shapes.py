@@ -291,7 +291,7 @@ class DiscrepancyList(Listed[DiscrepancyAnswer]):
 
 
 class EventAnswer(Shape):
-    """A Stripe event and how far its handling is; never its body."""
+    """A Stripe event and how far its handling is; never its body, which retention removed at `payload_removed_at`."""
 
     id: Annotated[str, like("evt_1SYmPq2eZvKYlo2C")]
     type: Annotated[str, like("issuing_authorization.created")]
@@ -305,6 +305,7 @@ class EventAnswer(Shape):
     created_at: Time
     received_at: Time
     finished_at: Time | None
+    payload_removed_at: Time | None
 
 
 class EventList(Listed[EventAnswer]):

@@ -11,7 +11,6 @@ import hmac
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -19,16 +18,18 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from roony.core.authorization import STRIPE_VERSION
+from roony.core.card_data import without_card_data, without_keys
 from roony.core.errors import Refusal
 from roony.core.text import readable
 from roony.flows.authorization import AnswerAuthorization, Answered
-from roony.flows.connection import route_of
 from roony.flows.context import FlowContext
 from roony.flows.inbox import HANDLED_TYPES
+from roony.flows.tracing import trace_authorization
 from roony.flows.webhook_endpoint import PATH
 from roony.store import inbox
 from roony.store.command import LATE, TillClosed
-from roony.store.tables import AccountRoute, InboxEvent
+from roony.store.event_keeper import EventKeeper
+from roony.store.rows import InboxEvent
 from roony.store.writer import ConnectionLost
 from roony.web.authorization_request import (
     REQUEST_TYPE,
@@ -38,6 +39,8 @@ from roony.web.authorization_request import (
     read_request,
     seems_request,
 )
+from roony.web.forged import Forged, refusal
+from roony.web.known_routes import KnownRoutes
 from roony.web.latency import LatencyCounter
 from roony.web.webhook_secrets import Speaker, WebhookSecrets
 
@@ -50,9 +53,6 @@ ANSWER_SECONDS = 1.2
 BODY_SECONDS = 1.0
 TIMESTAMP_TOLERANCE_SECONDS = 300
 MAX_SIGNATURES = 8
-# Routes change when an account is connected; a card of a revoked one is refused under the lock in any case.
-ROUTE_SECONDS = 2.0
-MAX_ROUTES = 10_000
 
 _CONNECTION = re.compile(rb"connection=(con_[0-9A-Za-z]{1,40})")
 
@@ -78,10 +78,10 @@ class WebhookDoor:
         self._kept_secrets = WebhookSecrets(context)
         self._app = app
         self._on_kept = on_kept
-        self._routes: dict[tuple[str | None, bool], tuple[float, AccountRoute | None]] = {}
-        # Route look-ups have a thread of their own, so that no page and no Stripe call stands before them.
-        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="route")
+        self.keeper = EventKeeper(context.till)
+        self._routes = KnownRoutes(context)
         self.latency = LatencyCounter()
+        self.forged = Forged()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -104,8 +104,9 @@ class WebhookDoor:
                 await self._unsure(send, body, error)
                 return
             if speaker is None:
-                await self._refuse(send, 400, "bad_signature", "The Stripe-Signature does not fit this body.")
+                await self._refuse_forged(send)
                 return
+        body = without_card_data(body)
         # Kept as it came, read as it can be written.
         envelope = read_envelope(readable(body))
         if envelope is not None and speaker is not None:
@@ -117,7 +118,7 @@ class WebhookDoor:
         if envelope is None and seems_request(body):
             # Anything but a 200 would leave the answer to a setting at Stripe.
             log.error("authorization.unreadable")
-            await _reply(send, 200, _decline("UNREADABLE"))
+            await _reply(send, 200, self._declined("UNREADABLE"))
         elif envelope is None:
             await self._refuse(send, 400, "unreadable", "This is not a Stripe event.")
         elif envelope.type == REQUEST_TYPE:
@@ -136,6 +137,13 @@ class WebhookDoor:
         log.info("webhook.refused", status=status, code=code, request_id=request_id)
         await _reply(send, status, msgspec.json.encode({"error": error}), more)
 
+    async def _refuse_forged(self, send: Send) -> None:
+        request_id = self._context.new_id("req")
+        self.forged.count(request_id)
+        headers, body = refusal(request_id)
+        await send({"type": "http.response.start", "status": 400, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
     # Signature
 
     async def _speaker(self, scope: Scope, body: bytes) -> Speaker | None:
@@ -144,9 +152,12 @@ class WebhookDoor:
         if found is None:
             return None
         id = found[1].decode()
+        tried = None
         for look in (self._kept_secrets.speaker, self._kept_secrets.newer):
             speaker = await look(id)
-            if speaker is not None:
+            # The same secrets are not tried twice.
+            if speaker is not None and speaker != tried:
+                tried = speaker
                 good = speaker.good_at(self._context.clock())
                 if self._is_signed(scope["headers"], body, good):
                     return speaker
@@ -156,7 +167,7 @@ class WebhookDoor:
         """Nobody can say whose secret signed it: Stripe brings an event again, and a decline tells a forger nothing."""
         log.error("webhook.secrets_not_known", error=type(error).__name__)
         if seems_request(body):
-            await _reply(send, 200, _decline("BUSY"))
+            await _reply(send, 200, self._declined("BUSY"))
         else:
             await self._refuse(send, 503, "database_away", "Roony's database is away. Send it again.")
 
@@ -190,29 +201,29 @@ class WebhookDoor:
             return await self._decide(envelope, body, began)
         except TimeoutError:
             log.error("authorization.late", event_id=envelope.id)
-            return _decline("LATE")
+            return self._declined("LATE")
         except (DBAPIError, ConnectionLost, TillClosed) as error:
             log.error("authorization.database_away", event_id=envelope.id, error=type(error).__name__)
-            return _decline("BUSY")
+            return self._declined("BUSY")
         except Exception as error:
             log.exception("authorization.failed", event_id=envelope.id, error=type(error).__name__)
-            return _decline("UNREADABLE")
+            return self._declined("UNREADABLE")
 
     async def _decide(self, envelope: Envelope, body: bytes, began: float) -> bytes:
         """Raises TimeoutError when the account's route, or keeping a request of nobody, takes too long."""
         context, deadline = self._context, began + ANSWER_SECONDS
         if context.till.away:
             # Nor would the account's route be found: looking for it takes time.
-            return _decline("BUSY")
+            return self._declined("BUSY")
         try:
             request = read_request(envelope)
         except (msgspec.DecodeError, ValueError):
             await self._keep_ignored(envelope, body, "unreadable authorization request", deadline)
-            return _decline("UNREADABLE")
-        route = await self._route(envelope.account, envelope.livemode, deadline)
+            return self._declined("UNREADABLE")
+        route = await self._routes.of(envelope.account, envelope.livemode, deadline)
         if route is None:
             await self._keep_ignored(envelope, body, "unknown account", deadline)
-            return _decline("CONNECTION_INACTIVE")
+            return self._declined("CONNECTION_INACTIVE")
         event = inbox.answered_event(
             envelope.id, envelope.account, envelope.livemode, envelope.type, route.organization_id,
             request.authorization_id, envelope.created, body, context.clock(),
@@ -223,8 +234,21 @@ class WebhookDoor:
         answer = await self._ask_till(command, deadline)
         if isinstance(answer, Refusal):
             log.error("authorization.not_decided", event_id=envelope.id, code=answer.code)
-            return _decline("LATE" if answer.code == "late" else "BUSY")
+            return self._declined("LATE" if answer.code == "late" else "BUSY")
+        outcome = "declined" if not answer.approved else "partial" if answer.partial else "approved"
+        context.measures.authorizations[outcome, answer.code] += 1
+        if context.traces is not None:
+            since = time.time_ns() - int((time.monotonic() - began) * 1e9)
+            trace_authorization(
+                context.traces, route.organization_id, answer.purchase_id, request.authorization_id,
+                not request.ordinal, envelope.id, outcome, answer.code, since,
+            )  # fmt: skip
         return _answer_body(answer)
+
+    def _declined(self, code: str) -> bytes:
+        """A decline of the door itself, counted."""
+        self._context.measures.authorizations["declined", code] += 1
+        return _decline(code)
 
     async def _ask_till(self, command: AnswerAuthorization, deadline: float) -> Answered | Refusal:
         """The till's answer, or LATE at the deadline: then a decline is sent, and the book comes to know it (P5)."""
@@ -254,11 +278,11 @@ class WebhookDoor:
 
     async def _keep(self, send: Send, envelope: Envelope, body: bytes) -> None:
         """Kept once before the 200; 503 when it cannot be, so that Stripe sends it again."""
-        event = self._event(envelope, body)
+        event = self._event(envelope, without_keys(body))
         if envelope.type not in HANDLED_TYPES:
             event = event._replace(status="ignored", reason="not an event Roony needs", finished_at=event.received_at)
         try:
-            new = await self._context.till.write(inbox.keep(event))
+            new = await self.keeper.keep(event)
         except TillClosed as closed:
             await self._refuse(send, 503, "busy", str(closed), (b"retry-after", b"5"))
             return
@@ -281,21 +305,6 @@ class WebhookDoor:
             body,
             self._context.clock(),
         )
-
-    async def _route(self, account: str | None, livemode: bool, deadline: float) -> AccountRoute | None:
-        key = (account, livemode)
-        kept = self._routes.get(key)
-        now = time.monotonic()
-        if kept is not None and now < kept[0]:
-            return kept[1]
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(deadline - now):
-            route = await loop.run_in_executor(self._reader, route_of, self._context, account, livemode)
-        if len(self._routes) >= MAX_ROUTES:
-            self._routes.clear()
-        if route is not None:
-            self._routes[key] = (now + ROUTE_SECONDS, route)
-        return route
 
 
 def _answer_body(answer: Answered) -> bytes:

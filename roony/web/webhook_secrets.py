@@ -29,6 +29,8 @@ log = structlog.get_logger("roony.webhook")
 # Seconds after which what is in memory is read again, and before which it never is.
 FRESH_SECONDS = 3.0
 SOONEST = 0.1
+# How long a signature that fits nothing waits for it: of the 1.2 s of an answer enough is left to decide.
+LONGEST_WAIT = 0.5
 # Between two readings there is at least this many times what the last one took.
 SHARE = 20
 MAX_SECRETS = 20_000
@@ -88,10 +90,20 @@ class WebhookSecrets:
         return self._speakers.get(connection_id)
 
     async def newer(self, connection_id: str) -> Speaker | None:
-        """The same, read again first where that was not just done: the secret may be a moment old."""
-        if time.monotonic() - self._read_at > max(SOONEST, SHARE * self._took):
-            # One that fails leaves what is in memory; it was told of.
-            await asyncio.wait({self._begin()})
+        """The same, as of a reading that began after this call: what is in memory may be older than a fresh secret.
+
+        So a reading under way does not do, and where the last one was just made the next is waited for, `LONGEST_WAIT`
+        at most; while readings take so long that it would be later, what is in memory has to do.
+        """
+        came = time.monotonic()
+        if self._reading is not None:
+            await asyncio.wait({self._reading})
+        early = self._read_at + max(SOONEST, SHARE * self._took) - time.monotonic()
+        if early <= LONGEST_WAIT:
+            await asyncio.sleep(max(0.0, early))
+            if self._began < came or self._reading is not None:
+                # One that fails leaves what is in memory; it was told of.
+                await asyncio.wait({self._begin()})
         return self._speakers.get(connection_id)
 
     async def _read(self) -> None:

@@ -15,7 +15,7 @@ from tests.support.desk import Desk, watch
 from tests.support.served import Simulation
 
 # How long anything on a page may take: only a page that hangs is too slow, on the busiest machine.
-PATIENCE_MS = 45_000
+PATIENCE_MS = 90_000
 expect.set_options(timeout=PATIENCE_MS)
 
 MISSING = (
@@ -36,7 +36,9 @@ def browser() -> Iterator[Browser]:
                 pytest.fail(MISSING)
             pytest.skip(MISSING)
         # Everything runs as root in CI, where Chromium's own sandbox is not to be had; it sees our own pages only.
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        started = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu"], timeout=PATIENCE_MS
+        )
         yield started
         started.close()
 

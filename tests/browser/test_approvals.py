@@ -214,6 +214,7 @@ def test_a_card_is_revealed_and_hides_itself(open_page: Callable[..., Page], des
     expect(page.locator("#card .number")).to_have_text(purchase["card"]["number"])
     expect(page.get_by_text(EVIL)).to_be_visible()
     assert page.evaluate("typeof window.ran") == "undefined"
+    expect(page.locator("#left")).to_contain_text("Hidden in")  # its script runs after the page is shown
     page.clock.run_for(61_000)
     expect(page.locator("#card")).to_have_count(0)
     expect(page.locator("#gone")).to_be_visible()

@@ -12,6 +12,7 @@ from html import unescape
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx2
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page, expect
@@ -19,6 +20,8 @@ from playwright.sync_api import Page, expect
 from roony.core.role import OWNER_ONLY, may
 from roony.web.dashboard.view import MENU
 from roony.web.permissions import PERMISSIONS
+from roony.web.session import COOKIE, csrf_token
+from tests.support.authenticator import Authenticator
 from tests.support.desk import Desk
 from tests.support.filling import fill
 from tests.support.walking import Visit, page_routes, walk
@@ -30,6 +33,9 @@ GRAVE = ("serious", "critical")
 PAGES = [route.path for route in page_routes()]
 _CALL = re.compile(r'data-call="(\w+) ([^"]+)"')
 _FIND = "options => axe.run(document, options).then(result => result.violations)"
+_ROWS_OF_FILTERS = (
+    "new Set([...document.querySelectorAll('.filters > *')].map(one => one.getBoundingClientRect().bottom | 0)).size"
+)
 # Only what changes with the colours is looked at again in the dark.
 _COLOURS = {"runOnly": ["color-contrast"]}
 
@@ -46,7 +52,16 @@ def filled(desk: Desk) -> Filled:
     """One walk of the owner's over an organization in which everything has happened."""
     fill(desk.roony)
     with desk.visitor() as browser:
+        _add_passkey(browser, desk.url)
         return Filled(walk(browser), desk.cookie_of(browser))
+
+
+def _add_passkey(browser: httpx2.Client, origin: str) -> None:
+    path, headers = "/api/v1/admin/me/passkeys", {"X-Roony-CSRF": csrf_token(browser.cookies[COOKIE])}
+    asked = browser.post(f"{path}/challenge", json={}, headers=headers).json()
+    credential = Authenticator(origin).make(asked["public_key"])
+    body = {"ticket": asked["ticket"], "name": "Work laptop", "credential": credential}
+    assert browser.post(path, json=body, headers=headers).status_code == 201
 
 
 def _enter(page: Page, cookie: Any, address: str) -> None:
@@ -105,13 +120,15 @@ def test_a_page_is_there_for_everybody(open_page: Callable[..., Page], filled: F
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_be_focused()
     page.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
+    assert page.evaluate(_ROWS_OF_FILTERS) <= 1
     _everywhere(page, route)
 
 
 def test_pages_for_people_who_are_not_signed_in(open_page: Callable[..., Page], desk: Desk) -> None:
     page = open_page(reduced_motion="reduce")
     user = desk.person("viewer").id
-    for address in ("/sign-in", desk.first_run(), desk.invitation(user), "/welcome?ticket=over"):
+    connect = "/connect/stripe?ticket=over"
+    for address in ("/sign-in", desk.first_run(), desk.invitation(user), "/welcome?ticket=over", connect):
         page.set_viewport_size(WIDE)  # type: ignore[arg-type]
         page.goto(address if address.startswith("http") else desk.url + address)
         _everywhere(page, "outside" + re.sub(r"[?].*|^https?://[^/]+", "", address))

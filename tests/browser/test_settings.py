@@ -35,7 +35,7 @@ def test_the_organization_and_its_cardholder(page: Page, desk: Desk) -> None:
         ("Name on the card", "Jane Doe"), ("Street and number", "1 Main St"), ("City", "Oakland"),
         ("Postal code", "94601"), ("Country", "US"),
     ):  # fmt: skip
-        page.get_by_label(name).fill(text)
+        page.get_by_role("textbox", name=name).fill(text)
     page.get_by_role("button", name="Save the cardholder").click()
     expect(page.get_by_text("None was given yet")).to_have_count(0)
     organization = page.request.get(f"{desk.url}/api/v1/admin/organization").json()

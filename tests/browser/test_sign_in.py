@@ -91,6 +91,7 @@ def test_a_passkey_from_adding_it_to_removing_it(page: Page, desk: Desk) -> None
     page.get_by_role("button", name="Add a passkey").click()
     expect(page.get_by_text("This device has a passkey of yours already.")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
+    expect(page).to_have_url(f"{desk.url}/sign-in")
     page.goto(f"{desk.url}/sign-in?next=/account")
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect(page).to_have_url(f"{desk.url}/account")

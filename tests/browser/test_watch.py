@@ -11,8 +11,9 @@ from roony.cli.audit import verify_file
 from roony.core.alert import Alert, alert_id
 from roony.core.merchant import alias_of
 from roony.store.inbox import new_event
+from roony.store.rows import InboxEvent
 from roony.store.statements import write_row
-from roony.store.tables import TABLE_OF, InboxEvent
+from roony.store.tables import TABLE_OF
 from roony.web.admin_api.events import REPLAY_LIMIT
 from tests.support.desk import Desk
 from tests.support.payer import Payer
@@ -108,6 +109,32 @@ def test_an_alert_is_seen_to_and_all_dead_events_are_handled_again_in_parts(page
     expect(page.get_by_text("No events here.")).to_be_visible()
     page.goto(f"{desk.url}/audit?action=event.replayed")
     expect(page.get_by_role("link", name="Next page")).to_be_visible()
+
+
+def test_alerts_keep_their_places_while_somebody_points_at_one(page: Page, desk: Desk) -> None:
+    """What is over stays there, says so, and has no button any more, until the hand is gone."""
+    desk.company(page)
+    organization = page.request.get(f"{desk.url}/api/v1/admin/organization").json()["id"]
+    at = desk.roony.now() * 1_000_000
+    ids = [alert_id("connection_restricted", account) for account in ("acct_1", "acct_2")]
+    with sqlite3.connect(desk.roony.folder / "roony.db", timeout=30) as database:
+        for number, id in enumerate(ids):
+            about = (organization, id, "connection_restricted", f"acct_{number}", "open", HOSTILE, 1, None)
+            database.execute(write_row(TABLE_OF[Alert], "sqlite"), Alert(*about, at, at - number, None))
+    page.goto(f"{desk.url}/alerts")
+    first, second = (page.locator("[data-row]").filter(has_text=f"acct_{number}") for number in range(2))
+    button = first.get_by_role("button", name="I have seen to it")
+    button.hover()
+    places = [first.bounding_box(), second.bounding_box()]
+    headers = {"X-Roony-CSRF": page.locator("meta[name=csrf]").get_attribute("content") or ""}
+    for id in ids:
+        assert page.request.post(f"{desk.url}/api/v1/admin/alerts/{id}/close", headers=headers).ok
+    for row in (first, second):
+        expect(row.locator("[data-became]")).to_contain_text("This is over")
+        expect(row.get_by_role("button", name="I have seen to it")).to_be_disabled()
+    assert [first.bounding_box(), second.bounding_box()] == places
+    page.get_by_role("heading", level=1).hover()
+    expect(page.get_by_text("No alerts.")).to_be_visible()
 
 
 def test_the_audit_chain_is_verified_and_taken_away(page: Page, desk: Desk, tmp_path: Path) -> None:

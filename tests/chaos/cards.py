@@ -7,7 +7,7 @@ import uuid
 from roony.core.cardholder import Cardholder
 from roony.flows.cardholder_choice import SEE_TO
 from roony.store.outbox import new_promise
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 from tests.chaos.scenes import PRICE, Arm, scene, standing, status_at_stripe
 from tests.support.crashing import ADMIN, Crashable
 

@@ -49,7 +49,9 @@ def the_owner_confirms_the_settings_at_stripe(company: Crashable, arm: Arm) -> N
     assert [found[name]["value"] for name in body] == ["yes", "yes", "decline"]
 
 
-@scene("direct", "RecordPreflight", "RecordBalance", "list_webhook_endpoints", "issuing_balance", "doctor._database")
+@scene(
+    "direct", "RecordPreflight", "RecordBalance", "list_webhook_endpoints", "issuing_balance", "machine.takes_writes"
+)
 def an_account_is_looked_at(company: Crashable, arm: Arm) -> None:
     company.buy(company.agent())
     id = standing_connection(company)["id"]

@@ -18,8 +18,11 @@ from tests.chaos import (
     raising,
     reconciling,
     renewing,
+    restoring,
+    signing,
     signing_in,
     telling,
+    watching,
 )
 from tests.chaos.scenes import SCENES, Scene
 from tests.support.crashing import Crashable
@@ -37,9 +40,12 @@ __all__ = [
     "raising",
     "reconciling",
     "renewing",
+    "restoring",
+    "signing",
     "signing_in",
     "telling",
     "things",
+    "watching",
 ]
 # Points that only one of the databases has, or where a server makes the schema itself.
 SQLITE_ONLY = ("wiring._free_leases", "one_time_link.make_first_run")
@@ -71,6 +77,7 @@ class Theatre:
         scene = things()[point.partition(":")[2]]
         plays: dict[str, Callable[[Scene, str], None]] = {
             "start": self._start, "new": self._new, "empty": self._empty, "archive": self._archive,
+            "restore": self._restore, "retention": self._retention,
         }  # fmt: skip
         plays.get(scene.stage, self._scene)(scene, point)
 
@@ -160,6 +167,42 @@ class Theatre:
             assert company.archive() == 0
             if self.backend == "sqlite":
                 company.start()
+
+        scene.play(company, killed)
+        company.check()
+
+    def _retention(self, scene: Scene, point: str) -> None:
+        """Killed while it removes what is old, as it does soon after a start with days for it, and started again."""
+        company = self._company("direct")
+        assert company.process is not None
+
+        def killed() -> None:
+            company.process.stop()
+            company.start(stop_at=point)
+            company.recover()
+
+        company.settings = {"ROONY_KEEP_EVENT_DAYS": "45", "ROONY_KEEP_RECEIPT_DAYS": "45"}
+        try:
+            scene.play(company, killed)
+            company.check()
+        finally:
+            company.settings = {}
+
+    def _restore(self, scene: Scene, point: str) -> None:
+        """Killed in `roony restore`, which is then run again; no server runs meanwhile."""
+        company = self._company("direct")
+        assert company.process is not None
+        company.process.stop()
+        if self.backend == "sqlite":
+            (company.folder / "copy").unlink(missing_ok=True)
+            assert company.back_up() == 0
+        company.start()
+
+        def killed() -> None:
+            company.process.stop()
+            assert company.restore(stop_at=point) == -signal.SIGKILL
+            assert company.restore() == 0
+            company.start()
 
         scene.play(company, killed)
         company.check()

@@ -14,7 +14,7 @@ from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.flows.unknown_card import REPLAY_CARD_EVENTS, UNKNOWN_CARD
 from roony.store.inbox import new_event
 from roony.store.outbox import new_promise
-from roony.store.tables import InboxEvent, OutboxPromise
+from roony.store.rows import InboxEvent, OutboxPromise
 from tests.chaos.scenes import PRICE, Arm, scene, standing, status_at_stripe
 from tests.support.crashing import ADMIN, Crashable
 from tests.support.served import SOFTWARE, unique
@@ -163,9 +163,12 @@ def a_capture_is_disputed(company: Crashable, arm: Arm) -> None:
     assert standing(company, agent) == (0, PRICE)
 
 
-@scene("direct", "ReplayCardEvents")
+@scene("direct", "ReplayCardEvents", "archive.bring_back")
 def events_of_a_card_that_became_known(company: Crashable, arm: Arm) -> None:
-    """A card nobody here knew was used; the promise that its late recording makes takes up what was left out."""
+    """A card nobody here knew was used; the promise that its late recording makes takes up what was left out.
+
+    So late that it was archived meanwhile.
+    """
     made = stranger(company)
     merchant = {"name": unique("Shop"), **SOFTWARE}
     assert not company.network().create({"card": made.id, "amount": 700, "merchant_data": merchant}).approved
@@ -181,9 +184,15 @@ def events_of_a_card_that_became_known(company: Crashable, arm: Arm) -> None:
     organization = company.get("organization")["id"]
     params = {"stripe_card_id": made.id, "since": 0}
     promise = new_promise(organization, f"out_{uuid.uuid4().hex}", REPLAY_CARD_EVENTS, "crd_known", params, 1)
+    ids = {row.id for row in left_out()}
+    company.sql(
+        "INSERT INTO inbox_archive SELECT * FROM inbox WHERE reason = 'unknown card'",
+        "DELETE FROM inbox WHERE reason = 'unknown card'",
+    )
     arm()
     company.put(promise)
     company.settle()
+    assert ids <= {row.id for row in company.books.rows(InboxEvent)}
     company.stripe().v1.issuing.cards.update(made.id, {"status": "canceled"})
 
 

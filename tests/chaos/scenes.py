@@ -18,7 +18,7 @@ import httpx2
 from roony.client.sealed import new_private_key, open_sealed
 from roony.core.delivery import RevealLink
 from roony.core.settlement import Discrepancy
-from roony.store.tables import ConnectionSecret, InboxEvent, OutboxPromise
+from roony.store.rows import ConnectionSecret, InboxEvent, OutboxPromise
 from roony.store.vault import new_key
 from tests.support.crashing import ADMIN, ASK, Crashable
 from tests.support.served import SOFTWARE, unique
@@ -593,7 +593,10 @@ def the_keys_of_the_vault_are_rotated(company: Crashable, arm: Arm) -> None:
 # Starting
 
 
-@scene("start", "wiring._free_leases", "lease.take", "start._forget", "deliveries.forget", "forgetting.forget")
+@scene(
+    "start", "wiring._free_leases", "place.write_place", "lease.take", "start._forget", "deliveries.forget",
+    "forgetting.forget",
+)  # fmt: skip
 def roony_starts(company: Crashable, arm: Arm) -> None:
     arm()
 

@@ -14,7 +14,7 @@ from roony.core.audit import AuditRecord
 from roony.core.passkey import Passkey
 from roony.core.sign_in import OneTimeLink, Password, Tries
 from roony.flows.sign_in_tries import of_address, of_browser
-from roony.store.tables import AccessKey
+from roony.store.rows import AccessKey
 from roony.web.session import csrf_token
 from tests.chaos.scenes import Arm, scene
 from tests.support.authenticator import Authenticator

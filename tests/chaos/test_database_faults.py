@@ -18,7 +18,7 @@ import pytest
 from roony.core.audit import AuditRecord
 from roony.core.purchase import Purchase
 from roony.store.database import Database
-from roony.store.tables import InboxEvent
+from roony.store.rows import InboxEvent
 from roony.store.till import Till
 from tests.support.books import Books, Clock, open_books
 from tests.support.crashing import ASK, Crashable

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.support.books import lay_file
 from tests.support.forking import Forked
 from tests.support.served import clean_environment
 
@@ -20,6 +21,7 @@ class ServedSimulation:
 
     def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
         self.database = folder / "roony.db"
+        lay_file(self.database)
         self.log = folder / "serve.log"
         self._arguments = arguments
         self._environment = {"ROONY_DATABASE_URL": f"sqlite:///{self.database}", **environment}
@@ -40,7 +42,7 @@ class ServedSimulation:
         if self.process.poll() is None:
             self.process.terminate()
         try:
-            code = self.process.wait(20)
+            code = self.process.wait()
         except subprocess.TimeoutExpired:
             self.process.kill()
             code = self.process.wait()

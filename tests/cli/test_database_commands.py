@@ -12,13 +12,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from roony.cli.commands import app
+from roony.core.audit import INSTALLATION
 from roony.flows.access_key import hash_key
 from roony.store.database import Database
 from roony.store.inbox import answered_event
 from roony.store.migrations import revisions
 from roony.store.statements import write_row
 from roony.store.tables import inbox
-from roony.store.vault import Vault
+from roony.store.vault import Vault, new_key, row_name
 
 
 @pytest.fixture
@@ -95,6 +96,53 @@ def test_a_new_key_needs_an_organization_and_the_schema_of_now(database: Path) -
         assert connection.execute("SELECT count(*) FROM access_keys").fetchone() == (1,)
     finally:
         connection.close()
+
+
+def test_whoever_operates_it_makes_the_key_that_signs(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On record in the installation's own chain; the secret keys are needed, and nothing of them is told."""
+    monkeypatch.setenv("ROONY_SECRET_KEYS", "")
+    none = run("init", "--new-signing-key")
+    assert (none.exit_code, "ROONY_SECRET_KEYS" in none.stderr) == (2, True)
+    ring = new_key()
+    monkeypatch.setenv("ROONY_SECRET_KEYS", ring)
+    nobody = run("init", "--new-signing-key")
+    assert (nobody.exit_code, "Next: roony init" in nobody.stderr) == (1, True)
+    assert run("init").exit_code == 0
+    first = json.loads(run("init", "--new-signing-key", "--json").stdout)
+    printed = run("init", "--new-signing-key").stdout
+    connection = sqlite3.connect(database)
+    try:
+        rows = connection.execute("SELECT id, public_key, sealed FROM signing_keys ORDER BY id").fetchall()
+        statement = "SELECT organization_id, actor, subject FROM audit_records WHERE action = 'audit.key_made'"
+        records = connection.execute(f"{statement} ORDER BY sequence").fetchall()
+    finally:
+        connection.close()
+    assert [row[0] for row in rows] == ["sgk_001", "sgk_002"]
+    assert first == {"id": "sgk_001", "public_key": rows[0][1]}
+    assert rows[1][1] in printed
+    vault = Vault.from_text(ring)
+    assert all(vault.open(row[2], row_name("signing_keys", INSTALLATION, row[0], "sealed")) for row in rows)
+    assert records == [(INSTALLATION, "roony init", row[0]) for row in rows]
+
+
+def test_whoever_operates_it_lets_one_person_loosen_rules_again(database: Path) -> None:
+    """Where the second person is gone; it is on record as the operator's doing."""
+    made = json.loads(run("init", "--json").stdout)
+    connection = sqlite3.connect(database)
+    try:
+        connection.execute("UPDATE organizations SET settings = ?", ('{"two_people":true}',))
+        connection.commit()
+        told = json.loads(run("init", "--one-person", "--json").stdout)
+        assert told == {"organization_id": made["organization_id"], "two_people": False}
+        statement = "SELECT settings FROM organizations WHERE id = ?"
+        [(settings,)] = connection.execute(statement, (made["organization_id"],)).fetchall()
+        assert json.loads(settings) == {"two_people": False}
+        statement = "SELECT actor, body FROM audit_records WHERE action = 'organization.updated'"
+        [(actor, body)] = connection.execute(statement).fetchall()
+        assert (actor, json.loads(body)["before"]["two_people"]) == ("roony init", True)
+    finally:
+        connection.close()
+    assert "One person may loosen" in run("init", "--one-person").stdout
 
 
 @pytest.mark.parametrize("wrong", [("--currency", "jpy"), ("--time-zone", "Mars/Base"), ("--delivery", "post")])

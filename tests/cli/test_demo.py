@@ -12,6 +12,8 @@ import roony.cli.demo.story
 from roony.cli.commands import app
 from roony.cli.demo.checks import NotAsExpected, Teller
 from roony.cli.demo.child import ServedRoony
+from tests.docs.blocks import ROOT, blocks
+from tests.docs.reader import plain
 from tests.support.commands import run_roony
 
 STEPS = 12
@@ -29,6 +31,8 @@ def test_the_demo_plays_to_its_end(tmp_path: Path) -> None:
                  "purchase: expired", "verified", "129.99 USD", "iauth_", "pur_", "crd_", "ic_"):  # fmt: skip
         assert fact in played.stdout
     assert "✗" not in played.stdout
+    shown = next(block.text for block in blocks(ROOT / "README.md") if block.what == "tests/cli/test_demo.py")
+    assert set(plain(shown)) - {"…"} <= set(plain(played.stdout))
     assert "\x1b[" not in played.stdout
     assert list(tmp_path.iterdir()) == []
 

@@ -97,7 +97,7 @@ def test_the_receiver_believes_what_is_signed_once() -> None:
         at = datetime.now(UTC)
         headers = {"webhook-id": id, "webhook-timestamp": str(int(at.timestamp()))}
         headers["webhook-signature"] = Webhook(key).sign(id, at, body.decode())
-        return httpx2.post(url, content=body, headers=headers, trust_env=False, verify=False).status_code
+        return httpx2.post(url, content=body, headers=headers, trust_env=False, timeout=60, verify=False).status_code
 
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as receiver:
         assert receiver.stdout is not None

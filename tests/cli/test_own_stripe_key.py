@@ -34,7 +34,7 @@ def simulator(tmp_path: Path) -> Iterator[dict[str, Any]]:
     process, ready = start(tmp_path / "simulator.log", clean_environment(), "simulator", "--port", "0", "--ready-json")
     yield ready
     process.terminate()
-    assert process.wait(20) == 0
+    assert process.wait() == 0
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_sealed_delivery_tells_the_agent_what_its_owner_can_do(tmp_path: Path, e
         assert "another kind of key" not in refused.stderr
     finally:
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait() == 0
 
 
 def test_a_direct_connection_and_a_crash_that_is_taken_up_at_once(
@@ -105,19 +105,19 @@ def test_a_direct_connection_and_a_crash_that_is_taken_up_at_once(
     agent = json.loads(run_roony("agent", "create", "buyer", "--budget", "month=50", "--json", **as_owner).stdout)
     with pytest.raises(httpx2.TransportError):
         ask(ready["url"], agent["key"])
-    assert process.wait(20) == -9
+    assert process.wait() == -9
 
     process, ready = start(log, environment, "serve", "--port", "0", "--ready-json")
     try:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while (purchase := ask(ready["url"], agent["key"]))["status"] == "issuing" and time.monotonic() < deadline:
             time.sleep(0.05)
         assert purchase["status"] == "ready"
         cards = httpx2.get(
             f"{simulator['url']}/v1/issuing/cards", headers={"Authorization": f"Bearer {simulator['secret_key']}"},
-            trust_env=False,
+            trust_env=False, timeout=60,
         ).json()["data"]  # fmt: skip
         assert [card["metadata"]["roony_purchase"] for card in cards] == [purchase["id"]]
     finally:
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait() == 0

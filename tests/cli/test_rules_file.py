@@ -103,7 +103,7 @@ def test_rules_go_out_and_in(roony: Run, roony_json: RunJson, tmp_path: Path) ->
     assert limits == {"day": 1_000, "week": None, "month": None, "lifetime": None}
     # By name; and what is not listed stays.
     file.write_text(yaml.safe_dump({"agents": {name: {"budgets": {"usd": {"week": 5}}}}}))
-    assert roony("control", "apply", str(file), "--yes").stdout.endswith("1 changes made.\n")
+    assert roony("control", "apply", str(file), "--yes").stdout.endswith("1 change made.\n")
     assert roony_json("control", "show", made) == {"purchase_limit": 900}
 
 

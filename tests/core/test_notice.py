@@ -20,7 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 NOT_TOLD = """
 access_key.created access_key.revoked access_key.rotated agent.created agent.frozen
 agent.public_key_removed agent.public_key_set
-agent.unfrozen agent.updated card.expired card.fraud_warning card.frozen card.limit_raised card.limits_not_set card.made
+agent.unfrozen agent.updated audit.key_made
+change.confirmed change.proposed change.withdrawn
+card.expired card.fraud_warning card.frozen card.limit_raised card.limits_not_set card.made
 card.reveal_refused card.revealed card.revoked card.status_at_stripe card.unfrozen card.waits card.wallet_token
 cardholder.changed_at_stripe cardholder.refused cardholder.removed cardholder.set cardholder.stated cardholder.wanted
 budget.set connection.cardholder_made connection.catching_up connection.caught_up connection.confirmed
@@ -28,11 +30,12 @@ connection.contradicted connection.not_connected connection.preflight connection
 connection.tokens_renewed connection.webhook_made controls.set dispute.stated event.replayed keys.rotated
 mandate.canceled_at_stripe mandate.completed merchant.alias_learned merchant.forgotten merchant.network_id_pinned
 organization.created organization.first_run_offered
-organization.frozen organization.unfrozen organization.unknown_cards_chosen organization.updated
+organization.frozen database.restored organization.unfrozen organization.unknown_cards_chosen organization.updated
 project.created project.frozen project.unfrozen project.updated purchase.booked purchase.canceled purchase.changed
 purchase.duplicate_refused purchase.raise_declined purchase.raise_refused purchase.raised
-reconciliation.ended reconciliation.started refund.queued stripe_transaction.capture stripe_transaction.refund
-user.created user.link_made user.passkey_added user.passkey_removed user.password_set
+reconciliation.ended reconciliation.started refund.queued retention.removed stripe_transaction.capture
+stripe_transaction.refund
+organization.exported user.created user.erased user.link_made user.passkey_added user.passkey_removed user.password_set
 user.sign_in_failed user.signed_in user.updated
 message_recipient.changed message_recipient.created message_recipient.replayed message_recipient.tested
 webhook_endpoint.changed webhook_endpoint.created webhook_endpoint.disabled webhook_endpoint.replayed
@@ -71,6 +74,7 @@ TOLD = {
 EXPECTED: dict[str, str | None] = {**dict.fromkeys(NOT_TOLD.split()), **TOLD}
 # What the actions are that are put together when they are written: (file, expression as it stands) → actions.
 COMPOSED = {
+    ("flows/second_person.py", "f'change.{status}'"): ["change.confirmed", "change.withdrawn"],
     ("flows/card_freeze.py", "action"): ["card.frozen", "card.unfrozen"],
     ("flows/connection/restriction.py", "action"): ["connection.restricted", "connection.restored"],
     ("flows/discrepancy.py", "f'discrepancy.{how}'"): ["discrepancy.resolved", "discrepancy.explained"],

@@ -50,6 +50,20 @@ def test_all_is_well() -> None:
 CONTRADICTED = Confirmation("org_1", "con_1", REALTIME_URL, None, None, 5, 9, "iauth_1", 9)
 
 
+def test_an_endpoint_beside_ours_is_named() -> None:
+    other = {**GOOD, "id": "we_other", "api_version": None}
+    found = {check.id: check for check in look(facts(endpoints=[GOOD, other]))}["webhook_version"]
+    assert (found.status, "we_other" in (found.next or ""), "setup-webhooks" in (found.next or "")) == (
+        "warning", True, False,
+    )  # fmt: skip
+
+
+def test_without_an_address_for_stripe_its_own_program_brings_events() -> None:
+    for url, told in (("http://localhost:8000", True), ("https://roony.example", False)):
+        found = {check.id: check for check in look(facts(endpoints=[], public_url=url))}["webhook_endpoint"]
+        assert (found.status, "stripe listen" in (found.next or "")) == ("missing", told)
+
+
 @pytest.mark.parametrize(
     ("changes", "id", "status"),
     [

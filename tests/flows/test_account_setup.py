@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,7 +34,7 @@ from roony.flows.webhook_endpoint import (
 )
 from roony.gateway import events, issuing, paging
 from roony.store import outbox
-from roony.store.tables import ConnectionSecret, OutboxPromise
+from roony.store.rows import ConnectionSecret, OutboxPromise
 from roony.web import webhook_secrets
 from roony.web.webhook import PATH, WebhookDoor
 from roony.web.webhook_secrets import WebhookSecrets
@@ -143,6 +145,21 @@ class TestOwnEndpoint:
         }  # fmt: skip
         assert {one.id for one in endpoints_of(now(books, connection))} == {second["id"], third["id"]}
 
+    async def test_a_fresh_secret_counts_however_shortly_before_it_all_were_read(self, context: FlowContext) -> None:
+        connection = await connected(context)
+        await setup_webhooks(context, ORG, connection.id, False, "usr_1")
+        known = WebhookSecrets(context)
+        before = await known.speaker(connection.id)
+        await setup_webhooks(context, ORG, connection.id, True, "usr_1")
+        # As if all had been read at the last moment before.
+        known._read_at, known._took = time.monotonic(), 0.01
+        assert await known.speaker(connection.id) == before
+
+        after = await known.newer(connection.id)
+        assert before is not None
+        assert after is not None
+        assert len(before.secrets) + 1 == len(after.secrets)
+
     async def test_asked_for_twice_at_once_it_is_made_once(self, context: FlowContext) -> None:
         connection = await connected(context)
         first = await context.till.submit(PromiseWebhooks(ORG, connection.id, "run_1", False, "usr_1"))
@@ -210,13 +227,20 @@ class TestSecretsAtTheDoor:
             time.now += 0.5
             read_at.append(time.now)
 
+        async def sleep(seconds: float) -> None:
+            time.now += seconds
+
         monkeypatch.setattr(webhook_secrets, "time", SimpleNamespace(monotonic=lambda: time.now))
+        monkeypatch.setattr(asyncio, "sleep", sleep)
         monkeypatch.setattr(secrets, "_load", slow)
         for _ in range(300):
             await secrets.speaker("con_forged")
             await secrets.newer("con_forged")
             time.now += 0.1
-        assert len(read_at) == 3
+        # From the end of one to the end of the next: the pause that is due, and the next one's own time.
+        pauses = {round(later - earlier, 3) for earlier, later in itertools.pairwise(read_at)}
+        assert pauses == {webhook_secrets.SHARE * 0.5 + 0.5}
+        assert len(read_at) == 1 + int((time.now - read_at[0]) / 10.5)
 
     @pytest.mark.parametrize(
         ("body", "status"),

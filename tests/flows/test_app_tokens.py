@@ -9,7 +9,7 @@ import json
 import multiprocessing
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -25,7 +25,7 @@ from roony.flows.connection import app_access
 from roony.flows.connection.access import ask_stripe
 from roony.flows.connection.app_tokens import EndRefresh, RecordPair, TakeRefresh
 from roony.flows.context import FlowContext
-from roony.flows.inbox import handle_event
+from roony.flows.inbox import handle_events
 from roony.flows.key_rotation import rotate_keys
 from roony.gateway import issuing
 from roony.gateway.client import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
@@ -36,7 +36,7 @@ from roony.store import outbox
 from roony.store.command import UNKNOWN_OUTCOME, Command
 from roony.store.database import Database
 from roony.store.inbox import new_event
-from roony.store.tables import ConnectionSecret, InboxEvent, OutboxPromise
+from roony.store.rows import ConnectionSecret, InboxEvent, OutboxPromise
 from roony.store.till import Till
 from roony.store.vault import Vault, key_id_of
 from tests.gateway.loopback import Answer, LoopbackStripe
@@ -50,6 +50,7 @@ pytestmark = pytest.mark.anyio
 HOUR = ACCESS_LIFETIME / 1_000_000
 MARGIN = REFRESH_MARGIN / 1_000_000
 TOKEN = "POST /v1/oauth/token"
+PATIENCE = 60.0  # seconds after which something that was waited for has failed
 
 
 @pytest.fixture
@@ -85,11 +86,26 @@ def tokens(books: Books) -> AppTokens:
 
 async def being_renewed(books: Books) -> None:
     """Returns once somebody holds the lease."""
-    for _ in range(1_000):
-        if tokens(books).holder is not None:
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("nobody renews")
+    async with asyncio.timeout(PATIENCE):
+        while tokens(books).holder is None:  # noqa: ASYNC110 - the row tells no event
+            await asyncio.sleep(0.01)
+
+
+@contextlib.asynccontextmanager
+async def held_renewal() -> AsyncIterator[threading.Event]:
+    """The next new pair of tokens that Stripe gives out is not heard of inside the block; told is when it was asked."""
+    asked, heard = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        asked.set()
+        assert heard.wait(PATIENCE)
+
+    stop_points.arm("after_call:refresh_app_tokens", hold)
+    try:
+        yield asked
+    finally:
+        stop_points.arm(None)
+        heard.set()
 
 
 def status(books: Books, connection: Connection) -> tuple[str, str | None]:
@@ -154,14 +170,14 @@ class TestInTime:
     ) -> None:
         connection = await install(context, stripe)
         books.clock.advance(HOUR - MARGIN)
-        stripe.control("faults", [{"endpoint": TOKEN, "kind": "slow", "seconds": 2, "count": 1}])
-        first = asyncio.ensure_future(ask(context, connection))
-        await being_renewed(books)
+        async with held_renewal():
+            first = asyncio.ensure_future(ask(context, connection))
+            await being_renewed(books)
 
-        await asyncio.gather(*(ask(context, connection) for _ in range(5)))
+            await asyncio.gather(*(ask(context, connection) for _ in range(5)))
 
-        assert not first.done()
-        assert tokens(books).generation == 1
+            assert not first.done()
+            assert tokens(books).generation == 1
         assert await first == connection.stripe_account
         assert len(refreshes(stripe)) == 1
 
@@ -204,7 +220,7 @@ def renew_in_child(database_url: str, stripe_url: str, connection: Connection, n
     async def calls() -> list[str]:
         return await asyncio.gather(*(ask(context, connection) for _ in range(8)))
 
-    gate.wait(30)
+    gate.wait(60)
     told.send(asyncio.run(calls()))
     till.stop()
 
@@ -230,7 +246,7 @@ async def test_two_processes_renew_once(context: FlowContext, books: Books, stri
             assert told.recv() == [connection.stripe_account] * 8
     finally:
         for child in children:
-            child.join(10)
+            child.join(60)
             child.kill()
 
     assert [one["result"] for one in refreshes(stripe)] == ["tokens"]
@@ -490,12 +506,12 @@ class TestDeadHolder:
         """Stopped for longer than its lease, it comes back with the only pair there is."""
         connection = await install(context, stripe)
         books.clock.advance(HOUR)
-        stripe.control("faults", [{"endpoint": TOKEN, "kind": "slow", "seconds": 1.5, "count": 1}])
-        late = asyncio.ensure_future(ask(context, connection))
-        await being_renewed(books)
-        books.clock.advance(LEASE / 1_000_000)
-        assert await no_token(context, connection) == "reconnect_needed"
-        expect_reconnect(books, connection)
+        async with held_renewal() as asked:
+            late = asyncio.ensure_future(ask(context, connection))
+            assert await asyncio.to_thread(asked.wait, PATIENCE)
+            books.clock.advance(LEASE / 1_000_000)
+            assert await no_token(context, connection) == "reconnect_needed"
+            expect_reconnect(books, connection)
 
         assert await late == connection.stripe_account
 
@@ -687,7 +703,7 @@ class TestEnd:
         )  # fmt: skip
         books.put(event)
 
-        await handle_event(context, event)
+        await handle_events(context, [event])
 
         told = books.row(InboxEvent)
         if not ends:

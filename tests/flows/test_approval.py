@@ -20,7 +20,7 @@ from roony.core.errors import Refusal
 from roony.core.ledger import Entry, Hold
 from roony.core.purchase import Purchase, Velocity
 from roony.flows.approval import Approve, ApproveIds, Deny, ExpireApproval
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 from tests.support.books import AGENT, CONNECTION, ORG, Books, open_books
 from tests.support.memory import MemoryBooks
 from tests.support.postgres import swept_books_database

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy import select
 
+from roony.core.agent import Organization
 from roony.core.budget import BudgetPeriod
 from roony.core.ledger import Entry
 from roony.core.purchase import Purchase
 from roony.flows import archive as flow
 from roony.flows.archive import DAY, Archived, archivable, move_to_archive
 from roony.flows.resolution import ReplayEvent
-from roony.flows.unknown_card import REPLAY_CARD_EVENTS
+from roony.flows.retrieval import keep_replay_card_events
+from roony.flows.unknown_card import REPLAY_CARD_EVENTS, UNKNOWN_CARD
 from roony.store import archive, inbox
 from roony.store.outbox import new_promise
 from roony.store.queries.events import event_page, find_event
 from roony.store.queries.paging import Slice
 from roony.store.queries.past import asked_since, past_page, use_before
-from roony.store.tables import InboxEvent, inbox_archive
+from roony.store.rows import InboxEvent, OutboxPromise
+from roony.store.tables import inbox_archive
 from tests.support.books import ACCOUNT, NOW, ORG, Books
+from tests.support.offline import offline_context
 from tests.support.promises import all_is_well, money_rows
 from tests.support.story import Story
 
@@ -182,6 +187,42 @@ def test_events_stay_while_a_card_may_bring_them_back(books: Books) -> None:
     assert move(books).events == 0
     books.put(promise._replace(status="done"))
     assert move(books).events == 1
+
+
+def test_left_out_ones_come_back_when_their_card_is_known(books: Books) -> None:
+    """Money may have been captured on it: they are handled, once, and what came again of them meanwhile is not."""
+    card = b'{"data": {"object": {"card": "ic_1"}}}'
+    books.put(
+        old_event("evt_1", reason=UNKNOWN_CARD, payload=card),
+        old_event("evt_2", reason=UNKNOWN_CARD, payload=card.replace(b"ic_1", b"ic_2")),
+        old_event("evt_3", payload=card),
+        old_event("evt_4", reason=UNKNOWN_CARD, payload=card, organization_id="org_2"),
+        old_event("evt_5", reason=UNKNOWN_CARD, payload=card),
+    )
+    assert move(books).events == 4
+    books.put(books.row(Organization, id=ORG)._replace(id="org_2"))
+    assert move(books).events == 1
+    again = inbox.new_event("evt_1", ACCOUNT, False, "issuing_card.updated", "ic_1", 1, b"{}", books.clock())
+    books.till.write_and_wait(inbox.keep(again))
+    # A process dies between the two writes: the promise is kept again.
+    books.till.write_and_wait(archive.bring_back(ORG, ["evt_1", "evt_3", "evt_4"], UNKNOWN_CARD, books.clock()))
+    assert [(row.id, row.status, row.payload) for row in books.rows(InboxEvent)] == [("evt_1", "applied", card)]
+    assert archived(books) == ["evt_2", "evt_3", "evt_4", "evt_5"]
+    assert move(books).events == 0
+    assert replayed(books) == ["evt_1", "evt_5"]
+    assert archived(books) == ["evt_2", "evt_3", "evt_4"]
+    assert sorted(event.id for event in books.till.write_and_wait(inbox.claim(books.clock()))) == ["evt_1", "evt_5"]
+
+
+def replayed(books: Books) -> list[str]:
+    """Keeps a promise to take up what was left out of the card ic_1; returns what is to be handled after it."""
+    params = {"stripe_card_id": "ic_1", "since": 0}
+    promise = new_promise(ORG, books.new_id("out"), REPLAY_CARD_EVENTS, "crd_1", params, books.clock(), lease=DAY)
+    books.put(promise)
+    with offline_context(books) as context:
+        asyncio.run(keep_replay_card_events(context, promise))
+    assert books.row(OutboxPromise, id=promise.id).status == "done"
+    return sorted(row.id for row in books.rows(InboxEvent, status="received"))
 
 
 def test_it_moves_in_pieces_and_goes_on_after_a_kill(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:

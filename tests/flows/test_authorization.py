@@ -16,7 +16,7 @@ from roony.core.connection import Connection
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
 from roony.flows.authorization import AnswerAuthorization
-from roony.store.tables import InboxEvent
+from roony.store.rows import InboxEvent
 from tests.support.books import AGENT, CONNECTION, ORG, PROJECT, Books, open_books
 from tests.support.memory import MemoryBooks
 from tests.support.promises import all_is_well, money_rows
@@ -234,7 +234,7 @@ def test_withdrawing_what_never_committed_or_was_declined_does_nothing(books: Bo
 def test_a_caller_that_gave_up_takes_its_approval_back(books: Books, story: Story) -> None:
     """P5 through the till itself: the door declines at its deadline, and the committed yes is withdrawn."""
     ticket = books.till.enqueue(books.authorization_command(story.purchase, 10_000), None, None)
-    assert ticket.future.result(10).approved
+    assert ticket.future.result(60).approved
     books.till.give_up(ticket)
     # Whatever is submitted next waits behind the withdrawal.
     answer = books.authorize(story.purchase, 10_000, authorization_id="iauth_2")
@@ -263,5 +263,5 @@ def test_the_last_of_a_hold_is_given_once(books: Books, story: Story) -> None:
     """Two requests in one batch: the second finds the card used."""
     commands = [books.authorization_command(story.purchase, 10_000, authorization_id=f"iauth_{n}") for n in range(3)]
     tickets = [books.till.enqueue(command, None, None).future for command in commands]
-    assert sorted(ticket.result(10).code for ticket in tickets) == ["APPROVED", "CARD_USED", "CARD_USED"]
+    assert sorted(ticket.result(60).code for ticket in tickets) == ["APPROVED", "CARD_USED", "CARD_USED"]
     assert books.row(Card).status == "used"

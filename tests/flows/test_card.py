@@ -14,7 +14,7 @@ from roony.core.errors import Refusal
 from roony.flows.card import MadeCard, RecordCard, RecordCardStatus
 from roony.flows.card_event import BookCard
 from roony.flows.ending import CancelPurchase
-from roony.store.tables import InboxEvent, OutboxPromise
+from roony.store.rows import InboxEvent, OutboxPromise
 from tests.support.books import CONNECTION, ORG, Books, open_books
 from tests.support.memory import MemoryBooks
 from tests.support.postgres import swept_books_database

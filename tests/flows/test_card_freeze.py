@@ -16,7 +16,7 @@ from roony.flows.card_freeze import FreezeCard, UnfreezeCard
 from roony.flows.ending import CancelPurchase
 from roony.flows.freeze import Freeze, SetCardFrozen, Unfreeze
 from roony.store.outbox import new_promise
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 from tests.support.books import AGENT, ORG, Books
 from tests.support.reconciling import Lossy
 from tests.support.story import Story

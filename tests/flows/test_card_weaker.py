@@ -12,7 +12,7 @@ from roony.core.card import Card
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
 from roony.flows.card_making import CANCEL_TRIES
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 from tests.support.books import Books
 from tests.support.reconciling import Lossy
 

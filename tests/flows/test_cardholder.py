@@ -13,7 +13,7 @@ from roony.core.agent import Organization
 from roony.core.alert import Alert
 from roony.core.audit import AuditRecord
 from roony.core.card import Card
-from roony.core.cardholder import Cardholder, CardholderChoice, Stated
+from roony.core.cardholder import Cardholder, CardholderChoice, Stated, changed_fields, fields_of
 from roony.core.connection import Connection
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase
@@ -22,7 +22,7 @@ from roony.flows.cardholder_choice import SEE_TO, RemoveCardholder, SetCardholde
 from roony.flows.cardholder_event import MAX_TRIES, BookCardholder
 from roony.flows.connection import ensure_cardholder
 from roony.flows.organization import UpdateOrganization
-from roony.store.tables import InboxEvent, OutboxPromise
+from roony.store.rows import InboxEvent, OutboxPromise
 from tests.support.books import AGENT, CONNECTION, ORG, PROJECT, Books
 from tests.support.reconciling import Lossy
 from tests.support.story import kept_event
@@ -84,7 +84,11 @@ def test_a_choice_is_audited_and_said_twice_changes_nothing(books: Books) -> Non
     assert choose(books).cardholder == ANNA
     choose(books, cardholder=BEN)
     records = [json.loads(row.body) for row in books.rows(AuditRecord) if row.action == "cardholder.set"]
-    assert [(body["before"], body["after"]) for body in records] == [(None, ANNA), (ANNA, BEN)]
+    assert [(body["before"], body["after"]) for body in records] == [
+        (None, fields_of(ANNA)),
+        (fields_of(ANNA), fields_of(BEN)),
+    ]
+    assert records[1]["changed"] == changed_fields(ANNA, BEN) != []
     books.run(RemoveCardholder(ORG, AGENT, "usr_1"))
     assert books.row(CardholderChoice).cardholder is None
     assert books.run(RemoveCardholder(ORG, AGENT, "usr_1")).status == 404

@@ -32,7 +32,7 @@ from roony.flows.connection.cardholder_rows import default_params
 from roony.flows.context import FlowContext
 from roony.gateway.client import StripeGateway
 from roony.store import outbox
-from roony.store.tables import AccountRoute, ConnectionSecret, OAuthState, OutboxPromise, StartTicket
+from roony.store.rows import AccountRoute, ConnectionSecret, OAuthState, OutboxPromise, StartTicket
 from tests.gateway.loopback import Answer, LoopbackStripe
 from tests.support.books import ACCOUNT, CONNECTION, NOW, ORG, Books, open_books
 from tests.support.connecting import OTHER_ORG, open_context, stripe_gateway
@@ -86,7 +86,7 @@ def wire() -> Iterator[LoopbackStripe]:
 @pytest.fixture
 def scripted(books: Books, wire: LoopbackStripe) -> Iterator[FlowContext]:
     """A context onto a Stripe that answers as scripted."""
-    with open_context(books, stripe_gateway(wire.url, read_timeout=0.5)) as made:
+    with open_context(books, stripe_gateway(wire.url)) as made:
         yield made
 
 

@@ -21,7 +21,7 @@ from roony.flows.connection import AccountDuty, KeyOfAnother
 from roony.flows.context import FlowContext
 from roony.flows.preflight import keep_check_balance, run_preflight
 from roony.store import outbox
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 from tests.gateway.loopback import Answer, LoopbackStripe
 from tests.support.books import ORG, Books, holder, open_books
 from tests.support.connecting import OTHER_ORG, open_context, stripe_gateway
@@ -43,7 +43,7 @@ def wire() -> Iterator[LoopbackStripe]:
 
 @pytest.fixture
 def context(books: Books, wire: LoopbackStripe) -> Iterator[FlowContext]:
-    with open_context(books, stripe_gateway(wire.url, read_timeout=2.0)) as made:
+    with open_context(books, stripe_gateway(wire.url)) as made:
         yield made
 
 

@@ -21,7 +21,7 @@ from roony.flows.preflight import keep_check_balance, run_preflight
 from roony.gateway import issuing
 from roony.gateway.errors import StripeUnauthorized
 from roony.store import outbox
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 from tests.gateway.loopback import Answer, LoopbackStripe
 from tests.support.books import ACCOUNT, CONNECTION, ORG, Books, open_books
 from tests.support.connecting import open_context, stripe_gateway
@@ -46,7 +46,7 @@ def wire() -> Iterator[LoopbackStripe]:
 @pytest.fixture
 def context(books: Books, wire: LoopbackStripe) -> Iterator[FlowContext]:
     """With a live key; the connection of the books is of test mode."""
-    gateway = stripe_gateway(wire.url, secret_key="sk_live_key_of_the_platform", read_timeout=2.0)
+    gateway = stripe_gateway(wire.url, secret_key="sk_live_key_of_the_platform")
     with open_context(books, gateway) as made:
         books.put(books.row(Organization, id=ORG)._replace(connection_id=CONNECTION, config_version="c2"))
         yield made

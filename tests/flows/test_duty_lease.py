@@ -15,7 +15,8 @@ from roony.flows.duty_lease import DutyLease
 from roony.store.forgetting import KINDS
 from roony.store.inbox import keep, new_event
 from roony.store.lease import LeaseLost
-from roony.store.tables import InboxEvent, agents, leases
+from roony.store.rows import InboxEvent
+from roony.store.tables import agents, leases
 from roony.store.writer import Writer
 from roony.worker import Worker
 from tests.support.books import Books

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -17,8 +18,10 @@ from roony.flows.forgetting import PACE, ForgetDuty
 from roony.flows.sign_in import new_session
 from roony.store.forgetting import DAY, FORGET_ROWS, KINDS, forget
 from roony.store.outbox import new_promise
-from roony.store.tables import AccessKey, OAuthState, OutboxPromise, StartTicket
+from roony.store.rows import AccessKey, OAuthState, OutboxPromise, StartTicket
+from roony.store.writer import Writer
 from tests.support.books import AGENT, CONNECTION, NOW, ORG, Books
+from tests.support.forgotten import FORGETTING, FORGOTTEN, forgotten_rows
 from tests.support.offline import offline_context
 
 
@@ -83,6 +86,35 @@ def test_old_ones_go_and_the_others_stay(books: Books, kind: str) -> None:
     assert books.till.write_and_wait(forget(kind, NOW)) == gone > 0
     left = books.rows(type(ROWS[kind][0][0]))
     assert sorted(left) == sorted(row for row, stays in ROWS[kind] if stays)
+
+
+def statements(books: Books, work: Callable[[Writer], Any]) -> int:
+    """How many a write runs."""
+
+    def counted(writer: Writer) -> int:
+        ran: list[str] = []
+        run = writer.run
+
+        def count(sql: str, parameters: Sequence[Any] = ()) -> Any:
+            ran.append(sql)
+            return run(sql, parameters)
+
+        writer.run = count  # type: ignore[method-assign]
+        try:
+            work(writer)
+        finally:
+            del writer.run  # type: ignore[method-assign]
+        return len(ran)
+
+    return books.till.write_and_wait(counted)
+
+
+def test_one_statement_however_many_organizations(books: Books) -> None:
+    """Money waits behind each of them."""
+    books.put(*(row for number in range(5) for row in forgotten_rows(f"org_{number}")))
+    assert [statements(books, work) for work in FORGETTING] == [1] * 4
+    for row in FORGOTTEN:
+        assert books.rows(row) == []
 
 
 def test_the_duty_looks_again_at_once_while_there_is_more(books: Books) -> None:

@@ -16,7 +16,7 @@ from roony.flows.card import MadeCard, RecordCard, RecordCardStatus
 from roony.flows.card_event import BookCard
 from roony.flows.fraud_warning import BookToken
 from roony.flows.reconciliation.cards import SeeCard
-from roony.store.tables import InboxEvent, OutboxPromise
+from roony.store.rows import InboxEvent, OutboxPromise
 from tests.support.books import CONNECTION, ORG, Books
 from tests.support.reconciling import Lossy
 from tests.support.story import Story, kept_event

@@ -17,7 +17,7 @@ from roony.flows import freeze as flow
 from roony.flows.context import FlowContext
 from roony.flows.ending import CancelPurchase
 from roony.flows.freeze import Freeze, Frozen, Unfreeze, keep_freeze_cards
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 from tests.support.books import AGENT, ORG, PROJECT, Books, open_books
 from tests.support.offline import offline_context
 from tests.support.story import Story

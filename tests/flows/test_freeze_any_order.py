@@ -17,7 +17,7 @@ from roony.core.card import Card, wanted_at_stripe
 from roony.flows.card import FinishPromise, RecordCardStatus
 from roony.flows.card_freeze import FreezeCard, UnfreezeCard
 from roony.flows.freeze import Freeze, SetCardFrozen, Unfreeze
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 from tests.support.books import AGENT, ORG, PROJECT
 from tests.support.memory import MemoryBooks
 from tests.support.promises import all_is_well

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,13 @@ from roony.core.connection import Connection
 from roony.core.dispute import Dispute
 from roony.core.settlement import StripeTransaction
 from roony.store.inbox import keep, new_event
-from roony.store.tables import AccountRoute, InboxEvent
+from roony.store.rows import AccountRoute, InboxEvent
 from roony.worker import Worker
 from tests.core.test_settlement import AUTHORIZATION, TRANSACTION
 from tests.support.books import ACCOUNT, CONNECTION, ORG, Books, open_books
 from tests.support.offline import offline_context
 from tests.support.promises import money_rows
+from tests.support.tills import note
 
 OTHER = "org_2"
 
@@ -136,3 +138,31 @@ def test_unknown_words_do_not_stop_a_statement(books: Books) -> None:
     assert outcome(books, "evt_1") == ("applied", None, ORG)
     known = books.row(Authorization)
     assert (known.status, known.approved, known.amount) == ("suspended", 1, 900)
+
+
+class TestGivingWay:
+    """Settling may be a moment late, an answer to the network may not."""
+
+    def test_after_events_beside_authorizations_the_next_wait_and_none_is_forgotten(self, books: Books) -> None:
+        over = False
+
+        def one_more(_organizations: set[str]) -> None:
+            if not over:
+                books.till.enqueue(note(uuid.uuid4().hex, urgent=True), None, None)
+
+        with offline_context(books) as context:
+            worker = Worker(context)
+            arrive(books, "evt_quiet", "issuing_authorization.escalated", AUTHORIZATION)
+            asyncio.run(worker.round())
+            assert worker._events_due == 0.0
+
+            # An authorization in each commit, until the events are handled.
+            books.till.listen(one_more)
+            arrive(books, "evt_busy", "issuing_authorization.escalated", AUTHORIZATION)
+            asyncio.run(worker._work_off())
+            over = True
+            assert worker._events_due > 0.0
+
+            arrive(books, "evt_after", "issuing_authorization.escalated", AUTHORIZATION)
+            asyncio.run(worker.round())
+        assert {outcome(books, id)[0] for id in ("evt_quiet", "evt_busy", "evt_after")} == {"ignored"}

@@ -8,18 +8,19 @@ import hashlib
 from collections.abc import Callable, Iterator
 
 import pytest
-import structlog
 
 from roony.core.audit import AuditRecord
 from roony.flows import key_rotation
 from roony.flows.context import FlowContext
 from roony.flows.key_rotation import Rotated, missing_keys, rotate_keys, warn_of_missing_keys
 from roony.store.queries.paging import InvalidCursor, encode_cursor
+from roony.store.rows import ConnectionSecret
 from roony.store.sealed import SEALED
-from roony.store.tables import ConnectionSecret, metadata
+from roony.store.tables import metadata
 from roony.store.vault import Vault, VaultKeyMissing, VaultTampered, key_id_of, row_name
 from tests.support.books import NOW, ORG, Books
 from tests.support.connecting import OTHER_ORG, VAULT_KEY, open_context, stripe_gateway
+from tests.support.log_lines import logged
 
 pytestmark = pytest.mark.anyio
 
@@ -106,7 +107,7 @@ async def test_missing_keys_are_named(context: FlowContext, books: Books) -> Non
     assert await rotate(bare) == Rotated(NEW_ID, unreadable={OLD_ID: 3})
     assert await missing_keys(bare) == {OLD_ID: 3}
     assert await missing_keys(context) == {}
-    with structlog.testing.capture_logs() as logs:
+    with logged(key_rotation) as logs:
         await warn_of_missing_keys(bare)
     [line] = logs
     assert (line["event"], line["log_level"], line["key_id"], line["values"]) == (

@@ -16,7 +16,7 @@ from roony.core.card import Card
 from roony.core.ledger import Hold
 from roony.core.mandate import Payment
 from roony.core.purchase import Purchase, Recurring
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 from tests.support.books import AGENT, ORG, Books, open_books
 from tests.support.memory import MemoryBooks
 from tests.support.postgres import swept_books_database

@@ -17,7 +17,7 @@ from roony.core.settlement import Discrepancy
 from roony.flows.merchant import MAX_ALIASES, MAX_NETWORK_IDS, ForgetLearned
 from roony.flows.resolution import ResolveDiscrepancy
 from roony.flows.settlement import BookAuthorization
-from roony.store.tables import KnownMerchant
+from roony.store.rows import KnownMerchant
 from tests.support.books import AGENT, CONNECTION, ORG, Books, open_books
 from tests.support.promises import all_is_well
 from tests.support.story import FIGMA, Story, history, kept_event, statement

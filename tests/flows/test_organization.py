@@ -26,7 +26,7 @@ from roony.flows.organization import (
 )
 from roony.flows.resolution import ReplayEvent, ResolveDiscrepancy
 from roony.store.inbox import new_event
-from roony.store.tables import AccessKey
+from roony.store.rows import AccessKey
 from tests.support.books import AGENT, NOW, ORG, PROJECT, Books, open_books
 
 
@@ -174,7 +174,7 @@ def test_two_budgets_set_in_one_batch_do_not_lose_each_other(books: Books) -> No
     commands = [SetBudget(ORG, "agent", AGENT, "eur", period, 7, "key_owner") for period in ("day", "week")]
     tickets = [books.till.enqueue(command, None, None) for command in commands]
     for ticket in tickets:
-        ticket.future.result(10)
+        ticket.future.result(60)
     rows = books.rows(Budget, scope_id=AGENT, currency="eur")
     assert {row.period: row.limit_amount for row in rows} == {"day": 7, "week": 7, "month": None, "lifetime": None}
 

@@ -20,7 +20,7 @@ from roony.store import filling, inbox
 from roony.store.filling import let_it_fill
 from roony.store.inbox import new_event
 from roony.store.outbox import new_promise
-from roony.store.tables import InboxEvent, OutboxPromise
+from roony.store.rows import InboxEvent, OutboxPromise
 from roony.worker import Worker
 from tests.support.books import ACCOUNT, ORG, Books, open_books
 from tests.support.offline import offline_context

@@ -20,7 +20,7 @@ from roony.core.connection import Connection
 from roony.core.errors import Refusal
 from roony.core.ledger import Entry, Hold
 from roony.core.purchase import KeptKey, Velocity
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 from tests.support.books import AGENT, CONNECTION, ORG, PROJECT, Books, open_books
 from tests.support.memory import MemoryBooks
 from tests.support.postgres import swept_books_database
@@ -303,7 +303,7 @@ def test_two_asks_at_once_cannot_both_have_the_last_of_a_budget(tmp_path: Path, 
         books.limit(AGENT, "day", 10_000)
         commands = [books.ask_command(7_000, merchant, key=merchant) for merchant in ("Figma", "Notion", "Linear")]
         tickets: list[Future[Any]] = [books.till.enqueue(command, None, None).future for command in commands]
-        statuses = sorted(ticket.result(10).purchase.status for ticket in tickets)
+        statuses = sorted(ticket.result(60).purchase.status for ticket in tickets)
         assert statuses == ["declined", "declined", "issuing"]
         assert period(books, "bud_agent_day") == [(7_000, 0)]
         all_is_well(books)
@@ -313,7 +313,7 @@ def test_one_key_asked_twice_at_once_makes_one_purchase(tmp_path: Path, database
     """P2: the second finds what the first has just made."""
     with open_books(tmp_path, database_url) as books:
         tickets = [books.till.enqueue(books.ask_command(7_000, key="k"), None, None).future for _ in range(5)]
-        answers = [ticket.result(10) for ticket in tickets]
+        answers = [ticket.result(60) for ticket in tickets]
         assert len({answer.purchase.id for answer in answers}) == 1
         assert sorted(answer.replayed for answer in answers) == [False, True, True, True, True]
         assert sum(answer.promise is not None for answer in answers) == 1

@@ -14,7 +14,7 @@ from roony.core.purchase import Purchase
 from roony.flows.context import FlowContext
 from roony.flows.raise_at_stripe import raise_card
 from roony.flows.raising import Raised, RaiseIds, RaisePurchase
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 from roony.worker import Worker
 from tests.gateway.loopback import Answer, LoopbackStripe
 from tests.support.books import AGENT, CONNECTION, ORG, Books

@@ -21,7 +21,7 @@ from roony.flows.approval import Approve, ApproveIds, Deny, ExpireApproval
 from roony.flows.card import MadeCard, RecordCard
 from roony.flows.ending import CancelPurchase
 from roony.flows.raising import ApproveRaise, GiveBackRaise, Raised, RaiseIds, RaisePurchase, RecordRaise
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 from tests.support.books import AGENT, ORG, Books, open_books
 from tests.support.memory import MemoryBooks
 from tests.support.postgres import swept_books_database
@@ -379,14 +379,14 @@ def at_once(books: Books, *commands: Any) -> list[Any]:
     barrier, answers = threading.Barrier(len(commands)), [None] * len(commands)
 
     def work(place: int, command: Any) -> None:
-        barrier.wait(10)
+        barrier.wait(60)
         answers[place] = books.run(command)
 
     threads = [threading.Thread(target=work, args=pair) for pair in enumerate(commands)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     return answers
 
 

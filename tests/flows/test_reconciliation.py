@@ -14,13 +14,14 @@ from roony.core.reconciliation import BACKGROUND_READS, EVENTS_OVERLAP, EVENTS_P
 from roony.core.settlement import StripeTransaction
 from roony.flows.duty_lease import DutyLease
 from roony.flows.inbox import ACQUIRING_TYPES, HANDLED_TYPES
+from roony.flows.listening import EVERYBODY, LISTENING, PAUSE_SECONDS
 from roony.flows.reconciliation import ReconciliationDuty, begin_catch_up, keep_reconcile, start_by_hand
 from roony.flows.reconciliation.listing import TYPES
 from roony.flows.reconciliation.start import KEPT, MAX_RUNNING
 from roony.gateway import paging
 from roony.gateway.events import TYPES_LIMIT
-from roony.store import outbox
-from roony.store.tables import InboxEvent, OutboxPromise
+from roony.store import lease, outbox
+from roony.store.rows import InboxEvent, OutboxPromise
 from roony.worker import Worker
 from tests.gateway.loopback import Answer, LoopbackStripe
 from tests.support.books import ORG, Books
@@ -297,6 +298,30 @@ class TestGap:
         assert roony.runs(cause="gap") == []
         assert roony.connection.catching_up_since is None
 
+    def test_a_start_beside_one_that_listens_is_no_gap(self, roony: Lossy) -> None:
+        """However long ago a run was finished: Stripe fails, and a process is replaced by another meanwhile."""
+        roony.buy()
+        roony.reconcile()
+        for _ in range(GAP // SECOND // PAUSE_SECONDS + 3):
+            listens(roony)
+            roony.advance(PAUSE_SECONDS - 1)
+        asyncio.run(begin_catch_up(roony.context))
+        assert roony.runs(cause="gap") == []
+        # A copy of that time, or all were away for longer than a restart takes: since then nobody knows.
+        roony.advance(2)
+        listens(roony)
+        asyncio.run(begin_catch_up(roony.context))
+        assert len(roony.runs(cause="gap")) == 1
+        assert roony.connection.catching_up_since is not None
+
+    def test_who_began_to_listen_after_a_gap_proves_nothing(self, roony: Lossy) -> None:
+        roony.buy()
+        roony.reconcile()
+        roony.advance(GAP // SECOND + 60)
+        listens(roony)
+        asyncio.run(begin_catch_up(roony.context))
+        assert len(roony.runs(cause="gap")) == 1
+
     def test_catching_up_is_tried_until_it_works(self, roony: Lossy) -> None:
         roony.buy()
         roony.reconcile()
@@ -306,6 +331,11 @@ class TestGap:
         roony.finish()
         assert roony.runs(cause="gap")[0].status == "finished"
         assert roony.connection.catching_up_since is None
+
+
+def listens(roony: Lossy) -> None:
+    """Another process says that it does."""
+    roony.books.till.write_and_wait(lease.take(LISTENING, EVERYBODY, PAUSE_SECONDS, roony.books.clock))
 
 
 class TestAllowance:

@@ -12,7 +12,7 @@ from roony.core.reconciliation import EVENTS_PACE
 from roony.flows import connection as flow
 from roony.flows.context import FlowContext
 from roony.flows.reconciliation import start_by_hand
-from roony.store.tables import InboxEvent
+from roony.store.rows import InboxEvent
 from roony.worker import Worker
 from tests.support.books import CONNECTION, ORG, Books
 from tests.support.connecting import OTHER_ORG, open_context, stripe_gateway

@@ -10,7 +10,7 @@ from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.flows.card import FailCard
 from roony.flows.discrepancy import discrepancy_id
 from roony.flows.resolution import ResolveDiscrepancy
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 from tests.support.books import ORG
 from tests.support.reconciling import SHOP, Lossy, detail
 from tests.support.simulator import new_card

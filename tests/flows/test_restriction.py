@@ -26,7 +26,7 @@ from roony.flows import connection as flow
 from roony.flows.connection import account_status
 from roony.flows.connection.account_status import MINUTE, AccountDuty, RecordAccount, slot_of
 from roony.flows.context import FlowContext
-from roony.flows.inbox import handle_event
+from roony.flows.inbox import handle_events
 from roony.flows.organization import choose_unknown_cards
 from roony.flows.preflight import keep_preflight
 from roony.flows.reconciliation import keep_reconcile, start_by_hand
@@ -35,7 +35,7 @@ from roony.flows.webhook_endpoint import setup_webhooks
 from roony.gateway import issuing
 from roony.gateway.errors import StripeForbidden, StripeUnauthorized
 from roony.store import inbox, outbox
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 from tests.gateway.loopback import Answer, LoopbackStripe
 from tests.support.books import ACCOUNT, CONNECTION, NOW, ORG, Books, open_books
 from tests.support.connecting import open_context, stripe_gateway
@@ -75,7 +75,7 @@ def wire() -> Iterator[LoopbackStripe]:
 
 @pytest.fixture
 def context(books: Books, wire: LoopbackStripe) -> Iterator[FlowContext]:
-    with open_context(books, stripe_gateway(wire.url, read_timeout=2.0)) as made:
+    with open_context(books, stripe_gateway(wire.url)) as made:
         books.put(books.row(Organization, id=ORG)._replace(connection_id=CONNECTION, config_version="c2"))
         yield made
 
@@ -110,7 +110,7 @@ async def looks(context: FlowContext, duty: AccountDuty) -> list[flow.PromiseChe
 
 def arrived(wire: LoopbackStripe) -> bool:
     """Waits for a request."""
-    return any(wire.received or time.sleep(0.01) for _ in range(1_000))
+    return any(wire.received or time.sleep(0.01) for _ in range(6_000))
 
 
 async def keep(context: FlowContext) -> list[OutboxPromise]:
@@ -420,7 +420,7 @@ class TestTheAccountSays:
         event = inbox.new_event(id, ACCOUNT, False, kind, "card_issuing", NOW // SECOND, body, context.clock())
         await context.till.write(inbox.keep(event))
         [claimed] = await context.till.write(inbox.claim(context.clock()))
-        await handle_event(context, claimed)
+        await handle_events(context, [claimed])
 
     @pytest.mark.parametrize("kind", ["account.updated", "capability.updated"])
     async def test_a_lost_capability_and_back(

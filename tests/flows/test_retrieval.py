@@ -17,7 +17,7 @@ from roony.flows.retrieval import MAX_TRIES
 from roony.flows.settlement import BookAuthorization
 from roony.flows.unknown_card import UNKNOWN_CARD, WAITING
 from roony.store.inbox import keep, new_event
-from roony.store.tables import InboxEvent, OutboxPromise
+from roony.store.rows import InboxEvent, OutboxPromise
 from tests.support.books import CONNECTION, ORG
 from tests.support.promises import all_is_well
 from tests.support.reconciling import SHOP, Lossy

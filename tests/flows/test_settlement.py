@@ -14,7 +14,7 @@ from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.flows.card import FinishPromise
 from roony.flows.movement import ROONY
 from roony.flows.settlement import BookAuthorization, BookTransaction
-from roony.store.tables import InboxEvent, OutboxPromise
+from roony.store.rows import InboxEvent, OutboxPromise
 from tests.support.books import AGENT, CONNECTION, ORG, PROJECT, Books, open_books
 from tests.support.story import FIGMA, Story, history, kept_event, neat, statement, transaction
 

@@ -34,7 +34,7 @@ from roony.gateway.errors import (
 )
 from roony.gateway.pool import GatewayBusy
 from roony.store.outbox import new_promise
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 from roony.wiring import build
 from tests.support.books import CONNECTION, ORG
 from tests.support.connecting import VAULT_KEY

@@ -20,7 +20,7 @@ from roony.flows.approval import Approve, ApproveIds, Approver, Deny
 from roony.flows.raising import ApproveRaise, RaiseIds, RaisePurchase
 from roony.flows.renewal import ApproveRenewal
 from roony.flows.user import UpdateUser
-from roony.store.tables import AccessKey, OutboxPromise
+from roony.store.rows import AccessKey, OutboxPromise
 from tests.support.books import AGENT, ORG, PROJECT, Books, open_books, user
 from tests.support.memory import MemoryBooks
 from tests.support.postgres import swept_books_database

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from roony.core.audit import AuditRecord
-from roony.core.sign_in import IDLE_SECONDS, Password
+from roony.core.audit import AuditRecord, verify
+from roony.core.passkey import Passkey
+from roony.core.sign_in import IDLE_SECONDS, OneTimeLink, Password
 from roony.core.user import MAX_USERS, MAX_USERS_EVER, User
 from roony.flows.access_key import (
     MAX_KEYS_OF_AGENT,
@@ -20,9 +21,12 @@ from roony.flows.access_key import (
     RotateAccessKey,
     new_key,
 )
+from roony.flows.one_time_link import MakeLink, new_link
+from roony.flows.passkey import AddPasskey
 from roony.flows.sign_in import SignIn, new_session
-from roony.flows.user import CreateUser, UpdateUser
-from roony.store.tables import AccessKey
+from roony.flows.user import CreateUser, EraseUser, UpdateUser
+from roony.store.rows import AccessKey
+from roony.store.tables import TABLE_OF
 from tests.support.books import AGENT, NOW, ORG, Books, open_books
 
 
@@ -58,11 +62,9 @@ def test_a_user_is_added_and_changed_with_before_and_after(books: Books) -> None
     assert ann == User(ORG, "usr_ann", "Ann", "ann@example.com", "approver", NOW, None)
     changed = change(books, "ann", name="Anna", role="admin", email="anna@example.com")
     assert books.row(User, id="usr_ann") == changed == ann._replace(name="Anna", role="admin", email="anna@example.com")
-    before = {"name": "Ann", "email": "ann@example.com", "role": "approver", "disabled": False}
-    after = {**before, "name": "Anna", "email": "anna@example.com", "role": "admin"}
-    assert told(books)[-2:] == [
-        ("user.created", "usr_ann", before), ("user.updated", "usr_ann", {"before": before, "after": after}),
-    ]  # fmt: skip
+    before = {"role": "approver", "disabled": False}
+    body = {"before": before, "after": {**before, "role": "admin"}, "changed": ["name", "email"]}
+    assert told(books)[-2:] == [("user.created", "usr_ann", before), ("user.updated", "usr_ann", body)]
     # The same again changes nothing and says nothing.
     assert change(books, "ann", role="admin", disabled=False) == changed
     assert len(told(books)) == 2
@@ -182,3 +184,68 @@ def test_sessions_that_are_over_for_long_are_left_alone(books: Books) -> None:
         books.run(SignIn(ORG, "usr_ann", new_session(f"key_{id}", "Firefox"), "a hash"))
     change(books, "ann", disabled=True)
     assert [subject for action, subject, _ in told(books) if action == "access_key.revoked"] == ["key_young"]
+
+
+def everything(books: Books) -> str:
+    """All rows of all tables as text."""
+    return " ".join(str(row) for kind in TABLE_OF for row in books.rows(kind))
+
+
+class TestErasing:
+    """Who they were is nowhere any more; that they were, and what they did, stays."""
+
+    @pytest.fixture
+    def zoe(self, books: Books) -> str:
+        """Somebody with a password, keys, a session, a passkey and an open link, who did something."""
+        add(books, "ann", "owner")
+        add(books, "zoe", "admin", "Zoe.Smith@example.com")
+        books.put(Password(ORG, "usr_zoe", "zoe.smith@example.com", "a hash", NOW))
+        books.run(CreateAccessKey(ORG, new_key("admin", "key_lap", "Zoe's laptop"), "usr_zoe", user_id="usr_zoe"))
+        books.run(SignIn(ORG, "usr_zoe", new_session("key_session", "Firefox"), "a hash"))
+        passkey = Passkey("cred_z", "pky_z", ORG, "usr_zoe", "Zoe's phone", b"", 0, "", NOW, None, None)
+        books.run(AddPasskey(ORG, passkey))
+        books.run(MakeLink(ORG, "usr_zoe", new_link("invitation"), "usr_ann"))
+        books.run(CreateUser(ORG, "usr_new", "New", "new@example.com", "viewer", "usr_zoe"))
+        return "usr_zoe"
+
+    def erase(self, books: Books, id: str) -> Any:
+        return books.run(EraseUser(ORG, id, "usr_ann"))
+
+    def test_nothing_tells_who_it_was(self, books: Books, zoe: str) -> None:
+        assert "Zoe.Smith" in everything(books)
+        after = self.erase(books, zoe)
+        assert (after.name, after.email, after.disabled_at) == ("Erased user", "usr_zoe@erased.invalid", NOW)
+        left = everything(books)
+        for word in ("Zoe's", "Zoe.Smith", "zoe.smith", "'Zoe'"):
+            assert word not in left, word
+
+    def test_the_chain_is_true_and_tells_what_they_did(self, books: Books, zoe: str) -> None:
+        self.erase(books, zoe)
+        chain = books.rows(AuditRecord, organization_id=ORG)
+        assert verify(chain) is None
+        assert ("user.created", "usr_new") in [(row.action, row.subject) for row in chain if row.actor == zoe]
+        assert [row.subject for row in chain if row.action == "user.erased"] == [zoe]
+
+    def test_they_are_shut_out_in_the_same_commit(self, books: Books, zoe: str) -> None:
+        self.erase(books, zoe)
+        assert {row.revoked_at for row in books.rows(AccessKey, user_id=zoe)} == {NOW}
+        assert books.row(Password, user_id=zoe).hash == ""
+        assert books.row(Passkey, id="pky_z").removed_at == NOW
+        assert [row.used_at for row in books.rows(OneTimeLink, user_id=zoe)] == [NOW]
+        assert key_of(books, zoe, "key_again").code == "user_disabled"
+
+    def test_once_and_for_ever(self, books: Books, zoe: str) -> None:
+        after, count = self.erase(books, zoe), len(told(books))
+        books.clock.advance(60)
+        assert self.erase(books, zoe) == after
+        for fields in ({"disabled": False}, {"name": "Zoe"}, {"email": "zoe@example.com"}):
+            assert change(books, "zoe", **fields).code == "user_erased"
+        assert len(told(books)) == count
+        # The person may be added anew, as somebody else.
+        assert add(books, "zoe2", email="Zoe.Smith@example.com").id == "usr_zoe2"
+
+    def test_the_last_owner_stays(self, books: Books, zoe: str) -> None:
+        assert self.erase(books, "usr_ann").code == "last_owner"
+        assert self.erase(books, "usr_nobody").status == 404
+        change(books, "zoe", role="owner")
+        assert self.erase(books, "usr_ann").name == "Erased user"

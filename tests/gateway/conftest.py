@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from roony.gateway.client import ConnectionAccess, StripeGateway
-from tests.gateway.loopback import LoopbackStripe
+from tests.gateway.loopback import PATIENCE, LoopbackStripe
 
 SECRET_KEY = "sk_test_loopback"
 
@@ -19,19 +19,31 @@ def wire() -> Iterator[LoopbackStripe]:
 
 @pytest.fixture
 def gateway(wire: LoopbackStripe) -> Iterator[StripeGateway]:
-    """A gateway to the scripted Stripe, quick to give up."""
-    made = StripeGateway(
+    """A gateway to the scripted Stripe, which waits for its answers however busy the machine is."""
+    made = gateway_to(wire, PATIENCE)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def hasty_gateway(wire: LoopbackStripe) -> Iterator[StripeGateway]:
+    """One that gives up at once, where no answer comes at all."""
+    made = gateway_to(wire, 0.3)
+    yield made
+    made.close()
+
+
+def gateway_to(wire: LoopbackStripe, read_timeout: float) -> StripeGateway:
+    return StripeGateway(
         secret_key=SECRET_KEY,
         publishable_key="pk_test_loopback",
         connect_client_id="ca_loopback",
         api_base=wire.url,
         connect_base=wire.url,
-        connect_timeout=1.0,
-        read_timeout=0.3,
+        connect_timeout=PATIENCE,
+        read_timeout=read_timeout,
         pool_size=4,
     )
-    yield made
-    made.close()
 
 
 @pytest.fixture

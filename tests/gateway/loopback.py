@@ -9,10 +9,14 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
+
+from tests.support.listening import Listening, whole_body
+
+PATIENCE = 60.0  # seconds after which something that was waited for has failed
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class LoopbackStripe:
     def __init__(self) -> None:
         self.received: list[Received] = []
         self.answers: deque[Answer] = deque([Answer()])
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
+        self._server = Listening(("127.0.0.1", 0), _handler_of(self))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
     @property
@@ -72,7 +76,7 @@ class LoopbackStripe:
 def _handler_of(stripe: LoopbackStripe) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"  # connections are kept, as at Stripe
-        timeout = 10
+        timeout = PATIENCE
 
         def do_GET(self) -> None:
             self._take()
@@ -82,13 +86,15 @@ def _handler_of(stripe: LoopbackStripe) -> type[BaseHTTPRequestHandler]:
 
         def _take(self) -> None:
             parts = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-            form = parse_qs(f"{parts.query}&{body}", keep_blank_values=True)
+            body = whole_body(self)
+            if body is None:
+                return
+            form = parse_qs(f"{parts.query}&{body.decode()}", keep_blank_values=True)
             port = self.client_address[1]
             stripe.received.append(Received(self.command, parts.path, self.headers, form, port))
             answer = stripe.next_answer()
             if answer.wait_for is not None:
-                answer.wait_for.wait(10)
+                answer.wait_for.wait(PATIENCE)
             if answer.drop:
                 self.close_connection = True
                 return

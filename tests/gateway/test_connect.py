@@ -137,12 +137,12 @@ class TestExchange:
 
         assert len(wire.received) == 1
 
-    def test_silence_is_uncertain(self, wire: LoopbackStripe, gateway: StripeGateway) -> None:
+    def test_silence_is_uncertain(self, wire: LoopbackStripe, hasty_gateway: StripeGateway) -> None:
         answered = threading.Event()
         wire.script(Answer(drop=True, wait_for=answered))
         try:
             with pytest.raises(StripeUncertain) as caught:
-                exchange_code(gateway, "ac_once")
+                exchange_code(hasty_gateway, "ac_once")
         finally:
             answered.set()
 

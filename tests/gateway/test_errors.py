@@ -20,6 +20,7 @@ from roony.gateway.errors import (
 )
 from roony.gateway.issuing import create_card, retrieve_card
 from tests.gateway.loopback import Answer, LoopbackStripe
+from tests.support.ports import hold_port
 
 
 def error(error_type: str = "invalid_request_error", **more: Any) -> dict[str, Any]:
@@ -214,12 +215,12 @@ class TestNoAnswer:
         assert len(wire.received) == 1
 
     def test_silence_past_the_read_timeout(
-        self, wire: LoopbackStripe, gateway: StripeGateway, access: ConnectionAccess
+        self, wire: LoopbackStripe, hasty_gateway: StripeGateway, access: ConnectionAccess
     ) -> None:
         answered = threading.Event()
         wire.script(Answer(drop=True, wait_for=answered))
         try:
-            failed = fail(gateway, access)
+            failed = fail(hasty_gateway, access)
         finally:
             answered.set()
 
@@ -227,12 +228,12 @@ class TestNoAnswer:
         assert failed.failure.kind is FailureKind.TIMEOUT
 
     def test_nobody_listening(self, access: ConnectionAccess) -> None:
-        with LoopbackStripe() as gone:
-            url = gone.url
-        gateway = StripeGateway(secret_key="sk_test_x", api_base=url, connect_base=url)
+        with hold_port() as nobody:
+            url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+            gateway = StripeGateway(secret_key="sk_test_x", api_base=url, connect_base=url)
 
-        failed = fail(gateway, access)
-        gateway.close()
+            failed = fail(gateway, access)
+            gateway.close()
 
         assert type(failed) is StripeUncertain
         assert failed.failure.kind is FailureKind.CONNECTION

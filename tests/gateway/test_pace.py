@@ -101,7 +101,7 @@ class TestRates:
 
         def sleep(_seconds: float) -> None:
             asleep.release()
-            assert wake.wait(10)
+            assert wake.wait(60)
 
         pace = Pace(10.0, 10.0, clock=lambda: 100.0, sleep=sleep)
         turns(pace, 10)
@@ -109,8 +109,8 @@ class TestRates:
             busy = [threads.submit(pace.take_turn, "acct_1", GET) for _ in range(THREADS)]
             try:
                 for _ in range(pacing.MAX_WAITING):
-                    assert asleep.acquire(timeout=10)
-                assert threads.submit(pace.take_turn, "acct_2", GET).result(10) is None
+                    assert asleep.acquire(timeout=60)
+                assert threads.submit(pace.take_turn, "acct_2", GET).result(60) is None
             finally:
                 wake.set()
         turned_away = [isinstance(call.exception(), GatewayBusy) for call in busy]

@@ -11,7 +11,7 @@ from roony.gateway.pool import GatewayBusy, GatewayPool
 
 pytestmark = pytest.mark.anyio
 
-WAIT = 10
+WAIT = 60
 """Seconds after which a stuck test gives up."""
 
 

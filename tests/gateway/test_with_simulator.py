@@ -76,7 +76,17 @@ def stripe(simulator: SimulatorProcess) -> Iterator[StripeGateway]:
         connect_client_id=simulator.client_id,
         api_base=simulator.url,
         connect_base=simulator.url,
-        read_timeout=1.0,
+        read_timeout=60.0,
+    )
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def hasty(simulator: SimulatorProcess, stripe: StripeGateway) -> Iterator[StripeGateway]:
+    """A gateway to the same world that waits a second for an answer."""
+    made = StripeGateway(
+        secret_key=simulator.secret_key, api_base=simulator.url, connect_base=simulator.url, read_timeout=1.0
     )
     yield made
     made.close()
@@ -189,11 +199,16 @@ class TestOneCardPerPurchase:
         assert [one["metadata"]["purchase_id"] for one in found] == ["pur_1"]
 
     def test_a_slow_answer_is_uncertain_and_the_same_key_makes_no_second_card(
-        self, simulator: SimulatorProcess, stripe: StripeGateway, direct: ConnectionAccess, cardholder: str
+        self,
+        simulator: SimulatorProcess,
+        stripe: StripeGateway,
+        hasty: StripeGateway,
+        direct: ConnectionAccess,
+        cardholder: str,
     ) -> None:
         break_cards(simulator, "slow", seconds=1.5)
         with pytest.raises(StripeUncertain) as caught:
-            create_card(stripe, direct, card_params(cardholder), "pur_1:1")
+            create_card(hasty, direct, card_params(cardholder), "pur_1:1")
         assert caught.value.failure.kind is FailureKind.TIMEOUT
 
         card = self.until_answered(stripe, direct, cardholder)
@@ -318,8 +333,8 @@ class TestConnecting:
     def test_the_url_leads_to_the_button_and_back(self, simulator: SimulatorProcess, stripe: StripeGateway) -> None:
         url = authorize_url(stripe, simulator.client_id, BACK, "state-1")
 
-        assert requests.get(url, timeout=5).status_code == 200
-        decided = requests.post(url, data={"action": "approve"}, allow_redirects=False, timeout=5)
+        assert requests.get(url, timeout=60).status_code == 200
+        decided = requests.post(url, data={"action": "approve"}, allow_redirects=False, timeout=60)
 
         answer = parse_qs(urlsplit(decided.headers["Location"]).query)
         assert decided.headers["Location"].startswith(BACK)

@@ -12,7 +12,7 @@ import pytest
 import stripe
 
 from roony.core.app_token import AppTokens
-from roony.store.tables import ConnectionSecret
+from roony.store.rows import ConnectionSecret
 from roony.store.vault import Vault, row_name
 from tests.chaos.installing import install, let_the_hour_pass
 from tests.chaos.scenes import connections, disconnect, standing

@@ -12,11 +12,12 @@ import pytest
 
 from roony.core.app_token import ACCESS_LIFETIME, AppTokens
 from roony.core.connection import Connection
-from roony.store.tables import ConnectionSecret, OutboxPromise
+from roony.store.rows import ConnectionSecret, OutboxPromise
 from roony.store.vault import row_name
 from tests.support.books import NOW, Books, everything_in, open_books
 from tests.support.connecting import Browser, Page, Site, approve, begin, open_context, press, stripe_gateway
 from tests.support.installing import presented
+from tests.support.postgres import swept_books_database
 from tests.support.simulator import SimulatorProcess
 
 KINDS = ("connect", "stripe_app")
@@ -36,8 +37,8 @@ def simulator(running: SimulatorProcess) -> SimulatorProcess:
 
 
 @pytest.fixture
-def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
-    with open_books(tmp_path, database_url) as opened:
+def books(tmp_path: Path, backend: str) -> Iterator[Books]:
+    with swept_books_database(backend) as url, open_books(tmp_path, url) as opened:
         yield opened
 
 
@@ -58,7 +59,7 @@ def come_back_at_once(back: str, cookies: dict[str, str], count: int = 8) -> lis
     def come_back(_number: int) -> Page:
         mine = Browser()
         mine.cookies = dict(cookies)
-        barrier.wait(10)
+        barrier.wait(60)
         return mine.open(back)
 
     with ThreadPoolExecutor(count) as threads:

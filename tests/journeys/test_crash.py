@@ -18,7 +18,7 @@ import pytest
 from tests.support.served import BUDGETS, SOFTWARE, Installation, until
 
 # A lease lasts 30 s; a restart on SQLite does not even wait for that.
-RECOVERY_SECONDS = 30
+RECOVERY_SECONDS = 90
 PRICE = 5_000
 WISH = {
     "amount": PRICE, "currency": "usd", "description": "1 month Figma", "merchant": {"name": "Figma", **SOFTWARE},

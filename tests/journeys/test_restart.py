@@ -64,7 +64,7 @@ def test_an_end_in_the_middle_of_asks_loses_and_doubles_nothing(
         body = {**WISH, "amount": 1_000 + place, "merchant": {"name": f"Shop {place}", **SOFTWARE}}
         headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": f"wish {place}"}
         try:
-            answer = httpx2.post(f"{url}{ASK}", json=body, headers=headers, timeout=20, trust_env=False, verify=False)
+            answer = httpx2.post(f"{url}{ASK}", json=body, headers=headers, timeout=60, trust_env=False, verify=False)
         except httpx2.TransportError:
             return 0
         return answer.status_code
@@ -83,7 +83,7 @@ def test_an_end_in_the_middle_of_asks_loses_and_doubles_nothing(
         def states() -> list[str]:
             return [row["status"] for row in second.agent.get(ASK, params={"limit": 100})["data"]]
 
-        until(states, ["ready"] * len(places), 40)
+        until(states, ["ready"] * len(places), 90)
         cards = second.stripe_cards(roony_agent=second.ready["agent_id"])
         purchases = second.agent.get(ASK, params={"limit": 100})["data"]
         assert sorted(card.metadata["roony_purchase"] for card in cards) == sorted(row["id"] for row in purchases)

@@ -165,7 +165,7 @@ def test_two_servers_show_a_card_once(several: Several) -> None:
     together = threading.Barrier(6)
 
     def open_at(number: int) -> int:
-        together.wait(20)
+        together.wait(60)
         return both[number % 2].call("POST", "/reveal", data=form).status_code
 
     with ThreadPoolExecutor(6) as threads:

@@ -62,8 +62,8 @@ def test_a_hundred_waits_cost_no_threads_and_are_all_answered(roony: Simulation,
     buyers = [roony.buyer(project) for _ in range(AGENTS)]
     asked = [(buyer, buyer.ask(PRICE, unique("GitHub"))) for buyer in buyers]
     assert {purchase["status"] for _, purchase in asked} == {"awaiting_approval"}
-    # The same requests without a wait: the threads that reading takes are there from now on.
-    asyncio.run(get_all(roony, asked, 0))
+    # The same requests with a short wait: the threads that reading takes are there from now on.
+    asyncio.run(get_all(roony, asked, 1))
     pid = roony.ready["pid"]
     before = threads(pid)
 

@@ -6,10 +6,11 @@ import json
 import os
 import re
 import signal
+import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from roony.flows.listening import listened_since
+from roony.store.database import Database
+from tests.support.ports import hold_ports
 from tests.support.postgres import books_database
 from tests.support.served import BUDGETS, SOFTWARE, WEBHOOK, Installation, request_event, sign, until
 from tests.support.serving import Caller
@@ -39,18 +43,34 @@ def children_of(pid: int) -> set[int]:
 class Workers(Installation):
     """The installation, served by several processes."""
 
+    _watched: Sequence[socket.socket] = ()
+
     def start(self) -> None:
         """All of it, with an active Stripe account and an agent."""
         owner_key = self.make()
         self.start_simulator()
-        self.start_roony("--workers", str(WORKERS), "--doors", "1", "--door-port", "0")
-        assert self.roony is not None
-        self.door = self.roony.ready["door_url"]
+        # Nobody else is given them meanwhile: a port that anybody called from is taken for a minute.
+        self._watched = hold_ports(WORKERS + 1)
+        self.watch = self._watched[0].getsockname()[1]
+        self.serve()
         owner = self.caller(owner_key)
         assert owner.send("POST", "/api/v1/admin/connections", {"kind": "direct"}, 201)["status"] == "active"
         self.owner = owner
         body = {"name": "buyer", "budgets": BUDGETS}
         self.agent: Caller = self.caller(owner.send("POST", "/api/v1/admin/agents", body, 201)["key"])
+
+    def serve(self) -> None:
+        """Roony: two workers and a door."""
+        more = ("--metrics-port", str(self.watch))
+        self.start_roony("--workers", str(WORKERS), "--doors", "1", "--door-port", "0", *more)
+        assert self.roony is not None
+        self.door = self.roony.ready["door_url"]
+
+    def stop(self) -> None:
+        """Ends all programs."""
+        super().stop()
+        for held in self._watched:
+            held.close()
 
     def card(self, merchant: str) -> str:
         """The card at Stripe of a new purchase."""
@@ -112,6 +132,18 @@ def test_both_answer_on_one_port(workers: Workers) -> None:
     assert workers.roony.ready["pid"] == workers.roony.process.pid
     assert len(workers.pids) == WORKERS + 1
     until(lambda: len(workers.answering()), WORKERS, PATIENCE)
+    # And what a start asks: since when one of them listens.
+    database = Database(workers.database_url)
+    until(lambda: listened_since(database, int(time.time() * 1_000_000)) is not None, True, PATIENCE)
+    database.close()
+
+
+def test_each_process_is_watched_at_a_port_of_its_own(workers: Workers) -> None:
+    with own_client() as client:
+        seen = [int(PID.findall(client.get(f"http://127.0.0.1:{workers.watch + place}/metrics").text)[0])
+                for place in range(WORKERS + 1)]  # fmt: skip
+    assert set(seen) == workers.pids
+    assert set(seen[:WORKERS]) >= workers.answering()
 
 
 def test_the_door_answers_stripe_and_nobody_else(workers: Workers) -> None:
@@ -169,7 +201,7 @@ def test_one_that_dies_is_missed_by_nobody_and_started_again(workers: Workers) -
 
 
 def test_sigterm_lets_everybody_go(workers: Workers) -> None:
-    """Streams end whole, so that their readers come back. The last test of this file: nobody answers after it."""
+    """Streams end whole, so that their readers come back."""
     assert workers.roony is not None
     left, headers = workers.pids, {"Authorization": f"Bearer {workers.agent.key}"}
     with own_client() as client, client.stream("GET", f"{workers.url}/api/v1/stream", headers=headers) as stream:
@@ -179,6 +211,9 @@ def test_sigterm_lets_everybody_go(workers: Workers) -> None:
         assert [line for line in lines if line.startswith("event:")] == []
     assert workers.roony.process.wait(PATIENCE) == 0
     assert not any(map(is_alive, left))
+    # For whichever test comes next: a run spreads them over its processes.
+    workers.roony.stop()
+    workers.serve()
 
 
 def is_alive(pid: int) -> bool:

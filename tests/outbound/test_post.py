@@ -13,6 +13,7 @@ from roony.outbound.guard import Guard
 from roony.outbound.post import Poster, Sent
 from tests.outbound.conftest import NAME, Certified
 from tests.outbound.test_guard import names
+from tests.support.ports import hold_port
 from tests.support.receiver import Receiver, Reply
 
 LOOPBACK = "127.0.0.0/8"
@@ -87,9 +88,9 @@ def test_a_receiver_that_does_not_answer_is_not_waited_for(receiver: Receiver, m
 def test_a_connection_that_is_dropped_or_refused_is_no_answer(receiver: Receiver) -> None:
     receiver.script(Reply(drop=True))
     assert str(send(Poster(Guard(LOOPBACK)), receiver.url).error).startswith("no answer")
-    with Receiver() as gone:
-        url = gone.url
-    assert str(send(Poster(Guard(LOOPBACK)), url).error).startswith("no connection")
+    with hold_port() as nobody:
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/hook"
+        assert str(send(Poster(Guard(LOOPBACK)), url).error).startswith("no connection")
 
 
 def test_of_a_long_answer_only_the_beginning_is_read(receiver: Receiver) -> None:

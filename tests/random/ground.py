@@ -26,13 +26,15 @@ from roony.core.ledger import Entry
 from roony.flows import inbox as flow_inbox
 from roony.flows.archive import Archived, move_to_archive
 from roony.flows.context import FlowContext
-from roony.flows.inbox import FinishEvent, handle_event
+from roony.flows.inbox import FinishEvent, handle_events
 from roony.store import inbox, tables
 from roony.store.command import LATE, Command
 from roony.store.database import Database
-from roony.store.tables import TABLE_OF, AccountRoute, InboxEvent, OutboxPromise
+from roony.store.postgres_writer import PostgresWriter
+from roony.store.rows import AccountRoute, InboxEvent, OutboxPromise
+from roony.store.tables import TABLE_OF
 from roony.store.till import Till
-from roony.store.writer import ConnectionLost, PostgresWriter, SqliteWriter, Writer
+from roony.store.writer import ConnectionLost, SqliteWriter, Writer
 from roony.wiring import _free_leases
 from tests.random.network import Event
 from tests.support.books import ACCOUNT, AGENT, CONNECTION, NOW, ORG, PROJECT, Books, Clock, build_tables, seed
@@ -40,7 +42,7 @@ from tests.support.memory import MemoryBooks
 from tests.support.promises import MONEY
 
 START = NOW
-PATIENCE = 30.0  # seconds after which something that was waited for has failed
+PATIENCE = 60.0  # seconds after which something that was waited for has failed
 AGENTS = {AGENT: PROJECT, "agt_2": PROJECT, "agt_3": "prj_2"}
 TOLERANCE = 300  # minor units the rules of the second project add to a hold
 LIMITS = {
@@ -152,7 +154,7 @@ def kept(event: Event, now: int) -> InboxEvent:
 
 
 def command_of(event: InboxEvent, books: Books) -> Command[Any]:
-    """The command of an event, as `handle_event` builds it."""
+    """The command of an event, as `handle_events` builds it."""
     builder = flow_inbox._BUILDERS.get(event.type)
     if builder is None:
         return FinishEvent(ORG, event, "ignored", "not an event Roony needs")
@@ -336,7 +338,7 @@ class DatabaseGround:
             self._quiet()
 
     async def _handle(self, context: FlowContext, event: InboxEvent) -> None:
-        work = asyncio.ensure_future(handle_event(context, event))
+        work = asyncio.ensure_future(handle_events(context, [event]))
         dead = asyncio.wrap_future(self.death)
         await asyncio.wait({work, dead}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         if work.done():

@@ -14,7 +14,7 @@ from roony.flows.raising import RAISE_CARD, GiveBackRaise, RecordRaise
 from roony.flows.renewal import CARD_LIMITS, TellLimits
 from roony.flows.settlement import BookAuthorization
 from roony.flows.unknown_card import UNKNOWN_CARD, ReplayCardEvents
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 from tests.random.ground import NO_ANSWER
 from tests.random.model import SECOND
 from tests.random.network import limits_of

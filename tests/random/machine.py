@@ -31,12 +31,13 @@ from roony.flows.freeze import Freeze, Unfreeze
 from roony.flows.purchase import AskIds, AskPurchase
 from roony.flows.raising import ApproveRaise, RaiseIds
 from roony.flows.renewal import ApproveRenewal
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 from tests.random import paid_again
 from tests.random.ground import AGENTS, BLOWS, LIMITS, NO_ANSWER, TOLERANCE, Ground
 from tests.random.keeping import keep
 from tests.random.model import CHECK, SECOND, Line, Model, Moved, Payment, Wish, begin
 from tests.random.network import MERCHANTS, Event, Network, NetworkAuthorization, NetworkCard
+from tests.random.proving import check_evidence_of_all
 from tests.random.replaying import check_replay
 from tests.random.reporting import check_report
 from tests.random.watch import Counts, Watch, plain
@@ -641,6 +642,7 @@ class CompanyMachine(RuleBasedStateMachine):
                 self._compare()
                 check_replay(self.ground, self.counts)
                 check_report(self.ground, self.watch.rows[Purchase])
+                check_evidence_of_all(self.ground, self.counts)
         finally:
             self.ground.end()
 

@@ -21,10 +21,12 @@ def check_report(ground: Ground, purchases: Iterable[Purchase]) -> None:
     totals, _ = spent_in_all(ground.database, ORG, ALWAYS)
     assert {row.currency: (row.captured, row.refunded) for row in totals} == _sums(bought, ["currency"])
     for by, field in (("agent", "agent_id"), ("project", "project_id"), ("merchant", "merchant_key")):
-        rows = spent_by(ground.database, ORG, by, ALWAYS, totals)
+        rows, sums = spent_by(ground.database, ORG, by, ALWAYS)
+        assert sums.totals == totals, by
         found = {(row.id, row.currency): (row.captured, row.refunded) for row in rows}
         assert found == _sums(bought, [field, "currency"]), by
-    groups = spent_by(ground.database, ORG, "category", ALWAYS, totals)
+    groups, sums = spent_by(ground.database, ORG, "category", ALWAYS)
+    assert sums.totals == totals
     assert sum(row.spent for row in groups) == sum(row.spent for row in totals)
 
 

@@ -63,4 +63,5 @@ def test_random_companies_keep_every_promise_on_a_database(ground: SqliteGround 
     assert counts.crashes > 5
     assert counts.approvals > 10
     assert counts.words["decisions replayed"] > 100
+    assert counts.words["purchases proven"] > 20
     assert min(ground.archived) > 0

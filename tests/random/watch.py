@@ -20,7 +20,7 @@ from roony.core.mandate import Payment
 from roony.core.purchase import RECURRING, Purchase
 from roony.core.settlement import StripeTransaction, belonging
 from roony.flows.renewal import CARD_LIMITS
-from roony.store.tables import InboxEvent, OutboxPromise
+from roony.store.rows import InboxEvent, OutboxPromise
 from tests.random.ground import Ground, Snapshot
 from tests.random.network import Event, Network
 from tests.support.books import ORG

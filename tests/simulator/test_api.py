@@ -89,7 +89,7 @@ def test_what_no_operation_has_is_an_unrecognized_url(simulator: SimulatorProces
 
 def test_a_head_request_is_a_get_without_a_body(simulator: SimulatorProcess) -> None:
     address = urlsplit(simulator.url)
-    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=10)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
     for path, status in (("/v1/balance", 200), ("/v1/nothing", 404)):
         connection.request("HEAD", path, headers={"Authorization": f"Bearer {simulator.secret_key}"})
         answer = connection.getresponse()

@@ -18,7 +18,7 @@ DEAUTHORIZED = "account.application.deauthorized"
 def fetch(simulator: SimulatorProcess, **query: str) -> str:
     """Return the OAuth page."""
     asked = {"client_id": simulator.client_id, "response_type": "code", "redirect_uri": "http://localhost:9/b", **query}
-    with urllib.request.urlopen(f"{simulator.url}/oauth/authorize?{urlencode(asked)}", timeout=5) as answer:  # noqa: S310
+    with urllib.request.urlopen(f"{simulator.url}/oauth/authorize?{urlencode(asked)}", timeout=60) as answer:  # noqa: S310
         return str(answer.read().decode())
 
 

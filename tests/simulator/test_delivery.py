@@ -9,6 +9,7 @@ import pytest
 import stripe
 
 from roony.simulator.delivery import sign
+from tests.support.served import until
 from tests.support.simulator import REQUEST, Receiver, SimulatorProcess, authorize, new_card, new_cardholder, said
 
 CREATED = "issuing_cardholder.created"
@@ -55,11 +56,8 @@ def test_what_is_refused_is_sent_again_with_a_fresh_signature(simulator: Simulat
 
 def _until_undelivered(client: stripe.StripeClient, *wanted: str) -> None:
     """The receiver has answered; give the simulator the moment it needs to read that."""
-    for _ in range(200):
-        left = client.v1.events.list({"delivery_success": False}).data
-        if [event.data.object["id"] for event in left] == list(wanted):
-            return
-    raise AssertionError(f"undelivered: {left}")
+    listed = client.v1.events.list
+    until(lambda: [event.data.object["id"] for event in listed({"delivery_success": False}).data], list(wanted))
 
 
 def test_duplicates_and_losses_are_made_to_order(simulator: SimulatorProcess, receiver: Receiver) -> None:

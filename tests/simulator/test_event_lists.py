@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import stripe
 
+from tests.support.served import until
 from tests.support.simulator import Receiver, SimulatorProcess, authorize, new_card, new_cardholder, said
 
 HOLDER, CARD = "issuing_cardholder.created", "issuing_card.created"
@@ -66,11 +67,8 @@ def test_delivery_success_parts_the_events_in_two(client: stripe.StripeClient, r
     receiver.answer = lambda event: said({}) if event["type"] != CARD else (500, {}, b"")
     new_card(client)
     new_card(client)
-    for _ in range(300):
-        taken = listed(client, delivery_success=True)
-        if len(taken) == 2:
-            break
-    assert [event.type for event in taken] == [HOLDER] * 2
+    until(lambda: [event.type for event in listed(client, delivery_success=True)], [HOLDER] * 2)
+    taken = listed(client, delivery_success=True)
     assert [event.type for event in listed(client, delivery_success=False)] == [CARD] * 2
     assert listed(client, delivery_success=False, type=HOLDER) == []
     assert listed(client, delivery_success=True, type="issuing_card.*") == []

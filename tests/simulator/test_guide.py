@@ -31,7 +31,7 @@ def program(holding: str) -> str:
 
 def until_it_listens(port: int, process: subprocess.Popen[str]) -> None:
     """Return once a program accepts connections."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         with socket.socket() as attempt:
             if attempt.connect_ex(("127.0.0.1", port)) == 0:
@@ -59,7 +59,7 @@ def test_the_programs_of_the_guide_run(tmp_path: Path) -> None:
             bought = subprocess.run([sys.executable, "-c", buy], capture_output=True, text=True, check=True).stdout
         finally:
             answering.terminate()
-            heard, _ = answering.communicate(timeout=10)
+            heard, _ = answering.communicate(timeout=60)
     for line in (
         "Lucky Seven False webhook_declined",
         "Figma False spending_controls",

@@ -46,7 +46,7 @@ def test_a_key_in_use_is_a_conflict(simulator: SimulatorProcess, receiver: Recei
     def slowly(event: dict[str, Any]) -> Any:
         if event["type"] == "issuing_authorization.request":
             asked.set()
-            go_on.wait(5)
+            go_on.wait(60)
         return said({"approved": True})
 
     receiver.answer = slowly
@@ -54,11 +54,11 @@ def test_a_key_in_use_is_a_conflict(simulator: SimulatorProcess, receiver: Recei
     helpers = client.v1.test_helpers.issuing.authorizations
     first = threading.Thread(target=lambda: helpers.create({"card": card.id, "amount": 5}, options))
     first.start()
-    assert asked.wait(5)
+    assert asked.wait(60)
     with pytest.raises(stripe.APIError) as refused:
         helpers.create({"card": card.id, "amount": 5}, options)
     go_on.set()
-    first.join(5)
+    first.join(60)
     assert (refused.value.http_status, refused.value.error.code) == (409, "idempotency_key_in_use")
     assert len(client.v1.issuing.authorizations.list().data) == 1
 
@@ -182,5 +182,5 @@ def test_a_slow_request_holds_its_key(simulator: SimulatorProcess, client: strip
     with pytest.raises(stripe.APIError) as refused:
         client.v1.topups.create(params, options)
     assert (refused.value.http_status, refused.value.error.code) == (409, "idempotency_key_in_use")
-    thread.join(10)
+    thread.join(60)
     assert client.v1.topups.create(params, options).id == first[0].id

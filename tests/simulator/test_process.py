@@ -54,7 +54,7 @@ def test_what_was_being_asked_when_the_process_died_is_declined(tmp_path: Path) 
     def hang(event: dict[str, Any]) -> Any:
         if event["type"] == REQUEST:
             asked.set()
-            release.wait(10)
+            release.wait(60)
         return said({"approved": True})
 
     with Receiver(hang) as receiver, SimulatorProcess("--state", state, "--webhook-url", receiver.url) as first:
@@ -67,11 +67,11 @@ def test_what_was_being_asked_when_the_process_died_is_declined(tmp_path: Path) 
 
         asking = threading.Thread(target=interrupted)
         asking.start()
-        assert asked.wait(5)
+        assert asked.wait(60)
         client.v1.balance.retrieve()  # any call writes what has changed so far
         first.stop(kill=True)
         release.set()
-        asking.join(5)
+        asking.join(60)
         with SimulatorProcess("--state", state) as second:
             left = second.control("state")
             assert [one["status"] for one in left["authorizations"]] == ["closed"]
@@ -96,9 +96,10 @@ def test_a_follower_of_the_clock_is_waited_for(tmp_path: Path) -> None:
         with shared.open("r+b") as file:
             file.seek(16)
             file.write(struct.pack("<q", generation))
-        asking.join(10)
+        asking.join(60)
         assert answers[0]["acknowledged"] is True
-        assert abs(answers[0]["now"] - simulator.control("clock")["now"]) <= 1
+        # After the move by 90 seconds, and not before.
+        assert 0 <= simulator.control("clock")["now"] - answers[0]["now"] < 60
 
 
 def whole_program(*options: str) -> subprocess.Popen[str]:
@@ -114,7 +115,7 @@ def test_it_ends_with_its_parent() -> None:
     with whole_program("--parent-pipe") as program:
         assert program.stdin is not None
         program.stdin.close()
-        assert program.wait(10) == 0
+        assert program.wait(60) == 0
 
 
 def test_it_stops_on_a_signal_and_says_nothing_but_the_ready_line() -> None:
@@ -122,7 +123,7 @@ def test_it_stops_on_a_signal_and_says_nothing_but_the_ready_line() -> None:
         program.terminate()
         assert program.stdout is not None
         assert program.stdout.read() == ""
-        assert program.wait(10) in {0, -15}
+        assert program.wait(60) in {0, -15}
 
 
 def test_it_listens_on_the_loopback_interface_only() -> None:
@@ -200,7 +201,7 @@ def test_too_long_and_wrong_bodies(simulator: SimulatorProcess) -> None:
     assert call(simulator, "POST", "/v1/topups", "{}", json_kind)[0] == 400
     assert call(simulator, "POST", "/v1/topups", "a=1&a[b]=2")[0] == 400
     host, port = simulator.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as raw:
+    with socket.create_connection((host, int(port)), timeout=60) as raw:
         raw.sendall(b"NONSENSE\r\n\r\n")
         assert raw.recv(100).startswith(b"HTTP/1.1 400")
     assert new_cardholder(simulator.client()).id
@@ -216,7 +217,7 @@ def test_a_state_file_that_cannot_be_read_is_refused_in_one_sentence(tmp_path: P
             database.execute("CREATE TABLE record (id TEXT)")
     before = file.read_bytes()
     command = [sys.executable, "-m", "roony.simulator", "--port", "0", "--state", str(file)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1
     assert "Remove it, or choose another --state." in ended.stderr
     assert "Traceback" not in ended.stderr

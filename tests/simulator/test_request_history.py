@@ -171,7 +171,7 @@ def test_webhook_timeout(stage: Stage, approved: bool) -> None:
 
     def hang(event: dict[str, Any]) -> Any:
         if event["type"] == REQUEST:
-            release.wait(10)
+            release.wait(60)
         return said({"approved": not approved})
 
     stage.receiver.answer = hang

@@ -23,7 +23,7 @@ async def test_a_stop_that_comes_together_with_news_is_heard() -> None:
     delivery.look()
     await asyncio.sleep(0)
     running.cancel()
-    ended, _ = await asyncio.wait({running}, timeout=5)
+    ended, _ = await asyncio.wait({running}, timeout=60)
     running.cancel()
     await delivery.close()
     assert ended

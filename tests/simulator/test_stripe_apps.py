@@ -12,6 +12,9 @@ import pytest
 import stripe
 from stripe import oauth_error
 
+from roony.simulator.clock import Clock
+from roony.simulator.stripe_api.keys import known_key
+from roony.simulator.world import World
 from tests.support.simulator import Receiver, SimulatorProcess, new_cardholder
 
 AUTHORIZED, DEAUTHORIZED = "account.application.authorized", "account.application.deauthorized"
@@ -46,7 +49,7 @@ def refused(simulator: SimulatorProcess, **params: str) -> str:
 
 def test_a_person_installs_or_refuses(simulator: SimulatorProcess) -> None:
     query = urlencode({"client_id": simulator.client_id, "redirect_uri": "http://localhost:9/b", "state": '"><b>'})
-    with urllib.request.urlopen(f"{simulator.url}{PAGE}?{query}", timeout=5) as answer:  # noqa: S310 - our own address
+    with urllib.request.urlopen(f"{simulator.url}{PAGE}?{query}", timeout=60) as answer:  # noqa: S310 - our own address
         page = answer.read().decode()
     assert 'value="approve">Install<' in page
     assert '"><b>' not in page
@@ -92,6 +95,19 @@ def test_an_access_token_lives_one_hour(simulator: SimulatorProcess) -> None:
     renewed = exchange(simulator, grant_type="refresh_token", refresh_token=tokens["refresh_token"])
     assert renewed["stripe_user_id"] == tokens["stripe_user_id"]
     simulator.client(key=renewed["access_token"]).v1.balance.retrieve()
+
+
+class Ticking(Clock):
+    """A second is over at every look."""
+
+    def now(self) -> int:
+        self.offset += 1_000_000
+        return super().now()
+
+
+def test_a_key_without_an_end_is_good_whenever_a_second_is_over() -> None:
+    world = World(Ticking(), "sk_test_simulator")
+    assert known_key(world, "sk_test_simulator")["kind"] == "secret"
 
 
 def test_a_refresh_token_dies_with_its_use_and_after_a_year(simulator: SimulatorProcess) -> None:

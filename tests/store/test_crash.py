@@ -16,7 +16,7 @@ from roony.core.card import Card
 from roony.core.ledger import Entry, Hold
 from roony.core.purchase import KeptKey, Purchase
 from roony.store.database import Database
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 from roony.store.till import Till
 from tests.support.books import ORG, Books, Clock, open_books
 from tests.support.tills import DATABASES, held
@@ -34,7 +34,7 @@ from tests.support.tills import held
 
 with open_books(Path(sys.argv[1]), sys.argv[4] or None) as books:
     books.ask(1_000, "Before", key="before")
-    books.till._seconds_each = 0.0001  # so that all of them fit into one batch on a slow machine too
+    books.till._size.seconds_each = 0.0001  # so that all of them fit into one batch on a slow machine too
     with held(books.till):
         tickets = [
             books.till.enqueue(books.ask_command(1_000, f"Shop {n}", key=f"key_{n}"), None, None)

@@ -8,10 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy
 
-from roony.store.database import Database, DatabaseLocked, lock_path
+from roony.store.database import Database, DatabaseLocked, lock_path, why_not_opened
+from tests.support.postgres import swept_books_database
+from tests.support.tills import DATABASES
 
 SERVE = """
 import sys
@@ -98,3 +101,36 @@ def test_reading_connections_cannot_write(tmp_path: Path) -> None:
 def test_an_address_that_is_no_file_and_no_postgresql_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="ROONY_DATABASE_URL"):
         Database(url)
+
+
+@pytest.mark.parametrize("backend", DATABASES)
+def test_the_error_of_a_read_quotes_no_value(backend: str, tmp_path: Path) -> None:
+    """It may come into a log, and what is looked for may be what somebody wrote."""
+    with swept_books_database(backend) as postgres:
+        database = Database(postgres or f"sqlite:///{tmp_path / 'roony.db'}")
+        try:
+            statement = sqlalchemy.text("SELECT :wanted FROM nothing_of_this_name")
+            with pytest.raises(sqlalchemy.exc.DBAPIError) as error:
+                database.read(statement.bindparams(wanted="what somebody wrote"))
+            assert "nothing_of_this_name" in str(error.value)
+            assert "somebody" not in str(error.value)
+        finally:
+            database.close()
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ('FATAL:  database "roony" does not exist', "createdb"),
+        ('FATAL:  role "roony" does not exist', "createuser"),
+        ('FATAL:  password authentication failed for user "roony"', "the user or the password is wrong"),
+        ("fe_sendauth: no password supplied", "it wants a password"),
+        ("connection to server at 127.0.0.1 failed: Connection refused", "nothing listens there"),
+        ("something new about postgresql://roony:hidden@db/roony", "OperationalError"),
+    ],
+)
+def test_why_a_database_was_not_opened_is_told_in_words_of_ours(told: str, words: str) -> None:
+    cause = psycopg.OperationalError(told)
+    said = why_not_opened(sqlalchemy.exc.OperationalError(None, None, cause))
+    assert words in said
+    assert "hidden" not in said

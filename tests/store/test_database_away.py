@@ -13,9 +13,9 @@ from roony.core.audit import AuditRecord, verify
 from roony.core.authorization import AuthorizationDecision
 from roony.core.purchase import Purchase
 from roony.store.command import AWAY, UNKNOWN_OUTCOME, TillClosed
+from roony.store.postgres_writer import PostgresWriter
 from roony.store.reconnect import AWAY_LIMIT, FIRST_PAUSE, LONGEST_PAUSE, pauses
-from roony.store.tables import KnownMerchant
-from roony.store.writer import PostgresWriter
+from roony.store.rows import KnownMerchant
 from tests.support.books import Books, open_books
 from tests.support.postgres import PostgresServer, own_server
 from tests.support.served import until

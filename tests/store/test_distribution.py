@@ -18,6 +18,7 @@ from roony.store import outbox
 from roony.store.database import Database
 from roony.store.tables import CONFIG_TABLES, MONEY_TABLES, metadata
 from tests.support.books import NOW, ORG, Books, open_books
+from tests.support.forgotten import FORGETTING, FORGOTTEN, forgotten_rows
 from tests.support.postgres import built_database, swept_database
 from tests.support.spreading import ROUTING, SPREAD_BY, run_by, statements_of_the_till, strays
 from tests.support.story import Story
@@ -44,8 +45,11 @@ ACROSS = {
     " organization (`_CLAIM_OF`)",
     "roony.store.outbox._WAITING": "the same look without a lock: what it finds is then claimed by organization",
     "roony.store.deliveries._OLD": "a look without a lock at what is old: it is then deleted by organization",
-    "roony.flows.reconciliation.start._OLD": "the same of runs of the reconciliation",
-    "roony.store.forgetting._OLD": "the same of promises and counts by the hour",
+    "roony.store.deliveries._FORGET": "what is old, whoever's it is; a spread database is asked by organization",
+    "roony.flows.reconciliation.start._OLD": "as of deliveries, of runs of the reconciliation",
+    "roony.flows.reconciliation.start._FORGET": "the same",
+    "roony.store.forgetting._OLD": "as of deliveries, of promises and counts by the hour",
+    "roony.store.forgetting._FORGET": "the same",
     "roony.wiring._FREE": "only on SQLite, when the one process starts",
     "roony.wiring._FREE_RENEWALS": "only on SQLite, when the one process starts",
 }
@@ -270,6 +274,22 @@ class TestSpreadTables:
         claimed = {promise.id for promise in (*first, *second)}
         assert claimed == {f"out_{number}" for number in range(outbox.CLAIM_LIMIT + 3)}
         assert {(promise.generation, promise.lease_until) for promise in first} == {(1, NOW + outbox.LEASE)}
+
+    def test_one_that_was_put_off_since_the_look_waits(self, spread_books: Books) -> None:
+        """Another process may have claimed it, tried and put it off between the look and the claim."""
+        due, later = (outbox.new_promise(ORG, id, "x", "x", {}, NOW) for id in ("out_due", "out_later"))
+        spread_books.put(due, later._replace(due_at=NOW + 1))
+        claim = {"org": ORG, "ids": [due.id, later.id], "now": NOW, "until": NOW + outbox.LEASE}
+        rows = spread_books.till.write_and_wait(lambda writer: writer.execute(outbox._CLAIM_OF, **claim).fetchall())
+        assert [outbox.OutboxPromise(*row).id for row in rows] == [due.id]
+
+    def test_what_is_over_is_forgotten_by_organization(self, spread_books: Books) -> None:
+        """As much as from one table, one statement for each after the look."""
+        spread_books.put(*(row for number in range(3) for row in forgotten_rows(f"org_{number}")))
+        for work in FORGETTING:
+            spread_books.till.write_and_wait(work)
+        for row in FORGOTTEN:
+            assert spread_books.rows(row) == []
 
     def test_who_holds_an_organization_is_not_waited_for_by_others(self, spread_books: Books) -> None:
         books = spread_books

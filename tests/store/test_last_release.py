@@ -28,7 +28,7 @@ from roony.flows.freeze import keep_freeze_cards
 from roony.store.database import Database
 from roony.store.inbox import answered_event
 from roony.store.migrations import migrate, revisions
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 from roony.store.till import Till
 from tests.support.books import Books, Clock
 from tests.support.migrating import execute, stepped, structure

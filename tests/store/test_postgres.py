@@ -17,17 +17,23 @@ from roony.core.audit import AuditRecord, verify
 from roony.core.authorization import AuthorizationDecision
 from roony.core.budget import BudgetPeriod
 from roony.core.notification import NoticeCursor
+from roony.core.passkey import Passkey
 from roony.core.purchase import Purchase
+from roony.core.user import User
 from roony.flows.freeze import Freeze, Unfreeze
+from roony.flows.passkey import AddPasskey
 from roony.flows.sign_in_tries import clear_tries, count_try
 from roony.store import deliveries, inbox
+from roony.store.batch_size import MAX_BATCH
 from roony.store.book import Book
 from roony.store.command import LATE, UNKNOWN_OUTCOME, TillClosed
 from roony.store.database import Database
-from roony.store.tables import InboxEvent, KnownMerchant
-from roony.store.till import COMMIT_MARGIN, MAX_BATCH, Till
-from roony.store.writer import ConnectionLost, PostgresWriter
+from roony.store.postgres_writer import PostgresWriter
+from roony.store.rows import InboxEvent, KnownMerchant
+from roony.store.till import COMMIT_MARGIN, Till
+from roony.store.writer import ConnectionLost
 from tests.support.books import AGENT, NOW, ORG, Books, Clock
+from tests.support.rivals import rivals
 from tests.support.tills import Do, answers, at_once, held, note
 
 pytestmark = pytest.mark.postgres
@@ -105,6 +111,34 @@ class TestLocks:
         subjects = [record.subject for record in books.rows(AuditRecord, organization_id=ORG)]
         assert subjects == sorted(subjects)
 
+    def test_where_all_are_of_one_each_look_is_followed_by_another(
+        self, books: Books, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Processes of one company hold it in turn: one that paused would find it held again and again."""
+        monkeypatch.setattr("roony.store.till.PROBE_PAUSE", 3600.0)
+        monkeypatch.setattr("roony.store.lanes.ALONE_SECONDS", 0.0)
+        with locked(books):
+            ticket = books.till.enqueue(note("a"), None, None)
+            # Done beside it once it was not free.
+            books.till.write_and_wait(lambda writer: None)
+            assert not ticket.future.done()
+        assert answers([ticket]) == ["a"]
+
+    def test_who_holds_a_row_is_met(self, books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+        """From then on batches are short again, so that nobody waits long for us either."""
+        monkeypatch.setattr("roony.store.batch_size.GONE_SECONDS", 3600.0)
+        books.run(note("first"))
+        size = books.till._size
+        size.seconds_each, size._met = 0.001, size._met - 7200.0
+        assert size.room() == 40
+        with locked(books):
+            ticket = books.till.enqueue(note("a"), None, None)
+            # Done beside it once it was not free.
+            books.till.write_and_wait(lambda writer: None)
+        assert answers([ticket]) == ["a"]
+        size.seconds_each = 0.001
+        assert size.room() == 20
+
     def test_a_waiting_command_is_late_at_its_deadline(self, books: Books) -> None:
         """It neither waits for the lock for ever nor keeps a place that others could use."""
         with locked(books):
@@ -132,6 +166,20 @@ class TestLocks:
                 books.till.write_and_wait(count_try((), "gate", NOW))
         [counted] = books.till.write_and_wait(count_try((), "gate", NOW))
         assert counted.tries.failures == 1
+
+    def test_a_passkey_that_another_organization_adds_at_this_moment_stays_theirs(self, books: Books) -> None:
+        """Nothing that both lock keeps them apart: the second waits for the first one's row, and finds it."""
+        books.put(*(User(org, "usr_1", "Ann", "ann@example.com", "admin", NOW, None) for org in (ORG, OTHER)))
+        mine, theirs = (
+            AddPasskey(org, Passkey("cred", f"pky_{org}", org, "usr_1", "Phone", b"key", 0, "", 0, None, None))
+            for org in (ORG, OTHER)
+        )
+        with rivals(address(books), 2) as both:
+            added, refused = both.one_before_the_other(mine, theirs)
+        # Where the first one's commit takes long, the second does not wait for it.
+        assert refused.code in ("passkey_known", "not_written")
+        assert books.run(theirs).code == "passkey_known"
+        assert books.rows(Passkey) == [added]
 
     def test_an_error_at_the_begin_does_not_stay(self, books: Books) -> None:
         """A transaction that failed at its first statement is ended; the next one begins."""

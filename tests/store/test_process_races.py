@@ -30,7 +30,7 @@ from roony.flows.limits import SetBudget
 from roony.flows.settlement import BookAuthorization, BookTransaction
 from roony.store import inbox, outbox
 from roony.store.command import Command
-from roony.store.tables import InboxEvent, OutboxPromise
+from roony.store.rows import InboxEvent, OutboxPromise
 from tests.support.books import AGENT, CONNECTION, NOW, ORG, Books, user
 from tests.support.promises import all_is_well
 from tests.support.rivals import Rivals, rivals

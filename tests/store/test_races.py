@@ -15,7 +15,7 @@ from roony.core.card import Card
 from roony.core.errors import Refusal
 from roony.core.ledger import Entry, Hold
 from roony.core.purchase import KeptKey, Purchase
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 from tests.support.books import AGENT, ORG, PROJECT, Books
 from tests.support.tills import answers, at_once, held
 

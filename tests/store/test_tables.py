@@ -8,7 +8,8 @@ from typing import Any, get_type_hints
 import pytest
 from sqlalchemy import BigInteger, LargeBinary, Table, Text
 
-from roony.store.tables import ARCHIVES, TABLE_OF, KnownMerchant, metadata, row_type
+from roony.store.rows import KnownMerchant
+from roony.store.tables import ARCHIVES, TABLE_OF, metadata, row_type
 from tests.support.books import NOW, ORG, Books
 from tests.support.tills import merchant
 

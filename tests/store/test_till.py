@@ -14,15 +14,18 @@ from roony.core.budget import Budget, BudgetPeriod
 from roony.core.errors import BrokenCaller, Refusal
 from roony.core.ledger import Entry, Hold
 from roony.core.purchase import Velocity
-from roony.store import inbox, other_writes
+from roony.log_ids import about
+from roony.store import inbox, other_writes, till
+from roony.store.batch_size import GONE_SECONDS, LEAST_ROOM, MAX_BATCH, MET_SECONDS, BatchSize
 from roony.store.book import Book, EventOutcome, PromiseOutcome
 from roony.store.command import FAILED
 from roony.store.facts import Needs
+from roony.store.rows import InboxEvent, KnownMerchant, OutboxPromise
 from roony.store.statements import write_row
-from roony.store.tables import TABLE_OF, InboxEvent, KnownMerchant, OutboxPromise
-from roony.store.till import MAX_BATCH
+from roony.store.tables import TABLE_OF
 from roony.store.writer import Writer
 from tests.support.books import NOW, ORG, PROJECT, Books
+from tests.support.log_lines import logged
 from tests.support.tills import PATIENCE, Do, answers, held, merchant, note, poison, together
 
 
@@ -33,7 +36,7 @@ def names(books: Books) -> list[str]:
 
 def expect_quick_commands(books: Books) -> None:
     """Sets the till's estimate of one command, so that a slow machine's own does not cut batches short."""
-    books.till._seconds_each = 0.0001
+    books.till._size.seconds_each = 0.0001
 
 
 class TestBatch:
@@ -70,6 +73,27 @@ class TestBatch:
         assert sizes[0] == MAX_BATCH
         assert max(sizes) == MAX_BATCH
         assert sum(sizes) == MAX_BATCH * 2 + 5
+
+    def test_after_a_slow_moment_batches_grow_again(self, books: Books) -> None:
+        """A batch of one, on a slow database, must not teach the till that only one fits."""
+        books.run(note("first"))
+        books.till._size.seconds_each = 1.0
+        before = books.till.counters().commits
+        assert len(answers(together(books.till, [note(f"m{number:02}") for number in range(LEAST_ROOM)]))) == LEAST_ROOM
+        assert books.till.counters().commits - before == 2
+
+    def test_batches_are_longer_where_nobody_else_was_met(self) -> None:
+        size = BatchSize()
+        size.seconds_each = 0.001
+        assert size.room() == 20
+        size._met -= GONE_SECONDS + 1
+        assert size.room() == 40
+        size.locked(MET_SECONDS / 2)
+        assert size.room() == 40
+        size.locked(MET_SECONDS * 2)
+        assert size.room() == 20
+        size.done(10, 1.0)
+        assert size.seconds_each == pytest.approx(0.0109)
 
     def test_authorizations_go_first(self, books: Books) -> None:
         order: list[str] = []
@@ -229,6 +253,17 @@ def everything(book: Book, now: int) -> None:
 
 class TestUndo:
     """A command that raises takes back all that it changed, and nothing of its neighbours."""
+
+    def test_a_failing_command_is_logged_with_what_it_is_about(self, books: Books) -> None:
+        """The till's thread serves many requests at a time."""
+
+        def bad(_book: Book, _now: int) -> None:
+            raise Broken("on purpose")
+
+        with logged(till) as lines, about(request_id="req_1", purchase_id="pur_1"), pytest.raises(Broken):
+            books.run(Do(bad))
+        [line] = [line for line in lines if line["event"] == "till.command_failed"]
+        assert (line["request_id"], line["purchase_id"], line["command"]) == ("req_1", "pur_1", "Do")
 
     def test_a_failing_command_loses_only_its_own_changes(self, books: Books) -> None:
         books.till.write_and_wait(inbox.keep(inbox.new_event("evt_1", None, False, "x", None, 1, b"{}", NOW)))

@@ -21,7 +21,7 @@ from roony.store import lanes
 from roony.store.book import Book
 from roony.store.command import BUSY, CLOSING, LATE, Ticket, TillClosed
 from roony.store.lanes import MAX_WAITING
-from roony.store.tables import KnownMerchant
+from roony.store.rows import KnownMerchant
 from roony.store.till import COMMIT_MARGIN, Till
 from tests.support.books import Books, Clock
 from tests.support.tills import PATIENCE, Do, answers, at_once, held, note, together

@@ -100,7 +100,7 @@ class Browser:
     def open(self, url: str, method: str = "GET") -> Page:
         """One request."""
         parts = urlsplit(url)
-        connection = http.client.HTTPConnection(parts.netloc, timeout=20)
+        connection = http.client.HTTPConnection(parts.netloc, timeout=60)
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         try:
             connection.request(
@@ -144,7 +144,7 @@ class Site:
 
     def __exit__(self, *error: object) -> None:
         self._server.should_exit = True
-        self._thread.join(20)
+        self._thread.join(60)
 
 
 async def _start(context: FlowContext, organization_id: str, kind: str) -> flow.Started | Refusal:
@@ -172,7 +172,7 @@ def press(page: Page, **form: str) -> str:
     parts = urlsplit(page.location)
     stripe_page = Browser().open(page.location)
     assert stripe_page.status == 200
-    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=60)
     try:
         connection.request(
             "POST",

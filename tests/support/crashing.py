@@ -28,7 +28,8 @@ from roony.core.card import Card
 from roony.core.purchase import Purchase
 from roony.core.settlement import StripeTransaction
 from roony.store.database import Database
-from roony.store.tables import TABLE_OF, InboxEvent, OutboxPromise
+from roony.store.rows import InboxEvent, OutboxPromise
+from roony.store.tables import TABLE_OF
 from tests.support.books import Books, Clock, lay_file
 from tests.support.forking import PATIENCE, Forked, fork_pipe
 from tests.support.ports import hold_port
@@ -95,6 +96,8 @@ class Crashable:
         self.crashes = 0
         # Where it is to die again, once for each restart.
         self.next_stops: list[str] = []
+        # What programs that are started from now on are told besides.
+        self.settings: dict[str, str] = {}
         self.restarts = 0
         # Events that a test made up, and that no books follow from.
         self.strange: set[str] = set()
@@ -125,7 +128,12 @@ class Crashable:
     def environment(self, **more: str) -> dict[str, str]:
         """What every program is told."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("STRIPE_", "ROONY_"))}
-        told = {"ROONY_DATABASE_URL": self.database_url, "ROONY_OUTBOUND_NETWORKS": "127.0.0.0/8", **more}
+        told = {
+            "ROONY_DATABASE_URL": self.database_url,
+            "ROONY_OUTBOUND_NETWORKS": "127.0.0.0/8",
+            **self.settings,
+            **more,
+        }
         if self.simulator is not None:
             address = self.simulator.ready["url"]
             told |= {
@@ -144,6 +152,19 @@ class Crashable:
     def archive(self, stop_at: str = "") -> int:
         """`roony archive` of what is 45 days old; returns its exit code."""
         return self._run(["archive", "--older-than", "45", "--json"], stop_at)
+
+    def restore(self, stop_at: str = "") -> int:
+        """`roony restore`: what `roony backup` wrote into `copy` on SQLite, else the database as it is."""
+        if self._database is not None:
+            # It would go on reading the file that is put aside.
+            self._database.close()
+            self._database = None
+        copy = ["--in-place"] if self.database_url.startswith("postgresql") else [f"{self.folder}/copy", "--replace"]
+        return self._run(["restore", *copy, "--json"], stop_at)
+
+    def back_up(self) -> int:
+        """`roony backup` of SQLite into `copy`."""
+        return self._run(["backup", f"{self.folder}/copy", "--json"], "")
 
     def _run(self, arguments: list[str], stop_at: str) -> int:
         """A command that opens the database, until it ends or dies."""

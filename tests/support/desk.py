@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
-from playwright.sync_api import Error, Locator, Page
+from playwright.sync_api import Locator, Page
 
 from roony.web.session import COOKIE
 from tests.support.served import Simulation, unique
 
-# A question comes at once after a press, if it comes at all.
-PRESSES, SWALLOWED_MS = 4, 5_000
 PASSWORD = "correct horse battery staple"
 # A page of the dashboard that is not all there yet, or whose form is under way and will load it again.
 _UNREADY = "html:not([data-ready]):has(script[src='/static/dashboard.js'])"
@@ -38,14 +36,9 @@ def look_again(page: Page) -> None:
 
 
 def confirm(page: Page, button: Locator) -> None:
-    """Presses a button and says Yes; a press that a page drawn anew has swallowed is made again, as people do."""
-    yes = page.get_by_role("button", name="Yes", exact=True)
-    for _ in range(PRESSES):
-        button.click()
-        with suppress(Error):
-            yes.wait_for(timeout=SWALLOWED_MS)
-            break
-    yes.click()
+    """Presses a button and says Yes."""
+    button.click()
+    page.get_by_role("button", name="Yes", exact=True).click()
 
 
 class Person(NamedTuple):
@@ -118,6 +111,10 @@ class Desk:
     def _choose_password(self, user_id: str) -> None:
         ticket = parse_qs(urlsplit(self.invitation(user_id)).query)["ticket"][0]
         done = httpx2.post(
-            f"{self.roony.url}/welcome", data={"ticket": ticket, "password": PASSWORD}, trust_env=False, verify=False
+            f"{self.roony.url}/welcome",
+            data={"ticket": ticket, "password": PASSWORD},
+            trust_env=False,
+            verify=False,
+            timeout=60,
         )
         assert done.status_code == 303, done.text

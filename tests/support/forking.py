@@ -17,17 +17,21 @@ import subprocess
 import sys
 import threading
 from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as ready_to_read
 from pathlib import Path
 from typing import IO
 
 from roony import stop_points
 
 PATIENCE = 60.0
+# A start looks at every process there is, and an end can be read once only: of two threads one would find nothing.
+_ENDS = threading.Lock()
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload([
     "roony.wiring", "roony.cli.commands", "roony.cli.serve", "roony.cli.database", "roony.cli.server",
     "roony.cli.simulation", "roony.cli.demo_company", "roony.cli.announcement", "roony.cli.simulator",
-    "roony.simulator.__main__", "alembic.command", "uvloop", "tests.support.forking",
+    "roony.simulator.__main__", "alembic.command", "uvloop", "stripe._stripe_client",
+    "tests.support.forking", "tests.support.prepared",
 ])  # fmt: skip
 
 
@@ -115,7 +119,8 @@ class Forked:
         place = str(folder or log.absolute().parent)
         given = (program, arguments, environment, str(log.absolute()), place, read, out, orders)
         self._child = _FORKS.Process(target=_become, args=given, daemon=True)
-        self._child.start()
+        with _ENDS:
+            self._child.start()
         assert self._child.pid is not None
         self.pid = self._child.pid
         for theirs in (read, out):
@@ -125,22 +130,24 @@ class Forked:
     @property
     def returncode(self) -> int | None:
         """How it ended, negative for a signal; None while it runs."""
-        return self._child.exitcode
+        with _ENDS:
+            return self._child.exitcode
 
     def poll(self) -> int | None:
         """The same."""
-        return self._child.exitcode
+        return self.returncode
 
     def wait(self, seconds: float = PATIENCE) -> int:
         """Waits for its end; how it ended. Raises TimeoutExpired."""
-        self._child.join(seconds)
-        if self._child.exitcode is None:
+        ready_to_read([self._child.sentinel], seconds)
+        code = self.returncode
+        if code is None:
             raise subprocess.TimeoutExpired("roony", seconds)
-        return self._child.exitcode
+        return code
 
     def send_signal(self, number: signal.Signals) -> None:
         """Sends a signal, unless it has ended."""
-        if self._child.exitcode is None:
+        if self.returncode is None:
             os.kill(self.pid, number)
 
     def terminate(self) -> None:

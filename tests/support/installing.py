@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from roony.core.connection import Connection
 from roony.flows import connection as flow
 from roony.flows.context import FlowContext
-from roony.store.tables import ConnectionSecret
+from roony.store.rows import ConnectionSecret
 from roony.store.vault import row_name
 from tests.support.books import ORG, Books
 from tests.support.simulator import SimulatorProcess

@@ -12,8 +12,9 @@ from roony.core.budget import BudgetPeriod
 from roony.core.ledger import Entry
 from roony.store.book import Book, EventOutcome, key_of
 from roony.store.facts import ConfigCache, FactLoader
-from roony.store.statements import APPEND_ONLY, KEEP_FIRST
-from roony.store.tables import TABLE_OF, InboxEvent, OutboxPromise, row_type
+from roony.store.rows import InboxEvent, OutboxPromise
+from roony.store.statements import ADDED_ONCE, KEEP_FIRST
+from roony.store.tables import TABLE_OF, row_type
 from roony.store.writer import Writer
 from tests.support.books import ORG, Books, Clock, seed
 
@@ -27,7 +28,9 @@ class MemoryWriter:
         self.rows: dict[type, dict[tuple[Any, ...], Any]] = {row: {} for row in TABLE_OF}
 
     def rows_by(self, table: Table, by: tuple[str, ...], keys: Sequence[Sequence[Any]]) -> list[Any]:
-        row, wanted = row_type(table), {tuple(key) for key in keys}
+        row, wanted = row_type(table), dict.fromkeys(map(tuple, keys))
+        if list(by) == table.info["key"]:
+            return [self.rows[row][key] for key in wanted if key in self.rows[row]]
         return [item for item in self.rows[row].values() if tuple(getattr(item, name) for name in by) in wanted]
 
     def write_rows(self, table: Table, rows: Iterable[Any]) -> None:
@@ -36,7 +39,7 @@ class MemoryWriter:
             key = key_of(row, item)
             there = self.rows[row].get(key)
             if there is not None:
-                assert table not in APPEND_ONLY, f"{row.__name__} {key} is there already"
+                assert table not in ADDED_ONCE, f"{row.__name__} {key} is there already"
                 if table in KEEP_FIRST:
                     continue
             if there is not None and row is BudgetPeriod:
@@ -95,8 +98,11 @@ class MemoryBooks(Books):
             self.writer.rows[type(row)][key_of(type(row), row)] = row
 
     def rows(self, row: type, **where: Any) -> list[Any]:
-        found = sorted(self.writer.rows[row].items())
-        return [item for _, item in found if all(getattr(item, name) == value for name, value in where.items())]
+        found = self.writer.rows[row]
+        if where:
+            wanted = list(where.items())
+            found = {key: item for key, item in found.items() if all(getattr(item, name) == v for name, v in wanted)}
+        return [found[key] for key in sorted(found)]
 
     def entries(self) -> list[Any]:
         return self.rows(Entry)

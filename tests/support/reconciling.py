@@ -19,7 +19,7 @@ from roony.core.settlement import Discrepancy
 from roony.flows.context import FlowContext
 from roony.flows.reconciliation import start_by_hand
 from roony.gateway.pool import GatewayPool
-from roony.store.tables import AccountRoute, OutboxPromise
+from roony.store.rows import AccountRoute, OutboxPromise
 from roony.store.vault import Vault
 from roony.worker import Worker
 from tests.support.books import ACCOUNT, CONNECTION, ORG, Books

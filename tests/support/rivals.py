@@ -13,12 +13,13 @@ from typing import Any
 import psycopg
 
 from roony import stop_points
+from roony.store import postgres_writer
 from roony.store.command import Command
 from roony.store.database import Database
 from roony.store.till import Till
 from tests.support.books import NOW, Clock
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 # A command, or a function that makes a write with its arguments, such as (outbox.claim, now).
 Job = Command[Any] | tuple[Any, ...]
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -27,6 +28,8 @@ _CONTEXT.set_forkserver_preload(["roony.wiring", "roony.cli.serve", "roony.cli.d
 
 def compete(url: str, orders: Connection, barrier: Any, release: Any) -> None:
     """Run in a child: a till that does what it is told."""
+    # Who is held at its commit does nothing there, however long the other takes to come.
+    postgres_writer.IDLE_TIMEOUT_MS = int(PATIENCE * 1_000)
     database, clock = Database(url, own_clock=True), Clock()
     till = Till(database.open_writer, clock, lambda: uuid.uuid4().hex)
     till.start()
@@ -35,6 +38,9 @@ def compete(url: str, orders: Connection, barrier: Any, release: Any) -> None:
         orders.send("there")
         release.wait(PATIENCE)
 
+    # Connected: an order that is given now is not waited for longer than a transaction may be idle.
+    till.write_and_wait(lambda _writer: None)
+    orders.send("ready")
     while (order := orders.recv()) is not None:
         together, clock.now, hold_at, jobs = order
         stop_points.arm(hold_at, stay)
@@ -66,6 +72,8 @@ class Rivals:
             theirs.close()
             self._orders.append(ours)
             self._processes.append(process)
+        for orders in self._orders:
+            assert self._answer(orders) == "ready"
 
     def race(self, jobs: Sequence[Sequence[Job]], now: int = NOW) -> list[list[Any]]:
         """Every process does its jobs, all let go by one barrier; what each was answered."""

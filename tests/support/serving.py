@@ -25,7 +25,8 @@ from roony.store.database import Database
 from roony.store.till import Till
 from roony.store.vault import Vault
 from roony.web.app import AppOptions, create_app
-from tests.support.books import Books, Clock, build_tables
+from roony.web.webhook import WebhookDoor
+from tests.support.books import Books, Clock, build_tables, writing_on
 from tests.support.connecting import VAULT_KEY, stripe_gateway
 from tests.support.contract import expect_declared
 
@@ -55,7 +56,7 @@ class Server:
 
     def __exit__(self, *error: object) -> None:
         self._server.should_exit = True
-        self._thread.join(20)
+        self._thread.join(60)
 
 
 class Caller:
@@ -133,8 +134,8 @@ class Company:
 class ServedRoony:
     """Books, flows and the application on them."""
 
-    def __init__(self, context: FlowContext, url: str) -> None:
-        self.context = context
+    def __init__(self, context: FlowContext, door: WebhookDoor, url: str) -> None:
+        self.context, self.door = context, door
         self.books = Books(context.database, context.till, context.clock)  # type: ignore[arg-type]
         self.url = url
         self._callers: list[Caller] = []
@@ -172,7 +173,7 @@ def serve(
     if build:
         build_tables(database)
     died: list[BaseException] = []
-    till = Till(database.open_writer, clock, lambda: uuid.uuid4().hex, died.append)
+    till = Till(writing_on(database), clock, lambda: uuid.uuid4().hex, died.append)
     till.start()
     pool, stripe = GatewayPool(threads=4), stripe_gateway(stripe_url, **gateway)
     context = FlowContext(
@@ -182,8 +183,9 @@ def serve(
         messenger=Messenger(Guard("127.0.0.0/8")),
     )  # fmt: skip
     try:
-        with Server(create_app(context, AppOptions(("whsec_test",)))) as server:
-            served = ServedRoony(context, server.url)
+        door = create_app(context, AppOptions(("whsec_test",)))
+        with Server(door) as server:
+            served = ServedRoony(context, door, server.url)
             yield served
             served.close()
     finally:

@@ -9,7 +9,7 @@ import threading
 import urllib.request
 import uuid
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -17,7 +17,8 @@ from urllib.parse import urlencode
 
 import stripe
 
-from tests.support.forking import Forked
+from tests.support.forking import PATIENCE, Forked
+from tests.support.listening import Listening, whole_body
 
 STRIPE_VERSION = "2026-10-28.endive"
 REQUEST = "issuing_authorization.request"
@@ -60,7 +61,7 @@ class SimulatorProcess:
         """Call one of the simulator's own controls: POST with a body, else GET."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/_simulator/{path}", data)  # noqa: S310 - our own address
-        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - as above
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - as above
             return json.loads(answer.read())
 
     def connect(self, name: str = "Figma Buyers", scope: str = "read_write") -> str:
@@ -79,7 +80,7 @@ class SimulatorProcess:
         asked = {"client_id": self.client_id, "redirect_uri": "http://localhost:9/back", "state": "s1", **query}
         url = f"{self.url}{path}?{urlencode({'response_type': 'code', **asked})}"
         opener = urllib.request.build_opener(_KeepRedirect)
-        with opener.open(url, urlencode(form).encode(), timeout=10) as answer:
+        with opener.open(url, urlencode(form).encode(), timeout=PATIENCE) as answer:
             assert answer.status == 303
             return str(answer.headers["location"])
 
@@ -90,7 +91,7 @@ class SimulatorProcess:
                 self.process.kill()
             else:
                 self.process.terminate()
-        code = self.process.wait(15)
+        code = self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 pipe.close()
@@ -141,7 +142,9 @@ class Receiver:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
+                body = whole_body(self)
+                if body is None:
+                    return
                 current = self.path == receiver.path
                 signature = self.headers["stripe-signature"]
                 status, headers, said_ = receiver._take(body, signature) if current else (200, {}, b"")
@@ -155,9 +158,7 @@ class Receiver:
             def log_message(self, *parts: Any) -> None:
                 pass
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
+        class Server(Listening):
             def handle_error(self, *parts: Any) -> None:
                 pass  # the simulator hangs up on answers that come too late
 
@@ -194,7 +195,7 @@ class Receiver:
         """The events of one type."""
         return [event for event in self.events if event["type"] == kind]
 
-    def wait_for(self, kind: str, count: int = 1, seconds: float = 10) -> list[dict[str, Any]]:
+    def wait_for(self, kind: str, count: int = 1, seconds: float = PATIENCE) -> list[dict[str, Any]]:
         """Return the events of a type once there are so many; fail when they do not come."""
         with self._news:
             assert self._news.wait_for(lambda: len(self.of(kind)) >= count, seconds), (
@@ -206,7 +207,7 @@ class Receiver:
         """Stop listening."""
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(5)
+        self._thread.join(PATIENCE)
 
     def __enter__(self) -> Self:
         return self

@@ -20,8 +20,8 @@ from sqlglot import exp
 
 from roony.store import statements, tables
 from roony.store.book import GROUPED_BY
+from roony.store.postgres_writer import PostgresWriter
 from roony.store.tables import MONEY_TABLES, TABLE_OF
-from roony.store.writer import PostgresWriter
 
 PACKAGE = Path(statements.__file__).resolve().parents[1]
 # What rows are spread by: an organization's own row lies with all that belongs to it.
@@ -29,7 +29,7 @@ SPREAD_BY = {table.name: "organization_id" for table in MONEY_TABLES} | {"organi
 # Rows found by a key of their own (design section 13), or by a secret alone, before anybody knows whose they are.
 ROUTING = {table.name for table in tables.metadata.sorted_tables} - SPREAD_BY.keys()
 # What makes SQL text, and words that touch no row.
-_MAKERS = {"select_by", "write_row", "update_rows", "finish_event", "finish_promise", "lock_organizations"}
+_MAKERS = {"select_by", "write_row", "write_new", "update_rows", "finish_event", "finish_promise", "lock_organizations"}
 _NO_ROWS = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SELECT (extract(epoch FROM clock_timestamp())")
 _SCOPES = (exp.Select, exp.Update, exp.Delete)
 
@@ -187,6 +187,8 @@ def _from_tables() -> Iterator[Found]:
         yield Found(f"new {table.name}", statements.write_row(table, "postgresql"))
         place = next((at for at, column in enumerate(table.columns) if not column.primary_key), 0)
         yield Found(f"changed {table.name}", statements.update_rows(table, (place,), "postgresql"))
+        yield Found(f"several new {table.name}", statements.write_columns(table).replace("%b", "%s"))
+        # `update_columns` is run where one machine has all rows, and `update_rows` on a spread database.
     for row, columns in GROUPED_BY.items():
         for column in columns:
             by = ("organization_id", column)

@@ -38,7 +38,7 @@ from roony.flows.freeze import Freeze, SetCardFrozen, Unfreeze
 from roony.flows.renewal import ApproveRenewal
 from roony.flows.settlement import BookAuthorization, BookTransaction
 from roony.store.inbox import new_event
-from roony.store.tables import InboxEvent, OutboxPromise
+from roony.store.rows import InboxEvent, OutboxPromise
 from tests.support.books import ACCOUNT, AGENT, CONNECTION, ORG, Books
 
 REASONS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,12 +14,12 @@ import pytest
 from roony.store.book import Book
 from roony.store.command import Command, Ticket
 from roony.store.facts import Needs
-from roony.store.tables import KnownMerchant
+from roony.store.rows import KnownMerchant
 from roony.store.till import Till
 from roony.store.writer import Writer
 from tests.support.books import NOW, ORG
 
-PATIENCE = 30.0  # seconds after which a test that waits has failed
+PATIENCE = 60.0  # seconds after which a test that waits has failed
 NOTHING = Needs()
 # The databases Roony runs on, for parametrized tests; those for PostgreSQL are skipped where there is no server.
 DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
@@ -71,26 +72,37 @@ def poison(name: str = "poison", **more: Any) -> Do:
     return Do(action, **more)
 
 
+def stay(writer: Writer, over: Callable[[], bool]) -> None:
+    """Keeps a write where it is until it is over: PostgreSQL ends a transaction that does nothing for two seconds."""
+    deadline = time.monotonic() + PATIENCE
+    while not over():
+        assert time.monotonic() < deadline, "it is never over"
+        writer.run("SELECT 1")
+        threading.Event().wait(0.005)
+
+
 @contextmanager
 def held(till: Till) -> Iterator[None]:
     """Keeps the writer thread busy with a write of its own: what is submitted inside waits for the next batch."""
     entered, release = threading.Event(), threading.Event()
     failed: list[BaseException] = []
 
-    def work(_writer: Writer) -> None:
+    def work(writer: Writer) -> None:
         entered.set()
-        assert release.wait(PATIENCE)
+        stay(writer, release.is_set)
 
     def write() -> None:
         try:
             till.write_and_wait(work)
         except BaseException as error:
             failed.append(error)
+            entered.set()
 
     thread = threading.Thread(target=write)
     thread.start()
     try:
         assert entered.wait(PATIENCE)
+        assert not failed, failed
         yield
     finally:
         release.set()

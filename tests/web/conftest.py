@@ -14,7 +14,7 @@ from roony.core.connection import Connection
 from roony.flows.access_key import key_row
 from roony.flows.sign_in import new_session
 from roony.web.session import COOKIE
-from tests.support.postgres import books_database
+from tests.support.postgres import swept_books_database
 from tests.support.receiver import Receiver
 from tests.support.serving import Caller, Company, ServedRoony, serve
 from tests.support.simulator import SimulatorProcess
@@ -41,7 +41,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def roony(tmp_path_factory: pytest.TempPathFactory, backend: str) -> Iterator[ServedRoony]:
     """One for each file of tests and database; every test makes a company of its own."""
-    with books_database(backend) as url, serve(tmp_path_factory.mktemp("web"), database_url=url) as served:
+    with swept_books_database(backend) as url, serve(tmp_path_factory.mktemp("web"), database_url=url) as served:
         yield served
 
 
@@ -69,7 +69,7 @@ def connected(
     """A Roony of its own with an empty Stripe behind it."""
     simulator.control("reset", {})
     folder = tmp_path_factory.mktemp("connected")
-    with books_database(backend) as url, serve(folder, simulator.url, url) as served:
+    with swept_books_database(backend) as url, serve(folder, simulator.url, url) as served:
         yield served
 
 
@@ -120,4 +120,4 @@ def signed_in(roony: ServedRoony, company: Company, role: str = "owner") -> http
     )
     session = new_session(roony.context.new_id("key"), "test")
     roony.books.put(key_row(session, company.id, None, roony.context.clock(), user["id"]))
-    return httpx2.Client(base_url=roony.url, cookies={COOKIE: session.text}, trust_env=False, verify=False)
+    return httpx2.Client(base_url=roony.url, cookies={COOKIE: session.text}, trust_env=False, timeout=60, verify=False)

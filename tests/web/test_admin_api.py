@@ -15,7 +15,7 @@ from roony.store.inbox import new_event
 from roony.store.queries.history import audit_between, audit_page
 from roony.store.queries.organizations import find_organization
 from roony.store.queries.paging import Slice
-from roony.store.tables import InboxEvent
+from roony.store.rows import InboxEvent
 from roony.store.writer import Writer
 from tests.support.serving import Caller, Company, ServedRoony
 from tests.web.conftest import MONTH

@@ -14,7 +14,7 @@ from roony.core.approval import Approval
 from roony.core.audit import AuditRecord
 from roony.web.dashboard.view import ROWS
 from roony.web.session import COOKIE
-from tests.support.postgres import books_database
+from tests.support.postgres import swept_books_database
 from tests.support.served import unique
 from tests.support.serving import Caller, Company, ServedRoony, serve
 from tests.support.simulator import SimulatorProcess
@@ -80,7 +80,7 @@ def _approval(purchase: dict[str, Any]) -> str:
 def shop(tmp_path_factory: pytest.TempPathFactory, simulator: SimulatorProcess, backend: str) -> Iterator[Shop]:
     simulator.control("reset", {})
     folder = tmp_path_factory.mktemp("approvals")
-    with books_database(backend) as url, serve(folder, simulator.url, url) as served:
+    with swept_books_database(backend) as url, serve(folder, simulator.url, url) as served:
         yield Shop(served)
 
 

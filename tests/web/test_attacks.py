@@ -21,7 +21,8 @@ from roony.core.agent import Organization
 from roony.core.connection import Connection
 from roony.core.settlement import Discrepancy
 from roony.core.text import visible
-from roony.store.tables import AccountRoute, metadata
+from roony.store.rows import AccountRoute
+from roony.store.tables import metadata
 from tests.support.books import NOW, holder
 from tests.support.served import unique
 from tests.support.serving import Caller, Company, ServedRoony, serve

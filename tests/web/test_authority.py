@@ -20,11 +20,11 @@ from roony.flows.delivery import digest
 from roony.store import tables
 from roony.store.writer import Writer
 from tests.support.serving import Caller, Company, ServedRoony
-from tests.web.conftest import waiting
+from tests.support.tills import PATIENCE, stay
+from tests.web.conftest import MONTH, waiting
 from tests.web.test_users import person
 
 ADMIN = "/api/v1/admin"
-PATIENCE = 30
 
 
 def after_the_look(roony: ServedRoony, ask: Callable[[], Any], statement: Any) -> Any:
@@ -34,11 +34,7 @@ def after_the_look(roony: ServedRoony, ask: Callable[[], Any], statement: Any) -
 
     def work(writer: Writer) -> None:
         held.set()
-        for _ in range(PATIENCE * 100):
-            if let_in():
-                break
-            threading.Event().wait(0.01)
-        assert let_in()
+        stay(writer, let_in)
         writer.execute(statement)
 
     with ThreadPoolExecutor(2) as threads:
@@ -78,6 +74,17 @@ def test_what_was_lost_meanwhile_counts(
     assert (after["frozen_at"], after["audit_head"]) == (None, head)
 
 
+@pytest.mark.parametrize(("loss", "code"), [("revoked_at", "key_revoked"), ("expires_at", "key_expired")])
+def test_it_counts_for_an_agents_ask(roony: ServedRoony, company: Company, loss: str, code: str) -> None:
+    _, agent = company.agent(budgets=[MONTH])
+    wish = {"amount": 100, "currency": "usd", "description": "a thing", "merchant": {"name": "Figma"}}
+    head = company.owner.get(f"{ADMIN}/organization")["audit_head"]
+    lost = _key(roony, agent).values({loss: 1})
+    answer = after_the_look(roony, lambda: agent.call("POST", "/api/v1/purchase_intents", wish), lost)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, code)
+    assert company.owner.get(f"{ADMIN}/organization")["audit_head"] == head
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
@@ -102,7 +109,7 @@ def test_it_counts_for_people_keys_rules_and_approvals(
     owner = roony.caller(company.owner.send("POST", f"{ADMIN}/access_keys", {}, 201)["key"])
     owner.get(f"{ADMIN}/organization")
     head = company.owner.get(f"{ADMIN}/organization")["audit_head"]
-    hashed, later = digest(f"ticket of {company.id}"), roony.context.clock() + PATIENCE * 1_000_000
+    hashed, later = digest(f"ticket of {company.id}"), roony.context.clock() + 30_000_000
     roony.books.put(
         RevealLink(hashed, company.id, purchase["id"], 1, "agt_1", "to pay", 0, later, None, None, later - 1)
     )

@@ -21,7 +21,7 @@ from roony.client.sealed import new_private_key, open_sealed
 from roony.core.delivery import RevealLink
 from roony.core.user import User
 from roony.flows.access_key import CreateAccessKey, RevokeAccessKey, hash_key, new_key
-from roony.store.tables import AccessKey
+from roony.store.rows import AccessKey
 from roony.web import shapes
 from roony.web.answers import time
 from roony.web.session import COOKIE, csrf_token
@@ -517,7 +517,7 @@ class TestReveal:
         together = threading.Barrier(len(people))
 
         def send(place: int) -> int:
-            together.wait(20)
+            together.wait(60)
             return people[place].send({"ticket": ticket, "key": f"roony_admin_{place}"}).status_code
 
         with ThreadPoolExecutor(len(people)) as threads:
@@ -531,7 +531,7 @@ class TestReveal:
         together = threading.Barrier(len(people))
 
         def send(person: Person) -> httpx2.Response:
-            together.wait(20)
+            together.wait(60)
             fields = {"ticket": link.partition("=")[2], "key": key}
             answer = person.send(fields)
             # A till that is busy says so. Whoever spent the link and got nothing for it would get nothing now either.

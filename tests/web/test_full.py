@@ -12,7 +12,7 @@ import pytest
 
 from roony.store import lanes
 from roony.store.database import READ_CONNECTIONS
-from roony.store.tables import AccountRoute, InboxEvent
+from roony.store.rows import AccountRoute, InboxEvent
 from tests.support.served import WEBHOOK, event, request_event, sign
 from tests.support.serving import Caller, Company, ServedRoony
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import httpx2
 import pytest
 from starlette.requests import Request
 
 from roony.core.address import parse_networks
 from roony.core.audit import AuditRecord
-from roony.store.tables import AccessKey
-from roony.web.key_guard import KeyGuard
+from roony.flows.access_key import new_key
+from roony.flows.webhook_endpoint import PATH
+from roony.store.rows import AccessKey
+from roony.web.app import AppOptions, create_app
+from roony.web.key_guard import WRONG_KEYS_PER_MINUTE, KeyGuard
 from roony.web.permissions import PERMISSIONS
-from tests.support.serving import Caller, Company, ServedRoony
+from tests.support.serving import Caller, Company, ServedRoony, Server
 from tests.web.conftest import MONTH
 from tests.web.test_keys import ASK, BODY
 
@@ -78,6 +82,34 @@ def test_a_key_calls_so_often_and_no_more(roony: ServedRoony, company: Company) 
     assert 1 <= int(refused.headers["retry-after"]) <= 60
     assert "3 times a minute" in refused.json()["error"]["message"]
     other.get(ASK)
+
+
+def test_one_place_may_try_so_many_unknown_keys(roony: ServedRoony, company: Company) -> None:
+    """Above it nothing new is looked up for that place; what was known goes on, and so does every other place."""
+    _, known = company.agent()
+    known.get(ASK)
+    _, new = company.agent()
+    app = create_app(roony.context, AppOptions(trusted_proxies=parse_networks(["127.0.0.0/8"])))
+    with Server(app) as server, httpx2.Client(base_url=server.url, trust_env=False, timeout=60, verify=False) as http:
+
+        def ask(key: str | None, address: str, path: str = ASK) -> httpx2.Response:
+            return http.get(path, headers={"Authorization": f"Bearer {key}", "X-Forwarded-For": address})
+
+        assert ask(known.key, "192.0.2.1").status_code == 200
+        guesses = [ask(new_key("agent", roony.context.new_id("key"), "x").text, "192.0.2.1").status_code
+                   for _ in range(WRONG_KEYS_PER_MINUTE + 1)]  # fmt: skip
+        assert guesses == [401] * WRONG_KEYS_PER_MINUTE + [429]
+        refused = ask(new.key, "192.0.2.1")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limited")
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+        # Neither the admin API nor a page looks any further, and the door for Stripe has no such limit.
+        assert ask("roony_admin_" + "0" * 48, "192.0.2.1", f"{ADMIN}/agents").status_code == 429
+        forged = {"X-Forwarded-For": "192.0.2.1", "Stripe-Signature": "t=1,v1=00"}
+        forgeries = {http.post(PATH, content=b"{}", headers=forged).status_code for _ in range(WRONG_KEYS_PER_MINUTE)}
+        assert forgeries == {400}
+        assert ask(known.key, "192.0.2.1").status_code == 200
+        assert ask(new.key, "192.0.2.2").status_code == 200
+        assert ask(new.key, "192.0.2.1").status_code == 200, "it was found from elsewhere meanwhile"
 
 
 class TestScopes:

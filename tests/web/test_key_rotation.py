@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from roony.store.tables import ConnectionSecret
+from roony.store.rows import ConnectionSecret
 from roony.store.vault import Vault, key_id_of, row_name
 from tests.support.connecting import VAULT_KEY
 from tests.support.serving import ServedRoony, serve

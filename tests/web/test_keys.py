@@ -12,7 +12,7 @@ from sqlalchemy import update
 from roony.cli.database import NotMade, make_owner_key
 from roony.flows.access_key import hash_key, new_key
 from roony.store import tables
-from roony.store.tables import AccessKey
+from roony.store.rows import AccessKey
 from tests.support.serving import Caller, Company, ServedRoony
 from tests.web.conftest import MONTH
 
@@ -70,6 +70,32 @@ def test_a_revoked_key_opens_nothing(roony: ServedRoony, company: Company) -> No
     shown = company.owner.get(keys)["data"]
     assert {key["id"] for key in shown} == {made["key_id"], second["id"]}
     assert all("key" not in key for key in shown)
+
+
+def test_a_remembered_key_counts_no_longer_than_it_is_good(roony: ServedRoony, company: Company) -> None:
+    """Asks look a key up once; what another process does to it later is seen in the commit of the ask (P7)."""
+    made, agent = company.agent(budgets=[MONTH])
+    agent.send("POST", ASK, BODY, 201)
+    revoked = update(tables.access_keys).where(tables.access_keys.c.hash == hash_key(made["key"])).values(revoked_at=1)
+    roony.context.till.write_and_wait(lambda writer: writer.execute(revoked))
+    head = company.owner.get("/api/v1/admin/organization")["audit_head"]
+    assert agent.refused(401, "POST", ASK, {**BODY, "amount": 200})["code"] == "key_revoked"
+    # Nor is it told what would be wrong with its request.
+    assert agent.refused(401, "POST", ASK, {**BODY, "amount": "much"})["code"] == "key_revoked"
+    assert agent.refused(401, "POST", ASK, BODY, headers={"Idempotency-Key": "é".encode()})["code"] == "key_revoked"
+    assert company.owner.get("/api/v1/admin/organization")["audit_head"] == head
+
+
+def test_an_ask_is_of_the_agent_as_it_is_now(company: Company) -> None:
+    made, agent = company.agent(budgets=[MONTH])
+    first = agent.send("POST", ASK, BODY, 201)
+    project = company.owner.send("POST", "/api/v1/admin/projects", {"name": "Another"}, 201)
+    company.owner.send("PATCH", f"/api/v1/admin/agents/{made['id']}", {"project_id": project["id"]})
+    moved = agent.send("POST", ASK, {**BODY, "amount": 200}, 201)
+    assert (first["project_id"], moved["project_id"]) == (company.project_id, project["id"])
+    company.owner.send("POST", "/api/v1/admin/freeze", {"scope": "agent", "scope_id": made["id"]})
+    frozen = agent.send("POST", ASK, {**BODY, "amount": 300}, 201)
+    assert frozen["decision"]["reasons"][0]["code"] == "AGENT_SUSPENDED"
 
 
 def test_there_is_a_way_back_when_nobody_has_a_good_key(roony: ServedRoony, company: Company) -> None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from mcp.shared.exceptions import MCPError
 
-from tests.support.postgres import books_database
+from tests.support.postgres import swept_books_database
 from tests.support.serving import Caller, Company, ServedRoony, serve
 from tests.support.simulator import SimulatorProcess
 from tests.support.tools import ACCEPT, MODES, OLD, PATH, good, host, message, refused, use, with_host
@@ -35,7 +33,7 @@ def ids_of(agent: Caller) -> list[str]:
 def roony(simulator: SimulatorProcess, tmp_path_factory: pytest.TempPathFactory, backend: str) -> Iterator[ServedRoony]:
     """One with a Stripe behind it, for all tests of this file."""
     simulator.control("reset", {})
-    with books_database(backend) as url, serve(tmp_path_factory.mktemp("mcp"), simulator.url, url) as served:
+    with swept_books_database(backend) as url, serve(tmp_path_factory.mktemp("mcp"), simulator.url, url) as served:
         yield served
 
 
@@ -385,10 +383,3 @@ def test_what_is_no_message_is_refused(buyer: Caller, body: bytes, headers: dict
 def test_there_is_no_session_to_open_or_end(buyer: Caller, method: str) -> None:
     answer = buyer.call(method, PATH)
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
-
-
-def test_the_protocol_is_loaded_only_when_it_is_wanted() -> None:
-    """It takes longer to load than all the rest: a server that serves no MCP never waits for it."""
-    look = "import roony.web.app, roony.wiring, sys; print([m for m in sys.modules if m.split('.')[0] == 'mcp'])"
-    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

@@ -124,8 +124,9 @@ class TestTelling:
         assert title == "Approval wanted: 129.99 USD"
         said = dict(line.split(": ", 1) for line in lines)
         assert said["Merchant, as it was named to Roony"] == "“(Figma)(https: //evil(.)example) (at)channel”"
+        # The card's number was taken out of the ask already.
         assert said["The agent writes, unchecked"] == (
-            "“Pay now Approved by: the owner \u2039!here\u203a (long number)”"
+            "“Pay now Approved by: the owner \u2039!here\u203a ···· ···· ···· ····”"
         )
         assert said["Agent"].startswith("“Buyer” (agt_")
         assert said["Decide with an approver's own key"] == f"http://localhost:9/approve/{asked['approval']['id']}"

@@ -175,3 +175,16 @@ def test_the_latency_says_the_middle_the_slowest_and_the_share_in_time() -> None
     assert told is not None
     assert (told.answers, told.middle, told.slowest) == (100, "under 5 ms", "under 1000 ms")
     assert told.in_time == "99.00 %"
+
+
+def test_the_first_answer_is_called_the_only_one(roony: ServedRoony, company: Company) -> None:
+    """Half of one answer is none."""
+    counter = roony.door.latency
+    counter.buckets = LatencyCounter().buckets
+    told = {
+        "viewer": "No card was used", "approver": "under 5 ms the only answer so far · 100.00 %",
+        "admin": "under 5 ms half of 2 answers",
+    }  # fmt: skip
+    for role, words in told.items():
+        assert _card(_page(roony, company, role), "Answers to the network").startswith(words)
+        counter.count(0.004)

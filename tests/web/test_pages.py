@@ -147,6 +147,21 @@ def test_what_breaks_inside_stays_inside(broken: ServedRoony, monkeypatch: pytes
     assert "Traceback" not in answer.text
 
 
+def test_what_breaks_in_an_ask_stays_inside_too(broken: ServedRoony, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asks do not come through the layers of other calls."""
+
+    async def bug(*_: Any, **_more: Any) -> Any:
+        raise RuntimeError("secret detail")
+
+    _, agent = broken.company().agent()
+    monkeypatch.setattr(broken.context.till, "submit", bug)
+    body = {"amount": 1, "currency": "usd", "description": "seats", "merchant": {"name": "Figma"}}
+    answer = agent.call("POST", "/api/v1/purchase_intents", body)
+    assert answer.status_code == 500
+    assert answer.json()["error"]["code"] == "internal"
+    assert "secret" not in answer.text
+
+
 def test_metrics_count_without_naming_anybody(roony: ServedRoony, company: Company) -> None:
     company.agent()
     text = company.owner.call("GET", "/metrics").text
@@ -154,7 +169,9 @@ def test_metrics_count_without_naming_anybody(roony: ServedRoony, company: Compa
     assert re.search(r'^roony_http_requests_total\{method="POST",status="201"\} [1-9]', text, re.MULTILINE)
     assert company.id not in text
     for line in text.splitlines():
-        assert re.fullmatch(r"# TYPE \w+ (counter|gauge|histogram)|\w+(\{[^}]*\})? [0-9.e+-]+", line), line
+        assert re.fullmatch(r"# TYPE \w+ (counter|gauge|histogram)|# HELP \w+ .+\.|\w+(\{[^}]*\})? [0-9.e+-]+", line), (
+            line
+        )
 
 
 def test_every_answer_forbids_sniffing_and_caching(nobody: Caller) -> None:

@@ -11,12 +11,15 @@ import httpx2
 import pytest
 
 from roony.core.audit import AuditRecord
-from roony.core.passkey import FRESH_SECONDS, Passkey
-from roony.core.sign_in import LINK_SECONDS, Password, Tries
+from roony.core.passkey import FRESH_SECONDS, Passkey, site_of
+from roony.core.sign_in import FIRST_WAIT, FREE_FAILURES, LINK_SECONDS, Password, Tries
 from roony.flows.access_key import hash_key
+from roony.flows.context import FlowContext
+from roony.flows.passkey_registration import OVER
+from roony.flows.passkey_sign_in import PasskeyAttempt, sign_in_with_passkey
 from roony.flows.password import hash_password
 from roony.flows.sign_in_tries import of_user
-from roony.store.tables import AccessKey
+from roony.store.rows import AccessKey
 from roony.web.dashboard import passkey_sign_in
 from roony.web.session import COOKIE, csrf_token, page_url
 from tests.support.authenticator import PRESENT, VERIFIED, Authenticator
@@ -159,6 +162,24 @@ def test_a_challenge_is_answered_once_in_time_and_where_it_was_asked(ann: Person
     assert other.send(late).status_code == 409
     assert ann.failures() == ["challenge_over", "passkey_refused", "challenge_over", "challenge_over"]
     thief.http.close()
+
+
+def test_a_passkey_refused_over_and_over_is_on_record_as_seldom_as_wrong_passwords(ann: Person, other: Browser) -> None:
+    """Whoever knows its id can be refused with it for ever; that keeps nobody out either."""
+    roony, most = ann.roony, FREE_FAILURES + 1
+    attempt = PasskeyAttempt("no such ticket", {"id": roony.books.row(Passkey, user_id=ann.id).credential_id})
+
+    async def refused(context: FlowContext) -> set[Any]:
+        site = site_of(page_url(context, ""))
+        assert site is not None
+        return {await sign_in_with_passkey(context, site, attempt) for _ in range(most + 3)}
+
+    assert roony.run(refused) == {OVER}
+    assert ann.failures() == ["challenge_over"] * most
+    assert other.send(ann.device.use(other.challenge())).status_code == 303
+    roony.context.clock.advance(FIRST_WAIT)  # type: ignore[attr-defined]
+    assert roony.run(refused) == {OVER}
+    assert len(ann.failures()) == most + 1
 
 
 def test_a_device_that_counts_back_is_a_copy(ann: Person, other: Browser) -> None:

@@ -15,7 +15,7 @@ from roony.core.decision import CODES
 from roony.core.merchant import Merchant, normalise
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy, StripeTransaction
-from roony.store.tables import KnownMerchant
+from roony.store.rows import KnownMerchant
 from roony.web.dashboard.checks import KINDS
 from roony.web.dashboard.view import ROWS
 from tests.support.serving import Company, ServedRoony

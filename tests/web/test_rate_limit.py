@@ -33,6 +33,18 @@ def test_a_window_moves_with_the_calls() -> None:
     assert limit.wait_after("a", 2) == 20
 
 
+def test_a_look_counts_nothing_and_leaves_nothing() -> None:
+    clock = Seconds()
+    limit = RateLimit(clock)
+    assert [limit.wait_before("a", 1) for _ in range(3)] == [0, 0, 0]
+    assert not limit._limiter.storage._calls  # type: ignore[attr-defined]
+    assert limit.wait_after("a", 1) == 0
+    clock.now += 20
+    assert [limit.wait_before("a", 1), limit.wait_after("a", 1)] == [40, 40]
+    clock.now += 40
+    assert limit.wait_before("a", 1) == 0
+
+
 def test_memory_is_bounded_and_no_thread_sweeps_it() -> None:
     windows = Windows(Seconds())
     before = threading.active_count()

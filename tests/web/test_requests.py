@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import socket
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from fastapi.routing import APIRoute
 
 from roony.core.purchase import Purchase
+from roony.web import agent_api, receipts, rules, stream
+from roony.web.admin_api import routes as admin_routes
+from roony.web.errors import Refused
+from roony.web.requests import parse
 from tests.support.serving import Caller, Company, ServedRoony
 from tests.web.conftest import MONTH
 
@@ -20,6 +26,37 @@ GOOD: dict[str, Any] = {
     "description": "1 month Figma",
     "merchant": {"name": "Figma", "country": "US"},
 }
+
+
+def test_no_dependency_costs_a_thread() -> None:
+    """FastAPI runs one that is no coroutine on a thread of its pool, for each request."""
+    parts = (agent_api.router.routes, rules.router.routes, receipts.router.routes, stream.router.routes, admin_routes)
+    waiting = [route.dependant for routes in parts for route in routes if isinstance(route, APIRoute)]
+    assert len(waiting) > 100
+    while waiting:
+        waiting += (one := waiting.pop()).dependencies
+        call = one.call
+        assert inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(type(call).__call__), call
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"a":"x\u0000"}', rb'{"a\n":1}', b'{"a":"x\x7f"}', '{"a":["\u202e"]}'.encode(), rb'["\ud800"]',
+        b"[" * 34 + b"]" * 34, b'{"a":' * 34 + b"1" + b"}" * 34,
+    ],
+)  # fmt: skip
+def test_what_no_text_may_have_is_seen_in_whatever_way_it_is_written(body: bytes) -> None:
+    """Bodies without an escape or a foreign letter are not looked at text by text."""
+    with pytest.raises(Refused):
+        parse(body)
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 33 + b"]" * 33, rb'{"a":"b\nc"}', b'["' + b"{" * 50 + b'"]', '{"ä":"é"}'.encode()]
+)
+def test_what_is_fine_is_read_as_json_has_it(body: bytes) -> None:
+    assert parse(body) == json.loads(body)
 
 
 @pytest.fixture
@@ -174,7 +211,7 @@ def _raw(url: str, first: bytes, again: bytes) -> bytes:
     """Sends, goes on sending for as long as it may, and returns what came back."""
     parts = urlsplit(url)
     assert parts.hostname
-    with socket.create_connection((parts.hostname, parts.port or 80), timeout=20) as connection:
+    with socket.create_connection((parts.hostname, parts.port or 80), timeout=60) as connection:
         connection.sendall(first)
         for _ in range(5 if again else 0):
             try:

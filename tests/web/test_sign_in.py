@@ -23,7 +23,7 @@ from roony.core.sign_in import (
 )
 from roony.flows.access_key import hash_key
 from roony.flows.sign_in_tries import of_address, of_user
-from roony.store.tables import AccessKey
+from roony.store.rows import AccessKey
 from roony.web.app import AppOptions, create_app
 from roony.web.dashboard.sign_in import TRIES_PER_MINUTE
 from roony.web.permissions import PERMISSIONS
@@ -185,7 +185,7 @@ def test_what_does_more_than_read_needs_the_token_also_as_a_get(
     for path in paths:
         address = path.removeprefix(ADMIN).replace("{id}", "con_1")
         assert browser.api("GET", address, "").json()["error"]["code"] == "wrong_form_token", path
-        assert browser.api("GET", address).status_code in (200, 404), path
+        assert browser.api("GET", address).status_code in (200, 404, 422), path
 
 
 def test_a_page_left_open_does_not_keep_its_session_open(

@@ -105,7 +105,7 @@ def test_two_owners_who_disable_each_other_leave_one(roony: ServedRoony, company
     together = threading.Barrier(2)
 
     def disable(caller: Caller, other: str) -> int:
-        together.wait(20)
+        together.wait(60)
         return caller.call("PATCH", f"{USERS}/{other}", {"disabled": True}).status_code
 
     with ThreadPoolExecutor(2) as threads:

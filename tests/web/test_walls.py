@@ -23,12 +23,16 @@ from roony.core.alert import Alert
 from roony.core.card import Card
 from roony.core.connection import Connection
 from roony.core.dispute import Dispute
+from roony.core.loosening import ProposedChange
 from roony.core.passkey import Passkey
 from roony.core.receipt import ReceiptContent, receipt_of
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.flows.access_key import key_row
+from roony.flows.freeze import Unfreeze
 from roony.flows.sign_in import new_session
-from roony.store.tables import AccountRoute, InboxEvent, metadata
+from roony.store.rows import AccountRoute, InboxEvent
+from roony.store.second_person import as_text
+from roony.store.tables import metadata
 from tests.support.books import NOW, holder
 from tests.support.serving import Caller, Company, ServedRoony, serve
 from tests.web.conftest import MONTH
@@ -161,9 +165,10 @@ def settle(roony: ServedRoony, name: str) -> Town:
     )
     bought, theirs = (who.send("POST", f"{API}/purchase_intents", WISH, 201) for who in (agent, neighbour))
     assert bought["status"] == "awaiting_approval"
-    card, refund, finding, dispute, event, alert = (
-        roony.context.new_id(prefix) for prefix in ("crd", "ipi", "dis", "idp", "evt", "alt")
+    card, refund, finding, dispute, event, alert, change = (
+        roony.context.new_id(prefix) for prefix in ("crd", "ipi", "dis", "idp", "evt", "alt", "chg")
     )
+    text = as_text(Unfreeze(org, "organization", org, "usr_1", "out_1"))
     roony.books.put(
         Card(org, card, bought["id"], con, None, "creating", None, "usd", 100, None, None, None, NOW, 0, NOW, NOW),
         StripeTransaction(org, refund, con, None, None, "ic_1", "refund", 1, "usd", 1, "usd", "{}", None, NOW, NOW),
@@ -172,6 +177,7 @@ def settle(roony: ServedRoony, name: str) -> Town:
         InboxEvent(event, account, 0, "issuing_card.updated", org, "ic_1", "dead", None, 3, NOW, 0, 1, 1, NOW, NOW,
                    b"{}"),
         Alert(org, alert, "test", "test", "open", "Look.", 1, None, NOW, NOW, None),
+        ProposedChange(org, change, "waiting", "usr_1", "change", text, "", "[]", None, None, 2 * NOW, NOW),
     )  # fmt: skip
     receipt = receipt_of(org, bought["id"], made["id"], "text/plain", b"paid")
     roony.books.put(receipt, ReceiptContent(org, receipt.id, b"paid"))
@@ -189,6 +195,7 @@ def settle(roony: ServedRoony, name: str) -> Town:
     ids: Ids = {
         "access_keys": [key["id"], made["key_id"]], "agents": [made["id"]], "agents/keys": [made["key_id"]],
         "alerts": [alert], "approvals": [bought["approval"]["id"]], "cardholders": scopes[:3], "cards": [card],
+        "changes": [change],
         "connections": [con], "controls": scopes[:3], "discrepancies": [finding], "disputes": [dispute],
         "events": [event], "projects": [company.project_id], "purchases": [bought["id"]],
         "receipts": [receipt.id], "reconciliations": [run["id"]], "scopes": scopes, "users": [user["id"]],

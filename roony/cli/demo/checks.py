@@ -64,4 +64,4 @@ class Teller:
     def done(self, seconds: float) -> None:
         """The good end."""
         self._console.print(Text(f"\nAll {self.checked} checks passed in {seconds:.1f} s.", style="bold green"))
-        self._console.print("Try it yourself: roony serve --simulate")
+        self._console.print("Try it yourself: make serve, or roony serve --simulate")

@@ -224,9 +224,8 @@ class Story:
         from roony.cli.audit import export_lines, verify_file
 
         self.tell.step("Every step is in the audit chain, which verifies offline")
-        lines = export_lines(self.owner.http)
         file = self.folder / "audit.jsonl"
-        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        file.write_bytes(b"".join(export_lines(self.owner.http)))
         verdict = verify_file(file)
         self.tell.check(f"{verdict.records} records, chain", verdict.problem, None, "verified")
         forged = self.folder / "forged.jsonl"

@@ -15,7 +15,12 @@ from roony.flows.connection.account_status import (
 )
 from roony.flows.connection.activation import ActivateConnection, EndPending
 from roony.flows.connection.attempts import AttemptDuty
-from roony.flows.connection.cardholder import CardholderRefused, ensure_cardholder, keep_make_cardholder
+from roony.flows.connection.cardholder import (
+    CardholderRefused,
+    cardholder_at_stripe,
+    ensure_cardholder,
+    keep_make_cardholder,
+)
 from roony.flows.connection.cardholder_rows import RecordCardholder
 from roony.flows.connection.confirmation import ConfirmConnection
 from roony.flows.connection.direct import connect_direct
@@ -47,6 +52,7 @@ __all__ = [
     "all_routes",
     "ask_gently",
     "ask_stripe",
+    "cardholder_at_stripe",
     "connect_direct",
     "disconnect",
     "ensure_cardholder",

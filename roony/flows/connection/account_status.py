@@ -39,7 +39,8 @@ from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.outbox import new_promise
-from roony.store.tables import InboxEvent, OutboxPromise, connections
+from roony.store.rows import InboxEvent, OutboxPromise
+from roony.store.tables import connections
 
 log = structlog.get_logger("roony.connections")
 

@@ -30,7 +30,7 @@ from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.outbox import LEASE, new_promise
-from roony.store.tables import AccountRoute, ConnectionSecret
+from roony.store.rows import AccountRoute, ConnectionSecret
 from roony.store.vault import row_name
 
 # Link and state last 10 minutes each. Well below PENDING_LIFETIME, after which another organization may take the

@@ -18,7 +18,7 @@ from roony.flows.movement import ROONY
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
-from roony.store.tables import ConnectionSecret
+from roony.store.rows import ConnectionSecret
 
 # Codes of core.connection.NEXT.
 RECONNECT, KEY_REFUSED = "reconnect_needed", "key_refused"

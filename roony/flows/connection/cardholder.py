@@ -27,7 +27,8 @@ from roony.gateway import issuing
 from roony.gateway.errors import FailureKind, StripeCallFailed, StripeRefused, StripeUncertain
 from roony.gateway.paging import PageLimitReached
 from roony.gateway.pool import GatewayBusy
-from roony.store.tables import OutboxPromise, cardholders
+from roony.store.rows import OutboxPromise
+from roony.store.tables import cardholders
 
 log = structlog.get_logger("roony.connections")
 
@@ -72,8 +73,15 @@ async def ensure_cardholder(context: FlowContext, connection: Connection, scope_
     Raises CardholderRefused, StripeCallFailed and GatewayBusy. After a definite refusal of the organization's own the
     connection is restricted; one of a project or an agent stops cards of that scope alone.
     """
+    row = await read_cardholder(context, connection.organization_id, connection.id, scope_id)
+    return await cardholder_at_stripe(context, connection, scope_id, row)
+
+
+async def cardholder_at_stripe(
+    context: FlowContext, connection: Connection, scope_id: str, row: Cardholder | None
+) -> str:
+    """`ensure_cardholder` for who has just read its row."""
     organization_id = connection.organization_id
-    row = await read_cardholder(context, organization_id, connection.id, scope_id)
     if row is None:
         answer = await context.till.submit(WantCardholder(organization_id, connection.id, scope_id))
         if isinstance(answer, Refusal):

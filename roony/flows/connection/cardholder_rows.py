@@ -30,7 +30,7 @@ from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.outbox import new_promise
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 
 MAKE = "make_cardholder"
 # Kinds of alerts: what Stripe wants of a cardholder that is there, and one of a project or agent that it did not take.

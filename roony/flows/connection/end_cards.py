@@ -31,7 +31,8 @@ from roony.gateway.pool import GatewayBusy
 from roony.store.book import Book, PromiseOutcome
 from roony.store.command import Command
 from roony.store.facts import Needs
-from roony.store.tables import OutboxPromise, cards
+from roony.store.rows import OutboxPromise
+from roony.store.tables import cards
 
 log = structlog.get_logger("roony.connections")
 

@@ -20,7 +20,8 @@ from roony.gateway.client import ConnectionAccess
 from roony.gateway.connect import OAuthTokens
 from roony.gateway.errors import OAuthRefused, StripeCallFailed
 from roony.gateway.pool import GatewayBusy
-from roony.store.tables import OAuthState, oauth_states
+from roony.store.rows import OAuthState
+from roony.store.tables import oauth_states
 from roony.store.writer import Writer
 
 log = structlog.get_logger("roony.connections")

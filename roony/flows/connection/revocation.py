@@ -16,7 +16,7 @@ from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.outbox import new_promise
-from roony.store.tables import ConnectionSecret
+from roony.store.rows import ConnectionSecret
 
 SECOND = 1_000_000
 # A statement that the access ended, older than this before the connection became active, is about the time before.

@@ -11,7 +11,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from roony.core.agent import Organization
 from roony.core.connection import Connection, restrictions_of
 from roony.flows.context import FlowContext
-from roony.store.tables import AccountRoute, account_routes, connections, organizations
+from roony.store.rows import AccountRoute
+from roony.store.tables import account_routes, connections, organizations
 from roony.store.writer import Writer
 
 # A connection that did not become active in this time never will: its start link and its state last 10 minutes each.

@@ -21,7 +21,8 @@ from roony.store.authority import Authority
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
-from roony.store.tables import OAuthState, StartTicket, oauth_states, start_tickets
+from roony.store.rows import OAuthState, StartTicket
+from roony.store.tables import oauth_states, start_tickets
 from roony.store.writer import Writer
 
 # How long a start link and the state of a round trip are good, in microseconds.

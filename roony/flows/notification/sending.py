@@ -201,6 +201,7 @@ async def _record(context: FlowContext, delivery: NoticeDelivery, sent: Sent) ->
         gone = sent.status == 410
         await context.till.submit(GiveUpDelivery(delivery.organization_id, delivery, sent.status, error, gone=gone))
     else:
+        context.measures.retries["delivery"] += 1
         await context.till.write(deliveries.settle([later]))
     return next_try_at(delivery, now, jitter)
 

@@ -27,7 +27,7 @@ from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.outbox import new_promise
 from roony.store.queries.reconciliations import cardholders_at_stripe, cards_at_stripe
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 
 log = structlog.get_logger("roony.reconciliation")
 

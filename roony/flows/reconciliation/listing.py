@@ -14,6 +14,7 @@ import structlog
 
 from roony.core.authorization import Authorization
 from roony.core.card import Card
+from roony.core.card_data import without_card_data, without_keys
 from roony.core.reconciliation import EVENTS_KEPT, LIST_MARGIN, SECOND, named
 from roony.core.settlement import (
     Discrepancy,
@@ -32,7 +33,7 @@ from roony.gateway import events, issuing
 from roony.gateway.errors import FailureKind, StripeRefused
 from roony.store.inbox import keep_all, new_event
 from roony.store.queries.reconciliations import cards_at_stripe, find_rows, transactions_between
-from roony.store.tables import InboxEvent
+from roony.store.rows import InboxEvent
 
 log = structlog.get_logger("roony.reconciliation")
 
@@ -48,8 +49,8 @@ async def events_page(work: Work) -> None:
     listing = events.list_events if work.run.kind == "full" else events.list_undelivered_events
     since = max(work.run.since, work.run.until - EVENTS_KEPT) // SECOND
     items = await work.page(listing, since=since, types=TYPES)
-    kept = await work.context.till.write(keep_all([_event(work, item) for item in items]))
-    work.count(events=len(items), booked=kept)
+    new = await work.context.till.write(keep_all([_event(work, item) for item in items]))
+    work.count(events=len(items), booked=len(new))
 
 
 def _event(work: Work, item: dict[str, Any]) -> InboxEvent:
@@ -59,7 +60,7 @@ def _event(work: Work, item: dict[str, Any]) -> InboxEvent:
     if account is not None:
         body["account"] = account
     thing = (item.get("data") or {}).get("object") or {}
-    payload = json.dumps(body, ensure_ascii=False).encode()
+    payload = without_keys(without_card_data(json.dumps(body, ensure_ascii=False).encode()))
     return new_event(
         item["id"], account, bool(item["livemode"]), item["type"], thing.get("id"), item["created"], payload,
         work.context.clock(),

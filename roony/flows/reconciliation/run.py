@@ -30,8 +30,9 @@ from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.queries.paging import find
 from roony.store.queries.reconciliations import WATCHED, sums_between
+from roony.store.rows import OutboxPromise
 from roony.store.statements import write_row
-from roony.store.tables import OutboxPromise, reconciliations
+from roony.store.tables import reconciliations
 from roony.store.writer import Writer
 
 log = structlog.get_logger("roony.reconciliation")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, select, tuple_
 
 from roony.core.connection import Connection
 from roony.core.errors import Refusal, not_found
@@ -32,6 +32,7 @@ from roony.core.reconciliation import (
 )
 from roony.flows.context import FlowContext
 from roony.flows.duty_lease import DutyLease
+from roony.flows.listening import listened_since
 from roony.flows.movement import ROONY
 from roony.flows.reconciliation.run import KIND
 from roony.flows.reconciliation.work import NotTaken
@@ -145,14 +146,18 @@ async def start_by_hand(
 async def begin_catch_up(context: FlowContext) -> None:
     """At a start: connections that nothing was heard of for too long are caught up before they approve anything.
 
-    Roony was not running, or its database is an older copy. Only a start is judged: while Roony runs it listens.
+    Roony was not running, or its database is an older copy. Only a start is judged: while Roony runs it listens. So
+    what a process before this one listened to, up to now, is no gap, even where no run could be finished since: Stripe
+    may be slow for an hour, and a process be started again meanwhile.
     Raises NotTaken when the database did not take the mark.
     """
     heard = await asyncio.to_thread(heard_until, context.database)
     now = context.clock()
+    listened = await asyncio.to_thread(listened_since, context.database, now)
+    deaf_until = now if listened is None else listened
     for connection in await asyncio.to_thread(watched_connections, context.database):
         until = heard.get((connection.organization_id, connection.id))
-        if until is None or now - until <= GAP or connection.catching_up_since is not None:
+        if until is None or deaf_until - until <= GAP or connection.catching_up_since is not None:
             continue
         standing = await asyncio.to_thread(standing_of, context.database, connection, now)
         since = until - EVENTS_OVERLAP
@@ -244,14 +249,19 @@ _IS_OLD = (
     _RUN.created_at < bindparam("before"),
 )
 _OLD = select(_RUN.organization_id, _RUN.id).where(*_IS_OLD).limit(PRUNED_AT_ONCE)
-_FORGET = delete(reconciliations).where(
+_FORGET = delete(reconciliations).where(tuple_(_RUN.organization_id, _RUN.id).in_(_OLD))
+# On a database spread over machines.
+_FORGET_OF = delete(reconciliations).where(
     _RUN.organization_id == bindparam("org"), _RUN.id.in_(bindparam("ids", expanding=True)), *_IS_OLD
 )
 
 
 def _forget(before: int) -> Callable[[Writer], None]:
     def forget_runs(writer: Writer) -> None:
+        if not writer.spread:
+            writer.execute(_FORGET, before=before)
+            return
         for org, ids in by_organization(writer.execute(_OLD, before=before).fetchall()).items():
-            writer.execute(_FORGET, org=org, ids=ids, before=before)
+            writer.execute(_FORGET_OF, org=org, ids=ids, before=before)
 
     return forget_runs

@@ -19,7 +19,7 @@ from roony.gateway.client import ConnectionAccess, PlainObject, StripeGateway
 from roony.gateway.paging import one_page
 from roony.store import outbox
 from roony.store.command import Command
-from roony.store.tables import OutboxPromise
+from roony.store.rows import OutboxPromise
 
 Answer = TypeVar("Answer")
 SECOND = 1_000_000

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
-from psycopg.errors import LockNotAvailable
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import OperationalError
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 
 # A migration that cannot have its lock soon gives up: whoever waits behind it would wait as long (PostgreSQL).
 LOCK_TIMEOUT_MS = 4_000
+# What PostgreSQL says then.
+_LOCK_NOT_AVAILABLE = "55P03"
 # Two processes that migrate at once: the second waits for the first under this number of its own (PostgreSQL).
 _ONE_AT_A_TIME = 0x526F6F6E79
 
@@ -54,7 +55,7 @@ def migrate(database: Database) -> list[str]:
 
                 command.upgrade(config_for(opened), "head")
     except OperationalError as error:
-        if not isinstance(error.orig, LockNotAvailable):
+        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
             raise
         raise SchemaBusy(
             f"A table could not be locked within {LOCK_TIMEOUT_MS // 1000} seconds, so nothing was changed: somebody is"
@@ -70,6 +71,20 @@ def pending_revisions(database: Database) -> list[str]:
         return _pending(None)
     with database.engine.connect() as reading:
         return _pending(_revision(reading))
+
+
+def steps_missing(database: Database) -> list[str]:
+    """What a database that was in use lacks by now, as after a backup of an older Roony was put in its place.
+
+    One of a newer Roony lacks nothing: during an upgrade the older one goes on working with it. Nor does one without a
+    note of its revision, of which nothing can be said.
+    """
+    with database.engine.connect() as reading:
+        revision = _revision(reading)
+    try:
+        return _pending(revision) if revision is not None else []
+    except SchemaTooNew:
+        return []
 
 
 def revisions() -> list[str]:

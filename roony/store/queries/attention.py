@@ -7,10 +7,13 @@ from typing import NamedTuple
 from sqlalchemy import exists, func, select
 
 from roony.store.database import Database
-from roony.store.tables import alerts, approvals, discrepancies, purchases
+from roony.store.tables import alerts, approvals, discrepancies, proposed_changes, purchases
 
 # More are not counted: a menu says 99+.
 MOST = 100
+
+
+_WAITING = ((approvals, "pending"), (discrepancies, "open"), (alerts, "open"), (proposed_changes, "waiting"))
 
 
 class Attention(NamedTuple):
@@ -19,13 +22,14 @@ class Attention(NamedTuple):
     approvals: int
     discrepancies: int
     alerts: int
+    changes: int
     settled: bool
 
 
 def attention(database: Database, organization_id: str) -> Attention:
     """One read, bounded whatever has piled up."""
     counted = []
-    for table, status in ((approvals, "pending"), (discrepancies, "open"), (alerts, "open")):
+    for table, status in _WAITING:
         some = (
             select(table.c.id)
             .where(table.c.organization_id == organization_id, table.c.status == status)

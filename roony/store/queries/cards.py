@@ -1,12 +1,51 @@
-"""The cards that may still be charged, by the scope their purchase belongs to."""
+"""The cards that may still be charged, by the scope their purchase belongs to, and what the making of one needs."""
 
 from __future__ import annotations
 
-from sqlalchemy import and_, select
+from typing import NamedTuple
 
-from roony.core.card import OPEN_STATUSES
+from sqlalchemy import and_, bindparam, select
+
+from roony.core.card import OPEN_STATUSES, Card
+from roony.core.cardholder import Cardholder
+from roony.core.connection import Connection
 from roony.store.database import Database
-from roony.store.tables import cards, purchases
+from roony.store.tables import cardholders, cards, connections, purchases
+
+
+class CardToMake(NamedTuple):
+    """A card that was promised, its connection, and the cardholder in whose name it will be, if there is one yet."""
+
+    card: Card
+    connection: Connection
+    cardholder: Cardholder | None
+
+
+_TO_MAKE = (
+    select(cards, connections, cardholders)
+    .select_from(
+        cards.join(
+            connections,
+            and_(connections.c.organization_id == cards.c.organization_id, connections.c.id == cards.c.connection_id),
+        ).outerjoin(
+            cardholders,
+            and_(
+                cardholders.c.organization_id == cards.c.organization_id,
+                cardholders.c.connection_id == cards.c.connection_id,
+                cardholders.c.scope_id == bindparam("scope_id"),
+            ),
+        )
+    )
+    .where(cards.c.organization_id == bindparam("org"), cards.c.id == bindparam("card"))
+)
+
+
+def card_to_make(database: Database, organization_id: str, card_id: str, scope_id: str) -> CardToMake:
+    """What the making of a card needs, as of one moment; `scope_id` is that of its cardholder."""
+    [values] = database.read(_TO_MAKE, {"org": organization_id, "card": card_id, "scope_id": scope_id})
+    first, second = len(Card._fields), len(Card._fields) + len(Connection._fields)
+    holder = Cardholder(*values[second:]) if values[second] is not None else None
+    return CardToMake(Card(*values[:first]), Connection(*values[first:second]), holder)
 
 
 def cards_of_scope(

@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, Select, Table, TextClause, and_, exists, f
 from roony.store.database import Database
 from roony.store.inbox import ARCHIVED
 from roony.store.queries.paging import Page, Slice, cut, keyset
-from roony.store.tables import UNFINISHED_EVENT, InboxEvent, connections, inbox, inbox_archive
+from roony.store.rows import InboxEvent
+from roony.store.tables import UNFINISHED_EVENT, connections, inbox, inbox_archive
 
 # Whoever wants to know more exactly than "many" looks into the database.
 MAX_COUNTED = 10_000

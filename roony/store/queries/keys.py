@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, bindparam, select
 
 from roony.core.agent import Agent
 from roony.core.role import OWNER
 from roony.store.database import Database
 from roony.store.queries.paging import Page, Slice, newest_first
-from roony.store.tables import AccessKey, access_keys, agents, users
+from roony.store.rows import AccessKey
+from roony.store.tables import access_keys, agents, users
 
 
 class Holder(NamedTuple):
@@ -24,17 +25,29 @@ class Holder(NamedTuple):
     role: str | None
 
 
+# Made once: every call of the API looks its key up.
+_HOLDER = (
+    select(access_keys, users.c.role, agents)
+    .select_from(
+        access_keys.outerjoin(
+            agents,
+            and_(agents.c.organization_id == access_keys.c.organization_id, agents.c.id == access_keys.c.agent_id),
+        ).outerjoin(
+            users,
+            and_(
+                users.c.organization_id == access_keys.c.organization_id,
+                users.c.id == access_keys.c.user_id,
+                users.c.disabled_at.is_(None),
+            ),
+        )
+    )
+    .where(access_keys.c.hash == bindparam("hash"))
+)
+
+
 def holder_of(database: Database, key_hash: str) -> Holder | None:
     """The key with this hash, revoked or not, and its agent and role; one read without a lock (design section 13)."""
-    same = and_(agents.c.organization_id == access_keys.c.organization_id, agents.c.id == access_keys.c.agent_id)
-    own = and_(
-        users.c.organization_id == access_keys.c.organization_id,
-        users.c.id == access_keys.c.user_id,
-        users.c.disabled_at.is_(None),
-    )
-    joined = access_keys.outerjoin(agents, same).outerjoin(users, own)
-    statement = select(access_keys, users.c.role, agents).select_from(joined).where(access_keys.c.hash == key_hash)
-    rows = database.read(statement)
+    rows = database.read(_HOLDER, {"hash": key_hash})
     if not rows:
         return None
     width = len(AccessKey._fields)

@@ -6,7 +6,8 @@ from sqlalchemy import select
 
 from roony.store.database import Database
 from roony.store.queries.paging import Page, Slice, cut, keyset
-from roony.store.tables import KnownMerchant, known_merchants
+from roony.store.rows import KnownMerchant
+from roony.store.tables import known_merchants
 
 
 def merchant_page(database: Database, organization_id: str, wanted: Slice) -> Page[KnownMerchant]:

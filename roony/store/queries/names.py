@@ -9,7 +9,8 @@ from sqlalchemy import select
 from roony.core.agent import Agent, Project
 from roony.core.user import User
 from roony.store.database import Database
-from roony.store.tables import TABLE_OF, AccessKey
+from roony.store.rows import AccessKey
+from roony.store.tables import TABLE_OF
 
 # As many as a list to choose from shows.
 CHOICES = 200

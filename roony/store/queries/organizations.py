@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from roony.core.agent import Organization, Project
+from roony.core.audit import INSTALLATION
 from roony.core.errors import BrokenCaller
 from roony.store.database import Database
 from roony.store.tables import organizations, projects
@@ -16,6 +17,12 @@ def find_organization(database: Database, organization_id: str) -> Organization:
     if not rows:
         raise BrokenCaller(f"organization {organization_id} does not exist")
     return Organization(*rows[0])
+
+
+def serves_several(database: Database) -> bool:
+    """Whether the installation has more organizations than one, which know nothing of each other."""
+    statement = select(organizations.c.id).where(organizations.c.id != INSTALLATION).limit(2)
+    return len(database.read(statement)) > 1
 
 
 def first_project(database: Database, organization_id: str) -> Project | None:

@@ -56,9 +56,14 @@ def decode_cursor(cursor: str, kinds: tuple[type, ...]) -> list[Any]:
         # A number that no column can hold would be an error of the database instead of an answer.
         if type(value) is not kind or (isinstance(value, int) and not -(2**63) <= value < 2**63):
             raise InvalidCursor(cursor)
-        if isinstance(value, str) and not value.isprintable():
+        if isinstance(value, str) and not _is_storable(value):
             raise InvalidCursor(cursor)
     return position
+
+
+def _is_storable(text: str) -> bool:
+    """True of what a column can hold: PostgreSQL takes no NUL, and no half of a character."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def keyset(statement: Select[Any], wanted: Slice, *columns: ColumnElement[Any], descending: bool = True) -> Select[Any]:

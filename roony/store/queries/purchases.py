@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
 
 from roony.core.action_required import ActionRequired, action_required, may_need_action
 from roony.core.approval import Approval
@@ -35,14 +35,21 @@ class PurchaseView(NamedTuple):
     action: ActionRequired | None = None
 
 
-def _statement(organization_id: str) -> Select[Any]:
-    joined = purchases.outerjoin(
-        cards, and_(cards.c.organization_id == purchases.c.organization_id, cards.c.id == purchases.c.card_id)
-    ).outerjoin(
-        approvals,
-        and_(approvals.c.organization_id == purchases.c.organization_id, approvals.c.id == purchases.c.approval_id),
+# Statements are made once: making one of so many columns costs ten times as much as running it.
+_VIEWS = (
+    select(purchases, cards, approvals)
+    .select_from(
+        purchases.outerjoin(
+            cards, and_(cards.c.organization_id == purchases.c.organization_id, cards.c.id == purchases.c.card_id)
+        ).outerjoin(
+            approvals,
+            and_(approvals.c.organization_id == purchases.c.organization_id, approvals.c.id == purchases.c.approval_id),
+        )
     )
-    return select(purchases, cards, approvals).select_from(joined).where(purchases.c.organization_id == organization_id)
+    .where(purchases.c.organization_id == bindparam("organization"))
+)
+_ONE = _VIEWS.where(purchases.c.id == bindparam("purchase"))
+_ONE_OF_AGENT = _ONE.where(purchases.c.agent_id == bindparam("agent"))
 
 
 def _view(values: Any) -> PurchaseView:
@@ -56,10 +63,11 @@ def find_purchase(
     database: Database, organization_id: str, purchase_id: str, agent_id: str | None = None
 ) -> PurchaseView | None:
     """One purchase; with `agent_id` only if it is that agent's (P7)."""
-    statement = _statement(organization_id).where(purchases.c.id == purchase_id)
-    if agent_id is not None:
-        statement = statement.where(purchases.c.agent_id == agent_id)
-    rows = database.read(statement)
+    named = {"organization": organization_id, "purchase": purchase_id}
+    if agent_id is None:
+        rows = database.read(_ONE, named)
+    else:
+        rows = database.read(_ONE_OF_AGENT, {**named, "agent": agent_id})
     return _with_actions(database, organization_id, [_view(rows[0])])[0] if rows else None
 
 
@@ -67,8 +75,9 @@ def purchase_page(
     database: Database, organization_id: str, wanted: Slice, *where: ColumnElement[bool]
 ) -> Page[PurchaseView]:
     """Purchases, newest first."""
-    statement = keyset(_statement(organization_id).where(*where), wanted, purchases.c.created_at, purchases.c.id)
-    rows = _with_actions(database, organization_id, [_view(values) for values in database.read(statement)])
+    statement = keyset(_VIEWS.where(*where), wanted, purchases.c.created_at, purchases.c.id)
+    found = [_view(values) for values in database.read(statement, {"organization": organization_id})]
+    rows = _with_actions(database, organization_id, found)
     return cut(rows, wanted, lambda view: (view.purchase.created_at, view.purchase.id))
 
 
@@ -88,17 +97,18 @@ def _action(view: PurchaseView, newest: tuple[Authorization, str | None] | None)
     return action_required(*newest, price_asked=asked)
 
 
-def _newest(
-    database: Database, organization_id: str, ids: Sequence[str]
-) -> dict[str | None, tuple[Authorization, str | None]]:
-    """By purchase, its newest authorization, and the code of our newest answer to the last request on it."""
+def _newest_statement() -> Select[Any]:
+    """The newest authorization of each purchase, and our answers to the last request on it, the newest last."""
     place = func.row_number().over(
         partition_by=authorizations.c.purchase_id,
         order_by=(authorizations.c.created_at.desc(), authorizations.c.id.desc()),
     )
     ranked = (
         select(authorizations, place.label("place"))
-        .where(authorizations.c.organization_id == organization_id, authorizations.c.purchase_id.in_(ids))
+        .where(
+            authorizations.c.organization_id == bindparam("organization"),
+            authorizations.c.purchase_id.in_(bindparam("purchases", expanding=True)),
+        )
         .subquery()
     )
     newest = ranked.c
@@ -111,15 +121,24 @@ def _newest(
             answers.c.ordinal == newest.history_length - 1,
         ),
     )
-    statement = (
+    return (
         select(*(newest[name] for name in Authorization._fields), answers.c.code, answers.c.answered)
         .select_from(joined)
         .where(newest.place == 1)
-        # Of several answers to one request the newest comes last and counts.
         .order_by(answers.c.at)
     )
+
+
+_NEWEST = _newest_statement()
+
+
+def _newest(
+    database: Database, organization_id: str, ids: Sequence[str]
+) -> dict[str | None, tuple[Authorization, str | None]]:
+    """By purchase, its newest authorization, and the code of our newest answer to the last request on it."""
     found: dict[str | None, tuple[Authorization, str | None]] = {}
-    for *values, code, answered in database.read(statement):
+    for *values, code, answered in database.read(_NEWEST, {"organization": organization_id, "purchases": ids}):
+        # Of several answers to one request the newest comes last and counts.
         known = Authorization(*values)
         late = code == "APPROVED" and answered == "declined"
         found[known.purchase_id] = (known, "LATE" if late else code)

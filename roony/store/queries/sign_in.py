@@ -10,7 +10,8 @@ from roony.core.passkey import Passkey
 from roony.core.sign_in import OneTimeLink, Password
 from roony.core.user import User
 from roony.store.database import Database
-from roony.store.tables import AccessKey, access_keys, one_time_links, organizations, passkeys, passwords, users
+from roony.store.rows import AccessKey
+from roony.store.tables import access_keys, one_time_links, organizations, passkeys, passwords, users
 
 # Organizations in which one address may have a password of its own; more are not looked at.
 MAX_ORGANIZATIONS = 10

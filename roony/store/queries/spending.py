@@ -6,9 +6,9 @@ Captures and refunds that belong to no purchase are in no group: no budget count
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, case, func, literal_column, select
+from sqlalchemy import ColumnElement, CompoundSelect, and_, case, func, literal_column, null, select, union_all
 
 from roony.core.merchant import Merchant, category_name
 from roony.core.settlement import StripeTransaction
@@ -55,10 +55,11 @@ class Booked(NamedTuple):
 
 
 _booked = stripe_transactions.c
+_COUNT = func.count(_booked.purchase_id.distinct())
 _SUMS = (
     func.sum(case((_booked.type == "capture", _booked.amount), else_=0)),
     func.sum(case((_booked.type == "refund", _booked.amount), else_=0)),
-    func.count(_booked.purchase_id.distinct()),
+    _COUNT,
 )
 _KEYS = {
     "agent": _booked.agent_id, "project": _booked.project_id, "merchant": _booked.merchant_key,
@@ -79,40 +80,91 @@ def of_type(kind: str | None) -> list[ColumnElement[bool]]:
     return equal(StripeTransaction, {"type": kind})
 
 
-def spent_in_all(database: Database, organization_id: str, span: Span) -> tuple[list[Spent], list[Spent]]:
+class Sums(NamedTuple):
     """The sum in each currency, of what belongs to a purchase, and of what belongs to none."""
-    # Both in one reading, from an index that has all of it.
-    alone = case((_booked.purchase_id.is_(None), 1), else_=0)
-    statement = select(alone, _booked.currency, *_SUMS).where(_within(organization_id, span))
-    rows = database.read(statement.group_by(alone, _booked.currency).order_by(alone, _booked.currency))
-    sums: tuple[list[Spent], list[Spent]] = [], []
-    for apart, currency, *numbers in rows:
-        sums[apart].append(Spent(None, "", currency, *map(int, numbers)))
+
+    totals: list[Spent]
+    unmatched: list[Spent]
+
+
+# Of what belongs to no purchase.
+_ALONE = case((_booked.purchase_id.is_(None), literal_column("1")), else_=literal_column("0"))
+
+
+def spent_in_all(database: Database, organization_id: str, span: Span) -> Sums:
+    """In one reading, from an index that has all of it."""
+    statement = select(_ALONE, _booked.currency, *_SUMS).where(_within(organization_id, span))
+    return _sums(database.read(statement.group_by(_ALONE, _booked.currency)))
+
+
+def _sums(rows: Iterable[Sequence[Any]]) -> Sums:
+    """Of rows (alone, currency, captured, refunded, purchases)."""
+    sums = Sums([], [])
+    for alone, currency, *numbers in sorted(tuple(row) for row in rows):
+        sums[alone].append(Spent(None, "", currency, *map(int, numbers)))
     return sums
 
 
-def spent_by(database: Database, organization_id: str, by: str, span: Span, totals: Sequence[Spent]) -> list[Spent]:
-    """What each group spent, who spent most first; `by` one of GROUPS but not month, `totals` the sums of all."""
-    key = _KEYS[by].label("key")
-    captured, refunded, count = _SUMS
-    # All from the index; whose names are shown is asked for afterwards.
-    statement = (
-        select(key, _booked.currency, captured, refunded, count, func.max(_booked.purchase_id))
-        .where(_within(organization_id, span), _booked.purchase_id.is_not(None))
-        .group_by(key, _booked.currency)
-        .order_by((captured - refunded).desc(), key, _booked.currency)
-        .limit(MOST_GROUPS)
-    )
-    rows = database.read(statement)
+def spent_by(database: Database, organization_id: str, by: str, span: Span) -> tuple[list[Spent], Sums]:
+    """What each group spent, who spent most first, and the sums of all; `by` one of GROUPS but not month."""
+    rows = [_Line(*row) for row in database.read(_groups_and_sums(_KEYS[by], _within(organization_id, span)))]
+    shown = [row for row in rows if row.is_group]
+    sums = _sums((row.alone, row.currency, *row[4:7]) for row in rows if not row.is_group)
+    if by == "category":
+        # One purchase may be in several categories; in all it counts once.
+        sums = _counted_once(database, organization_id, span, sums)
     if by == "merchant":
-        names = _merchants(database, organization_id, [row[-1] for row in rows])
+        names = _merchants(database, organization_id, [row.one_purchase for row in shown if row.one_purchase])
     else:
-        names = names_of(database, organization_id, [row[0] for row in rows])
-    found = [
-        Spent(id, _name(by, id, names), currency, int(taken), int(given_back), int(number))
-        for id, currency, taken, given_back, number, _ in rows
+        names = names_of(database, organization_id, [row.key for row in shown])
+    groups = [
+        Spent(row.key, _name(by, row.key, names), row.currency, int(row.captured), int(row.refunded), row.purchases)
+        for row in shown
     ]
-    return found if len(rows) < MOST_GROUPS else [*found, *_others(totals, found)]
+    groups.sort(key=lambda group: (-group.spent, group.id or "", group.currency))
+    return groups if len(groups) < MOST_GROUPS else [*groups, *_others(sums.totals, groups)], sums
+
+
+def _counted_once(database: Database, organization_id: str, span: Span, sums: Sums) -> Sums:
+    """The sums with the number of their purchases as it is, read apart."""
+    statement = select(_booked.currency, _COUNT).where(_within(organization_id, span)).group_by(_booked.currency)
+    counts = {row[0]: row[1] for row in database.read(statement)}
+    return sums._replace(totals=[row._replace(purchases=counts[row.currency]) for row in sums.totals])
+
+
+class _Line(NamedTuple):
+    is_group: int
+    alone: int
+    key: str | None
+    currency: str
+    captured: int
+    refunded: int
+    purchases: int
+    one_purchase: str | None
+
+
+def _groups_and_sums(key: ColumnElement[Any], within: ColumnElement[bool]) -> CompoundSelect[Any]:
+    """Lines of the largest groups, and of the sums of all groups: of one reading of the index that has all of it."""
+    captured, refunded, count = _SUMS
+    found = (
+        select(
+            key.label("key"), _booked.currency, _ALONE.label("alone"), captured.label("captured"),
+            refunded.label("refunded"), count.label("purchases"), func.max(_booked.purchase_id).label("one"),
+        ).where(within).group_by(key, _booked.currency, _ALONE).cte("found")
+    ).c  # fmt: skip
+    largest = (
+        select(literal_column("1").label("is_group"), found.alone, found.key, found.currency, found.captured,
+               found.refunded, found.purchases, found.one)
+        .where(found.alone == 0)
+        .order_by((found.captured - found.refunded).desc(), found.key, found.currency)
+        .limit(MOST_GROUPS)
+        .subquery()
+    )  # fmt: skip
+    sums = select(
+        literal_column("0"), found.alone, null(), found.currency, func.sum(found.captured), func.sum(found.refunded),
+        func.sum(found.purchases), null(),
+    ).group_by(found.alone, found.currency)  # fmt: skip
+    return union_all(select(largest), sums)
 
 
 def _merchants(database: Database, organization_id: str, purchase_ids: Sequence[str]) -> dict[str, str]:

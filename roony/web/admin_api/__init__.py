@@ -9,11 +9,14 @@ from roony.web.admin_api import (
     approvals,
     audit,
     cardholders,
+    changes,
+    checkpoints,
     connections,
     discrepancies,
     disputes,
     doctor,
     events,
+    export,
     freezes,
     keys,
     limits,
@@ -23,6 +26,7 @@ from roony.web.admin_api import (
     message_recipients,
     organization,
     passkeys,
+    patterns,
     purchases,
     receipts,
     reconciliations,
@@ -36,8 +40,10 @@ from roony.web.admin_api import (
 )
 
 PARTS = (
-    organization, agents, limits, rules, approvals, connections, cardholders, purchases, merchants, discrepancies,
-    disputes, events, reconciliations, audit, alerts, doctor, freezes, keys, access_keys, stream, users,
+    organization, agents, limits, rules, changes, approvals, connections, cardholders, purchases, merchants,
+    discrepancies, disputes, events, reconciliations, audit, checkpoints, alerts, doctor, freezes, keys, access_keys,
+    stream, users,
     links, me, passkeys, webhook_endpoints, message_recipients, receipts, replay, trials, reports,
+    export, patterns,
 )  # fmt: skip
 routes = [route for part in PARTS for route in part.router.routes]

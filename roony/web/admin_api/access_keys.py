@@ -11,7 +11,7 @@ from roony.flows.access_key import CreateAccessKey, RevokeAccessKey, RotateAcces
 from roony.flows.context import FlowContext
 from roony.store.queries.keys import find_key
 from roony.store.queries.paging import equal
-from roony.store.tables import AccessKey
+from roony.store.rows import AccessKey
 from roony.web import admin_shapes, answers
 from roony.web.admin_api.lists import list_rows
 from roony.web.admin_api.part import new_part

@@ -69,7 +69,7 @@ async def get_agent(id: str, caller: CallerOf, context: ContextOf) -> dict[str, 
     return answers.agent(await get_row(context, Agent, caller.organization_id, id, "agent"))
 
 
-@router.patch("/agents/{id}", **gives(admin_shapes.AgentAnswer))
+@router.patch("/agents/{id}", **gives(admin_shapes.AgentAnswer, 409))
 async def update_agent(id: str, body: AgentPatch, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Rename, describe or move an agent, or say which projects it may name; what is left out stays.
 

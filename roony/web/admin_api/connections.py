@@ -96,11 +96,13 @@ async def set_up_webhooks(id: str, body: WebhooksBody, caller: CallerOf, context
     """Make the webhook endpoint at Stripe on this account, or bring it in line; `roll` gives it a new secret.
 
     Its events are named one by one, the real-time request with them. The secret is kept with the connection; one that
-    was rolled away counts for another hour.
+    was rolled away counts for another hour. Then the account is looked at once more.
     """
     org, by = caller.organization_id, caller.authority
     row = accepted(await setup_webhooks(context, org, id, body.roll, caller.actor, by))
-    return await _shown(context, row)
+    # What was missing before is not to be shown any longer.
+    await run_preflight(context, row, caller.actor, by=by)
+    return await _shown(context, await get_row(context, Connection, org, id, "connection"))
 
 
 @router.post("/connections/{id}/disconnect", **gives(stripe_shapes.ConnectionAnswer, 409))

@@ -8,7 +8,7 @@ from fastapi import Query
 from starlette.concurrency import run_in_threadpool
 
 from roony.core.dispute import Dispute
-from roony.store.queries.disputes import DisputeView, dispute_page, find_dispute, of_purchase
+from roony.store.queries.disputes import dispute_page, find_dispute, of_purchase
 from roony.store.queries.paging import equal
 from roony.web import answers, stripe_shapes
 from roony.web.admin_api.lists import wanted
@@ -38,21 +38,11 @@ async def list_disputes(
     if query.purchase_id is not None:
         where.append(of_purchase(org, query.purchase_id))
     page = await run_in_threadpool(dispute_page, context.database, org, wanted(query), *where)
-    return answers.listed(page, _dispute)
+    return answers.listed(page, answers.dispute)
 
 
 @router.get("/disputes/{id}", **gives(stripe_shapes.DisputeAnswer))
 async def get_dispute(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """One dispute."""
     view = await run_in_threadpool(find_dispute, context.database, caller.organization_id, id)
-    return _dispute(found(view, "dispute", id))
-
-
-def _dispute(view: DisputeView) -> dict[str, Any]:
-    row = view.dispute
-    return {
-        "id": row.id, "status": row.status, "reason": row.reason, "amount": row.amount, "currency": row.currency,
-        "funds": row.funds, "stripe_transaction_id": row.stripe_transaction_id, "purchase_id": view.purchase_id,
-        "connection_id": row.connection_id, "created_at": answers.time(row.created_at),
-        "updated_at": answers.time(row.updated_at),
-    }  # fmt: skip
+    return answers.dispute(found(view, "dispute", id))

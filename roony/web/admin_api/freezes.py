@@ -26,7 +26,7 @@ async def freeze(body: ScopeBody, request: Request, caller: CallerOf, context: C
     return _show(request, await context.till.submit(command, by=caller.authority))
 
 
-@router.post("/unfreeze", **gives(admin_shapes.FreezeAnswer, 404))
+@router.post("/unfreeze", **gives(admin_shapes.FreezeAnswer, 404, 409))
 async def unfreeze(body: ScopeBody, request: Request, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Let a scope buy again; its cards that are still alive come back."""
     scope_id = body.scope_id or caller.organization_id

@@ -46,8 +46,8 @@ async def list_budgets(caller: CallerOf, context: ContextOf, query: Annotated[Sc
     return answers.listed(page, answers.budget)
 
 
-@router.put("/budgets", **gives(shapes.BudgetAnswer, 404))
-@router.post("/budgets", **gives(shapes.BudgetAnswer, 404))
+@router.put("/budgets", **gives(shapes.BudgetAnswer, 404, 409))
+@router.post("/budgets", **gives(shapes.BudgetAnswer, 404, 409))
 async def set_budget(body: BudgetBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Limit a scope over a period, or lift its limit with null. Granted holds stay good."""
     organization_id = caller.organization_id

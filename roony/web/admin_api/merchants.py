@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from roony.flows.merchant import ForgetLearned, TeachAlias
 from roony.store.queries.merchants import merchant_page
-from roony.store.tables import KnownMerchant
+from roony.store.rows import KnownMerchant
 from roony.web import admin_shapes, answers
 from roony.web.admin_api.lists import wanted
 from roony.web.admin_api.part import new_part

@@ -33,12 +33,16 @@ async def get_organization(caller: CallerOf, context: ContextOf) -> dict[str, An
 
 @router.patch("/organization", **gives(admin_shapes.OrganizationAnswer, 409))
 async def update_organization(body: OrganizationPatch, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
-    """Change settings; what is left out stays. The cardholder is set whole, as with `PUT /cardholders`."""
+    """Change settings; what is left out stays. The cardholder is set whole, as with `PUT /cardholders`.
+
+    With `two_people` whatever loosens rules from then on waits for a second person (`/changes`), this setting too.
+    """
     cardholder = body.cardholder.model_dump(exclude_none=True) if body.cardholder is not None else None
     command = UpdateOrganization(
         caller.organization_id, caller.actor, body.name, body.unknown_cards, body.delivery, body.unbudgeted, cardholder,
         await undecided(context, caller.organization_id) if body.unknown_cards is not None else (),
         context.new_id("out"), body.low_balance_amount,
+        body.patterns.model_dump(exclude_none=True) if body.patterns is not None else None, body.two_people,
     )  # fmt: skip
     accepted(await context.till.submit(command, by=caller.authority))
     # Read again: the head of the audit chain moves when the batch is written.

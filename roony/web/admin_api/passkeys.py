@@ -17,7 +17,7 @@ from roony.web.admin_api.part import new_part
 from roony.web.auth import Caller, CallerOf, ContextOf
 from roony.web.errors import accepted, refuse
 from roony.web.passkey_site import needed_site
-from roony.web.schemas import Body, one_line
+from roony.web.schemas import Body, named
 from roony.web.shape import example, gives
 from roony.web.sign_in_shapes import PasskeyAnswer, PasskeyAsked, PasskeyList
 
@@ -46,7 +46,7 @@ class PasskeyBody(Body):
     )  # fmt: skip
 
     ticket: Annotated[str, Field(max_length=LONGEST_TICKET)]
-    name: Annotated[str, Field(max_length=100), AfterValidator(one_line)]
+    name: Annotated[str, Field(max_length=100), AfterValidator(named)]
     credential: dict[str, Any]
 
 

@@ -10,16 +10,17 @@ from starlette.responses import Response
 
 from roony.core.purchase import Purchase
 from roony.core.receipt import ENDINGS, Receipt
+from roony.core.retention import removed_words
 from roony.store.queries.paging import equal
 from roony.store.queries.receipts import find_content, without_receipt
 from roony.web import admin_shapes, answers, shapes
 from roony.web.admin_api.lists import get_row, list_rows, wanted
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
-from roony.web.errors import found
+from roony.web.errors import found, refuse
 from roony.web.receipts import FILES, shown
 from roony.web.schemas import Id, ListQuery
-from roony.web.shape import gives
+from roony.web.shape import error, gives
 
 router = new_part("Receipts")
 
@@ -62,11 +63,14 @@ async def get_receipt(id: str, caller: CallerOf, context: ContextOf) -> dict[str
 
 
 @router.get(
-    "/receipts/{id}/content", response_class=Response, response_model=None, responses={200: {"content": FILES}},
+    "/receipts/{id}/content", response_class=Response, response_model=None,
+    responses={200: {"content": FILES}, **error(410)},
 )  # fmt: skip
 async def get_content(id: str, caller: CallerOf, context: ContextOf) -> Response:
     """The file, as a download: an agent sent it, so no browser is to show it as a page of ours."""
     row = await get_row(context, Receipt, caller.organization_id, id, "receipt")
+    if row.content_removed_at is not None:
+        raise refuse(410, f"The file was {removed_words(row.content_removed_at)}.", "content_removed")
     content = await run_in_threadpool(find_content, context.database, caller.organization_id, id)
     headers = {
         "Content-Disposition": f'attachment; filename="{row.id}.{ENDINGS[row.media_type]}"',

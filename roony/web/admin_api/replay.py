@@ -27,7 +27,7 @@ from roony.web.shape import gives
 router = new_part("Budgets and controls")
 
 LINES = "application/x-ndjson"
-_BAD_SINCE = "It must be a past time in RFC 3339 with its offset, or how long ago, like 90m, 2h or 7d."
+BAD_SINCE = "It must be a past time in RFC 3339 with its offset, or how long ago, like 90m, 2h or 7d."
 # Of all organizations together in a process: a replay computes all the while, and authorizations are to be answered
 # beside it. Each organization has one of them at most.
 MAX_AT_ONCE = 2
@@ -48,29 +48,37 @@ async def replay_rules(body: RulesReplayBody, request: Request, caller: CallerOf
     until = context.clock()
     since = parse_since(body.since, until)
     if since is None:
-        raise refuse(422, _BAD_SINCE, field="since")
+        raise refuse(422, BAD_SINCE, field="since")
     document = body.rules.model_dump(exclude_unset=True)
     prepared = await run_in_threadpool(
         prepare_replay, context.database, caller.organization_id, document, since, until, context.new_id
     )
     replay = accepted(prepared)
-    _take_place(caller.organization_id)
+    take_place(caller.organization_id)
     lines = _lines(replay, request_id_of(request))
     if LINES in request.headers.get("accept", ""):
         return _LineByLine(lines, caller.organization_id)
     try:
         return await run_in_threadpool(_last, lines)
     finally:
-        _running.discard(caller.organization_id)
+        give_back(caller.organization_id)
 
 
-def _take_place(organization_id: str) -> None:
-    """On the event loop alone, as all that touches the places. Raises Refused (429) when there is none."""
+def take_place(organization_id: str) -> None:
+    """For what computes all the while. On the event loop alone, as all that touches the places.
+
+    Raises Refused (429) when there is none.
+    """
     if organization_id in _running:
         raise refuse(429, "Another replay of yours is running. Try again when it is done.", "replay_running")
     if len(_running) >= MAX_AT_ONCE:
         raise refuse(429, "Other organizations' replays are running. Try again in a moment.", "replays_full")
     _running.add(organization_id)
+
+
+def give_back(organization_id: str) -> None:
+    """The place that `take_place` gave."""
+    _running.discard(organization_id)
 
 
 class _LineByLine(StreamingResponse):
@@ -84,7 +92,7 @@ class _LineByLine(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            _running.discard(self._organization_id)
+            give_back(self._organization_id)
 
 
 def _lines(replay: Replay, request_id: str) -> Iterator[str]:

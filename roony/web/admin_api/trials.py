@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from roony.core.agent import Agent
 from roony.core.money import exponent
+from roony.flows.asking import ask
 from roony.flows.card_making import make_card
 from roony.flows.trial import CATEGORY, COUNTRY, pay_in_test_mode
 from roony.store.queries.organizations import find_organization
@@ -45,7 +46,7 @@ async def make_test_purchase(id: str, caller: CallerOf, context: ContextOf) -> d
         allow_duplicate=True, metadata={"tried_out_by": caller.actor},
     )  # fmt: skip
     command = replace(command_of(context, agent, wish, None), only_tried=True)
-    asked = accepted(await context.till.submit(command, time.monotonic() + ASK_SECONDS, by=caller.authority))
+    asked = accepted(await ask(context, command, time.monotonic() + ASK_SECONDS, caller.authority))
     if asked.promise is not None:
         await make_card(context, asked.promise, CARD_SECONDS)
     return await show_purchase(context, org, asked.purchase.id)

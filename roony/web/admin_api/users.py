@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from starlette.concurrency import run_in_threadpool
 
 from roony.core.user import User, is_email
-from roony.flows.user import CreateUser, UpdateUser
+from roony.flows.user import CreateUser, EraseUser, UpdateUser
 from roony.store.queries.keys import keys_of_user
 from roony.store.queries.paging import equal
 from roony.web import admin_shapes, answers
@@ -20,7 +20,7 @@ from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted
 from roony.web.key_schemas import KeyBody, RotateBody
-from roony.web.schemas import Body, ListQuery, one_line
+from roony.web.schemas import Body, ListQuery, named, one_line
 from roony.web.shape import example, gives
 
 router = new_part("Users")
@@ -33,7 +33,7 @@ def _email(text: str) -> str:
 
 
 Role = Literal["viewer", "approver", "admin", "owner"]
-Name = Annotated[str, Field(max_length=100), AfterValidator(one_line)]
+Name = Annotated[str, Field(max_length=100), AfterValidator(named)]
 Email = Annotated[str, Field(max_length=254), AfterValidator(one_line), AfterValidator(_email)]
 
 
@@ -87,6 +87,16 @@ async def get_user(id: str, caller: CallerOf, context: ContextOf) -> dict[str, A
 async def update_user(id: str, body: UserPatch, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
     """Change a user. `disabled` ends keys, sessions, links, password and passkeys; the last owner stays one."""
     command = UpdateUser(caller.organization_id, id, caller.actor, body.name, body.email, body.role, body.disabled)
+    return _shown(accepted(await context.till.submit(command, by=caller.authority)))
+
+
+@router.post("/users/{id}/erase", **gives(admin_shapes.UserAnswer, 409))
+async def erase_user(id: str, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+    """Erase for ever who a user is: name, address, names of keys and passkeys. They are shut out; the id stays.
+
+    Records that were written before Roony left names out of them keep theirs: the audit chain is never changed.
+    """
+    command = EraseUser(caller.organization_id, id, caller.actor)
     return _shown(accepted(await context.till.submit(command, by=caller.authority)))
 
 

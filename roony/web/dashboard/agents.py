@@ -12,7 +12,8 @@ from roony.store.authority import is_over
 from roony.store.queries.keys import keys_of_agent
 from roony.store.queries.limits import tasks_with_rules
 from roony.store.queries.paging import equal
-from roony.store.tables import AccessKey, projects
+from roony.store.rows import AccessKey
+from roony.store.tables import projects
 from roony.web.dashboard.scopes import budgets_of, each_task, months_of, rules_in_force, scopes_above
 from roony.web.dashboard.view import ROWS, View, page
 from roony.web.session import page_url

@@ -1,4 +1,4 @@
-"""The style sheet and the script of all pages."""
+"""The style sheets and the scripts of the pages."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ _FILES = {
     "/static/dashboard.css": "text/css",
     "/static/dashboard.js": "text/javascript",
     "/static/icon.svg": "image/svg+xml",
+    "/static/live.js": "text/javascript",
     "/static/passkeys.js": "text/javascript",
     "/static/reveal.js": "text/javascript",
     "/static/rules.js": "text/javascript",

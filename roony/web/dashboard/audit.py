@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from datetime import date, timedelta
 
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from roony.core.agent import Organization
 from roony.core.audit import AuditRecord
 from roony.core.budget import day_begin
+from roony.core.checkpoint import Checkpoint
+from roony.store import checkpoints
 from roony.store.database import Database
 from roony.store.queries.history import audit_between, audit_page
 from roony.store.queries.paging import Page, Slice, equal
-from roony.web.admin_api.audit import chain_lines
+from roony.store.rows import SigningKey
+from roony.web.admin_api.checkpoints import file_of
 from roony.web.dashboard.view import View, page
 from roony.web.pages import HEADERS
 
@@ -37,25 +39,26 @@ async def _list(view: View) -> Response:
         return audit_page(database, view.organization.id, wanted, *where)
 
     rows = await view.read(read, view.slice())
+    keys, newest = await run_in_threadpool(_signing, view)
     return view.page(
-        "audit.html", "Audit log", rows=[(row, json.loads(row.body)) for row in rows.rows], given=given, days=days,
+        "audit.html", "Audit log", keys=keys, newest=newest,
+        rows=[(row, json.loads(row.body)) for row in rows.rows], given=given, days=days,
         next=view.next_page(rows.next_cursor),
     )  # fmt: skip
+
+
+def _signing(view: View) -> tuple[list[SigningKey], Checkpoint | None]:
+    """The keys that sign, the newest first, and the newest checkpoint."""
+    database = view.context.database
+    return checkpoints.signing_keys_of(database), checkpoints.newest(database, view.organization.id)
 
 
 async def _export(view: View) -> Response:
     """The file that `roony audit verify` reads."""
     disposition = {"Content-Disposition": 'attachment; filename="audit.jsonl"'}
     return StreamingResponse(
-        _file(view, view.organization), headers={**HEADERS, **disposition}, media_type="application/x-ndjson"
+        file_of(view.context, view.organization), headers={**HEADERS, **disposition}, media_type="application/x-ndjson"
     )
-
-
-async def _file(view: View, organization: Organization) -> AsyncIterator[bytes]:
-    async for lines in chain_lines(view.context, organization):
-        yield lines
-    head = {"sequence": organization.audit_sequence, "hash": organization.audit_hash}
-    yield json.dumps({"head": head}).encode() + b"\n"
 
 
 def _begin(view: View, day: date | None, later: int = 0) -> int | None:

@@ -8,7 +8,9 @@ import json
 from starlette.responses import Response
 from starlette.routing import Route
 
+from roony.core.retention import removed_words
 from roony.store.queries.events import event_page, find_event
+from roony.store.rows import InboxEvent
 from roony.web.dashboard.view import View, page
 from roony.web.errors import found
 
@@ -35,8 +37,14 @@ async def _list(view: View) -> Response:
 async def _one(view: View) -> Response:
     id = view.request.path_params["id"]
     row = found(await view.read(find_event, id), "event", id)
-    payload = readable(row.payload) if view.may("change") else None
+    payload = _shown(row) if view.may("change") else None
     return view.page("event.html", row.type, row=row, payload=payload, replayed=REPLAYED)
+
+
+def _shown(row: InboxEvent) -> str:
+    if row.payload_removed_at is None:
+        return readable(row.payload)
+    return f"Payload {removed_words(row.payload_removed_at)}. Its SHA-256 was {row.payload_sha256}."
 
 
 def readable(payload: bytes) -> str:

@@ -67,7 +67,7 @@ def _page(
 async def _one(view: View) -> Response:
     id = view.request.path_params["id"]
     all_of = found(await view.read(everything_about, id), "purchase", id)
-    row = all_of.view.purchase
+    row = all_of.parts.view.purchase
     merchant = Merchant.from_json(row.merchant)
     return view.page(
         "purchase.html", merchant.name, live=("purchase", "authorization", "approval", "discrepancy", "card"),

@@ -9,11 +9,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from roony.core.agent import DELIVERIES, UNKNOWN_CARDS
+from roony.core.anomaly.facts import PATTERNS
+from roony.core.anomaly.telling import MAY_FREEZE, pattern_settings
+from roony.core.loosening import wants_two
 from roony.core.message import MESSAGE_TYPES
 from roony.core.money import decimal_text
 from roony.core.notice import TYPES
 from roony.core.notification import MessageRecipient, NoticeDelivery, WebhookEndpoint, masked_url
-from roony.flows.organization import cardholder_of, low_balance_amount
+from roony.flows.organization_settings import cardholder_of, low_balance_amount
 from roony.store import tables
 from roony.store.queries.paging import equal
 from roony.web.dashboard.view import View, page
@@ -38,6 +41,8 @@ async def _settings(view: View) -> Response:
         "settings.html", "Settings", deliveries=DELIVERIES, unknown_cards=UNKNOWN_CARDS, holder=holder,
         address=holder.get("billing", {}).get("address", {}), person=holder.get("individual", {}),
         low_balance=decimal_text(low_balance_amount(view.organization), view.organization.currency),
+        patterns=pattern_settings(view.organization.settings), all_patterns=PATTERNS, may_freeze=MAY_FREEZE,
+        two_people=wants_two(view.organization.settings),
     )  # fmt: skip
 
 

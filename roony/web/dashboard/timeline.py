@@ -13,6 +13,7 @@ from roony.core.dispute import Dispute
 from roony.core.merchant import Merchant, category_name
 from roony.core.money import format_amount
 from roony.core.purchase import Purchase
+from roony.core.retention import removed_words
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.store.queries.authorizations import AuthorizationView
 from roony.store.queries.timeline import Everything
@@ -45,21 +46,24 @@ class Step(NamedTuple):
 def steps(all_of: Everything, now: int) -> list[Step]:
     """Every step of a purchase, the first one first; `now` in microseconds UTC."""
     found = list(_asked(all_of))
-    for approval in reversed(all_of.approvals):
+    for approval in reversed(all_of.parts.approvals):
         found += _approval(approval, all_of, now)
-    for card in reversed(all_of.cards):
+    for card in reversed(all_of.parts.cards):
         found += _card(card)
-    for authorization in reversed(all_of.authorizations):
+    for authorization in reversed(all_of.parts.authorizations):
         found += _authorization(authorization)
-    found += map(_transaction, sorted(all_of.transactions, key=lambda row: (row.created_at, row.type)))
-    found += map(_dispute, reversed(all_of.disputes))
-    for discrepancy in reversed(all_of.discrepancies):
+    found += map(_transaction, sorted(all_of.parts.transactions, key=lambda row: (row.created_at, row.type)))
+    found += map(_dispute, reversed(all_of.parts.disputes))
+    for discrepancy in reversed(all_of.parts.discrepancies):
         found += _discrepancy(discrepancy, all_of.names)
-    for receipt in reversed(all_of.receipts):
+    for receipt in reversed(all_of.parts.receipts):
         path = f"/api/v1/admin/receipts/{receipt.id}/content"
-        lines = (f"{receipt.media_type}, {receipt.size:,} bytes",)
-        found.append(Step(receipt.created_at, "calm", "Receipt handed in", lines, id=receipt.id, path=path))
-    found += _ended(all_of.view.purchase)
+        lines = [f"{receipt.media_type}, {receipt.size:,} bytes"]
+        if receipt.content_removed_at is not None:
+            lines.append(f"The file was {removed_words(receipt.content_removed_at)}.")
+            path = ""
+        found.append(Step(receipt.created_at, "calm", "Receipt handed in", tuple(lines), id=receipt.id, path=path))
+    found += _ended(all_of.parts.view.purchase)
     return _in_order(found)
 
 
@@ -83,7 +87,7 @@ def who(actor: str | None, names: dict[str, str]) -> str:
 
 
 def _asked(all_of: Everything) -> Iterator[Step]:
-    purchase = all_of.view.purchase
+    purchase = all_of.parts.view.purchase
     agent = who(purchase.agent_id, all_of.names)
     first = json.loads(purchase.decision)
     first = first.get("asked") or first
@@ -110,7 +114,7 @@ def _ended(purchase: Purchase) -> Iterator[Step]:
 
 
 def _approval(row: Approval, all_of: Everything, now: int) -> Iterator[Step]:
-    currency, names = all_of.view.purchase.currency, all_of.names
+    currency, names = all_of.parts.view.purchase.currency, all_of.names
     what = {"raise": "A higher price waits for a person", "renewal": "A new price of a payment waits for a person"}
     amount = (format_amount(row.amount, currency),) if row.amount is not None else ()
     yield Step(row.created_at, "waiting", what.get(row.kind, "It waits for a person"), amount, id=row.id)

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from roony.core.role import ROLES
-from roony.core.user import User
+from roony.core.user import User, is_erased
 from roony.store.authority import is_over
 from roony.store.database import Database
 from roony.store.queries.keys import keys_of_user
@@ -55,5 +55,5 @@ async def _user(view: View) -> Response:
     now = view.context.clock()
     return view.page(
         "user.html", user.name, user=user, roles=_CHOICES, keys=[(row, is_over(row, now)) for row in keys],
-        next=view.next_page(cursor),
+        next=view.next_page(cursor), erased=is_erased(user),
     )  # fmt: skip

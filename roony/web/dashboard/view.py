@@ -78,6 +78,7 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
             MenuItem("/agents", "Agents"),
             MenuItem("/projects", "Projects"),
             MenuItem("/rules/organization", "For everyone"),
+            MenuItem("/changes", "Changes", "changes"),
         ),
     ),
     (

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 _KINDS = {
-    "good": "ready authorized settled active approved applied resolved delivered ok closed matched",
-    "waiting": "awaiting_approval pending issuing creating received promised restricted running partly_approved",
+    "good": "ready authorized settled active approved applied resolved delivered ok closed matched confirmed",
+    "waiting": "awaiting_approval pending issuing creating received promised restricted running partly_approved"
+    " waiting",
     "bad": "declined failed dead revoked denied broken open",
-    "calm": "canceled expired used ignored disabled removed reversed won",
+    "calm": "canceled expired used ignored disabled removed reversed won withdrawn",
     "cold": "frozen",
 }
 _KIND_OF = {word: kind for kind, words in _KINDS.items() for word in words.split()}

@@ -1,5 +1,5 @@
 // Approvals: says yes or no to one, or to all that are chosen one after the other, and tells how each ended. Runs after
-// dashboard.js, and calls the API as it does.
+// live.js, and calls the API as dashboard.js does.
 "use strict";
 
 const MOST_AT_ONCE = 50;

@@ -1,13 +1,11 @@
-// The dashboard's script: sends forms to Roony's own API, asks before what cannot be taken back, and draws a page again
-// when something it shows has changed. It writes text only as text.
+// The dashboard's script: sends forms to Roony's own API and asks before what cannot be taken back. It writes text only as
+// text. live.js draws a page again.
 "use strict";
 
 const token = document.querySelector('meta[name="csrf"]')?.content ?? "";
-const LONGEST_WAIT = 2000;
 const SECONDS = { s: 1, m: 60, h: 3600, d: 86400 };
 // Calls for one press of a button.
 const MOST_PARTS = 10000;
-const FIELDS = "input, textarea, select";
 
 function tell(text) {
   const told = document.getElementById("told");
@@ -76,12 +74,10 @@ function bodyOf(form, left = []) {
     const path = field.name.split(".");
     const last = path.pop();
     // What is left out leaves nothing of what it is inside of.
-    if (field.type !== "radio" && field.dataset.type !== "choice" && valueOf(field) === undefined) continue;
+    if (field.dataset.type !== "choice" && valueOf(field) === undefined) continue;
     let into = body;
     path.forEach((part, at) => { into = into[part] ??= /^\d+$/.test(path[at + 1] ?? last) ? [] : {}; });
-    if (field.type === "radio") {
-      if (field.checked) into[last] = valueOf(field);
-    } else if (field.type === "checkbox" && field.dataset.type === "choice") {
+    if (field.type === "checkbox" && field.dataset.type === "choice") {
       into[last] ??= [];
       if (field.checked) into[last].push(field.value);
     } else {
@@ -231,127 +227,3 @@ document.addEventListener("click", async (event) => {
     button.setAttribute("aria-expanded", String(open));
   }
 });
-
-// Whoever decides by this page must know that it is no longer as things are.
-function sayStale() {
-  document.getElementById("stale").hidden = false;
-}
-
-const chosenIn = (select) => [...select.selectedOptions].map((option) => option.value);
-
-// What the page offered at first: one option at least, unless none or several may be chosen.
-function offeredIn(select) {
-  const offered = [...select.options].filter((option) => option.defaultSelected);
-  return (offered.length || select.multiple ? offered : [...select.options].slice(0, 1)).map((option) => option.value);
-}
-
-function isTouched(field) {
-  if (field.tagName === "SELECT") return chosenIn(field).join("\n") !== offeredIn(field).join("\n");
-  if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
-  return field.value !== field.defaultValue;
-}
-
-// The same field on the page as it is drawn now: by its id, or by its form, its name, and which choice it is.
-function placeOf(field) {
-  if (field.id) return field.id;
-  const choice = field.type === "checkbox" || field.type === "radio" ? field.value : "";
-  return [field.form?.dataset.call, field.form?.className, field.name, choice].join("\n");
-}
-
-// Enters again what somebody had entered; what can no longer be chosen is left as it is offered.
-function enter(field, { value, checked, chosen }) {
-  if (field.tagName === "SELECT") {
-    const options = [...field.options];
-    if (!chosen.every((one) => options.some((option) => option.value === one))) return;
-    for (const option of options) option.selected = chosen.includes(option.value);
-  } else if (field.type === "checkbox" || field.type === "radio") field.checked = checked;
-  else field.value = value;
-}
-
-// Rows with buttons keep their places while somebody points at one or is in one with the keyboard: nobody decides what has
-// just slipped under their hand.
-const heldRow = (main) => main.querySelector("[data-row]:hover, [data-row]:focus-within");
-let isHeld = false;
-
-// What is over stays where it was, grey and without its buttons, and says what became of it; what is new is told beside.
-async function drawInPlace(main, fresh) {
-  isHeld = true;
-  const rows = [...main.querySelectorAll("[data-row]")];
-  for (const row of rows.filter((one) => !fresh.querySelector(`#${CSS.escape(one.id)}`) && !one.classList.contains("over"))) {
-    row.classList.add("over");
-    row.tabIndex = -1;
-    if (row.contains(document.activeElement)) row.focus();
-    for (const field of row.querySelectorAll("button, input, textarea")) field.disabled = true;
-    row.querySelector("[data-became]").textContent = row.dataset.over ?? await becameOf(row);
-  }
-  const known = new Set(rows.map((one) => one.id));
-  const count = [...fresh.querySelectorAll("[data-row]")].filter((one) => !known.has(one.id)).length;
-  const news = document.getElementById("news");
-  news.hidden = count === 0;
-  news.querySelector("span").textContent = `${count} new`;
-}
-
-// What the page of one says became of it.
-async function becameOf(row) {
-  const answer = await fetch(row.dataset.row, { credentials: "same-origin", headers: { "X-Roony-By-Itself": "1" } });
-  const page = answer.ok && !answer.redirected ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
-  const parts = page ? [...page.querySelectorAll("#content .heading .status, #content .decided dd")] : [];
-  return parts.length ? parts.map((one) => one.textContent.trim()).join(" · ") : "This is over.";
-}
-
-// Draws the page again when something on it changed, unless somebody is typing in it or reads an answer shown once. What
-// was typed and chosen before stays, and so does what is marked as kept.
-async function drawAgain(main, isAsked = false) {
-  const busy = main.querySelector("[data-result]:not([hidden], form)") || document.querySelector("dialog[open]");
-  const isTyping = main.contains(document.activeElement) && /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName);
-  if (busy || (isTyping && !heldRow(main))) return;
-  const answer = await fetch(location.href, { credentials: "same-origin", headers: { "X-Roony-By-Itself": "1" } });
-  if (answer.redirected) sayStale();
-  if (!answer.ok || answer.redirected) return;
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  if (!isAsked && heldRow(main)) { await drawInPlace(main, page.getElementById("content")); return; }
-  isHeld = false;
-  document.getElementById("news").hidden = true;
-  const opened = [...main.querySelectorAll("details[open][id]")].map((one) => one.id);
-  const kept = [...main.querySelectorAll("[data-kept][id]")];
-  const touched = new Map([...main.querySelectorAll(FIELDS)].filter(isTouched).map((field) => [
-    placeOf(field), { value: field.value, checked: field.checked, chosen: field.options && chosenIn(field) },
-  ]));
-  const focused = document.activeElement;
-  const asItWas = focused?.outerHTML;
-  for (const id of ["content", "menu"]) {
-    const fresh = page.getElementById(id);
-    const old = document.getElementById(id);
-    if (fresh && fresh.innerHTML !== old.innerHTML) old.replaceChildren(...fresh.childNodes);
-  }
-  for (const one of kept) document.getElementById(one.id)?.replaceWith(one);
-  for (const field of main.querySelectorAll(FIELDS)) {
-    const entered = touched.get(placeOf(field));
-    if (entered) enter(field, entered);
-  }
-  for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
-  // Whoever was here with the keyboard stays here; what was kept and put back has lost it.
-  if (focused === document.activeElement) return;
-  if (focused?.isConnected) { focused.focus(); return; }
-  const same = [...document.querySelectorAll("#content *, #menu *")].find((one) => one.outerHTML === asItWas);
-  ((focused?.id && document.getElementById(focused.id)) || same)?.focus();
-}
-
-const live = document.querySelector("main[data-live]");
-if (live) {
-  let waiting = null;
-  const stream = new EventSource("/api/v1/admin/stream");
-  const changed = () => {
-    // Many things happen at once: drawn once for all of them.
-    waiting ??= setTimeout(() => { waiting = null; drawAgain(live).catch(() => {}); }, LONGEST_WAIT / 8);
-  };
-  for (const type of live.dataset.live.split(" ")) stream.addEventListener(type, changed);
-  document.querySelector("#news button").addEventListener("click", () => { drawAgain(live, true).catch(() => {}); });
-  const letGo = () => { if (isHeld && !heldRow(live)) changed(); };
-  for (const type of ["pointerout", "focusout"]) live.addEventListener(type, () => setTimeout(letGo));
-  // What happened between drawing the page and this moment was told to nobody here.
-  stream.addEventListener("open", changed);
-  // A line that breaks is mended by the browser; it gives up where Roony refuses, such as after the end of the session.
-  stream.addEventListener("error", () => { if (stream.readyState === EventSource.CLOSED) sayStale(); });
-  addEventListener("pagehide", () => stream.close());
-}

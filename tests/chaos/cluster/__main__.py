@@ -1,6 +1,7 @@
 """`python -m tests.chaos.cluster`: three databases, three Roonys, load, and one thing after another that goes wrong.
 
-Runs in namespaces of its own (hosts.enter); tells on stderr what happens, and prints the report as one line of JSON.
+Only what is named, if something is (`ACTS`). Runs in namespaces of its own (hosts.enter); tells on stderr what happens,
+and prints the report as one line of JSON.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,18 @@ READY_SECONDS = 90.0
 CALM_SECONDS = 8.0
 POLL_SECONDS = 0.1
 INSIDE = "--inside"
+# What the program does, or what it is told of it: methods of Cluster.
+ACTS = (
+    "nothing", "kill_primary", "cut_off_primary", "kill_standby", "kill_roony", "cut_off_roony", "restart_all",
+    "renew_workers",
+)  # fmt: skip
+# These may cost no approval. A late answer is left to the speed of the machine, which starts programs meanwhile:
+# "nothing" says how many it costs by itself.
+HARMLESS = ("nothing", "restart_all", "renew_workers")
+LATE = "LATE"
+NOTHING_SECONDS = 20.0
+# The last Roony has so many processes.
+WORKERS = 2
 _console = Console(stderr=True)
 
 
@@ -56,7 +70,9 @@ class Event:
     name: str
     at: float = field(default_factory=time.monotonic)
     first_approval: float = 0.0
-    declined: int = 0
+    asked: int = 0
+    declined: Counter[str] = field(default_factory=Counter)
+    unanswered: int = 0
 
 
 class Cluster:
@@ -68,7 +84,9 @@ class Cluster:
         # The address of the double, as each node finds it on its own loopback.
         environment = self.company.environment(ROONY_LOG_FORMAT="json")
         self.databases = [DatabaseNode(name, folder) for name in DATABASES]
-        self.roonys = [RoonyNode(name, folder, environment) for name in ROONYS]
+        *single, last = ROONYS
+        self.roonys = [RoonyNode(name, folder, environment) for name in single]
+        self.roonys.append(RoonyNode(last, folder, environment, WORKERS))
         self._folder, self._environment = folder, environment
 
     def start(self) -> None:
@@ -107,6 +125,11 @@ class Cluster:
         return sorted(database.role() for database in self.databases) == ["primary", "replica", "sync_standby"]
 
     # What goes wrong; each leaves things as they were
+
+    def nothing(self) -> Callable[[], None]:
+        """For comparison."""
+        time.sleep(NOTHING_SECONDS)
+        return lambda: None
 
     def kill_primary(self) -> Callable[[], None]:
         """The host of the primary loses its power."""
@@ -149,12 +172,20 @@ class Cluster:
             until(f"{roony.name} ready", roony.is_ready)
         return lambda: None
 
+    def renew_workers(self) -> Callable[[], None]:
+        """One Roony gets new processes, one after the other, on SIGHUP."""
+        node = self.roonys[-1]
+        before = node.renewals()
+        node.renew()
+        until("all processes are new", lambda: node.renewals() > before)
+        return lambda: None
+
     def is_well(self) -> bool:
         """Everything answers again."""
         return self.is_whole() and all(roony.is_ready() for roony in self.roonys)
 
 
-def play(folder: Path) -> dict[str, Any]:
+def play(folder: Path, acts: Sequence[str]) -> dict[str, Any]:
     """The whole drama; returns the report. Fails when something is not as it must be."""
     lay_network()
     cluster = Cluster(folder)
@@ -164,23 +195,22 @@ def play(folder: Path) -> dict[str, Any]:
         events: list[Event] = []
         with Load(cluster.company) as load:
             until("the first approvals", lambda: sum(said.approved for said in load.said) > 10)
-            for act in (
-                cluster.kill_primary, cluster.cut_off_primary, cluster.kill_standby, cluster.kill_roony,
-                cluster.cut_off_roony, cluster.restart_all,
-            ):  # fmt: skip
+            for name in acts:
                 time.sleep(CALM_SECONDS)
                 until("all is well before the next thing goes wrong", cluster.is_well)
-                event = Event(act.__name__.replace("_", " "))
+                event = Event(name.replace("_", " "))
                 _console.print(f"{event.name} …")
-                put_right = act()
+                put_right = getattr(cluster, name)()
                 until("approved again", lambda at=event.at: _approved_after(load, at) is not None)  # type: ignore[misc]
                 put_right()
                 until("all is well again", cluster.is_well)
                 _sum_up(event, load)
                 events.append(event)
                 _console.print(
-                    f"  first approval after {event.first_approval:.1f} s; {event.declined} declined meanwhile"
+                    f"  first approval after {event.first_approval:.1f} s; meanwhile of {event.asked} declined"
+                    f" {dict(event.declined)}; {event.unanswered} asks without an answer"
                 )
+                assert name not in HARMLESS or set(event.declined) <= {LATE}, event
             time.sleep(CALM_SECONDS)
         _console.print("Checking the books against Stripe's")
         cluster.company.check()
@@ -196,7 +226,9 @@ def _sum_up(event: Event, load: Load) -> None:
     first = _approved_after(load, event.at)
     assert first is not None
     event.first_approval = first - event.at
-    event.declined = sum(not said.approved and said.answered_at > event.at for said in load.said)
+    told = [said for said in load.said if said.answered_at > event.at]
+    event.asked, event.declined = len(told), Counter(said.reason for said in told if not said.approved)
+    event.unanswered = sum(at > event.at for at in load.unanswered)
 
 
 def _report(load: Load, events: list[Event]) -> dict[str, Any]:
@@ -204,7 +236,10 @@ def _report(load: Load, events: list[Event]) -> dict[str, Any]:
         "authorizations": len(load.said), "approved": sum(said.approved for said in load.said),
         "purchases": dict(load.asks), "lost": 0, "exceeded": 0, "errors": dict(load.errors),
         "events": [
-            {"what": event.name, "first_approval_s": round(event.first_approval, 2), "declined": event.declined}
+            {
+                "what": event.name, "first_approval_s": round(event.first_approval, 2), "asked": event.asked,
+                "declined": dict(event.declined), "unanswered": event.unanswered,
+            }
             for event in events
         ],
     }  # fmt: skip
@@ -212,10 +247,11 @@ def _report(load: Load, events: list[Event]) -> dict[str, Any]:
 
 def _show(report: dict[str, Any]) -> None:
     table = Table(title="What went wrong, and when the next authorization was approved")
-    for name in ("what", "first approval after, s", "declined until all was well"):
+    for name in ("what", "first approval after, s", "asked until all was well", "of these declined"):
         table.add_column(name, justify="left" if name == "what" else "right")
     for event in report["events"]:
-        table.add_row(event["what"], f"{event['first_approval_s']:.1f}", str(event["declined"]))
+        declined = str(sum(event["declined"].values()))
+        table.add_row(event["what"], f"{event['first_approval_s']:.1f}", str(event["asked"]), declined)
     _console.print(table)
     _console.print(
         f"{report['approved']} of {report['authorizations']} authorizations approved; 0 approved answers lost,"
@@ -228,20 +264,31 @@ def main() -> int:
     if lacking := missing():
         _console.print(lacking)
         return 1
-    if INSIDE not in sys.argv:
-        return subprocess.run(enter([sys.executable, "-m", "tests.chaos.cluster", INSIDE]), check=False).returncode
+    if INSIDE in sys.argv:
+        _, _, folder, *acts = sys.argv
+        report = play(Path(folder), acts)
+        _show(report)
+        sys.stdout.write(json.dumps(report) + "\n")
+        return 0
+    acts = sys.argv[1:] or list(ACTS)
+    if unknown := set(acts) - set(ACTS):
+        _console.print(f"Not known: {', '.join(sorted(unknown))}. There are {', '.join(ACTS)}.")
+        return 1
+    return _run_inside(acts)
+
+
+def _run_inside(acts: Sequence[str]) -> int:
+    """What the nodes wrote is removed after the end of them all, and kept where something was not as it must be."""
     folder = Path(tempfile.mkdtemp(prefix="roony-cluster-"))
     # PostgreSQL and etcd run as another user.
     folder.chmod(0o755)
-    try:
-        report = play(folder)
-    except BaseException:
+    inside = [sys.executable, "-m", "tests.chaos.cluster", INSIDE, str(folder), *acts]
+    code = subprocess.run(enter(inside), check=False).returncode
+    if code == 0:
+        shutil.rmtree(folder)
+    else:
         _console.print(f"What every node said lies in {folder}.")
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
-    _show(report)
-    sys.stdout.write(json.dumps(report) + "\n")
-    return 0
+    return code
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from roony.core.authorization import AuthorizationDecision
 from roony.core.budget import Budget, BudgetPeriod
 from roony.core.settlement import Discrepancy
 from tests.chaos.cluster.nodes import DATABASE_URL
+from tests.support.company import shop_name
 from tests.support.crashing import ASK, STRIPE_KEY, WEBHOOK_SECRET, Crashable
 from tests.support.served import SOFTWARE, Child
 
@@ -24,17 +25,24 @@ AMOUNT = 500
 # So small that all of it is used up now and then, and a hold placed twice would show.
 AGENT_BUDGETS = [{"period": "lifetime", "limit": 25 * AMOUNT, "currency": "usd"}]
 TRIES = 80
+# For merchants who check one card again and again, a cent each time, so that something is always under way.
+CHECKERS, CHECK_PAUSE_SECONDS = 2, 0.5
+CHECKED_AMOUNT = 500_000
 # A node went away, or the front answered for it: its words carry no id of a request.
 GONE = (httpx2.TransportError, AssertionError, KeyError)
 PAUSE_SECONDS = 0.25
 
 
 class Said(NamedTuple):
-    """What Stripe told a merchant: when it asked, when it was answered, and whether it may charge."""
+    """What Stripe told a merchant: when it asked, when it was answered, and whether it may charge.
+
+    `reason` is Roony's code where Roony answered no, else Stripe's reason.
+    """
 
     asked_at: float
     answered_at: float
     approved: bool
+    reason: str
 
 
 class Company(Crashable):
@@ -100,10 +108,13 @@ class Load:
 
     def __init__(self, company: Company) -> None:
         self.said: list[Said] = []
+        # When an agent's ask was not answered, or not by Roony.
+        self.unanswered: list[float] = []
         self.asks: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self._company, self._stop = company, threading.Event()
         self._threads = [threading.Thread(target=self._shop) for _ in range(AGENTS)]
+        self._threads += [threading.Thread(target=self._check_on) for _ in range(CHECKERS)]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -130,11 +141,21 @@ class Load:
                 self.errors[type(error).__name__] += 1
                 self._stop.wait(PAUSE_SECONDS)
 
-    def _buy(self, agent: Any) -> tuple[str, str] | None:
+    def _check_on(self) -> None:
+        bought = None
+        while not self._stop.wait(CHECK_PAUSE_SECONDS):
+            try:
+                bought = bought or self._buy(self._company.agent(), CHECKED_AMOUNT)
+                if bought is not None:
+                    self._ask(*bought, 1)
+            except GONE as error:
+                self.errors[type(error).__name__] += 1
+
+    def _buy(self, agent: Any, amount: int = AMOUNT) -> tuple[str, str] | None:
         """One purchase, asked with one key until it is answered; None when it was refused."""
-        shop, key = f"Shop {uuid.uuid4().hex}", {"Idempotency-Key": uuid.uuid4().hex}
+        shop, key = shop_name(), {"Idempotency-Key": uuid.uuid4().hex}
         body = {
-            "amount": AMOUNT, "currency": "usd", "description": "One thing", "merchant": {"name": shop, **SOFTWARE},
+            "amount": amount, "currency": "usd", "description": "One thing", "merchant": {"name": shop, **SOFTWARE},
         }  # fmt: skip
         for _ in range(TRIES):
             try:
@@ -143,6 +164,7 @@ class Load:
                 answer = None
             if answer is not None and answer.status_code in (200, 201):
                 break
+            self.unanswered.append(time.monotonic())
             if self._stop.wait(PAUSE_SECONDS):
                 return None
         else:
@@ -156,13 +178,20 @@ class Load:
 
     def _charge(self, card: str, shop: str) -> None:
         """A merchant asks until it is approved, and takes the money."""
-        network = self._company.network()
         for _ in range(TRIES):
-            began = time.monotonic()
-            made = network.create({"card": card, "amount": AMOUNT, "merchant_data": {"name": shop, **SOFTWARE}})
-            self.said.append(Said(began, time.monotonic(), bool(made.approved)))
+            made = self._ask(card, shop, AMOUNT)
             if made.approved:
-                network.capture(made.id)
+                self._company.network().capture(made.id)
                 return
             if self._stop.wait(PAUSE_SECONDS):
                 return
+
+    def _ask(self, card: str, shop: str, amount: int) -> Any:
+        began = time.monotonic()
+        wish = {"card": card, "amount": amount, "merchant_data": {"name": shop, **SOFTWARE}}
+        made = self._company.network().create(wish)
+        reason = made.request_history[-1].reason
+        if reason == "webhook_declined":
+            reason = made.metadata["code"]
+        self.said.append(Said(began, time.monotonic(), bool(made.approved), reason))
+        return made

@@ -24,8 +24,12 @@ DATABASES = {f"db{number}": f"10.77.0.1{number}" for number in (1, 2, 3)}
 ROONYS = {f"roony{number}": f"10.77.0.2{number}" for number in (1, 2, 3)}
 SIMULATOR_PORT = 8001
 DATABASE_URL = "postgresql://postgres@127.0.0.1:5432/postgres"
-# How long a node has to end when it is asked to.
-END_SECONDS = 30
+# As haproxy-roony.cfg says.
+DRAIN_SECONDS = 5
+# How long a node has to end when it is asked to, as docs/scaling.md says.
+END_SECONDS = DRAIN_SECONDS + 75
+# What a supervisor logs once all of its processes are new.
+REPLACED = "serve.replaced"
 
 
 def haproxy() -> str:
@@ -103,12 +107,12 @@ class DatabaseNode:
 
 
 class RoonyNode:
-    """One host with Roony, and a proxy that leads to the primary and to Stripe's double."""
+    """One host with Roony, in so many processes, and a proxy that leads to the primary and to Stripe's double."""
 
-    def __init__(self, name: str, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, name: str, folder: Path, environment: dict[str, str], workers: int = 1) -> None:
         self.host = Host(name, ROONYS[name], folder)
         self.name, self.address = name, ROONYS[name]
-        self._environment = environment
+        self._environment, self._workers = environment, workers
         self._roony: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -122,7 +126,10 @@ class RoonyNode:
 
     def start_roony(self) -> None:
         """Starts Roony alone."""
-        arguments = ["serve", "--host", self.address, "--port", "8000", "--ready-json"]
+        arguments = [
+            "serve", "--host", self.address, "--port", "8000", "--ready-json", "--workers", str(self._workers),
+            "--drain-seconds", str(DRAIN_SECONDS),
+        ]  # fmt: skip
         self._roony = self.host.start(sys.executable, "-m", "roony", *arguments, environment=self._environment)
 
     def end(self) -> int:
@@ -131,6 +138,15 @@ class RoonyNode:
         # `ip netns exec` becomes the program: it has the signal of whoever started it.
         self._roony.send_signal(signal.SIGTERM)
         return self._roony.wait(END_SECONDS)
+
+    def renew(self) -> None:
+        """Asks for new processes in the place of all there are; returns at once."""
+        assert self._roony is not None
+        self._roony.send_signal(signal.SIGHUP)
+
+    def renewals(self) -> int:
+        """How often that was done."""
+        return (self.host.folder / f"{Path(sys.executable).name}.log").read_text().count(REPLACED)
 
     def is_ready(self) -> bool:
         """Whether it says that it is."""

@@ -10,7 +10,22 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from roony.core.preflight import MISSING, OK, UNKNOWN, WARNING, Check
+from roony.flows.checkpoint import signing_trouble
 from roony.flows.context import FlowContext
+from roony.flows.doctor.installation import (
+    Installation,
+    Seen,
+    old_keys,
+    present,
+    proxies,
+    public_url,
+    retention,
+    secrets,
+    signatures,
+    versions,
+)
+from roony.flows.doctor.machine import machine, takes_writes
+from roony.flows.doctor.work import work
 from roony.flows.key_rotation import missing_keys
 from roony.gateway.clock import stripe_time
 from roony.gateway.pool import GatewayBusy
@@ -21,28 +36,38 @@ log = structlog.get_logger("roony.doctor")
 # Seconds: beyond the first a clock deserves a look, beyond the second signatures of Stripe's come close to too old.
 SKEW_TO_TELL = 5
 SKEW_TOO_MUCH = 120
-PATIENCE_SECONDS = 5.0
 
 # Standbys, and how many of them a commit waits for.
 _STANDBYS = text("SELECT count(*), count(*) FILTER (WHERE sync_state IN ('sync', 'quorum')) FROM pg_stat_replication")
 _COMMIT = text("SELECT current_setting('synchronous_commit')")
 
 
-async def examine(context: FlowContext) -> list[Check]:
-    """Database, schema, keys and clock, in the order in which they are to be mended."""
-    looks = (_database(context), _schema(context), _standbys(context), _keys(context), _clock(context))
-    return [check for checks in await asyncio.gather(*looks) for check in checks]
+async def examine(context: FlowContext, organization_id: str, installation: Installation, seen: Seen) -> list[Check]:
+    """Everything about this installation, in the order in which it is to be mended; one that breaks is `unknown`.
+
+    `seen` is how the request for it came. Keys and events are those of the organization.
+    """
+    looks = {
+        "database": takes_writes(context), "schema": _schema(context), "machine": machine(context),
+        "replication": _standbys(context), "secret_keys": _keys(context), "audit_signing": _signing(context),
+        "stripe": _stripe(context),
+        "work": work(context, organization_id), "access_keys": old_keys(context, organization_id),
+    }  # fmt: skip
+    found = dict(zip(looks, await asyncio.gather(*looks.values(), return_exceptions=True), strict=True))
+    plain = [
+        *versions(context), *public_url(context), *proxies(seen), *secrets(installation, present()),
+        *signatures(seen),
+        *retention(context),
+    ]  # fmt: skip
+    return [*plain, *(check for id, checks in found.items() for check in _or_unknown(id, checks))]
 
 
-async def _database(context: FlowContext) -> list[Check]:
-    kind = "SQLite" if context.database.is_sqlite else "PostgreSQL"
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            await context.till.write(lambda _writer: None)
-    except Exception as error:
-        words = f"Nothing can be written to the database ({type(error).__name__})."
-        return [Check("database", MISSING, words, "Look at Roony's log and at the database's.")]
-    return [Check("database", OK, f"{kind} answers and takes writes.")]
+def _or_unknown(id: str, checks: list[Check] | BaseException) -> list[Check]:
+    if not isinstance(checks, BaseException):
+        return checks
+    log.warning("doctor.not_looked", check=id, error=type(checks).__name__)
+    words = f"This could not be looked at ({type(checks).__name__})."
+    return [Check(id, UNKNOWN, words, "Mend what is missing above, and look again.")]
 
 
 async def _schema(context: FlowContext) -> list[Check]:
@@ -86,18 +111,37 @@ async def _keys(context: FlowContext) -> list[Check]:
     ]
 
 
-async def _clock(context: FlowContext) -> list[Check]:
+async def _signing(context: FlowContext) -> list[Check]:
+    trouble = await asyncio.to_thread(signing_trouble, context)
+    if trouble is None:
+        return [Check("audit_signatures", OK, "The audit chains are signed.")]
+    after = (
+        "See that every key is in ROONY_SECRET_KEYS, that a worker runs, and what its log says of `audit.`; the first"
+        " signatures come within a minute."
+    )
+    return [Check("audit_signatures", WARNING, trouble, after)]
+
+
+async def _stripe(context: FlowContext) -> list[Check]:
+    """Whether Stripe answers, how fast, and whose clock is wrong."""
+    began = time.monotonic()
     try:
         theirs = await context.pool.run(stripe_time, context.gateway)
     except GatewayBusy:
         theirs = None
+    where = context.gateway.api_base
     if theirs is None:
-        words = "Stripe did not answer, so the clock could not be compared."
-        return [Check("clock", UNKNOWN, words, "See that this machine reaches Stripe (STRIPE_API_BASE).")]
-    skew = round(time.time() - theirs)
+        words, after = f"Stripe at {where} did not answer.", "See that this machine reaches it (STRIPE_API_BASE)."
+        untold = "Stripe did not answer, so the clock could not be compared."
+        return [Check("stripe", MISSING, words, after), Check("clock", UNKNOWN, untold, "Look again once it does.")]
+    took = round((time.monotonic() - began) * 1000)
+    return [Check("stripe", OK, f"Stripe at {where} answers in {took} ms."), _clock(round(time.time() - theirs))]
+
+
+def _clock(skew: int) -> Check:
     after = "Let the machine keep its clock (NTP)."
     if abs(skew) > SKEW_TOO_MUCH:
-        return [Check("clock", MISSING, f"The clock is {skew} s off: Stripe's signatures look too old.", after)]
+        return Check("clock", MISSING, f"The clock is {skew} s off: Stripe's signatures look too old.", after)
     if abs(skew) > SKEW_TO_TELL:
-        return [Check("clock", WARNING, f"The clock is {skew} s off.", after)]
-    return [Check("clock", OK, "The clock is right.")]
+        return Check("clock", WARNING, f"The clock is {skew} s off.", after)
+    return Check("clock", OK, "The clock is right.")

@@ -1,0 +1,204 @@
+"""How long a connection may keep us waiting, and how many there may be: uvicorn's HTTP protocol with limits.
+
+Left to itself it waits for ever for a first byte, for the end of a header and for a reader who reads nothing, and it
+keeps a header of any length. What a body may take is limited where it is read (`web/webhook.py`, `web/requests.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections import OrderedDict
+from typing import Any
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from roony.cli.together import Together
+
+# The whole head of a request must be there this long after the connection, or after the last answer on it.
+HEAD_SECONDS = 10.0
+# A line and its headers, in bytes. What is read at once may be longer, and is not kept.
+MAX_HEAD = 32 * 1024
+# So much of an answer must be taken within so long, while more of it waits than is sent ahead.
+READER_SECONDS, LEAST_READ = 60.0, 16 * 1024
+# Open connections of a process; above it the one that has waited longest for a request is closed for the new one.
+MAX_CONNECTIONS = 4_000
+# Open files that are not connections: the database's, the outbox's, logs.
+OTHER_FILES = 200
+
+_TOO_LONG = b'{"error":{"code":"head_too_large","message":"The line and headers are too long."}}'
+
+
+class Lobby:
+    """The connections of a server that wait for a request, the one that waits longest first."""
+
+    def __init__(self, most: int = MAX_CONNECTIONS) -> None:
+        """`most` connections at a time."""
+        self.most = most
+        self.waiting: OrderedDict[PatientProtocol, None] = OrderedDict()
+
+    def make_room(self, there: int) -> bool:
+        """True where one more connection may stay; one that only waits goes for it."""
+        if there <= self.most:
+            return True
+        if not self.waiting:
+            return False
+        longest, _ = self.waiting.popitem(last=False)
+        longest.transport.abort()
+        return True
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """One connection. It waits for a request, or one is being answered: only the first may last `HEAD_SECONDS`."""
+
+    def __init__(
+        self, lobby: Lobby, config: Config, server_state: ServerState, app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:  # fmt: skip
+        """As uvicorn makes it, for this lobby."""
+        super().__init__(config, server_state, app_state, _loop)
+        self._lobby = lobby
+        self._patience: asyncio.TimerHandle | None = None
+        self._reader: asyncio.TimerHandle | None = None
+        self._in_head = self._in_body = self._fed = False
+        # Bytes of a head: those the parser has named, and those of the reads after the one it began in. So of what
+        # stands around the pieces of a body.
+        self._named = self._read = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Waits for a request from now on, where there is room."""
+        super().connection_made(Together(transport))  # type: ignore[arg-type]
+        if not self._lobby.make_room(len(self.connections)):
+            transport.abort()
+            return
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody waits any more."""
+        self._wait_no_more()
+        self._reader_is_back()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """As uvicorn does, then looks at what is still missing."""
+        began_before = self.headers if self._in_head or self._in_body else None
+        was_in_body, self._fed = self._in_body, False
+        super().data_received(data)
+        if self.headers is not began_before or self.transport.is_closing():
+            return
+        if self._in_head or (was_in_body and self._in_body and not self._fed):
+            # One header that does not end is not named before its end, neither in the head nor behind the body.
+            self._read += len(data)
+            if self._read > MAX_HEAD:
+                self._refuse_head()
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        self._in_head, self._named, self._read = True, 0, 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the address."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header, whole. Behind a body in pieces there may be more (RFC 9110, 6.5), which say nothing here: a proxy
+        that answers for the head, whom the request is from among it, may not have looked at them."""
+        self._count(len(name) + len(value))
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """A request is there; it is answered from here on."""
+        self._in_head, self._in_body, self._read = False, True, 0
+        self._wait_no_more()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of it."""
+        self._fed, self._read = True, 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """All of the request is there."""
+        self._in_body = False
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The next request is waited for, if none is there yet."""
+        super().on_response_complete()
+        if not self.pipeline and not self.transport.is_closing():
+            self._wait()
+
+    def pause_writing(self) -> None:
+        """The other side does not read as fast as we write."""
+        super().pause_writing()
+        if self._reader is None:
+            self._watch_reader()
+
+    def resume_writing(self) -> None:
+        """It has read."""
+        self._reader_is_back()
+        super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        """Of what is no HTTP, and of a head that is too long."""
+        if self._named > MAX_HEAD:
+            self._refuse_head()
+        else:
+            super().send_400_response(msg)
+
+    def _count(self, size: int) -> None:
+        self._named += size
+        if self._named > MAX_HEAD:
+            # The parser stops here, and uvicorn answers what it takes for broken.
+            raise httptools.HttpParserError("the head is too long")
+
+    def _refuse_head(self) -> None:
+        self.transport.write(
+            STATUS_LINE[431]
+            + b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s"
+            % (len(_TOO_LONG), _TOO_LONG)
+        )
+        self.transport.close()
+
+    def _wait(self) -> None:
+        self._lobby.waiting[self] = None
+        if self._patience is None:
+            self._patience = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
+
+    def _wait_no_more(self) -> None:
+        self._lobby.waiting.pop(self, None)
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _watch_reader(self) -> None:
+        self._reader = self.loop.call_later(
+            READER_SECONDS, self._look_at_reader, self.transport.get_write_buffer_size()
+        )
+
+    def _look_at_reader(self, lay: int) -> None:
+        if lay - self.transport.get_write_buffer_size() < LEAST_READ:
+            self.transport.abort()
+        else:
+            self._watch_reader()
+
+    def _reader_is_back(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            self._reader = None
+
+
+def allow_connections() -> int:
+    """Raises this process's limit of open files as far as it may; how many connections then fit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(MAX_CONNECTIONS, soft - OTHER_FILES))

@@ -1,0 +1,1 @@
+"""Unusual patterns in what an agent buys: rules with thresholds learned from its own past, for people to look at."""

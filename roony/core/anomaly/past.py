@@ -1,0 +1,59 @@
+"""The rules over the recorded past of an agent: what people would have been told, had Roony looked all the while."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from roony.core.alert import Alert
+from roony.core.anomaly.facts import SECOND, WEEK, Facts, Finding, cut_of
+from roony.core.anomaly.rules import SENSITIVITIES, Look, look_at
+from roony.core.anomaly.telling import OVER, PatternSettings, is_news, is_over, is_renewed
+from roony.core.anomaly.usual import Limit, Usual, learn
+
+# How often an agent that does something is looked at.
+PACE = 60 * SECOND
+# An alert as far as the past needs one.
+_NOBODYS = Alert("", "", "", "", "closed", "", 1, None, 0, 0, 0)
+
+
+class Past(NamedTuple):
+    """What an agent did, limits its amounts may lie just under, and whether the facts reach to its beginning."""
+
+    facts: Facts
+    limits: Collection[Limit]
+    whole: bool
+
+
+def would_have_told(past: Past, since: int, until: int, zone: ZoneInfo, settings: PatternSettings) -> Iterator[Finding]:
+    """What would have been told between these times, in order; nobody closes an alert before it is over."""
+    alerts: dict[str, Alert] = {}
+    usual: Usual | None = None
+    cut = 0
+    for now in _looks(past.facts, since, until):
+        if usual is None or cut != cut_of(now, zone):
+            cut = cut_of(now, zone)
+            usual = learn(past.facts, cut, zone, past.limits, past.whole)
+        lately = past.facts.between(now - WEEK, now)
+        look = Look(lately, usual, now, zone, past.limits, SENSITIVITIES[settings.sensitivity])
+        for finding in look_at(look, settings.on):
+            alert = _over(alerts.get(finding.pattern), now)
+            if is_news(alert, finding):
+                alerts[finding.pattern] = _NOBODYS._replace(status="open", created_at=now, updated_at=now)
+                yield finding
+            elif alert is not None and is_renewed(alert, finding):
+                alerts[finding.pattern] = alert._replace(updated_at=now)
+
+
+def _over(alert: Alert | None, now: int) -> Alert | None:
+    """The alert, closed where nothing was seen for so long."""
+    if alert is None or alert.status != "open" or not is_over(alert, now):
+        return alert
+    return alert._replace(status="closed", closed_at=alert.updated_at + OVER)
+
+
+def _looks(facts: Facts, since: int, until: int) -> list[int]:
+    """When it is looked: after each minute in which the agent did something."""
+    ats = {one.at // PACE for kind in facts for one in kind if since < one.at <= until}
+    return [min(until, (minute + 1) * PACE - 1) for minute in sorted(ats)]

@@ -1,0 +1,272 @@
+"""Two people for looser rules: what of a change lets agents spend more or more freely, and a change that waits.
+
+An organization may want that. Then whatever loosens what one person changed waits for a second one; what is as strict
+as before, or stricter, counts at once. When unsure, it is looser.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from roony.core.agent import DELIVERIES, UNKNOWN_CARDS, Agent, Organization, Project
+from roony.core.audit import canonical
+from roony.core.budget import Budget
+from roony.core.control import DELIVERIES as STRICTEST_DELIVERIES
+from roony.core.control import (
+    EMPTY,
+    FIELDS,
+    FOREIGN_CURRENCIES,
+    MERCHANT_LOCKS,
+    ActiveHours,
+    Control,
+    Controls,
+    controls_of,
+)
+from roony.core.explanation import DEFAULTS
+from roony.core.role import may
+from roony.core.user import User
+
+# A row as it was (None: there was none) and as it would be.
+Difference = tuple[Any, Any]
+# How long a change waits for its second person: over a long weekend, and no longer than its cause is remembered.
+WAITING_SECONDS = 4 * 24 * 3600
+STATUSES = ("waiting", "confirmed", "withdrawn", "expired")
+# Longer than a document of rules with some hundred changes; what is longer is made in parts.
+MAX_CHANGE_BYTES = 64 * 1024
+# The name of the setting.
+SETTING = "two_people"
+
+
+class ProposedChange(NamedTuple):
+    """A change that loosens and waits, or waited. Times in microseconds UTC.
+
+    `change` is JSON of the command as it was asked for, `permission` what its caller needed for it, `base` a mark of
+    all that it would change as it was then; `differences` is JSON of what it would loosen, for those who look at it.
+    """
+
+    organization_id: str
+    id: str
+    status: str
+    proposed_by: str
+    permission: str
+    change: str
+    base: str
+    differences: str
+    decided_by: str | None
+    decided_at: int | None
+    expires_at: int
+    created_at: int
+
+
+def wants_two(settings: str) -> bool:
+    """Whether an organization with these settings wants two people for looser rules."""
+    return json.loads(settings).get(SETTING) is True
+
+
+def current_status(change: ProposedChange, now: int) -> str:
+    """The status at `now`: past `expires_at` one that waits is expired."""
+    return "expired" if change.status == "waiting" and now >= change.expires_at else change.status
+
+
+def may_confirm(user: User) -> bool:
+    """True if this user could be the second person: who may change rules may agree to a change of them."""
+    return user.disabled_at is None and may(user.role, "change")
+
+
+def loosened(changed: Iterable[Difference], organization: Organization) -> list[dict[str, Any]]:
+    """What of these differences loosens, each as {"what", "of", "before", "after"}; empty where nothing does.
+
+    `organization` is its row as it was. It looks at all rows of one change together: what belongs to a project or an
+    agent that the change makes loosens nothing of what is there.
+    """
+    rows = list(changed)
+    made = {after.id for before, after in rows if before is None and isinstance(after, Project | Agent)}
+    found: list[dict[str, Any]] = []
+    for before, after in rows:
+        look = _LOOKS.get(type(after))
+        if look is not None and not (isinstance(after, Control | Budget) and after.scope_id in made):
+            found += [_told(after, *one) for one in look(before, after, organization)]
+    return found
+
+
+def mark_of(changed: Iterable[Difference]) -> list[str]:
+    """The rows of a change as they were before it, as text: the same as long as nobody else changed them."""
+    return sorted(
+        f"{type(after).__name__} {canonical([*_lasting(before)]) if before is not None else ''}"
+        for before, after in changed
+        if type(after) in _LOOKS
+    )
+
+
+def _lasting(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A row without what moves by itself: the head of the chain, and its clock."""
+    if isinstance(row, Organization):
+        return row._replace(audit_sequence=0, audit_hash="", clock=0, config_version="")
+    return row
+
+
+def _told(row: Any, what: str, before: Any, after: Any) -> dict[str, Any]:
+    of = row.scope_id if isinstance(row, Control | Budget) else row.id
+    return {"what": what, "of": of, "before": before, "after": after}
+
+
+Found = Iterable[tuple[str, Any, Any]]
+
+
+def _control(before: Control | None, after: Control, _organization: Organization) -> Found:
+    old, new = controls_of(before) if before is not None else EMPTY, controls_of(after)
+    written_old, written_new = json.loads(before.fields) if before is not None else {}, json.loads(after.fields)
+    for name in looser_controls(old, new):
+        yield name, written_old.get(name), written_new.get(name)
+
+
+def looser_controls(before: Controls, after: Controls) -> list[str]:
+    """The names of the controls that allow more than they did, or may do so beside those of other scopes."""
+    return [
+        name
+        for name in FIELDS
+        if getattr(before, name) != getattr(after, name)
+        and _LOOSER[name](name, getattr(before, name), getattr(after, name))
+    ]
+
+
+def _higher(_name: str, before: Any, after: Any) -> bool:
+    return before is not None and (after is None or after > before)
+
+
+def _lower(name: str, before: Any, after: Any) -> bool:
+    """Of several scopes the largest counts, and where none says anything a default."""
+    least = before if before is not None else getattr(DEFAULTS, name)
+    return (after if after is not None else 0) < (least or 0)
+
+
+def _higher_than_default(name: str, before: Any, after: Any) -> bool:
+    """Where none says anything a default counts: to say something may be looser than to say nothing."""
+    most = before if before is not None else getattr(DEFAULTS, name)
+    return most is not None and (after is None or after > most)
+
+
+def _tolerance(_name: str, before: Any, after: Any) -> bool:
+    """Without any there is none, and beside others the smaller one counts: only to lower one is never looser."""
+    if after == 0:
+        return False
+    return before is None or after is None or after > before
+
+
+def _no_longer(_name: str, before: Any, after: Any) -> bool:
+    return bool(before) and not after
+
+
+def _fewer(_name: str, before: Any, after: Any) -> bool:
+    return not set(before or ()) <= set(after or ())
+
+
+def _wider(_name: str, before: Any, after: Any) -> bool:
+    return before is not None and (after is None or not set(after) <= set(before))
+
+
+def _more_hours(_name: str, before: ActiveHours | None, after: ActiveHours | None) -> bool:
+    return before is not None and (after is None or not _minutes(after) <= _minutes(before))
+
+
+def _minutes(hours: ActiveHours) -> set[int]:
+    """The minutes of a week in which purchases may be made."""
+    length = (hours.end - hours.start) % 1440 or 1440
+    return {(day * 1440 + hours.start + minute) % 10_080 for day in hours.days for minute in range(length)}
+
+
+def _further_in(order: tuple[str, ...]) -> Callable[[str, Any, Any], bool]:
+    """Words from the strictest on; to say nothing is the strictest before, and may be the loosest after."""
+
+    def look(_name: str, before: Any, after: Any) -> bool:
+        if after is None:
+            return before is not None
+        return order.index(after) > (order.index(before) if before is not None else 0)
+
+    return look
+
+
+_LOOSER: Mapping[str, Callable[[str, Any, Any], bool]] = {
+    "purchase_limit": _higher,
+    "approval_threshold": _higher,
+    "second_approval_threshold": _higher,
+    "approval_expiry_seconds": _higher_than_default,
+    "approve_new_merchants": _no_longer,
+    "approve_categories": _fewer,
+    "allowed_merchants": _wider,
+    "blocked_merchants": _fewer,
+    "allowed_categories": _wider,
+    "blocked_categories": _fewer,
+    "allowed_countries": _wider,
+    "blocked_countries": _fewer,
+    "velocity_count": _higher,
+    "velocity_amount": _higher,
+    "active_hours": _more_hours,
+    "card_ttl_seconds": _higher_than_default,
+    "tolerance_amount": _tolerance,
+    "tolerance_percent": _tolerance,
+    "merchant_lock": _further_in(MERCHANT_LOCKS),
+    "foreign_currency": _further_in(FOREIGN_CURRENCIES),
+    "delivery": _further_in(STRICTEST_DELIVERIES),
+    "duplicate_window_seconds": _lower,
+}
+
+
+def _budget(before: Budget | None, after: Budget, organization: Organization) -> Found:
+    """A scope that has budgets but none in a currency refuses that currency: a first one there lets it through."""
+    name = f"budget {after.currency} {after.period}"
+    if before is None:
+        if after.currency != organization.currency:
+            yield name, 0, after.limit_amount
+    elif before.limit_amount is not None and (after.limit_amount is None or after.limit_amount > before.limit_amount):
+        yield name, before.limit_amount, after.limit_amount
+
+
+def _project(before: Project | None, after: Project, _organization: Organization) -> Found:
+    """A new one has no agents."""
+    if before is not None and before.frozen_at is not None and after.frozen_at is None:
+        yield "frozen", True, False
+
+
+def _agent(before: Agent | None, after: Agent, _organization: Organization) -> Found:
+    """A new one spends what nobody else would: it loosens unless it is frozen."""
+    if after.frozen_at is None and (before is None or before.frozen_at is not None):
+        yield "frozen", None if before is None else True, False
+    if before is None:
+        return
+    named = set(json.loads(before.project_ids)) | {before.project_id}
+    if after.project_id != before.project_id or not set(json.loads(after.project_ids)) <= named:
+        yield "projects", sorted(named), sorted({after.project_id, *json.loads(after.project_ids)})
+
+
+def _organization(before: Organization | None, after: Organization, _organization: Organization) -> Found:
+    if before is None:
+        return
+    if before.frozen_at is not None and after.frozen_at is None:
+        yield "frozen", True, False
+    if after.unbudgeted and not before.unbudgeted:
+        yield "unbudgeted", False, True
+    if DELIVERIES.index(after.delivery) > DELIVERIES.index(before.delivery):
+        yield "delivery", before.delivery, after.delivery
+    if after.unknown_cards != before.unknown_cards and after.unknown_cards != UNKNOWN_CARDS[0]:
+        yield "unknown_cards", before.unknown_cards, after.unknown_cards
+    if wants_two(before.settings) and not wants_two(after.settings):
+        yield SETTING, True, False
+
+
+def _user(before: User | None, after: User, _organization: Organization) -> Found:
+    """Whoever could be the second person from now on."""
+    if may_confirm(after) and (before is None or not may_confirm(before)):
+        yield "role", before.role if before is not None else None, after.role
+
+
+_LOOKS: Mapping[type, Callable[[Any, Any, Organization], Found]] = {
+    Control: _control,
+    Budget: _budget,
+    Project: _project,
+    Agent: _agent,
+    Organization: _organization,
+    User: _user,
+}

@@ -1,0 +1,32 @@
+"""What the till counts of its own work, and what waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from roony.measures import BATCH_BOUNDS, COMMIT_BOUNDS, Histogram
+from roony.store.command import Counters, Ticket
+from roony.store.lanes import Lanes
+
+
+class Tally:
+    """Counted on the till's thread, but for what is refused before it gets there."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        """Nothing yet."""
+        self.counts = dict.fromkeys(Counters._fields, 0)
+        self.batches = Histogram(BATCH_BOUNDS)
+        self.commits = Histogram(COMMIT_BOUNDS)
+        self._lanes = lanes
+
+    def committed(self, commands: Sequence[Ticket], seconds: float) -> None:
+        """One batch more; `seconds` is what its commit took."""
+        self.counts["commits"] += 1
+        self.counts["commands"] += len(commands)
+        self.counts["authorizations"] += sum(1 for ticket in commands if ticket.asked.urgent)
+        self.batches.count(len(commands))
+        self.commits.count(seconds)
+
+    def waiting(self) -> dict[str, int]:
+        """How many wait in each lane now."""
+        return self._lanes.depths()

@@ -1,0 +1,44 @@
+"""Events that come at the same time are written together, and each is answered for itself."""
+
+from __future__ import annotations
+
+import asyncio
+
+from roony.store import inbox
+from roony.store.command import TillClosed
+from roony.store.event_keeper import MOST_TOGETHER, EventKeeper
+from roony.store.lanes import MAX_WAITING
+from roony.store.rows import InboxEvent
+from tests.support.books import NOW, Books
+
+
+def event(number: int, created: int = 1) -> InboxEvent:
+    return inbox.new_event(f"evt_{number}", None, False, "x", None, created, b"{}", NOW)
+
+
+async def kept(books: Books, events: list[InboxEvent]) -> list[bool | BaseException]:
+    keeper = EventKeeper(books.till)
+    return await asyncio.gather(*(keeper.keep(one) for one in events), return_exceptions=True)
+
+
+def test_those_that_come_together_share_few_commits_and_each_id_is_new_once(books: Books) -> None:
+    before = books.till.counters().commits
+    events = [event(number % 50) for number in range(2 * MOST_TOGETHER)]
+    found = asyncio.run(kept(books, events))
+    assert found == [True] * 50 + [False] * (len(events) - 50)
+    assert len(books.rows(InboxEvent)) == 50
+    assert books.till.counters().commits == before + 2
+
+
+def test_one_that_cannot_be_written_spoils_nothing_for_the_others(books: Books) -> None:
+    events = [event(0), event(1, created=2**70), event(2)]
+    first, spoilt, last = asyncio.run(kept(books, events))
+    assert (first, last) == (True, True)
+    assert isinstance(spoilt, Exception)
+    assert {row.id for row in books.rows(InboxEvent)} == {"evt_0", "evt_2"}
+
+
+def test_no_more_wait_than_have_a_place(books: Books) -> None:
+    found = asyncio.run(kept(books, [event(number) for number in range(MAX_WAITING + 3)]))
+    assert found[:MAX_WAITING] == [True] * MAX_WAITING
+    assert all(isinstance(refused, TillClosed) for refused in found[MAX_WAITING:])
