@@ -10,10 +10,12 @@ from contextlib import ExitStack
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx2
 import pytest
 
 from roony.client.sealed import new_private_key, open_sealed
 from tests.support.forking import Forked
+from tests.support.ports import hold_port
 from tests.support.postgres import PostgresServer, own_server
 from tests.support.served import BUDGETS, SOFTWARE, Child, Installation, clean_environment, until
 from tests.support.serving import Caller
@@ -40,10 +42,22 @@ class Several(Installation):
         self.start_roony()
         self.second = Child(["serve", "--port", "0", "--ready-json"], self.folder / "second.log", **self.environment())
         environment = clean_environment(**self.environment())
-        self.worker = Forked(["worker"], environment, self.folder / "worker.log")
+        self._watched = hold_port()
+        port = self._watched.getsockname()[1]
+        self.worker = Forked(["worker", "--metrics-port", str(port)], environment, self.folder / "worker.log")
+        # An outage must not find it on its start: it would end, as whoever starts without a database does.
+        until(lambda: self.ready(f"http://127.0.0.1:{port}/readyz"), "ok")
         self.owners = self.both(key)
         connection = self.owners[0].send("POST", "/api/v1/admin/connections", {"kind": "direct"}, 201)
         assert connection["status"] == "active"
+
+    @staticmethod
+    def ready(url: str) -> str:
+        """What a process says of itself; that nobody answers yet is a word too."""
+        try:
+            return str(httpx2.get(url, trust_env=False, timeout=30).json()["status"])
+        except httpx2.ConnectError:
+            return "nobody answers"
 
     def both(self, key: str) -> tuple[Caller, Caller]:
         """Somebody with this key, before either server."""
@@ -75,6 +89,7 @@ class Several(Installation):
         self.second.stop()
         self.worker.terminate()
         self.worker.wait(30)
+        self._watched.close()
 
 
 @pytest.fixture(scope="module")
@@ -197,5 +212,6 @@ def test_an_outage_refuses_at_once_and_ends_by_itself(several: Several, server: 
 
         until(lambda ask=ask: ask() in (200, 201), True)  # type: ignore[misc]
     assert several.charge(stripe_card, 2_000, "FIGMA") == (True, "webhook_approved")
-    assert [several.roony.process.poll(), several.second.process.poll(), several.worker.poll()] == [None, None, None]
+    ended = [several.roony.process.poll(), several.second.process.poll(), several.worker.poll()]
+    assert ended == [None, None, None], (several.folder / "worker.log").read_text()[-4_000:]
     until(lambda: both[1].get(f"{ASK}/{bought['id']}")["status"], "authorized")
