@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,8 @@ from roony.flows.duty_lease import DUTIES
 from roony.flows.key_rotation import warn_of_missing_keys
 from roony.flows.listening import keep_listening
 from roony.flows.reconciliation import begin_catch_up
-from roony.flows.restoring import notice_copy
+from roony.flows.reconciliation.work import NotTaken
+from roony.flows.restoring import NotMarked, notice_copy
 from roony.flows.tracing import trace_stripe_calls
 from roony.gateway.client import StripeGateway
 from roony.gateway.pool import GatewayPool
@@ -39,6 +41,7 @@ from roony.outbound.messenger import Messenger
 from roony.outbound.post import Poster
 from roony.outbound.traces import Traces
 from roony.store import tables
+from roony.store.command import TillClosed
 from roony.store.database import Database, why_not_opened
 from roony.store.migrations import migrate, pending_revisions
 from roony.store.other_writes import MAX_ROWS
@@ -98,6 +101,13 @@ class Roony:
         """
         stop_points.arm(self.settings.roony_stop_at)
         open_database(self.database)
+        with needed(self.database):
+            await self._begin()
+        _calm_collector()
+        work = self.worker.run(self._stopping) if self.role is Role.WEB else self._stopping.wait()
+        self._working = asyncio.create_task(work, name="worker")
+
+    async def _begin(self) -> None:
         self.context.till.start()
         if self.context.traces is not None:
             self.context.traces.start()
@@ -109,9 +119,6 @@ class Roony:
         await warn_of_missing_keys(self.context)
         await notice_copy(self.context)
         await begin_catch_up(self.context)
-        _calm_collector()
-        work = self.worker.run(self._stopping) if self.role is Role.WEB else self._stopping.wait()
-        self._working = asyncio.create_task(work, name="worker")
 
     @property
     def working(self) -> asyncio.Task[Any]:
@@ -253,6 +260,24 @@ def open_database(database: Database) -> None:
     if behind:
         # Other processes may be running on this schema: a person chooses the moment.
         raise DatabaseUnusable("The database's schema is older than this Roony: run `roony migrate`, then start again.")
+
+
+@contextmanager
+def needed(database: Database) -> Iterator[None]:
+    """For what a start needs the database for: one that does not answer, or takes no writes, raises DatabaseUnusable.
+
+    Once Roony has started it waits for its database; before, it ends, and whatever started it tries again.
+    """
+    telling = database.errors
+    untold: tuple[type[Exception], ...] = (TillClosed, NotTaken, NotMarked)
+    try:
+        yield
+    except telling + untold as error:
+        why = why_not_opened(error) if isinstance(error, telling) else "it takes no writes"
+        raise DatabaseUnusable(
+            f"The database cannot be used ({why}): see that it answers at ROONY_DATABASE_URL and takes writes, then"
+            " start again."
+        ) from None
 
 
 def _calm_collector() -> None:

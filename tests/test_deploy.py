@@ -87,6 +87,11 @@ class TestCompose:
         roony = compose["services"]["roony"]
         assert seconds(roony["stop_grace_period"]) >= parse(roony["command"])["drain_seconds"] + ENDING
 
+    def test_all_that_serves_is_started_again(self, compose: dict[str, Any]) -> None:
+        """Also where the database is away for a start, which then ends with 1; `migrate` is waited for once."""
+        policies = {name: part["restart"] for name, part in compose["services"].items()}
+        assert policies == {name: "no" if name == "migrate" else "unless-stopped" for name in policies}
+
     def test_nobody_has_more_rights_than_they_need(self, compose: dict[str, Any]) -> None:
         for name, part in compose["services"].items():
             assert part["read_only"] is True, name
@@ -264,6 +269,14 @@ class TestSystemd:
             capture_output=True, check=False,
         )  # fmt: skip
         assert [str(done.returncode)] == unit("roony.service")["RestartPreventExitStatus"]
+
+    def test_it_is_started_again_for_as_long_as_the_database_is_away(self) -> None:
+        """Each start ends with 1 meanwhile (tests/journeys/test_database_away.py); systemd may not lose patience."""
+        said = unit("roony.service")
+        assert said["Restart"] == ["always"]
+        assert said["StartLimitIntervalSec"] == ["0"]
+        assert "1" not in said["RestartPreventExitStatus"]
+        assert int(said["RestartSec"][0]) >= 1
 
     def test_the_backup_is_a_command(self) -> None:
         line = next(line for line in unit("roony-backup.service")["ExecStart"] if "roony backup" in line)

@@ -48,7 +48,7 @@ async def serve_until(
     """Serves until `stop` is set, or a part or one of `others` ends by itself; returns the exit code.
 
     `greet` is called once everything answers. On `watch` those who watch find this process alone. Raises what
-    `Roony.start` raises.
+    `Roony.start` raises, also where the database is away for `greet`.
     """
     try:
         await roony.start()
@@ -63,6 +63,8 @@ async def _serve(
     roony: Roony, listener: socket.socket, stop: asyncio.Event, greet: Callable[[], Awaitable[None]],
     others: Sequence[asyncio.Task[Any]], leaving: Leaving,
 ) -> int:  # fmt: skip
+    from roony.wiring import needed
+
     listening = asyncio.create_task(roony.listen(), name="listening")
     server = make_server(roony.app)
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="server")
@@ -70,7 +72,8 @@ async def _serve(
     try:
         await asyncio.wait({asyncio.create_task(server.answering.wait()), *ends}, return_when=asyncio.FIRST_COMPLETED)
         if not stop.is_set():
-            await greet()
+            with needed(roony.database):
+                await greet()
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         return 0 if stop.is_set() else _ended_by_itself(ends)
     finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -24,6 +25,7 @@ from roony.store.writer import (
     DOOR_NAME,
     TCP_TIMEOUT_MS,
     WRITER_NAME,
+    ConnectionLost,
     SqliteWriter,
     Writer,
 )
@@ -110,6 +112,15 @@ class Database:
         """The address with its password, as PostgreSQL's own driver takes it."""
         return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """What is raised where it does not do as it is asked: by its driver, by the toolkit and by the writer."""
+        if self.is_sqlite:
+            return (sqlite3.Error, *_ERRORS)
+        import psycopg  # noqa: PLC0415 - it is large
+
+        return (psycopg.Error, *_ERRORS)
+
     def open_writer(self) -> Writer:
         """A new writing connection. On SQLite call `acquire` first: only one process may write."""
         if self.path is not None:
@@ -165,6 +176,9 @@ class Database:
             self._lock = None
 
 
+# Also where there was no free connection in time.
+_ERRORS = (DBAPIError, sqlalchemy.exc.TimeoutError, ConnectionLost)
+
 # What a driver says of a connection that failed, and the same for whoever set it up. The first that is in it counts.
 _CAUSES = (
     ("password authentication failed", "the user or the password is wrong"),
@@ -173,19 +187,34 @@ _CAUSES = (
     ('role "', "the server knows no such user: createuser makes one"),
     ("Connection refused", "nothing listens there"),
     ("resolve host", "its host is not known"),
-    ("timeout", "the server did not answer in time"),
+    ("starting up", "the server is still starting"),
+    ("shutting down", "the server is stopping"),
+    ("too many clients", "the server takes no more connections: max_connections"),
+    ("connection slots", "the server takes no more connections: max_connections"),
+    ("session is read-only", "the server takes no writes: a standby"),
+    ("permission denied", "its user may not do there what Roony needs"),
+    ("closed the connection", "the server broke the connection off"),
+    ("terminating connection", "the server broke the connection off"),
+    ("disk is full", "the disk is full"),
+    ("disk I/O error", "its disk fails"),
+    ("readonly database", "nobody may write there"),
+    ("is locked", "another program holds the file"),
 )  # fmt: skip
 
 
-def why_not_opened(error: OSError | DBAPIError) -> str:
+def why_not_opened(error: Exception) -> str:
     """The cause in a few words of ours; a driver's message may quote the address with its password."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
-    told = str(error.orig)
+    cause: BaseException | None = error
+    if isinstance(error, (DBAPIError, ConnectionLost)):
+        cause = error.orig if isinstance(error, DBAPIError) else error.__cause__
+    told = str(cause or error)
     if 'database "' in told and "does not exist" in told:
         return "the server has no such database: createdb makes one"
-    named = type(error.orig).__name__ if error.orig is not None else type(error).__name__
-    return next((words for sign, words in _CAUSES if sign in told), named)
+    if isinstance(error, ConnectionLost) and cause is None:
+        return "it broke off"
+    return next((words for sign, words in _CAUSES if sign in told), type(cause or error).__name__)
 
 
 def lock_path(path: Path) -> Path:

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy
 
 from roony.store.database import Database, DatabaseLocked, lock_path, why_not_opened
+from roony.store.writer import ConnectionLost
 from tests.support.postgres import swept_books_database
 from tests.support.tills import DATABASES
 
@@ -126,11 +127,18 @@ def test_the_error_of_a_read_quotes_no_value(backend: str, tmp_path: Path) -> No
         ('FATAL:  password authentication failed for user "roony"', "the user or the password is wrong"),
         ("fe_sendauth: no password supplied", "it wants a password"),
         ("connection to server at 127.0.0.1 failed: Connection refused", "nothing listens there"),
+        ("FATAL:  the database system is starting up", "the server is still starting"),
+        ("session is read-only", "a standby"),
+        ("FATAL:  sorry, too many clients already", "max_connections"),
+        ("server closed the connection unexpectedly", "the server broke the connection off"),
         ("something new about postgresql://roony:hidden@db/roony", "OperationalError"),
     ],
 )
 def test_why_a_database_was_not_opened_is_told_in_words_of_ours(told: str, words: str) -> None:
     cause = psycopg.OperationalError(told)
-    said = why_not_opened(sqlalchemy.exc.OperationalError(None, None, cause))
-    assert words in said
-    assert "hidden" not in said
+    lost = ConnectionLost("broken")
+    lost.__cause__ = cause
+    for error in (sqlalchemy.exc.OperationalError(None, None, cause), cause, lost):
+        said = why_not_opened(error)
+        assert words in said
+        assert "hidden" not in said
