@@ -10,6 +10,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from roony.core.money import format_amount
@@ -20,6 +21,8 @@ MAX_WORDS, MAX_SENTENCE = 120, 400
 MAX_TITLE, MAX_TEXT = 140, 2_000
 CUT = "…"
 LONG_NUMBER = "(long number)"
+# Of what a change loosens, so much is named.
+MAX_LOOSENED = 5
 # Alerts that say again what is told as `connection.broken`.
 TOLD_ALREADY = frozenset({"connection_restricted", "connection_revoked"})
 
@@ -133,6 +136,32 @@ def _approval_wanted(notice: Notice, about: About) -> Text:
     return Text(f"Approval wanted: {_money(notice.data)}", body)
 
 
+def _change_waits(notice: Notice, about: About) -> Text:
+    data = notice.data
+    loosens = [_loosened(one) for one in data.get("loosens") or [] if isinstance(one, dict)]
+    more = len(loosens) - MAX_LOOSENED
+    rest = [f"and {more} more"] if more > 0 else []
+    body = _lines(
+        ("Loosens", ", ".join([*loosens[:MAX_LOOSENED], *rest])),
+        ("Proposed by", said(data.get("proposed_by") or "")), ("Waits until", _until(data.get("expires_at"))),
+        ("Another admin or owner confirms it, signed in", f"{about.public_url}/changes"),
+        ("Or with a key of their own", f"roony change confirm {notice.subject}"),
+    )  # fmt: skip
+    return Text("A change waits for a second person", body)
+
+
+def _loosened(one: dict[str, Any]) -> str:
+    before, after = (said(json.dumps(one.get(name), ensure_ascii=False)) for name in ("before", "after"))
+    return f"{said(one.get('what') or '')} of {said(one.get('of') or '')} from {before} to {after}"
+
+
+def _until(at: Any) -> str | None:
+    """A time of a record in words; None where there is none."""
+    if not isinstance(at, int):
+        return None
+    return datetime.fromtimestamp(at // 1_000_000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
 def _declined(notice: Notice, about: About) -> Text:
     what = "Payment" if notice.type == "authorization.declined" else "Purchase"
     body = _lines(
@@ -196,6 +225,7 @@ def _alert(notice: Notice, _about: About) -> Text:
 
 _TEXTS: dict[str, Callable[[Notice, About], Text]] = {
     "approval.requested": _approval_wanted,
+    "change.proposed": _change_waits,
     "purchase.declined": _declined,
     "authorization.declined": _declined,
     "discrepancy.opened": _discrepancy,

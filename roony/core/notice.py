@@ -47,6 +47,7 @@ _ANSWER = ("amount", "approved_amount", "currency", "code", "merchant", "categor
 # Without the note, in which people write to people: it may name what another agent bought.
 _DISCREPANCY = ("kind", "subject", "expected", "found")
 _BUDGET = ("scope", "scope_id", "currency", "period", "period_start", "limit", "used")
+_CHANGE = ("command", "proposed_by", "loosens", "expires_at")
 _CONNECTION = ("reason", "reasons", "was", "stripe_account")
 # Without the purchase it was taken from, which may be another agent's.
 _REFUND = ("amount", "currency")
@@ -74,6 +75,9 @@ _KINDS = {
     "connection.restored": _Kind("connection.restored", _CONNECTION),
     "alert.opened": _Kind("alert.opened", ("kind", "subject", "message")),
     "alert.closed": _Kind("alert.closed", ("kind", "subject")),
+    "change.proposed": _Kind("change.proposed", _CHANGE),
+    "change.confirmed": _Kind("change.confirmed", _CHANGE),
+    "change.withdrawn": _Kind("change.withdrawn", _CHANGE),
     "refund.matched": _Kind("refund.booked", _REFUND),
     "refund.assigned": _Kind("refund.booked", _REFUND),
     "receipt.kept": _Kind("receipt.filed", ("media_type", "size")),

@@ -104,7 +104,9 @@ def _propose(
             now,
         )
     )  # fmt: skip
-    body = {"command": type(command).__name__, "loosens": differences}
+    body = {
+        "command": type(command).__name__, "loosens": differences, "proposed_by": by.user_id, "expires_at": expires_at,
+    }  # fmt: skip
     book.record(org, by.user_id, "change.proposed", id, body, now)
     message = f"This loosens rules and waits as {id} for a second person: roony change confirm {id}, or Changes."
     return Refusal("waits_for_second_person", message, 409, id=id)

@@ -32,6 +32,11 @@ PERIOD = {
 }  # fmt: skip
 DATA: dict[str, dict[str, Any]] = {
     "approval.requested": {"amount": 12_999, "currency": "usd", "merchant": "GitHub", "reasons": ["OVER_THRESHOLD"]},
+    "change.proposed": {
+        "loosens": [{"what": "budget usd month", "of": "agt_1", "before": 50_000, "after": None}],
+        "proposed_by": "usr_1",
+        "expires_at": 1_790_000_000_000_000,
+    },
     "purchase.declined": {"amount": 12_999, "currency": "usd", "merchant": "GitHub", "note": "too dear"},
     "authorization.declined": {"amount": 12_999, "currency": "usd", "merchant": "GitHub", "code": "CARD_USED"},
     "discrepancy.opened": {"kind": "over_capture", "expected": "49.99 USD", "found": "59.99 USD"},
@@ -55,6 +60,26 @@ def test_each_type_for_people_is_a_notice_and_has_words() -> None:
         assert body
         assert "None" not in title + body
         assert "{" not in title + body
+
+
+def test_the_second_person_reads_what_is_loosened_until_when_and_where_to_agree() -> None:
+    title, body = text_of(notice("change.proposed"), ABOUT)
+    assert title == "A change waits for a second person"
+    assert body.splitlines() == [
+        "Loosens: budget usd month of agt_1 from 50000 to null",
+        "Proposed by: usr_1",
+        "Waits until: 2026-09-21 14:13 UTC",
+        f"Another admin or owner confirms it, signed in: {URL}/changes",
+        "Or with a key of their own: roony change confirm apr_1",
+    ]
+
+
+def test_a_change_of_many_rules_names_some_and_keeps_its_links() -> None:
+    one = {"what": "blocked_merchants", "of": "agt_1", "before": ["https://evil.example"] * 500, "after": []}
+    _, body = text_of(notice("change.proposed", loosens=[one] * 40), ABOUT)
+    assert "and 35 more" in body
+    assert "evil(.)example" in body
+    assert body.endswith("roony change confirm apr_1")
 
 
 def test_who_decides_reads_what_it_is_about_and_where_to_decide() -> None:

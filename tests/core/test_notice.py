@@ -21,7 +21,6 @@ NOT_TOLD = """
 access_key.created access_key.revoked access_key.rotated agent.created agent.frozen
 agent.public_key_removed agent.public_key_set
 agent.unfrozen agent.updated audit.key_made
-change.confirmed change.proposed change.withdrawn
 card.expired card.fraud_warning card.frozen card.limit_raised card.limits_not_set card.made
 card.reveal_refused card.revealed card.revoked card.status_at_stripe card.unfrozen card.waits card.wallet_token
 cardholder.changed_at_stripe cardholder.refused cardholder.removed cardholder.set cardholder.stated cardholder.wanted
@@ -55,6 +54,9 @@ TOLD = {
     "authorization.withdrawn": "authorization.declined",
     "budget.exhausted": "budget.exhausted",
     "budget.warning": "budget.warning",
+    "change.confirmed": "change.confirmed",
+    "change.proposed": "change.proposed",
+    "change.withdrawn": "change.withdrawn",
     "card.delivered": "card.delivered",
     "card.failed": "card.failed",
     "connection.activated": "connection.restored",

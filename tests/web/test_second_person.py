@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple
 
 import httpx2
@@ -14,8 +15,10 @@ from roony.flows.access_key import key_row
 from roony.flows.organization import UpdateOrganization
 from roony.flows.sign_in import new_session
 from roony.web.session import COOKIE
+from tests.support.receiver import Receiver
 from tests.support.serving import Caller, Company, ServedRoony
 from tests.web.conftest import MONTH
+from tests.web.test_messages import named, work
 
 ADMIN = "/api/v1/admin"
 
@@ -98,6 +101,24 @@ def test_both_people_are_on_record_with_before_and_after(people: People, agent: 
     assert told["change.confirmed"][1]["proposed_by"] == people.ann_id
     assert told["change.confirmed"][1]["loosens"] == told["change.proposed"][1]["loosens"]
     assert people.bob.send("POST", f"{ADMIN}/audit/verify", {})["problem"] is None
+
+
+def test_who_may_agree_is_told(roony: ServedRoony, people: People, agent: str) -> None:
+    with Receiver() as receiver:
+        named(people.company, receiver)
+        endpoint = {"url": f"{receiver.url}/hook", "types": ["change.proposed", "change.confirmed"]}
+        people.company.owner.send("POST", f"{ADMIN}/webhook_endpoints", endpoint, 201)
+        id = people.budget(agent, 900, status=409)["error"]["id"]
+        people.confirm(id)
+        roony.run(work)
+        told = [json.loads(one.body) for one in receiver.arrived]
+    [text] = [one["text"] for one in told if "text" in one]
+    assert text.startswith("A change waits for a second person")
+    assert f"budget usd month of {agent} from 500 to 900" in text
+    assert f"roony change confirm {id}" in text
+    assert people.ann_id in text
+    hooks = [(one["type"], one["data"]["id"], one["data"]["proposed_by"]) for one in told if "type" in one]
+    assert hooks == [("change.proposed", id, people.ann_id), ("change.confirmed", id, people.ann_id)]
 
 
 def test_what_was_changed_meanwhile_is_not_overwritten(people: People, agent: str) -> None:

@@ -26,4 +26,4 @@ async def _list(view: View) -> Response:
         ProposedChange, *equal(ProposedChange, {"status": None if status == "all" else status})
     )
     shown = [(row, current_status(row, now), json.loads(row.differences)) for row in rows]
-    return view.page("changes.html", "Changes", rows=shown, next=next_page, chosen=status)
+    return view.page("changes.html", "Changes", rows=shown, next=next_page, chosen=status, live=("change.",))
