@@ -8,7 +8,7 @@ merchant's name is the same in an ask and in what Stripe says of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import accumulate
 
 _LENGTHS = range(13, 20)
@@ -91,7 +91,7 @@ def without_card_data(body: bytes) -> bytes:
     if _CODE in shape or b'"number":' in body or b'"card_number":' in body:
         body = _NAMED.sub(lambda found: (found[1] or found[2]) + b"null", body)
     if _LONG in shape:
-        body = _RUN.sub(_starred, body)
+        body = _RUN.sub(_starrer(), body)
     return body
 
 
@@ -124,15 +124,29 @@ def named_without_secrets(texts: dict[str, str]) -> dict[str, str]:
     }
 
 
-def _starred(run: re.Match[bytes]) -> bytes:
-    """Some digits with spaces and dashes between them: stars for those that are a card number."""
-    if run[0].startswith(b"\\"):
-        return run[0]
-    opening = _OPENING.search(run.string, max(0, (at := _last_quote(run.string, run.start())) - _BEFORE), at + 1)
-    if opening is None or (opening[1] or b"").endswith(b"id"):
-        # A number, or the id of a merchant or payment.
-        return run[0]
-    return _stars(run[0])
+def _starrer() -> Callable[[re.Match[bytes]], bytes]:
+    """What to put in place of each `_RUN` of one body, from its beginning on.
+
+    It looks back no further than to the run before: else a long text of many numbers and quotation marks would be gone
+    through again for each of them, and who authorizes waits behind it.
+    """
+    # Up to where quotation marks were looked for; whether card numbers count behind the last one of them.
+    looked, counts = 0, False
+
+    def starred(run: re.Match[bytes]) -> bytes:
+        """Some digits with spaces and dashes between them: stars for those that are a card number."""
+        nonlocal looked, counts
+        if run[0].startswith(b"\\"):
+            return run[0]
+        quote = _last_quote(run.string, looked, run.start())
+        looked = run.start()
+        if quote >= 0:
+            opening = _OPENING.search(run.string, max(0, quote - _BEFORE), quote + 1)
+            # Else it is a number, or the id of a merchant or payment.
+            counts = opening is not None and not (opening[1] or b"").endswith(b"id")
+        return _stars(run[0]) if counts else run[0]
+
+    return starred
 
 
 def _stars(run: bytes) -> bytes:
@@ -142,9 +156,9 @@ def _stars(run: bytes) -> bytes:
     return bytes(found)
 
 
-def _last_quote(body: bytes, end: int) -> int:
-    """Where the last quotation mark before `end` stands that is none of a text; -1 where there is none."""
-    at = body.rfind(b'"', 0, end)
+def _last_quote(body: bytes, begin: int, end: int) -> int:
+    """Where the last quotation mark between these places stands that is none of a text; -1 where there is none."""
+    at = body.rfind(b'"', begin, end)
     while at > 0 and body[at - 1 : at] == b"\\":
-        at = body.rfind(b'"', 0, at)
+        at = body.rfind(b'"', begin, at)
     return at
