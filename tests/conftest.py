@@ -106,6 +106,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Give the socket module back as it was; end the PostgreSQL of this run."""
     _patch.undo()
+    postgres.end_worker()
     if not hasattr(config, "workerinput"):
         postgres.end_run()
 

@@ -6,10 +6,10 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.support.desk import Desk, watch
 from tests.support.served import Simulation
@@ -21,6 +21,38 @@ expect.set_options(timeout=PATIENCE_MS)
 MISSING = (
     "no browser: these tests need Chromium. Debian: apt-get install chromium; elsewhere: playwright install chromium."
 )
+
+
+class Windows:
+    """Windows that know nothing of each other, closed in the end; what their pages complain of is kept."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self.pages: list[Page] = []
+        self.complaints: list[str] = []
+
+    def open(self, **settings: Any) -> Page:
+        """One more, with any setting of Playwright's."""
+        context = self._browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **settings})
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        self.pages.append(page)
+        watch(page)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        # What is refused on purpose is told by its status, not by the console.
+        page.on("console", lambda said: self.complaints.append(said.text) if _is_complaint(said) else None)
+        return page
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for page in self.pages:
+            page.context.close()
+
+
+def _is_complaint(said: Any) -> bool:
+    return said.type in ("error", "warning") and "Failed to load resource: the server responded" not in said.text
 
 
 @pytest.fixture(scope="module")
@@ -59,28 +91,9 @@ def desk(roony: Simulation) -> Desk:
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Opens a window of its own, with any setting of Playwright's. What a page complains of in the console fails."""
-    contexts: list[BrowserContext] = []
-    complaints: list[str] = []
-
-    def opened(**settings: Any) -> Page:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **settings})
-        context.set_default_timeout(PATIENCE_MS)
-        contexts.append(context)
-        page = context.new_page()
-        watch(page)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        # What is refused on purpose is told by its status, not by the console.
-        page.on("console", lambda said: complaints.append(said.text) if _is_complaint(said) else None)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert complaints == []
-
-
-def _is_complaint(said: Any) -> bool:
-    return said.type in ("error", "warning") and "Failed to load resource: the server responded" not in said.text
+    with Windows(browser) as windows:
+        yield windows.open
+    assert windows.complaints == []
 
 
 @pytest.fixture

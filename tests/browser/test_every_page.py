@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 import httpx2
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from roony.core.role import OWNER_ONLY, may
 from roony.web.dashboard.view import MENU
 from roony.web.permissions import PERMISSIONS
 from roony.web.session import COOKIE, csrf_token
+from tests.browser.conftest import Windows
 from tests.support.authenticator import Authenticator
 from tests.support.desk import Desk
 from tests.support.filling import fill
@@ -62,6 +63,26 @@ def _add_passkey(browser: httpx2.Client, origin: str) -> None:
     credential = Authenticator(origin).make(asked["public_key"])
     body = {"ticket": asked["ticket"], "name": "Work laptop", "credential": credential}
     assert browser.post(path, json=body, headers=headers).status_code == 201
+
+
+@pytest.fixture(scope="module")
+def windows(browser: Browser) -> Iterator[Windows]:
+    """One window for all pages, as whoever walks through them has: a new one costs as much as all that is tested."""
+    with Windows(browser) as made:
+        made.open(reduced_motion="reduce")
+        yield made
+
+
+@pytest.fixture
+def window(windows: Windows) -> Iterator[Page]:
+    """That window, empty and wide; what the page of this test complains of fails."""
+    [page] = windows.pages
+    windows.complaints.clear()
+    page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme="light")
+    yield page
+    page.goto("about:blank")
+    assert windows.complaints == []
 
 
 def _enter(page: Page, cookie: Any, address: str) -> None:
@@ -109,11 +130,11 @@ def _everywhere(page: Page, name: str) -> None:
 
 
 @pytest.mark.parametrize("route", PAGES)
-def test_a_page_is_there_for_everybody(open_page: Callable[..., Page], filled: Filled, route: str) -> None:
+def test_a_page_is_there_for_everybody(window: Page, filled: Filled, route: str) -> None:
     assert route in filled.visit.addresses, "no link leads there from the menu on"
     if not filled.visit.html[route]:
         return  # a file, which was opened on the walk
-    page = open_page(viewport=WIDE, reduced_motion="reduce")
+    page = window
     _enter(page, filled.session, filled.visit.addresses[route])
     page.keyboard.press("Tab")
     expect(page.locator(":focus")).to_have_text("Skip to the content")
