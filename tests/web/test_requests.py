@@ -251,13 +251,16 @@ def test_two_idempotency_keys_are_one_too_many(agent: Caller) -> None:
         ("cursor=bnVsbA", "cursor"), ("cursor=W10", "cursor"), ("cursor=" + "A" * 501, "cursor"),
         ("cursor=WzEsIFwiXQ", "cursor"), ("limits=5", "limits"), ("status=nope", "status"),
         ("cursor=WzEsMl0", "cursor"), ("cursor=%00", "cursor"),
+        # Numbers to Python, none to JSON and so to the document.
+        ("limit=1_0", "limit"), ("limit=%205", "limit"), ("limit=%2B5", "limit"), ("limit=05", "limit"),
+        ("limit=", "limit"),
     ],
 )  # fmt: skip
 def test_a_wrong_query_is_refused(agent: Caller, query: str, field: str) -> None:
     assert agent.refused(422, "GET", f"{ASK}?{query}")["field"] == field
 
 
-@pytest.mark.parametrize("wait", ["-1", "56", "nan", "inf", "x", ""])
+@pytest.mark.parametrize("wait", ["-1", "56", "nan", "inf", "x", "", "1_0", ".5", "01"])
 def test_a_wrong_wait_is_refused(agent: Caller, wait: str) -> None:
     assert agent.refused(422, "GET", f"{ASK}/pur_1?wait={wait}")["field"] == "wait"
 
@@ -285,6 +288,14 @@ def test_a_refused_ask_leaves_no_row_and_no_record(roony: ServedRoony, company: 
     assert company.owner.get("/api/v1/admin/organization")["audit_head"] == before
     assert roony.books.rows(Purchase, organization_id=company.id) == []
     assert agent.send("POST", ASK, GOOD, 201, headers={"Idempotency-Key": "k"})["amount"] == 12_999
+
+
+@pytest.mark.parametrize("text", ["0", "1", "yes", "t", "True", ""])
+@pytest.mark.parametrize("name", ["dry_run", "force"])
+def test_only_true_and_false_are_truth_values(company: Company, name: str, text: str) -> None:
+    """What the document calls a boolean; nothing is applied."""
+    error = company.owner.refused(422, "PUT", f"/api/v1/admin/rules?{name}={text}", {"rules": {}})
+    assert (error["code"], error["field"]) == ("invalid", name)
 
 
 def test_a_parameter_that_comes_twice_is_refused(company: Company) -> None:
