@@ -51,23 +51,27 @@ def count(quiet: Iterable[Story], attacked: Iterable[Story], settings: PatternSe
     return Count(months, false, attacks, found)
 
 
+def table(sensitivity: str, counted: Count) -> str:
+    """The counts as docs/patterns.md has them."""
+    rows = [
+        f"| Sensitivity `{sensitivity}` | Quiet agent-months | False alerts | Attacks | Found |",
+        "| --- " + "| ---: " * 4 + "|",
+    ]
+    rows += [
+        f"| `{pattern}` | {counted.months} | {counted.false[pattern]} | {counted.attacks[pattern]} |"
+        f" {counted.found[pattern]} |"
+        for pattern in PATTERNS
+    ]
+    false, attacks, found = (sum(one.values()) for one in (counted.false, counted.attacks, counted.found))
+    return "\n".join([*rows, f"| all | {counted.months} | {false} | {attacks} | {found} |"])
+
+
 def main(each: int, attacked: int, months: int, sensitivities: Iterable[str]) -> None:
     """Prints the table for each sensitivity."""
     for sensitivity in sensitivities:
         settings = PatternSettings(sensitivity=sensitivity)
         counted = count(quiet_stories(each, months), attack_stories(attacked), settings)
-        rows = [
-            f"| {sensitivity} | quiet agent-months | false alerts | attacks | found |",
-            "| --- " + "| ---: " * 4 + "|",
-        ]
-        rows += [
-            f"| `{pattern}` | {counted.months} | {counted.false[pattern]} | {counted.attacks[pattern]} |"
-            f" {counted.found[pattern]} |"
-            for pattern in PATTERNS
-        ]
-        false, attacks, found = (sum(one.values()) for one in (counted.false, counted.attacks, counted.found))
-        rows.append(f"| all | {counted.months} | {false} | {attacks} | {found} |")
-        sys.stdout.write("\n".join(rows) + "\n\n")
+        sys.stdout.write(table(sensitivity, counted) + "\n\n")
 
 
 if __name__ == "__main__":

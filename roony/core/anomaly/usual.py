@@ -127,7 +127,9 @@ def learn(past: Facts, cut: int, zone: ZoneInfo, limits: Collection[Limit], whol
         by_currency[ask.currency].append(ask.amount)
     medians = {currency: median(amounts) for currency, amounts in by_currency.items()}
     weeks = facts.before(cut - WEEK + DAY)
-    off_hours = _off(asks, zone)
+    # Asked of the clock on the wall once: of all that is learned this takes the longest.
+    hours = [local(ask.at, zone).hour for ask in asks]
+    off_hours = _off(hours)
     return Usual(
         asks=len(asks),
         days=(cut - asks[0].at) // DAY if asks else 0,
@@ -142,7 +144,7 @@ def learn(past: Facts, cut: int, zone: ZoneInfo, limits: Collection[Limit], whol
         countries=frozenset(one.country for kind in past.before(cut) for one in kind if one.country),
         main_countries=_main(Counter(one.country for one in asks if one.country)),
         off_hours=off_hours,
-        off_a_day=_busy(Counter(_day(ask.at, cut) for ask in asks if is_off(ask.at, zone, off_hours))),
+        off_a_day=_busy(Counter(_day(ask.at, cut) for ask, hour in zip(asks, hours, strict=True) if hour in off_hours)),
         merchants=frozenset(ask.merchant for ask in weeks.asks),
         merchants_a_week=_different((_week(ask.at, cut), ask.merchant) for ask in weeks.asks),
         texts_a_day=_texts_a_day(asks, cut),
@@ -194,7 +196,8 @@ def _main(counts: Mapping[str, int]) -> int:
 
 def _small_an_hour(facts: Facts, medians: Mapping[str, int]) -> int:
     kinds: tuple[Sequence[Ask | Payment], ...] = (facts.asks, facts.payments)
-    counts = (Counter(one.at // HOUR for one in kind if is_small(one, medians)) for kind in kinds)
+    most = {currency: small(medians, currency) for currency in {one.currency for kind in kinds for one in kind}}
+    counts = (Counter(one.at // HOUR for one in kind if 0 < one.amount <= most[one.currency]) for kind in kinds)
     return max(_busy(count) for count in counts)
 
 
@@ -213,12 +216,12 @@ def _texts_a_day(asks: Iterable[Ask], cut: int) -> int:
     return quantile([max(texts_of(day).values(), default=0) for day in days.values()], BUSY)
 
 
-def _off(asks: Sequence[Ask], zone: ZoneInfo) -> frozenset[int]:
-    """The hours of the day in which the agent does not ask."""
-    hours = Counter(local(ask.at, zone).hour for ask in asks)
+def _off(asked: Sequence[int]) -> frozenset[int]:
+    """The hours of the day in which the agent does not ask, from those in which it did."""
+    hours = Counter(asked)
     around = range(-OFF_AROUND, OFF_AROUND + 1)
     return frozenset(
-        hour for hour in range(24) if sum(hours[(hour + step) % 24] for step in around) <= OFF_SHARE * len(asks)
+        hour for hour in range(24) if sum(hours[(hour + step) % 24] for step in around) <= OFF_SHARE * len(asked)
     )
 
 
