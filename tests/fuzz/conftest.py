@@ -12,6 +12,8 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, Phase, seed, settings
 
+from tests.support.progress import Progress
+
 # What one of the tests here is given of `make soak`.
 SECONDS = int(os.environ.get("ROONY_SOAK_SECONDS", "600")) / 10
 SEED = int(os.environ.get("ROONY_TEST_SEED", "20261129"))
@@ -33,13 +35,17 @@ def drive(request: pytest.FixtureRequest) -> Drive:
 
     def long(test: Any, examples: int = 0) -> None:
         until, started = time.monotonic() + SECONDS, settings(LONG)(test)
+        tell = Progress(request.getfixturevalue("capsys"))
         for number in count(SEED):
             try:
                 seed(number)(started)()
             except Exception as error:
                 error.add_note(f"to repeat: ROONY_TEST_SEED={number} make soak")
                 raise
-            if time.monotonic() > until:
+            done = f"{number - SEED + 1} rounds of {LONG.max_examples:,} from ROONY_TEST_SEED={SEED}"
+            over = time.monotonic() > until
+            tell(done, last=over)
+            if over:
                 return
 
     return quickly if request.param == "quick" else long

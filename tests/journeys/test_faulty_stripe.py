@@ -12,6 +12,7 @@ from rich.console import Console
 
 from tests.support.faulty_run import FaultyRun
 from tests.support.postgres import books_database
+from tests.support.progress import Progress
 from tests.support.served import Simulation
 from tests.support.tills import DATABASES
 
@@ -36,7 +37,7 @@ def test_a_thousand_purchases_end_with_one_card_each(
     began = time.monotonic()
     with books_database(backend) as url, Simulation(tmp_path, url) as served:
         run = FaultyRun(served, SEED, SOAK_PURCHASES)
-        run.play()
+        run.play(Progress(capsys))
     with capsys.disabled():
         seconds = time.monotonic() - began
         Console().print(f"\n{backend}: ROONY_TEST_SEED={SEED}, {seconds:.0f} s", json.dumps(run.counts))

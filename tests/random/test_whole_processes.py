@@ -22,6 +22,7 @@ from tests.random.test_machine import SEED
 from tests.random.test_soak import MACHINE_SHARE, SOAK_SECONDS
 from tests.support import postgres
 from tests.support.crashing import ADMIN, Crashable, crashable
+from tests.support.progress import Progress
 from tests.support.served import SOFTWARE
 from tests.support.serving import Caller
 from tests.support.tills import DATABASES
@@ -166,6 +167,7 @@ def test_whole_processes_for_as_long_as_asked(tmp_path: Path, capsys: pytest.Cap
     counts: Counter[str] = Counter()
     began, number = time.monotonic(), SEED
     backends = ["sqlite", *(["postgresql"] if postgres.server() else [])]
+    tell = Progress(capsys)
     with capsys.disabled():
         console = Console()
         while time.monotonic() - began < SOAK_SECONDS * (1 - MACHINE_SHARE):
@@ -183,5 +185,6 @@ def test_whole_processes_for_as_long_as_asked(tmp_path: Path, capsys: pytest.Cap
             counts["crashes"] += company.crashes
             counts["restarts"] += company.restarts
             number += 1
+            tell(f"{counts['episodes']} episodes, {counts['crashes']} kills, no violation")
         told = ", ".join(f"{count:,} {word}" for word, count in sorted(counts.items()))
         console.print(f"whole processes, seed {SEED}: violations 0; {told}")

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import count
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -22,6 +23,7 @@ from roony.simulator import stripe_api
 from roony.simulator.stripe_api.operations import Operation
 from roony.simulator.stripe_api.parameters import Boolean, Field, Group, Integer, ListOf, Metadata, Range, Text
 from tests.support.conformance.samples import NUMBERS, TEXTS
+from tests.support.progress import Progress
 from tests.support.simulator import SimulatorProcess, authorize, new_card
 from tests.support.stripe_spec import VARIABLE, load_spec
 
@@ -243,10 +245,19 @@ def test_the_api_answers_whatever_is_sent(line: tuple[Line, Objects], request: A
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-@LONG
-@given(request=api_requests())
-def test_the_api_answers_whatever_is_sent_for_long(line: tuple[Line, Objects], request: Any) -> None:
-    _api(line, request)
+def test_the_api_answers_whatever_is_sent_for_long(
+    line: tuple[Line, Objects], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell, sent = Progress(capsys), count(1)
+
+    @LONG
+    @given(request=api_requests())
+    def send(request: Any) -> None:
+        _api(line, request)
+        tell(f"{next(sent):,} of {LONG.max_examples:,} requests")
+
+    send()
+    tell(f"{next(sent) - 1:,} requests, all answered", last=True)
 
 
 @settings(QUICK, max_examples=200)

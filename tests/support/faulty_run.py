@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -58,14 +59,17 @@ class FaultyRun:
             for place, kind in enumerate(RESTRICTING)
         ]  # fmt: skip
 
-    def play(self) -> None:
+    def play(self, tell: Callable[[str], None] = lambda _: None) -> None:
         """1 all ask · 2 all cards are made · 3 raised, paid, canceled or left · 4 time passes · 5 all is looked at."""
         asked = self._ask_all()
+        tell(f"{len(asked):,} asks are approved")
         self.roony.control("faults", self.faults)
         self._let_time_pass()
         bought = [row for row in self._at_once(self._look, asked) if row is not None]
         self._every_card_is_there_once(bought)
+        tell(f"{len(bought):,} cards are there")
         self._at_once(self._use, [(row, self.dice.random()) for row in bought])
+        tell("raised, paid, canceled or left")
         self._let_time_pass()
         self._advance(LIFETIME + 60)
         self._let_time_pass()
