@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from roony.web.schemas import Body, Controls, Currency, LimitAmount, Name, Period, Query, ShortText
+from roony.web.query import Query
+from roony.web.schemas import Body, Controls, Currency, LimitAmount, Name, Period, ShortText
 from roony.web.shape import AgentId, Count, Money, PurchaseId, Shape, Time, example, like
 from roony.web.shape import Currency as CurrencyShape
 from roony.web.shapes import DecisionShape, LimitedScope

@@ -23,12 +23,12 @@ from roony.core.merchant import category_code
 from roony.core.money import CURRENCIES, MAX_AMOUNT
 from roony.core.settlement import DISCREPANCY_KINDS
 from roony.store.queries.paging import DEFAULT_LIMIT, MAX_LIMIT
+from roony.web.query import Query
 from roony.web.requests import is_clean
 from roony.web.shape import example
 from roony.web.spending_report import read_day
 
 MAX_METADATA = 50
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 
 def _not_blank(text: str) -> str:
@@ -142,23 +142,6 @@ class Body(BaseModel):
     """A request body: exactly these fields, with exactly these types."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
-
-
-class Query(BaseModel):
-    """The parameters behind `?`: exactly these, their numbers and truth values as JSON has them."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _as_in_json(cls, text: Any, info: ValidationInfo) -> Any:
-        """pydantic alone would take `limit=1_0` for ten, and `dry_run=t` or `force=1` for a yes."""
-        kind = cls.model_fields[str(info.field_name)].annotation
-        if kind is bool and text not in ("true", "false"):
-            raise PydanticCustomError("bool_type", "It must be true or false")
-        if kind in (int, float) and not _NUMBER.fullmatch(str(text)):
-            raise PydanticCustomError("number", "It must be a whole number" if kind is int else "It must be a number")
-        return text
 
 
 class ListQuery(Query):

@@ -17,8 +17,8 @@ from roony.web import answers
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted
+from roony.web.query import Query
 from roony.web.report_shapes import ExportBegun, ExportedRows
-from roony.web.schemas import Query
 from roony.web.shape import gives
 
 router = new_part("Export")
