@@ -40,7 +40,9 @@ class PatternQuery(ListQuery):
     """Since when, and of how many agents at once."""
 
     limit: Annotated[int, Field(ge=1, le=MAX_AGENTS)] = FEW_AGENTS
-    since: Annotated[str, Field(max_length=50, description="RFC 3339, or how long ago: 90m, 2h, 7d")] = "90d"
+    since: Annotated[str, Field(max_length=50, description="RFC 3339, or how long ago: 90m, 2h, 7d; at most 400d")] = (
+        "90d"
+    )
 
 
 class PatternsShape(Shape):

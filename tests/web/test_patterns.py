@@ -55,6 +55,12 @@ def test_the_past_of_each_agent_is_told_and_nothing_written(roony: ServedRoony, 
     assert told["message"].startswith("25 purchases or payments of at most 1.50 USD within an hour, since 20")
 
 
+def test_a_past_that_is_too_long_is_refused_and_says_how_long_it_may_be(company: Company) -> None:
+    refused = company.owner.refused(422, "GET", PATH, params={"since": "401d"})
+    assert (refused["field"], "At most 400 days" in refused["message"]) == ("since", True)
+    assert company.owner.send("GET", f"{PATH}?since=400d")["data"] == []
+
+
 def test_it_follows_what_is_set_and_the_time_that_is_asked_for(roony: ServedRoony, company: Company) -> None:
     made, _ = company.agent("Buyer")
     small_ones(roony, company, made["id"])

@@ -6,12 +6,14 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND
+QUARTER = HOUR // 4
 DAY = 24 * HOUR
 WEEK = 7 * DAY
 
@@ -63,6 +65,10 @@ class Payment(NamedTuple):
     declined: bool
 
 
+One = TypeVar("One", Ask, Payment)
+_AT = itemgetter(0)
+
+
 class Facts(NamedTuple):
     """Asks and payments of one agent, each the oldest first."""
 
@@ -71,12 +77,7 @@ class Facts(NamedTuple):
 
     def between(self, since: int, until: int) -> Facts:
         """Those after `since`, up to and including `until`."""
-        at = itemgetter(0)
-        asks, paid = self.asks, self.payments
-        return Facts(
-            asks[bisect_right(asks, since, key=at) : bisect_right(asks, until, key=at)],
-            paid[bisect_right(paid, since, key=at) : bisect_right(paid, until, key=at)],
-        )
+        return Facts(between(self.asks, since, until), between(self.payments, since, until))
 
     def before(self, until: int) -> Facts:
         """Those earlier than `until`."""
@@ -101,6 +102,11 @@ class Finding(NamedTuple):
     usually: str
 
 
+def between(those: tuple[One, ...], since: int, until: int) -> tuple[One, ...]:
+    """Of asks or payments, the oldest first, those after `since`, up to and including `until`."""
+    return those[bisect_right(those, since, key=_AT) : bisect_right(those, until, key=_AT)]
+
+
 def in_order(asks: Iterable[Ask], payments: Iterable[Payment]) -> Facts:
     """Facts from rows in any order."""
     return Facts(tuple(sorted(asks)), tuple(sorted(payments)))
@@ -122,6 +128,17 @@ def wording(text: str) -> str:
 def local(at: int, zone: ZoneInfo) -> datetime:
     """A time in the organization's zone."""
     return (_EPOCH + timedelta(microseconds=at)).astimezone(zone)
+
+
+def hour_of(at: int, zone: ZoneInfo) -> int:
+    """The hour of the day in the organization's zone."""
+    return _hour(at // QUARTER, zone)
+
+
+@lru_cache(maxsize=16_384)
+def _hour(quarter: int, zone: ZoneInfo) -> int:
+    """Of a quarter of an hour, since no zone of today begins its hours anywhere else."""
+    return local(quarter * QUARTER, zone).hour
 
 
 def cut_of(now: int, zone: ZoneInfo) -> int:

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from roony.core.alert import Alert
 from roony.core.anomaly.facts import SECOND, WEEK, Facts, Finding, cut_of
 from roony.core.anomaly.rules import SENSITIVITIES, Look, look_at
-from roony.core.anomaly.telling import OVER, PatternSettings, is_news, is_over, is_renewed
-from roony.core.anomaly.usual import Limit, Usual, learn
+from roony.core.anomaly.telling import OVER, RENEWED, PatternSettings, is_news, is_over, is_renewed
+from roony.core.anomaly.usual import Limit, Usual, is_near, learn
 
 # How often an agent that does something is looked at.
 PACE = 60 * SECOND
@@ -31,19 +31,28 @@ def would_have_told(past: Past, since: int, until: int, zone: ZoneInfo, settings
     alerts: dict[str, Alert] = {}
     usual: Usual | None = None
     cut = 0
+    near = {limit: tuple(ask for ask in past.facts.asks if is_near(ask, limit)) for limit in past.limits}
     for now in _looks(past.facts, since, until):
         if usual is None or cut != cut_of(now, zone):
             cut = cut_of(now, zone)
             usual = learn(past.facts, cut, zone, past.limits, past.whole)
+        asked = [pattern for pattern in settings.on if not _is_settled(alerts.get(pattern), now)]
         lately = past.facts.between(now - WEEK, now)
-        look = Look(lately, usual, now, zone, past.limits, SENSITIVITIES[settings.sensitivity])
-        for finding in look_at(look, settings.on):
+        look = Look(lately, usual, now, zone, past.limits, SENSITIVITIES[settings.sensitivity], near)
+        for finding in look_at(look, asked):
             alert = _over(alerts.get(finding.pattern), now)
             if is_news(alert, finding):
                 alerts[finding.pattern] = _NOBODYS._replace(status="open", created_at=now, updated_at=now)
                 yield finding
             elif alert is not None and is_renewed(alert, finding):
                 alerts[finding.pattern] = alert._replace(updated_at=now)
+
+
+def _is_settled(alert: Alert | None, now: int) -> bool:
+    """Whether a finding of now would neither be told nor noted, so that its rule need not be asked."""
+    if alert is None or is_over(alert, now):
+        return False
+    return alert.status == "open" and now < alert.updated_at + RENEWED
 
 
 def _over(alert: Alert | None, now: int) -> Alert | None:

@@ -7,11 +7,11 @@ a multiple of what is usual, times the sensitivity. Where too little is known a 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from roony.core.anomaly.facts import DAY, HOUR, WEEK, Ask, Facts, Finding, Payment
+from roony.core.anomaly.facts import DAY, HOUR, WEEK, Ask, Facts, Finding, Payment, between
 from roony.core.anomaly.usual import NEAR_PERCENT, Limit, Usual, is_near, is_off, is_small, texts_of
 from roony.core.message import said
 from roony.core.money import exponent, format_amount
@@ -49,6 +49,14 @@ class Look(NamedTuple):
     zone: ZoneInfo
     limits: Collection[Limit]
     factor: float
+    # Those near each limit, of all times and in order, where somebody has found them already.
+    near: Mapping[Limit, tuple[Ask, ...]] | None = None
+
+    def near_last_week(self, limit: Limit) -> Sequence[Ask]:
+        """The week's asks just under this limit."""
+        if self.near is not None:
+            return between(self.near[limit], self.now - WEEK, self.now)
+        return [ask for ask in self.last(WEEK).asks if is_near(ask, limit)]
 
     def last(self, window: int) -> Facts:
         """The facts of the last hour, day or week."""
@@ -80,8 +88,10 @@ def card_testing(look: Look) -> Finding | None:
     usual, hour = look.usual, look.last(HOUR)
     limit = look.threshold("card_testing", TESTING_FLOOR, TESTING_TIMES * usual.small_an_hour, TESTING_BARE)
     kinds: tuple[Sequence[Ask | Payment], ...] = (hour.asks, hour.payments)
+    if limit is None or max(map(len, kinds)) < limit:
+        return None
     seen = max(([one for one in kind if is_small(one, usual.medians)] for kind in kinds), key=len)
-    if limit is None or len(seen) < limit:
+    if len(seen) < limit:
         return None
     most = format_amount(max(one.amount for one in seen), seen[0].currency)
     return _found(look, "card_testing", seen, usual.small_an_hour, limit,
@@ -94,8 +104,10 @@ def many_declines(look: Look) -> Finding | None:
     usual, day = look.usual, look.last(DAY)
     limit = look.threshold("many_declines", DECLINES_FLOOR, DECLINES_TIMES * usual.declines_a_day, DECLINES_BARE)
     tried: list[Ask | Payment] = [*day.asks, *day.payments]
+    if limit is None or len(tried) < limit:
+        return None
     seen = [one for one in tried if one.declined]
-    if limit is None or len(seen) < limit or 2 * len(seen) < len(tried):
+    if len(seen) < limit or 2 * len(seen) < len(tried):
         return None
     return _found(look, "many_declines", seen, usual.declines_a_day, limit,
                   f"{len(seen)} of {len(tried)} purchases and payments declined within a day",
@@ -131,7 +143,7 @@ def under_threshold(look: Look) -> Finding | None:
     for one in sorted(look.limits):
         busy = look.usual.near_a_week.get(one, 0)
         limit = look.threshold("under_threshold", NEAR_FLOOR, NEAR_TIMES * busy)
-        seen = [ask for ask in asks if is_near(ask, one)]
+        seen = look.near_last_week(one)
         if limit is not None and len(seen) >= limit and NEAR_SHARE * len(seen) >= len(asks):
             return _found(look, "under_threshold", seen, busy, limit,
                           f"{len(seen)} purchases within {100 - NEAR_PERCENT} % below the limit of"
@@ -144,9 +156,11 @@ def new_country(look: Look) -> Finding | None:
     usual, day = look.usual, look.last(DAY)
     limit = look.threshold("new_country", COUNTRY_FLOOR, COUNTRY_TIMES * usual.main_countries)
     kinds: tuple[Sequence[Ask | Payment], ...] = (day.asks, day.payments)
+    if limit is None or not usual.countries or max(map(len, kinds)) < limit:
+        return None
     new = ([one for one in kind if one.country and one.country not in usual.countries] for kind in kinds)
     seen = max(new, key=len)
-    if limit is None or not usual.countries or len(seen) < limit:
+    if len(seen) < limit:
         return None
     where = sorted({one.country for one in seen})
     names = ", ".join(said(name, 2) for name in where[:5]) + (" and others" if len(where) > 5 else "")
@@ -160,9 +174,10 @@ def off_hours(look: Look) -> Finding | None:
     usual = look.usual
     busy = max(OFF_TIMES * usual.off_a_day, usual.asks_a_day)
     limit = look.threshold("off_hours", OFF_FLOOR, busy)
-    if limit is None or len(usual.off_hours) < MIN_OFF_HOURS:
+    asks = look.last(DAY).asks
+    if limit is None or len(usual.off_hours) < MIN_OFF_HOURS or len(asks) < limit:
         return None
-    seen = [ask for ask in look.last(DAY).asks if is_off(ask.at, look.zone, usual.off_hours)]
+    seen = [ask for ask in asks if is_off(ask.at, look.zone, usual.off_hours)]
     if len(seen) < limit:
         return None
     return _found(look, "off_hours", seen, usual.off_a_day, limit,
@@ -174,8 +189,10 @@ def new_merchants(look: Look) -> Finding | None:
     """A week with many more merchants never seen before than a busy week has merchants at all."""
     usual, asks = look.usual, look.last(WEEK).asks
     limit = look.threshold("new_merchants", MERCHANTS_FLOOR, MERCHANTS_PERCENT * usual.merchants_a_week // 100)
+    if limit is None or len(asks) < limit:
+        return None
     first = {ask.merchant: ask for ask in reversed(asks) if ask.merchant not in usual.merchants}
-    if limit is None or len(first) < limit:
+    if len(first) < limit:
         return None
     return _found(look, "new_merchants", sorted(first.values()), usual.merchants_a_week, limit,
                   f"{len(first)} merchants that are new to this agent within a week",
@@ -186,8 +203,10 @@ def repeated_text(look: Look) -> Finding | None:
     """One description for many different merchants and amounts within a day."""
     usual, asks = look.usual, look.last(DAY).asks
     limit = look.threshold("repeated_text", TEXTS_FLOOR, TEXTS_TIMES * usual.texts_a_day)
+    if limit is None or len(asks) < limit:
+        return None
     count, text = max(((count, text) for text, count in texts_of(asks).items()), default=(0, ""))
-    if limit is None or count < limit:
+    if count < limit:
         return None
     seen = [ask for ask in asks if ask.wording == text]
     found = _found(look, "repeated_text", seen, usual.texts_a_day, limit,
@@ -199,7 +218,7 @@ def repeated_text(look: Look) -> Finding | None:
 def price_drift(look: Look) -> Finding | None:
     """A merchant that is paid regularly is paid much more than its price at first, and was not before."""
     found = []
-    for ask in look.last(DAY).asks:
+    for ask in look.last(DAY).asks if look.usual.series else ():
         series = look.usual.series.get((ask.merchant, ask.currency))
         if series is None or ask.declined:
             continue

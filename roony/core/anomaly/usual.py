@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from roony.core.anomaly.facts import DAY, HOUR, WEEK, Ask, Facts, Payment, local
+from roony.core.anomaly.facts import DAY, HOUR, WEEK, Ask, Facts, Payment, hour_of
 from roony.core.money import exponent
 
 # Of the past this much teaches all rules but the one about prices, which looks at all there is: microseconds.
@@ -107,11 +107,7 @@ def is_small(one: Ask | Payment, medians: Mapping[str, int]) -> bool:
 
 def texts_of(asks: Iterable[Ask]) -> dict[str, int]:
     """By wording, with how many different merchants and amounts it was used."""
-    found: dict[str, set[tuple[str, int]]] = defaultdict(set)
-    for ask in asks:
-        if ask.wording:
-            found[ask.wording].add((ask.merchant, ask.amount))
-    return {text: len(uses) for text, uses in found.items()}
+    return Counter(text for text, _, _ in {(ask.wording, ask.merchant, ask.amount) for ask in asks} if text)
 
 
 def learn(past: Facts, cut: int, zone: ZoneInfo, limits: Collection[Limit], whole: bool) -> Usual:
@@ -127,8 +123,8 @@ def learn(past: Facts, cut: int, zone: ZoneInfo, limits: Collection[Limit], whol
         by_currency[ask.currency].append(ask.amount)
     medians = {currency: median(amounts) for currency, amounts in by_currency.items()}
     weeks = facts.before(cut - WEEK + DAY)
-    # Asked of the clock on the wall once: of all that is learned this takes the longest.
-    hours = [local(ask.at, zone).hour for ask in asks]
+    # Asked of the clock on the wall once.
+    hours = [hour_of(ask.at, zone) for ask in asks]
     off_hours = _off(hours)
     return Usual(
         asks=len(asks),
@@ -160,7 +156,7 @@ def is_near(ask: Ask, limit: Limit) -> bool:
 
 def is_off(at: int, zone: ZoneInfo, off_hours: Collection[int]) -> bool:
     """Whether the agent does not usually ask at this time of the day."""
-    return local(at, zone).hour in off_hours
+    return hour_of(at, zone) in off_hours
 
 
 def _day(at: int, cut: int) -> int:
@@ -231,8 +227,9 @@ def _series(asks: Iterable[Ask], cut: int) -> dict[tuple[str, str], Series]:
     for ask in asks:
         if not ask.declined and ask.at >= cut - PRICES_TAUGHT_BY:
             of_day = days[(ask.merchant, ask.currency)]
-            day = _day(ask.at, cut)
-            of_day[day] = max(of_day.get(day, ask), ask, key=lambda one: one.amount)
+            dearest = of_day.setdefault(_day(ask.at, cut), ask)
+            if ask.amount > dearest.amount:
+                of_day[_day(ask.at, cut)] = ask
     found = {key: _regular(list(of_day.values())) for key, of_day in days.items() if len(of_day) >= MIN_PAYMENTS}
     return {key: series for key, series in found.items() if series is not None}
 

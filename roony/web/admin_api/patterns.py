@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Query
 from starlette.concurrency import run_in_threadpool
 
-from roony.core.anomaly.facts import Finding
+from roony.core.anomaly.facts import DAY, Finding
 from roony.core.anomaly.past import would_have_told
 from roony.core.anomaly.telling import message, pattern_settings
 from roony.core.reconciliation import parse_since
@@ -30,6 +30,8 @@ router = new_part("Alerts")
 
 # After so many seconds no other agent is begun for one answer; the cursor goes on behind the last one.
 PAGE_SECONDS = 2.0
+# What is usual is learned anew for each of these days.
+MAX_PAST_DAYS = 400
 
 
 @router.get("/patterns", **gives(PatternPast))
@@ -42,6 +44,9 @@ async def look_at_past(caller: CallerOf, context: ContextOf, query: Annotated[Pa
     since = parse_since(query.since, until)
     if since is None:
         raise refuse(422, BAD_SINCE, field="since")
+    if until - since > MAX_PAST_DAYS * DAY:
+        words = f"At most {MAX_PAST_DAYS} days are looked through, one after the other: say a later time."
+        raise refuse(422, words, field="since")
     after = decode_cursor(query.cursor, (str,))[0] if query.cursor else ""
     take_place(caller.organization_id)
     try:
