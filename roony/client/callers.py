@@ -25,6 +25,8 @@ DEFAULT_URL = "http://localhost:8000"
 CONNECT_SECONDS = 5.0
 # Many calls may wait for people at the same time.
 MAX_CONNECTIONS = 1_000
+# Roony closes a connection that nothing came on for 5 s. Used again at that moment, it would lose the call.
+IDLE_SECONDS = 4.0
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -219,7 +221,7 @@ def _settings(url: str | None, key: str | None) -> dict[str, Any]:
         "headers": {"Authorization": f"Bearer {key}", "User-Agent": f"roony/{__version__}"},
         # No proxy and no password of the machine's environment comes between an agent and its firewall.
         "trust_env": False,
-        "limits": httpx2.Limits(max_connections=MAX_CONNECTIONS),
+        "limits": httpx2.Limits(max_connections=MAX_CONNECTIONS, keepalive_expiry=IDLE_SECONDS),
     }
 
 

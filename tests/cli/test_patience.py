@@ -14,6 +14,7 @@ import pytest
 
 from roony.cli import patience
 from roony.cli.server import Server, bind, make_server
+from roony.client.callers import IDLE_SECONDS
 from tests.support.served import until
 
 LIMIT = 30.0
@@ -307,3 +308,4 @@ def test_the_server_of_roony_is_patient_and_believes_no_header() -> None:
     assert made.config.http_protocol_class.func is patience.PatientProtocol  # type: ignore[attr-defined]
     assert made.config.proxy_headers is False
     assert made.config.server_header is False
+    assert made.config.timeout_keep_alive > IDLE_SECONDS, "our own client would use connections that are being closed"

@@ -13,6 +13,7 @@ from typing import Any, Self
 import httpx2
 import uvicorn
 
+from roony.client.callers import IDLE_SECONDS
 from roony.core.errors import Refusal
 from roony.flows.access_key import new_key
 from roony.flows.context import FlowContext
@@ -68,7 +69,11 @@ class Caller:
     def __init__(self, url: str, key: str | None) -> None:
         self.key = key
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._http = httpx2.Client(base_url=url, timeout=30, trust_env=False, verify=False, headers=headers)
+        # One that the server is about to close is not used again.
+        limits = httpx2.Limits(keepalive_expiry=IDLE_SECONDS)
+        self._http = httpx2.Client(
+            base_url=url, timeout=30, trust_env=False, verify=False, headers=headers, limits=limits
+        )
 
     def call(self, method: str, path: str, body: Any = None, **more: Any) -> httpx2.Response:
         """One request; `body` is sent as JSON."""
