@@ -5,6 +5,7 @@ import re
 import socket
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -58,8 +59,9 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, "roony" if node.level else (node.module or "").partition(".")[0]
 
 
+@cache
 def parse(path: Path) -> ast.Module:
-    """The syntax tree of a file."""
+    """The syntax tree of a file, which several rules look at."""
     return ast.parse((ROOT / path).read_text(encoding="utf-8"), filename=str(path))
 
 

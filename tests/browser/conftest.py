@@ -1,4 +1,4 @@
-"""The dashboard in Chromium: one `roony serve --simulate` for each test process."""
+"""The dashboard in Chromium, and one `roony serve --simulate` for all of these tests in a process."""
 
 from __future__ import annotations
 
@@ -55,11 +55,12 @@ def _is_complaint(said: Any) -> bool:
     return said.type in ("error", "warning") and "Failed to load resource: the server responded" not in said.text
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, or else Playwright's own.
 
-    One for each module: while Playwright runs, its event loop is this thread's, and other tests run loops of their own.
+    It goes with the last test of this folder: while Playwright runs, its event loop is this thread's, and other tests
+    run loops of their own.
     """
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright:
@@ -75,14 +76,17 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def roony(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulation]:
-    """Shared by all tests of this process: each that changes an organization makes one of its own (`Desk.company`)."""
+    """Shared by the tests of this folder: each that changes an organization makes one of its own (`Desk.company`).
+
+    It goes with the last of them: what runs to the end of a worker is busy a hundredth of that time, waited for or not.
+    """
     with Simulation(tmp_path_factory.mktemp("browser")) as served:
         yield served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def desk(roony: Simulation) -> Desk:
     """Everything a test needs of the organization beside the browser."""
     return Desk(roony)

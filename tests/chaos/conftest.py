@@ -12,9 +12,9 @@ import pytest
 from tests.chaos.playing import Theatre
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Theatre]]:
-    """The theatre of a database, by its name."""
+    """The theatre of a database, by its name; its programs end with the last test of the module."""
     opened: dict[str, Theatre] = {}
 
     def of(backend: str) -> Theatre:

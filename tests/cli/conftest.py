@@ -14,9 +14,9 @@ from roony.cli.commands import app
 from tests.cli.serving import ServedSimulation
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSimulation]:
-    """A running Roony with the simulator and its demo organization."""
+    """A running Roony with the simulator and its demo organization, until the last test of this folder."""
     with ServedSimulation(tmp_path_factory.mktemp("served")) as simulation:
         yield simulation
 

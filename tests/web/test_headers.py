@@ -20,6 +20,12 @@ EVIL = "https://evil.example"
 
 
 @pytest.fixture(scope="module")
+def backend() -> str:
+    """One is enough: no header comes from where the books are."""
+    return "sqlite"
+
+
+@pytest.fixture(scope="module")
 def paths(roony: ServedRoony) -> list[tuple[str, str]]:
     """Every operation there is, with ids that are none, and the pages."""
     document = roony.caller().get("/openapi.json")
