@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Table
 
@@ -72,6 +72,15 @@ class MemoryWriter:
         self.rows[row][key] = there._replace(**fields, **more, lease_until=0)
 
 
+class Kept(NamedTuple):
+    """Books at one moment."""
+
+    rows: dict[type, dict[tuple[Any, ...], Any]]
+    numbers: dict[str, int]
+    versions: int
+    now: int
+
+
 class MemoryBooks(Books):
     """The same short ways as `Books`, one command at a time."""
 
@@ -81,6 +90,16 @@ class MemoryBooks(Books):
         self._numbers = {}
         self._versions = 0
         self.put(*seed())
+
+    def kept(self) -> Kept:
+        """Everything as it is now, to be put back later: rows never change, so only where they lie is copied."""
+        rows = {row: dict(there) for row, there in self.writer.rows.items() if there}
+        return Kept(rows, dict(self._numbers), self._versions, self.clock.now)
+
+    def put_back(self, kept: Kept) -> None:
+        """Everything as it was when it was kept."""
+        self.writer.rows = {row: dict(kept.rows.get(row, ())) for row in TABLE_OF}
+        self._numbers, self._versions, self.clock.now = dict(kept.numbers), kept.versions, kept.now
 
     def run(self, command: Any) -> Any:
         organization = self.writer.rows[Organization][(ORG,)]
