@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli.serving import START
 from tests.support.commands import run_roony
-from tests.support.served import clean_environment
+from tests.support.served import Child, clean_environment
 
 
 def start(log: Path, environment: dict[str, str], *arguments: str) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
@@ -31,10 +31,9 @@ def start(log: Path, environment: dict[str, str], *arguments: str) -> tuple[subp
 @pytest.fixture
 def simulator(tmp_path: Path) -> Iterator[dict[str, Any]]:
     """A simulator alone, with its defaults."""
-    process, ready = start(tmp_path / "simulator.log", clean_environment(), "simulator", "--port", "0", "--ready-json")
-    yield ready
-    process.terminate()
-    assert process.wait() == 0
+    started = Child(["simulator", "--port", "0", "--ready-json"], tmp_path / "simulator.log")
+    yield started.ready
+    assert started.stop() == 0
 
 
 @pytest.fixture
@@ -75,7 +74,8 @@ def test_a_taken_port_is_one_sentence(simulator: dict[str, Any], tmp_path: Path)
 
 def test_sealed_delivery_tells_the_agent_what_its_owner_can_do(tmp_path: Path, environment: dict[str, str]) -> None:
     owner = json.loads(run_roony("init", "--json", **environment).stdout)
-    process, ready = start(tmp_path / "serve.log", environment, "serve", "--port", "0", "--ready-json")
+    served = Child(["serve", "--port", "0", "--ready-json"], tmp_path / "serve.log", **environment)
+    ready = served.ready
     try:
         as_owner = {"ROONY_URL": ready["url"], "ROONY_ADMIN_KEY": owner["admin_key"]}
         assert run_roony("connection", "start", "direct", **as_owner).returncode == 0
@@ -87,8 +87,7 @@ def test_sealed_delivery_tells_the_agent_what_its_owner_can_do(tmp_path: Path, e
         assert f"roony agent public-key set {agent['id']}" in refused.stderr
         assert "another kind of key" not in refused.stderr
     finally:
-        process.terminate()
-        assert process.wait() == 0
+        assert served.stop() == 0
 
 
 def test_a_direct_connection_and_a_crash_that_is_taken_up_at_once(

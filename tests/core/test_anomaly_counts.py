@@ -30,9 +30,9 @@ def share(counted: Count) -> float:
 
 
 def test_few_are_wrong_and_attacks_are_found() -> None:
-    """One agent of each kind for seven months, two attacks of each pattern."""
-    counted = count(quiet_stories(1, 7), attack_stories(2), PatternSettings())
-    assert counted.months == 56
+    """One agent of each kind for four months, two attacks of each pattern."""
+    counted = count(quiet_stories(1, 4), attack_stories(2), PatternSettings())
+    assert counted.months == 32
     assert sum(counted.false.values()) == 0, counted.false
     assert sum(counted.attacks.values()) == 2 * len(PATTERNS)
     assert sum(counted.found.values()) >= 15, counted.found

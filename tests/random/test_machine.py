@@ -46,7 +46,7 @@ def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqliteGro
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(2))
 def test_random_companies_keep_every_promise_in_memory(number: int) -> None:
     """Commands and rules over rows in memory, where many histories fit into the time."""
     counts = Counts()

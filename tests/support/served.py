@@ -30,6 +30,8 @@ WEBHOOK = "/api/webhooks/stripe"
 SOFTWARE = {"category": "computer_software_stores", "country": "US"}
 WAIT_SECONDS = 60.0
 POLL_SECONDS = 0.02
+# A worker signs chains and takes leases when it is time, a minute after its start as well: at any moment of a test.
+BY_THE_CLOCK = {"audit_checkpoints", "leases", "signing_keys"}
 BUDGETS = [{"period": period, "limit": 1_000_000, "currency": "usd"} for period in ("month", "lifetime")]
 
 
@@ -244,8 +246,9 @@ class Simulation:
     # The database
 
     def rows(self) -> dict[str, int]:
-        """How many rows each table has, and how long the audit chains are."""
-        counts = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM {name}" for name in metadata.tables)  # noqa: S608
+        """How many rows each table has, and how long the audit chains are; but for what a worker writes by the clock."""
+        names = metadata.tables.keys() - BY_THE_CLOCK
+        counts = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM {name}" for name in names)  # noqa: S608
         with self._reading() as database:
             return {row[0]: row[1] for row in database.read(text(counts))}
 
@@ -285,7 +288,8 @@ class Simulation:
         self.settle()
         before = self.rows()
         yield
-        assert self.rows() == before
+        after = self.rows()
+        assert after == before, {name: (before[name], after[name]) for name in after if after[name] != before[name]}
 
 
 class Buyer(NamedTuple):
