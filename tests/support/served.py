@@ -246,7 +246,7 @@ class Simulation:
     # The database
 
     def rows(self) -> dict[str, int]:
-        """How many rows each table has, and how long the audit chains are; but for what a worker writes by the clock."""
+        """How many rows each table has, and how long audit chains are; but for what a worker writes by the clock."""
         names = metadata.tables.keys() - BY_THE_CLOCK
         counts = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM {name}" for name in names)  # noqa: S608
         with self._reading() as database:
