@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections import OrderedDict
+import time
 from typing import Any
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from roony.cli.together import Together
+from roony.cli.cycle import Cycle
+from roony.waits import Waits
 
 # The whole head of a request must be there this long after the connection, or after the last answer on it.
 HEAD_SECONDS = 10.0
@@ -33,21 +35,23 @@ _TOO_LONG = b'{"error":{"code":"head_too_large","message":"The line and headers 
 
 
 class Lobby:
-    """The connections of a server that wait for a request, the one that waits longest first."""
+    """The connections of a server that wait for the head of a request; `idle` are those that wait for its first byte
+    since their last answer.
+    """
 
     def __init__(self, most: int = MAX_CONNECTIONS) -> None:
         """`most` connections at a time."""
         self.most = most
-        self.waiting: OrderedDict[PatientProtocol, None] = OrderedDict()
+        self.waiting: Waits[PatientProtocol] = Waits(lambda one: one.transport.abort())
+        self.idle: Waits[PatientProtocol] = Waits(lambda one: one.transport.close())
 
     def make_room(self, there: int) -> bool:
         """True where one more connection may stay; one that only waits goes for it."""
         if there <= self.most:
             return True
-        if not self.waiting:
+        if not len(self.waiting):
             return False
-        longest, _ = self.waiting.popitem(last=False)
-        longest.transport.abort()
+        self.waiting.end_first().transport.abort()
         return True
 
 
@@ -61,35 +65,38 @@ class PatientProtocol(HttpToolsProtocol):
         """As uvicorn makes it, for this lobby."""
         super().__init__(config, server_state, app_state, _loop)
         self._lobby = lobby
-        self._patience: asyncio.TimerHandle | None = None
         self._reader: asyncio.TimerHandle | None = None
-        self._in_head = self._in_body = self._fed = False
+        self._idle = self._in_head = self._in_body = self._fed = False
         # Bytes of a head: those the parser has named, and those of the reads after the one it began in. So of what
         # stands around the pieces of a body.
         self._named = self._read = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Waits for a request from now on, where there is room."""
-        super().connection_made(Together(transport))  # type: ignore[arg-type]
+        super().connection_made(transport)
         if not self._lobby.make_room(len(self.connections)):
             transport.abort()
             return
-        self._wait()
+        self._lobby.waiting.begin(self, time.monotonic() + HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody waits any more."""
-        self._wait_no_more()
+        self._lobby.waiting.end(self)
+        self._lobby.idle.end(self)
         self._reader_is_back()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """As uvicorn does, then looks at what is still missing."""
+        if self._idle:
+            self._idle = False
+            self._lobby.idle.end(self)
         began_before = self.headers if self._in_head or self._in_body else None
         was_in_body, self._fed = self._in_body, False
         super().data_received(data)
-        if self.headers is not began_before or self.transport.is_closing():
+        if not (self._in_head or self._in_body) or self.headers is not began_before or self.transport.is_closing():
             return
-        if self._in_head or (was_in_body and self._in_body and not self._fed):
+        if self._in_head or (was_in_body and not self._fed):
             # One header that does not end is not named before its end, neither in the head nor behind the body.
             self._read += len(data)
             if self._read > MAX_HEAD:
@@ -98,25 +105,50 @@ class PatientProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         self._in_head, self._named, self._read = True, 0, 0
-        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_url(self, url: bytes) -> None:
         """A part of the address."""
         self._count(len(url))
-        super().on_url(url)
+        self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header, whole. Behind a body in pieces there may be more (RFC 9110, 6.5), which say nothing here: a proxy
         that answers for the head, whom the request is from among it, may not have looked at them."""
         self._count(len(name) + len(value))
         if self._in_head:
-            super().on_header(name, value)
+            name = name.lower()
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """A request is there; it is answered from here on."""
+        """A request is there; it is answered from here on, or as soon as those before it are."""
         self._in_head, self._in_body, self._read = False, True, 0
-        self._wait_no_more()
-        super().on_headers_complete()
+        self._lobby.waiting.end(self)
+        version = self.parser.get_http_version()
+        before, self.cycle = self.cycle, Cycle(
+            self._scope_of(version), self.transport, self.flow, self.server_state.default_headers, self.loop,
+            self.on_response_complete,
+        )  # fmt: skip
+        self.cycle.keep_alive = version != "1.0" and self.parser.should_keep_alive()
+        self.cycle.waiting_for_100_continue = self.expect_100_continue
+        if before is None or before.response_complete:  # type: ignore[redundant-expr] # there is none at first
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
+    def _scope_of(self, version: str) -> Any:
+        address = httptools.parse_url(self.url)
+        path = address.path.decode("ascii")
+        return {
+            "type": "http", "asgi": {"version": self.asgi_version, "spec_version": "2.3"}, "http_version": version,
+            "method": self.parser.get_method().decode("ascii"), "scheme": self.scheme, "server": self.server,
+            "client": self.client, "path": unquote(path) if "%" in path else path, "raw_path": address.path,
+            "root_path": "", "query_string": address.query or b"", "headers": self.headers,
+            "state": self.app_state.copy(),
+        }  # fmt: skip
 
     def on_body(self, body: bytes) -> None:
         """A piece of it."""
@@ -130,9 +162,17 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """The next request is waited for, if none is there yet."""
-        super().on_response_complete()
-        if not self.pipeline and not self.transport.is_closing():
-            self._wait()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        now = time.monotonic()
+        self._idle = True
+        self._lobby.idle.begin(self, now + self.timeout_keep_alive)
+        self._lobby.waiting.begin(self, now + HEAD_SECONDS)
 
     def pause_writing(self) -> None:
         """The other side does not read as fast as we write."""
@@ -165,17 +205,6 @@ class PatientProtocol(HttpToolsProtocol):
             % (len(_TOO_LONG), _TOO_LONG)
         )
         self.transport.close()
-
-    def _wait(self) -> None:
-        self._lobby.waiting[self] = None
-        if self._patience is None:
-            self._patience = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
-
-    def _wait_no_more(self) -> None:
-        self._lobby.waiting.pop(self, None)
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
 
     def _watch_reader(self) -> None:
         self._reader = self.loop.call_later(

@@ -122,19 +122,18 @@ def fail(event: InboxEvent, reason: str, due_at: int) -> Callable[[Writer], None
 
 
 def new_event(
-    id: str,
-    account: str | None,
-    livemode: bool,
-    kind: str,
-    object_id: str | None,
-    created: int,
-    payload: bytes,
-    now: int,
-) -> InboxEvent:
-    """A row for an event that has just arrived; `created` is Stripe's time in seconds, `now` ours in microseconds."""
+    id: str, account: str | None, livemode: bool, kind: str, object_id: str | None, created: int, payload: bytes,
+    now: int, ignored: str | None = None,
+) -> InboxEvent:  # fmt: skip
+    """A row for an event that has just arrived; `created` is Stripe's time in seconds, `now` ours in microseconds.
+
+    `ignored`: why nobody has to handle it.
+    """
+    status, finished_at = ("received", None) if ignored is None else ("ignored", now)
     return InboxEvent(
-        id, account, int(livemode), kind, None, object_id, "received", None, 0, now, 0, 0, created, now, None, payload
-    )
+        id, account, int(livemode), kind, None, object_id, status, ignored, 0, now, 0, 0, created, now, finished_at,
+        payload,
+    )  # fmt: skip
 
 
 def ignore(event: InboxEvent, reason: str, now: int) -> Callable[[Writer], None]:

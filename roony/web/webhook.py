@@ -27,10 +27,11 @@ from roony.flows.inbox import HANDLED_TYPES
 from roony.flows.tracing import trace_authorization
 from roony.flows.webhook_endpoint import PATH
 from roony.store import inbox
-from roony.store.command import LATE, TillClosed
+from roony.store.command import LATE, Ticket, TillClosed
 from roony.store.event_keeper import EventKeeper
 from roony.store.rows import InboxEvent
 from roony.store.writer import ConnectionLost
+from roony.waits import Waits
 from roony.web.authorization_request import (
     REQUEST_TYPE,
     Envelope,
@@ -42,11 +43,11 @@ from roony.web.authorization_request import (
 from roony.web.forged import Forged, refusal
 from roony.web.known_routes import KnownRoutes
 from roony.web.latency import LatencyCounter
+from roony.web.posted_body import PostedBodies, Receive
 from roony.web.webhook_secrets import Speaker, WebhookSecrets
 
 log = structlog.get_logger("roony.webhook")
 
-MAX_BODY = 1024 * 1024
 # Stripe waits 2 s for the whole round trip; Roony is silent for at most this many of them.
 ANSWER_SECONDS = 1.2
 # A body that trickles in slower than this is not waited for.
@@ -57,7 +58,6 @@ MAX_SIGNATURES = 8
 _CONNECTION = re.compile(rb"connection=(con_[0-9A-Za-z]{1,40})")
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -82,6 +82,8 @@ class WebhookDoor:
         self._routes = KnownRoutes(context)
         self.latency = LatencyCounter()
         self.forged = Forged()
+        self._bodies = PostedBodies()
+        self._asking: Waits[Ticket] = Waits(self._expire)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -92,7 +94,7 @@ class WebhookDoor:
         if scope["method"] != "POST":
             await self._refuse(send, 405, "method_not_allowed", "Stripe posts its events here.", (b"allow", b"POST"))
             return
-        body = await _read_body(scope, receive)
+        body = await self._bodies.read(scope["headers"], receive, began + BODY_SECONDS)
         if not isinstance(body, bytes):
             await self._refuse(send, body.status, body.code, body.message, (b"connection", b"close"))
             return
@@ -173,8 +175,11 @@ class WebhookDoor:
 
     def _is_signed(self, headers: Sequence[tuple[bytes, bytes]], body: bytes, secrets: Sequence[bytes]) -> bool:
         """Like the SDK's verify_header, and also refusing timestamps from the future (facts section 5)."""
-        header = next((value for name, value in headers if name == b"stripe-signature"), b"")
-        stamp, signatures = b"", []
+        header, stamp, signatures = b"", b"", []
+        for name, value in headers:
+            if name == b"stripe-signature":
+                header = value
+                break
         for part in header.split(b",", MAX_SIGNATURES + 2):
             name, _, value = part.strip().partition(b"=")
             if name == b"t":
@@ -252,25 +257,27 @@ class WebhookDoor:
 
     async def _ask_till(self, command: AnswerAuthorization, deadline: float) -> Answered | Refusal:
         """The till's answer, or LATE at the deadline: then a decline is sent, and the book comes to know it (P5)."""
-        till, loop = self._context.till, asyncio.get_running_loop()
-        ticket = till.enqueue(command, deadline, loop)
-        timer = loop.call_at(loop.time() + deadline - time.monotonic(), till.expire, ticket)
+        till = self._context.till
+        ticket = till.enqueue(command, deadline, asyncio.get_running_loop())
+        self._asking.begin(ticket, deadline)
         try:
             answer: Answered | Refusal = await ticket.future
         except asyncio.CancelledError:
             till.give_up(ticket)
             raise
         finally:
-            timer.cancel()
+            self._asking.end(ticket)
         if time.monotonic() > deadline and not isinstance(answer, Refusal):
             # The answer was there in time but this loop was not: what would be sent now is late all the same.
             till.give_up(ticket)
             return LATE
         return answer
 
+    def _expire(self, ticket: Ticket) -> None:
+        self._context.till.expire(ticket)
+
     async def _keep_ignored(self, envelope: Envelope, body: bytes, reason: str, deadline: float) -> None:
-        event = self._event(envelope, body)
-        kept = event._replace(status="ignored", reason=reason, finished_at=event.received_at)
+        kept = self._event(envelope, body, reason)
         async with asyncio.timeout(deadline - time.monotonic()):
             await self._context.till.write(inbox.keep(kept))
 
@@ -278,9 +285,8 @@ class WebhookDoor:
 
     async def _keep(self, send: Send, envelope: Envelope, body: bytes) -> None:
         """Kept once before the 200; 503 when it cannot be, so that Stripe sends it again."""
-        event = self._event(envelope, without_keys(body))
-        if envelope.type not in HANDLED_TYPES:
-            event = event._replace(status="ignored", reason="not an event Roony needs", finished_at=event.received_at)
+        reason = None if envelope.type in HANDLED_TYPES else "not an event Roony needs"
+        event = self._event(envelope, without_keys(body), reason)
         try:
             new = await self.keeper.keep(event)
         except TillClosed as closed:
@@ -294,17 +300,11 @@ class WebhookDoor:
             self._on_kept()
         await _reply(send, 200, b'{"received":true}')
 
-    def _event(self, envelope: Envelope, body: bytes) -> InboxEvent:
+    def _event(self, envelope: Envelope, body: bytes, ignored: str | None = None) -> InboxEvent:
         return inbox.new_event(
-            envelope.id,
-            envelope.account,
-            envelope.livemode,
-            envelope.type,
-            read_object_id(envelope),
-            envelope.created,
-            body,
-            self._context.clock(),
-        )
+            envelope.id, envelope.account, envelope.livemode, envelope.type, read_object_id(envelope),
+            envelope.created, body, self._context.clock(), ignored,
+        )  # fmt: skip
 
 
 def _answer_body(answer: Answered) -> bytes:
@@ -326,43 +326,3 @@ async def _reply(send: Send, status: int, body: bytes, more: Sequence[tuple[byte
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [*_HEADERS, length, *more]})
     await send({"type": "http.response.body", "body": body})
-
-
-async def _read_body(scope: Scope, receive: Receive) -> bytes | Refusal:
-    """The whole body, or why not: too large is refused without reading on, a trickle after `BODY_SECONDS`."""
-    for name, value in scope["headers"]:
-        if name == b"content-length" and (not value.isdigit() or int(value) > MAX_BODY):
-            return Refusal("too_large", f"The body is larger than {MAX_BODY} bytes.", 413)
-    task = asyncio.current_task()
-    if task is None:
-        return await _read_on(await receive(), receive)
-    slow: list[bool] = []
-    # By hand: `asyncio.timeout` costs three times as much, on every request.
-    timer = asyncio.get_running_loop().call_later(BODY_SECONDS, _give_up_reading, task, slow)
-    try:
-        return await _read_on(await receive(), receive)
-    except asyncio.CancelledError:
-        if not slow:
-            raise
-        task.uncancel()
-        return Refusal("too_slow", "The body did not arrive in time.", 408)
-    finally:
-        timer.cancel()
-
-
-def _give_up_reading(task: asyncio.Task[Any], slow: list[bool]) -> None:
-    slow.append(True)
-    task.cancel()
-
-
-async def _read_on(message: MutableMapping[str, Any], receive: Receive) -> bytes | Refusal:
-    parts, size = [], 0
-    while message["type"] == "http.request":
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > MAX_BODY:
-            return Refusal("too_large", f"The body is larger than {MAX_BODY} bytes.", 413)
-        if not message.get("more_body"):
-            return b"".join(parts)
-        message = await receive()
-    return Refusal("gone", "The sender hung up.", 400)
