@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from roony.cli.server import Server, bind, make_server
 
 PATIENCE = 60.0
@@ -94,3 +96,57 @@ def test_answers_keep_their_order() -> None:
         assert first.endswith(b"\r\n\r\nbody")
         assert last.endswith(b"\r\n\r\nbody")
         assert much.partition(b"\r\n\r\n")[2] == 2 * PIECE
+
+
+def test_an_answer_with_a_line_break_in_a_header_is_not_sent() -> None:
+    """It could be read as two."""
+
+    async def app(_scope: Any, _receive: Any, send: Callable[[Any], Awaitable[None]]) -> None:
+        headers = [(b"content-length", b"0"), (b"x-told", b"a\r\nset-cookie: b")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    with served(app) as client:
+        ask(client, "/now")
+        assert b"set-cookie" not in client.recv(65_536)
+
+
+@pytest.mark.parametrize("length", [b"3", b"5"])
+def test_an_answer_of_another_length_than_it_says_ends_its_connection(length: bytes) -> None:
+    """Else the next answer would be read from the wrong place."""
+
+    async def app(_scope: Any, _receive: Any, send: Callable[[Any], Awaitable[None]]) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+        await send({"type": "http.response.body", "body": b"four"})
+
+    with served(app) as client:
+        ask(client, "/now")
+        assert b"four" not in _until_it_ends(client)
+
+
+def test_answers_without_a_length_come_in_pieces() -> None:
+    async def app(scope: Any, _receive: Any, send: Callable[[Any], Awaitable[None]]) -> None:
+        await send({"type": "http.response.start", "status": 204 if scope["path"] == "/none" else 200})
+        await send({"type": "http.response.body", "body": b"", "more_body": True})
+        if scope["path"] != "/none":
+            await send({"type": "http.response.body", "body": b"four", "more_body": True})
+        await send({"type": "http.response.body"})
+
+    with served(app) as client:
+        client.sendall(
+            b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\nGET /none HTTP/1.1\r\nHost: x\r\n\r\n"
+            b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
+        head, none, last = _until_it_ends(client).split(b"HTTP/1.1 ")[1:]
+    assert head.endswith(b"\r\n\r\n")
+    assert none.startswith(b"204 ")
+    assert none.endswith(b"\r\n\r\n")
+    assert b"connection: close\r\ntransfer-encoding: chunked" in last
+    assert last.endswith(b"\r\n\r\n4\r\nfour\r\n0\r\n\r\n")
+
+
+def _until_it_ends(client: socket.socket) -> bytes:
+    parts = []
+    while part := client.recv(65_536):
+        parts.append(part)
+    return b"".join(parts)
