@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from roony.core.connection import Connection
 from roony.core.preflight import Check
 from roony.core.retention import Retention
 from roony.flows.doctor import _clock, examine
@@ -30,11 +31,11 @@ from roony.flows.doctor.work import SECOND, dead_events, events_heard, traces, w
 from roony.flows.duty_lease import DUTIES
 from roony.outbound.traces import Traces
 from roony.store.queries.gauges import Waiting
-from roony.store.rows import AccessKey
+from roony.store.rows import AccessKey, InboxEvent, OutboxPromise
 from roony.store.tables import leases
 from tests.support.books import NOW
 from tests.support.postgres import books_database
-from tests.support.serving import ServedRoony, serve
+from tests.support.serving import Company, ServedRoony, serve
 from tests.support.tills import DATABASES
 
 HOUR = 3_600 * SECOND
@@ -211,6 +212,50 @@ def test_a_whole_installation(served: ServedRoony) -> None:
     kind = {"disk", "wal"} if context.database.is_sqlite else {"postgresql", "replication"}
     assert {"inbox", "outbox", *kind} <= found.keys()
     assert all(check["next"] for check in found.values() if check["status"] != "ok")
+
+
+def kept(served: ServedRoony, id: str, owner: str | None, account: str | None, status: str, ago: int) -> InboxEvent:
+    """An event that came so many seconds ago."""
+    at = served.context.clock() - ago * SECOND
+    return InboxEvent(
+        id, account, 0, "x", owner, None, status, None, 0, at, 0, 0, at // SECOND, at, None, b"{}"
+    )  # fmt: skip
+
+
+def test_an_owner_is_told_of_the_others_only_where_there_are_none(served: ServedRoony) -> None:
+    """Queues are the whole installation's where one organization is served; of several each sees what is its own."""
+    one = served.company()
+    con = served.context.new_id("con")
+    served.books.put(
+        Connection(one.id, con, "connect", "active", "acct_one", 0, "read_write", "usd", None, NOW, NOW),
+        kept(served, "evt_one", one.id, "acct_one", "failed", 400),
+        kept(served, "evt_new", None, "acct_one", "received", 10),
+        kept(served, "evt_other", None, "acct_other", "received", 9_000),
+        kept(served, "evt_dead", None, "acct_other", "dead", 9_000),
+        kept(served, "evt_own_dead", one.id, "acct_one", "dead", 9_000),
+        OutboxPromise(one.id, "out_1", "x", "x", "{}", "k", 0, "promised", 0, NOW, 0, 0, None, NOW, None),
+    )
+
+    def told(company: Company) -> dict[str, tuple[str, str]]:
+        rows = company.owner.send("GET", "/api/v1/admin/doctor")["checks"]
+        return {row["id"]: (row["status"], row["message"]) for row in rows}
+
+    alone = told(one)
+    assert (alone["inbox"][0], alone["inbox"][1].split(" wait")[0]) == ("missing", "3 Stripe events")
+    assert alone["dead_events"][1] == "2 Stripe events were given up."
+    assert alone["outbox"][1].startswith("1 promises to Stripe wait")
+
+    other = served.company()
+    beside = told(one)
+    assert (beside["inbox"][0], beside["inbox"][1].split(" wait")[0]) == (
+        "warning", "2 Stripe events of this organization",
+    )  # fmt: skip
+    assert beside["dead_events"][1] == "1 Stripe events of this organization were given up."
+    assert beside["outbox"][1].startswith("1 promises to Stripe of this organization wait")
+    theirs = told(other)
+    assert theirs["inbox"] == ("ok", "No Stripe events of this organization wait.")
+    assert theirs["outbox"] == ("ok", "No promises to Stripe of this organization wait.")
+    assert "dead_events" not in theirs
 
 
 def test_what_breaks_a_check_leaves_the_others(served: ServedRoony, monkeypatch: pytest.MonkeyPatch) -> None:

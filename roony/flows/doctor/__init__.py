@@ -30,6 +30,7 @@ from roony.flows.key_rotation import missing_keys
 from roony.gateway.clock import stripe_time
 from roony.gateway.pool import GatewayBusy
 from roony.store.migrations import pending_revisions
+from roony.store.queries.own_work import serves_several
 
 log = structlog.get_logger("roony.doctor")
 
@@ -105,7 +106,9 @@ async def _keys(context: FlowContext) -> list[Check]:
     absent = await missing_keys(context)
     if not absent:
         return [Check("secret_keys", OK, "Every sealed value can be opened.")]
-    words = ", ".join(f"{key_id} ({count} values)" for key_id, count in absent.items())
+    # How much was sealed is everybody's together.
+    several = await asyncio.to_thread(serves_several, context.database)
+    words = ", ".join(key_id if several else f"{key_id} ({count} values)" for key_id, count in absent.items())
     return [
         Check("secret_keys", MISSING, f"Keys that are not there: {words}.", "Put them back into ROONY_SECRET_KEYS.")
     ]

@@ -10,6 +10,7 @@ from roony.core.preflight import MISSING, OK, UNKNOWN, WARNING, Check
 from roony.flows.context import FlowContext
 from roony.flows.duty_lease import DUTIES
 from roony.store.queries.gauges import Waiting, gauges
+from roony.store.queries.own_work import own_work, serves_several
 from roony.store.tables import cards, inbox, leases
 
 SECOND = 1_000_000
@@ -33,15 +34,18 @@ async def work(context: FlowContext, organization_id: str) -> list[Check]:
 def _work(context: FlowContext, organization_id: str) -> list[Check]:
     now, read = context.clock(), context.database.read
     held = read(_DUTIES_UNTIL)
-    found = gauges(context.database)
+    several = serves_several(context.database)
+    # Where there are several, nobody is told how much another one lets wait.
+    found = own_work(context.database, organization_id) if several else gauges(context.database)
+    own = " of this organization" if several else ""
     [(heard,)] = read(_LAST_EVENT, {"org": organization_id})
     [(made,)] = read(_LAST_CARD, {"org": organization_id, "before": now - UNTOLD * SECOND})
     return [
         worker(held[0][0] if held else None, now),
         events_heard(heard, made, now),
-        waiting("inbox", "Stripe events", found.events, now, "roony events list --status failed"),
-        *dead_events(found.dead_events),
-        waiting("outbox", "promises to Stripe", found.promises, now, "Look for promise.put_off in Roony's log."),
+        waiting("inbox", f"Stripe events{own}", found.events, now, "roony events list --status failed"),
+        *dead_events(found.dead_events, own),
+        waiting("outbox", f"promises to Stripe{own}", found.promises, now, "Look for promise.put_off in Roony's log."),
         *traces(context),
     ]
 
@@ -75,12 +79,12 @@ def waiting(id: str, what: str, found: Waiting, now: int, after: str) -> Check:
     return Check(id, status, f"{found.number} {what} wait, the oldest for {_age(found.oldest, now)}.", after)
 
 
-def dead_events(number: int) -> list[Check]:
-    """What was given up."""
+def dead_events(number: int, own: str = "") -> list[Check]:
+    """What was given up; `own` says whose, where that is not all."""
     if not number:
         return []
     after = "See why: roony events list --status dead. Then: roony events replay"
-    return [Check("dead_events", WARNING, f"{number} Stripe events were given up.", after)]
+    return [Check("dead_events", WARNING, f"{number} Stripe events{own} were given up.", after)]
 
 
 def traces(context: FlowContext) -> list[Check]:

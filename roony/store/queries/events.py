@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import ColumnElement, Select, Table, TextClause, and_, exists, func, or_, select, text, union_all
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    FromClause,
+    Select,
+    Table,
+    TextClause,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    union_all,
+)
 
 from roony.store.database import Database
 from roony.store.inbox import ARCHIVED
@@ -31,7 +45,7 @@ def event_page(
         keyset(select(table).where(mine, *like), wanted, table.c.received_at, table.c.id).subquery()
         for table in _BOTH
         for like in [[*_like(table, status, kind, object_id), _counts(table)]]
-        for mine in _of_organization(table, organization_id)
+        for mine in of_organization(table, organization_id)
     ]
     all_parts = union_all(*(select(part) for part in parts)).subquery()
     statement = select(all_parts).order_by(all_parts.c.received_at.desc(), all_parts.c.id.desc())
@@ -42,7 +56,7 @@ def event_page(
 def find_event(database: Database, organization_id: str, event_id: str) -> InboxEvent | None:
     """One event, if it is of this organization."""
     for table in _BOTH:
-        mine = or_(*_of_organization(table, organization_id))
+        mine = or_(*of_organization(table, organization_id))
         statement: Select[tuple[object, ...]] = select(table).where(mine, table.c.id == event_id)
         rows = database.read(statement.where(_counts(table)))
         if rows:
@@ -80,7 +94,7 @@ def _like(
         yield text(UNFINISHED_EVENT)
 
 
-def _of_organization(table: Table, organization_id: str) -> Iterator[ColumnElement[bool]]:
+def of_organization(table: FromClause, organization_id: str | BindParameter[str]) -> Iterator[ColumnElement[bool]]:
     """Events that were given to the organization; and those that wait and came from one of its Stripe accounts."""
     yield table.c.organization_id == organization_id
     account = exists().where(
