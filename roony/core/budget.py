@@ -80,6 +80,7 @@ def task_budgets(scope_id: str, own: Iterable[Budget], envelope: Iterable[Budget
     return list(rows.values())
 
 
+@lru_cache(maxsize=1_024)
 def period_start(period: str, time_zone: str, now: int) -> int:
     """When the period that holds `now` began: local midnight of the day, its Monday, its month's or year's first day.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -82,6 +82,14 @@ class Controls:
     foreign_currency: str | None = None
     delivery: str | None = None
     duplicate_window_seconds: int | None = None
+    # Worked out once: the strictest of several is looked up by it again and again (`strictest`).
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(tuple(getattr(self, name) for name in FIELDS)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 class InvalidControl(ValueError):
@@ -93,8 +101,8 @@ class InvalidControl(ValueError):
         self.message = message
 
 
+FIELDS = tuple(each.name for each in fields(Controls) if each.compare)
 EMPTY = Controls()
-FIELDS = tuple(field.name for field in fields(Controls))
 MAX_ENTRIES = 500
 MAX_NAME_LENGTH = 200
 MIN_CARD_TTL_SECONDS, MAX_CARD_TTL_SECONDS = 60, 30 * 86_400

@@ -11,6 +11,7 @@ from roony.core.budget import PERIODS, SCOPES, Budget, is_budgeted, is_short
 from roony.core.connection import Connection
 from roony.core.control import (
     DAY_NAMES,
+    EMPTY,
     Controls,
     blocked_merchant,
     category_passes,
@@ -110,13 +111,17 @@ class Facts:
 
 
 class _Case(NamedTuple):
-    """What the checks look at. `same_currency` is False when amounts cannot be compared with the owner's limits."""
+    """What the checks look at. `same_currency` is False when amounts cannot be compared with the owner's limits.
+
+    `controls` are those of the facts, without scopes whose owner set none: no check has anything to say of these.
+    """
 
     ask: Ask
     facts: Facts
     hold: int
     now: int
     same_currency: bool
+    controls: tuple[tuple[str, Controls], ...]
 
     def money(self, amount: int) -> str:
         """An amount in the currency of the ask, for a message."""
@@ -132,7 +137,8 @@ def decide(ask: Ask, facts: Facts, now: int) -> Decision:
        is decided again: then `needs_approval` means that nothing but that yes stood in its way.
     """
     hold = hold_amount(ask.amount, strictest([controls for _, controls in facts.controls]))
-    case = _Case(ask, facts, hold, now, ask.currency == _card_currency(facts))
+    controls = tuple(pair for pair in facts.controls if pair[1] is not EMPTY)
+    case = _Case(ask, facts, hold, now, ask.currency == _card_currency(facts), controls)
     duplicate_of = facts.duplicate_of
     reasons = tuple(reason for check in _DECLINING for reason in check(case))
     if reasons:
@@ -198,7 +204,7 @@ def _duplicate(case: _Case) -> Iterator[Reason]:
 
 
 def _purchase_limit(case: _Case) -> Iterator[Reason]:
-    for scope, controls in case.facts.controls:
+    for scope, controls in case.controls:
         limit = controls.purchase_limit
         if case.same_currency and limit is not None and case.ask.amount > limit:
             amount, most = case.money(case.ask.amount), case.money(limit)
@@ -208,7 +214,7 @@ def _purchase_limit(case: _Case) -> Iterator[Reason]:
 
 def _category(case: _Case) -> Iterator[Reason]:
     code = case.ask.merchant.category
-    for scope, controls in case.facts.controls:
+    for scope, controls in case.controls:
         if category_passes(controls, code):
             continue
         if code is None:
@@ -220,7 +226,7 @@ def _category(case: _Case) -> Iterator[Reason]:
 
 def _country(case: _Case) -> Iterator[Reason]:
     country = case.ask.merchant.country
-    for scope, controls in case.facts.controls:
+    for scope, controls in case.controls:
         if country_passes(controls, country):
             continue
         if country is None:
@@ -233,12 +239,12 @@ def _country(case: _Case) -> Iterator[Reason]:
 def _merchant(case: _Case) -> Iterator[Reason]:
     """Blocked names are looked for in the name and the address; an allow list looks at the name alone."""
     merchant = case.ask.merchant
-    for scope, controls in case.facts.controls:
+    for scope, controls in case.controls:
         blocked = blocked_merchant(controls, merchant.name, merchant.url)
         if blocked is not None:
             message = f"The rules of {_of(scope)} block the merchant {blocked}."
             yield Reason("MERCHANT_BLOCKED", message, scope)
-    for scope, controls in case.facts.controls:
+    for scope, controls in case.controls:
         allowed = controls.allowed_merchants
         if allowed is not None and not match(allowed, merchant.name).matched:
             names = ", ".join(allowed[:10]) + (", …" if len(allowed) > 10 else "")
@@ -248,7 +254,7 @@ def _merchant(case: _Case) -> Iterator[Reason]:
 
 def _velocity(case: _Case) -> Iterator[Reason]:
     count, amount = case.facts.velocity
-    for scope, controls in case.facts.controls:
+    for scope, controls in case.controls:
         most, limit = controls.velocity_count, controls.velocity_amount
         if most is not None and count + 1 > most:
             message = f"{_of(scope).capitalize()}'s rules allow an agent {most} purchases an hour; {count} are made."
@@ -261,7 +267,7 @@ def _velocity(case: _Case) -> Iterator[Reason]:
 
 def _active_hours(case: _Case) -> Iterator[Reason]:
     zone = case.facts.organization.time_zone
-    for scope, controls in case.facts.controls:
+    for scope, controls in case.controls:
         hours = controls.active_hours
         if hours is not None and not is_active(hours, zone, case.now):
             days = ", ".join(DAY_NAMES[day] for day in sorted(hours.days))
@@ -300,7 +306,7 @@ def _over_budget(case: _Case, budget: Budget, held: int, spent: int) -> Iterator
 
 
 def _over_threshold(case: _Case) -> Iterator[Reason]:
-    for scope, controls in case.facts.controls:
+    for scope, controls in case.controls:
         threshold = controls.approval_threshold
         if threshold is not None and case.ask.amount > threshold:
             amount, most = case.money(case.ask.amount), case.money(threshold)
@@ -314,7 +320,7 @@ def _over_threshold(case: _Case) -> Iterator[Reason]:
 
 
 def _new_merchant(case: _Case) -> Iterator[Reason]:
-    for scope, controls in case.facts.controls:
+    for scope, controls in case.controls:
         if controls.approve_new_merchants and not case.facts.merchant_known:
             message = f"Nothing was bought from this merchant before: a person decides for {_of(scope)}."
             yield Reason("APPROVAL_NEW_MERCHANT", message, scope)
@@ -323,7 +329,7 @@ def _new_merchant(case: _Case) -> Iterator[Reason]:
 def _category_for_a_person(case: _Case) -> Iterator[Reason]:
     """An ask that names no category needs a person as well: leaving it out must not loosen the rule."""
     code = case.ask.merchant.category
-    for scope, controls in case.facts.controls:
+    for scope, controls in case.controls:
         listed = controls.approve_categories
         if listed and (code is None or trade(code) in listed):
             what = f"the category {category_name(code) or code}" if code else "a merchant without a category"

@@ -35,7 +35,9 @@ def inputs_of(ask: Ask, facts: Facts, versions: dict[str, int], now: int) -> dic
         "connection": _connection(facts.connection) if facts.connection is not None else None,
         "control_versions": versions,
         "controls": [
-            {"scope": scope, "controls": dump(controls)} for scope, controls in facts.controls if controls != EMPTY
+            {"scope": scope, "controls": dump(controls)}
+            for scope, controls in facts.controls
+            if controls is not EMPTY and controls != EMPTY
         ],
         "budgets": [
             {
@@ -128,7 +130,7 @@ def _make_blank(row: type) -> Any:
 
 def _ask(ask: Ask) -> dict[str, Any]:
     return {
-        "amount": ask.amount, "currency": ask.currency, "merchant": json.loads(ask.merchant.to_json()),
+        "amount": ask.amount, "currency": ask.currency, "merchant": ask.merchant.known(),
         "task_id": ask.task_id, "allow_duplicate": ask.allow_duplicate, "merchant_lock": ask.merchant_lock,
         "recurring": list(ask.recurring) if ask.recurring is not None else None,
     }  # fmt: skip

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple, Self
 
 from roony.core.categories import CODES, COMPANY_RANGES, NAMES
+from roony.core.json_text import to_text
 
 # A score from here on is a match; below it the names only look related.
 MATCH_SCORE = 80
@@ -118,6 +119,10 @@ class Merchant(NamedTuple):
         """JSON text of the facts that are known, for a column."""
         return _json_of(self)
 
+    def known(self) -> dict[str, str]:
+        """The facts that are known, by name."""
+        return {name: value for name, value in zip(self._fields, self, strict=True) if value is not None}
+
     @classmethod
     def from_json(cls, text: str) -> Self:
         """The merchant that `to_json` wrote."""
@@ -126,7 +131,7 @@ class Merchant(NamedTuple):
 
 @lru_cache(maxsize=8192)
 def _json_of(merchant: Merchant) -> str:
-    return json.dumps({key: value for key, value in merchant._asdict().items() if value is not None})
+    return to_text(merchant.known())
 
 
 class Match(NamedTuple):
@@ -266,6 +271,8 @@ def _fold_once(text: str) -> str:
 
 def _after_processor(text: str) -> str:
     """What follows the star of a processor: `sq *figma` → `figma`. A star after anything else is left."""
+    if "*" not in text:
+        return text
     begins = [0]
     while (star := text.find("*", begins[-1])) >= 0 and "".join(_words(text[begins[-1] : star])) in _PROCESSORS:
         begins.append(star + 1)
@@ -275,6 +282,9 @@ def _after_processor(text: str) -> str:
 
 
 def _words(text: str) -> list[str]:
+    if text.isascii() and text.replace(" ", "").isalnum():
+        # Nothing in it that could be taken apart; most names are so.
+        return _PHONE.sub(" ", " ".join(text.split())).split()
     text = text.replace("'", "").replace("\u2019", "")
     text = _INITIALS.sub(lambda found: found[0].replace(".", "") + " ", text)
     text = " ".join(_registered_name(part) for part in re.split(r"[\s*,;|]+", text))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from roony.core.agent import Chain
@@ -125,6 +126,7 @@ OPEN = frozenset({"awaiting_approval", "issuing", "ready", "authorized"})
 HOUR = 3_600_000_000
 
 
+@lru_cache(maxsize=1_024)
 def fingerprint(task_id: str | None, merchant_key: str, amount: int, currency: str, kind: str = ONE_TIME) -> str:
     """What makes two wishes of one agent the same wish (section 6): task, merchant, amount, currency and kind."""
     parts = (task_id or "", merchant_key, str(amount), currency)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from roony.core.agent import Organization
 from roony.core.authorization import Authorization
 from roony.core.budget import period_start
 from roony.core.card import Card, derive_card_status, derive_mandate_card_status
+from roony.core.json_text import to_text
 from roony.core.ledger import Entry, Hold, position
 from roony.core.mandate import Payment, by_payment, paid_intervals, payment_position, with_count
 from roony.core.purchase import RECURRING, Purchase, derive_status
@@ -33,7 +35,7 @@ def place_hold(book: Book, purchase: Purchase, hold_id: str, now: int) -> Purcha
     if purchase.kind == RECURRING:
         return place_payment(book, purchase, hold_id, purchase.hold_amount, 1, now)
     hold = new_hold(book, purchase, hold_id, purchase.hold_amount, now)
-    return _enter(book, purchase._replace(hold_id=hold_id), hold, "hold", hold.amount, 0, now)
+    return _enter(book, purchase, hold, "hold", hold.amount, 0, now, hold_id=hold_id)
 
 
 def place_payment(
@@ -45,7 +47,7 @@ def place_payment(
     book.take_group(Payment, (org, purchase.id), ())
     start = interval_start(book, purchase, now)
     book.put(Payment(org, purchase.id, sequence, hold_id, amount, start, amount, 0, 0, 0, now))
-    return _enter(book, purchase._replace(hold_id=hold_id), hold, kind, amount, 0, now)
+    return _enter(book, purchase, hold, kind, amount, 0, now, hold_id=hold_id)
 
 
 def interval_start(book: Book, purchase: Purchase, at: int) -> int:
@@ -75,7 +77,7 @@ def new_hold(book: Book, purchase: Purchase, hold_id: str, amount: int, at: int)
         purchase.id,
         amount,
         purchase.currency,
-        json.dumps(periods),
+        to_text(periods),
         at,
     )
     book.put(hold)
@@ -157,15 +159,23 @@ def audit(book: Book, purchase: Purchase, actor: str, action: str, now: int, **b
 
 def periods_of(hold: Hold) -> Iterable[tuple[str, int]]:
     """The budget periods a hold was placed in, as (budget id, start in microseconds)."""
-    return [(budget_id, start) for budget_id, start in json.loads(hold.periods)]
+    return _periods(hold.periods)
+
+
+@lru_cache(maxsize=1_024)
+def _periods(text: str) -> tuple[tuple[str, int], ...]:
+    return tuple((budget_id, start) for budget_id, start in json.loads(text))
 
 
 def _hold_of(book: Book, purchase: Purchase) -> Hold | None:
     return book.get(Hold, purchase.organization_id, purchase.hold_id) if purchase.hold_id else None
 
 
-def _enter(book: Book, purchase: Purchase, hold: Hold, kind: str, held: int, spent: int, now: int) -> Purchase:
+def _enter(
+    book: Book, purchase: Purchase, hold: Hold, kind: str, held: int, spent: int, now: int, **changed: Any
+) -> Purchase:
+    """Appends the entry and moves the periods; returns the purchase with them, and with what else `changed`."""
     sequence = purchase.entry_count + 1
     book.put(Entry(purchase.organization_id, purchase.id, sequence, hold.id, kind, held, spent, now))
     book.move(hold, periods_of(hold), held, spent)
-    return purchase._replace(held=purchase.held + held, spent=purchase.spent + spent, entry_count=sequence)
+    return purchase._replace(held=purchase.held + held, spent=purchase.spent + spent, entry_count=sequence, **changed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 
 from roony.core.agent import Chain
@@ -10,6 +9,7 @@ from roony.core.budget import Budget, period_start
 from roony.core.control import EMPTY, Control, Controls, controls_of
 from roony.core.decision import Ask, Decision, Facts
 from roony.core.inputs import inputs_of, with_earlier
+from roony.core.json_text import to_text
 from roony.core.purchase import Purchase
 from roony.store.book import Book
 from roony.store.facts import budgets_above
@@ -65,4 +65,4 @@ def decision_json(
         ],
         "inputs": inputs_of(ask, facts, versions, now),
     }
-    return json.dumps(with_earlier(kept, replaced.decision, replaced.created_at, now) if replaced else kept)
+    return to_text(with_earlier(kept, replaced.decision, replaced.created_at, now) if replaced else kept)

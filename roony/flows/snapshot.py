@@ -9,6 +9,7 @@ from typing import Any
 from roony.core.agent import Agent, Project
 from roony.core.budget import Budget
 from roony.core.decision import Reason
+from roony.core.json_text import to_text
 from roony.core.purchase import Purchase
 from roony.store.book import Book
 from roony.store.rows import KnownMerchant
@@ -50,7 +51,7 @@ def snapshot(
         "second_approval_threshold": second_approval_threshold,
         "untrusted": {"description": purchase.description, "metadata": json.loads(purchase.metadata)},
     }
-    return json.dumps(shown)
+    return to_text(shown)
 
 
 def _counts(budget: Budget, purchase: Purchase) -> bool:

@@ -192,9 +192,10 @@ class Book:
         key = (organization_id, budget_id, start)
         named = self.known(BudgetPeriod, key) or not self._is_new_budget(organization_id, budget_id)
         there = self.get(BudgetPeriod, *key) if named else None
-        row = there or BudgetPeriod(organization_id, budget_id, start, 0, 0)
         held, spent = self._moves.get(key, (0, 0))
-        return row._replace(held=row.held + held, spent=row.spent + spent)
+        if there is not None:
+            held, spent = there.held + held, there.spent + spent
+        return BudgetPeriod(organization_id, budget_id, start, held, spent)
 
     def record(
         self, organization_id: str, actor: str, action: str, subject: str, body: dict[str, Any], at: int

@@ -27,13 +27,18 @@ def mark_status(records: MutableSequence[AuditDraft], since: int, purchase: Purc
 
     On the last one about the purchase, else the last one at all; a command without any gets one.
     """
-    own = [at for at in range(since, len(records)) if records[at].organization_id == purchase.organization_id]
-    about = [at for at in own if purchase.id in (records[at].subject, records[at].body.get("purchase"))]
-    if not own:
+    last = None
+    for at in range(len(records) - 1, since - 1, -1):
+        record = records[at]
+        if record.organization_id == purchase.organization_id:
+            last = at if last is None else last
+            if purchase.id in (record.subject, record.body.get("purchase")):
+                break
+    else:
+        at = len(records) if last is None else last
+    if at == len(records):
         draft = AuditDraft(purchase.organization_id, _ROONY, "purchase.changed", purchase.id, {}, purchase.updated_at)
         records.append(draft)
-        about = [len(records) - 1]
-    at = (about or own)[-1]
     change = {
         "purchase": purchase.id,
         "agent": purchase.agent_id,

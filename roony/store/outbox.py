@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
+from roony.core.json_text import to_text
 from roony.store.other_writes import by_organization
 from roony.store.rows import OutboxPromise
 from roony.store.tables import outbox
@@ -112,6 +112,6 @@ def new_promise(
     `now`: an organization's time may have run ahead of the worker's clock, and work must not wait for that.
     """
     return OutboxPromise(
-        organization_id, id, kind, subject, json.dumps(params), key or f"{id}:1", 1, "promised", 0, 0,
+        organization_id, id, kind, subject, to_text(params), key or f"{id}:1", 1, "promised", 0, 0,
         now + lease if lease else 0, 1 if lease else 0, None, now, None,
     )  # fmt: skip
