@@ -135,8 +135,8 @@ class PostgresWriter(Writer):
         arrays = [
             array_of(table, names.index(name))(values) for name, values in zip(by, zip(*keys, strict=True), strict=True)
         ]
-        cursor = self.run(select_by(table, by, "postgresql"), arrays)
-        return [tables.row_type(table)._make(row) for row in cursor]  # type: ignore[attr-defined]
+        row, make = tables.row_type(table), tuple.__new__
+        return [make(row, item) for item in self.run(select_by(table, by, "postgresql"), arrays).fetchall()]
 
     def write_rows(self, table: Table, rows: Sequence[Sequence[Any]]) -> None:
         """One statement with one array for each column; on a spread database a statement for each row."""
