@@ -8,10 +8,12 @@ no such number; what `roony backup` copies says of itself that it is a copy.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from sqlalchemy import bindparam, select, text
 
+from roony.core.errors import BrokenCaller
 from roony.store.database import Database
 from roony.store.tables import leases
 from roony.store.writer import Writer
@@ -25,20 +27,27 @@ _WRITE = text(
     "INSERT INTO leases (name, holder, until, generation) VALUES (:name, :place, 0, 1)"
     " ON CONFLICT (name) DO UPDATE SET holder = excluded.holder"
 )
-_MAY_ASK = text("SELECT has_function_privilege('pg_control_system()', 'execute')")
-_SERVER = text("SELECT system_identifier FROM pg_control_system()")
-_NUMBERS = text(
-    "SELECT oid, CAST(CAST('organizations' AS regclass) AS oid) FROM pg_database WHERE datname = current_database()"
-)
+_MAY_ASK = "SELECT has_function_privilege('pg_control_system()', 'execute')"
+_SERVER = "SELECT system_identifier FROM pg_control_system()"
+_NUMBERS = "SELECT oid, CAST(to_regclass('organizations') AS oid) FROM pg_database WHERE datname = current_database()"
 
 
 def place_of(database: Database) -> str:
     """Where this database lies. Blocks."""
     if database.is_sqlite:
         return _FILE
+    place = place_by(lambda sql: database.read(text(sql)))
+    if place is None:
+        raise BrokenCaller("a database without tables has no place yet")
+    return place
+
+
+def place_by(read: Callable[[str], Sequence[Any]]) -> str | None:
+    """The place of a PostgreSQL database that is read so; None where it has no tables yet, as while it is restored."""
     # A server may keep its number to itself; those of the database and the tables tell most copies without it.
-    server = database.read(_SERVER)[0][0] if database.read(_MAY_ASK)[0][0] else 0
-    return "/".join(str(number) for number in (server, *database.read(_NUMBERS)[0]))
+    server = read(_SERVER)[0][0] if read(_MAY_ASK)[0][0] else 0
+    [(database, table)] = read(_NUMBERS)
+    return None if table is None else f"{server}/{database}/{table}"
 
 
 def written_place(database: Database) -> str | None:

@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql
 
 from roony.core.agent import Organization
 from roony.store import tables
+from roony.store.place import place_by
 from roony.store.statements import (
     array_of,
     key_places,
@@ -67,6 +68,7 @@ class PostgresWriter(Writer):
             self._connection.execute("SET default_toast_compression = lz4")
         self._open = False
         self.spread = bool(self._connection.execute(_IS_SPREAD).rowcount)
+        self.place = place_by(lambda sql: self._connection.execute(sql.encode()).fetchall())
 
     def begin(
         self, organization_ids: Sequence[str], skip_locked: bool = False, probing: bool = False

@@ -1,9 +1,15 @@
-"""How often the till looks for a database that is away, and for how long."""
+"""How often the till looks for a database that is away, for how long, and whether it is the same that comes back."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+
+import structlog
+
+from roony.store.writer import AnotherDatabase, ConnectionLost, Writer
+
+log = structlog.get_logger("roony.till")
 
 # Pauses between two tries, in seconds: doubled from the first to the longest.
 FIRST_PAUSE = 0.05
@@ -19,3 +25,18 @@ def pauses(clock: Callable[[], float] = time.monotonic) -> Iterator[float]:
     while clock() < until:
         yield pause
         pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def in_place(writer: Writer, place: str | None) -> Writer:
+    """The same, if its database lies where the one before did; one without tables, as while it is restored, is away.
+
+    Raises AnotherDatabase where somebody put a copy there meanwhile: only a start marks a copy as one, and nothing may
+    be approved by what it remembers. Raises ConnectionLost where it is away.
+    """
+    if writer.place == place:
+        return writer
+    writer.close()
+    if writer.place is None:
+        raise ConnectionLost("there are no tables")
+    log.critical("till.another_database", was=place, now=writer.place)
+    raise AnotherDatabase

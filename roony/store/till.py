@@ -26,9 +26,9 @@ from roony.store.command import AWAY, FAILED, LATE, UNKNOWN_OUTCOME, Command, Co
 from roony.store.facts import ConfigCache, FactLoader
 from roony.store.lanes import Lanes
 from roony.store.other_writes import do_other_writes
-from roony.store.reconnect import pauses
+from roony.store.reconnect import in_place, pauses
 from roony.store.tally import Tally
-from roony.store.writer import ConnectionLost, Writer
+from roony.store.writer import AnotherDatabase, ConnectionLost, Writer
 
 Answer = TypeVar("Answer")
 log = structlog.get_logger("roony.till")
@@ -60,6 +60,7 @@ class Till:
         self._lanes = Lanes()
         self._cache = ConfigCache()
         self._writer: Writer | None = None
+        self._place: str | None = None
         self._begun = False
         self._skipped = False
         # Organizations whose rows a stranger held when they were last wanted, and when to look again.
@@ -73,6 +74,7 @@ class Till:
     def start(self) -> None:
         """Opens the writing connection and begins to serve."""
         self._writer = self._open_writer()
+        self._place = self._writer.place
         self._thread.start()
 
     def stop(self, timeout: float = 10.0) -> None:
@@ -339,7 +341,9 @@ class Till:
             self._opened.close()
         for pause in pauses():
             try:
-                self._writer = self._open_writer()
+                self._writer = in_place(self._open_writer(), self._place)
+            except AnotherDatabase:
+                raise
             except Exception as error:
                 log.warning("till.database_away", error=type(error).__name__)
                 self._refuse_waiting()

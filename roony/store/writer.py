@@ -44,6 +44,10 @@ class ConnectionLost(Exception):
     """The connection broke. What was not yet committed is gone; during a commit its outcome is unknown."""
 
 
+class AnotherDatabase(Exception):
+    """What answers at the address is not the database that was served there: nothing may be written to it."""
+
+
 class Writer:
     """What the till needs of a database. Rows come back as plain tuples in column order."""
 
@@ -51,6 +55,8 @@ class Writer:
     dialect: Dialect
     # True where the rows of different organizations lie on different machines, which no one statement can lock.
     spread = False
+    # Where the database lies, so that one that was put into its place is told from it; None where nothing tells.
+    place: str | None = None
 
     def begin(
         self, organization_ids: Sequence[str], skip_locked: bool = False, probing: bool = False

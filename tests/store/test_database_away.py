@@ -7,15 +7,18 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from roony.core.audit import AuditRecord, verify
 from roony.core.authorization import AuthorizationDecision
 from roony.core.purchase import Purchase
 from roony.store.command import AWAY, UNKNOWN_OUTCOME, TillClosed
+from roony.store.database import Database
 from roony.store.postgres_writer import PostgresWriter
-from roony.store.reconnect import AWAY_LIMIT, FIRST_PAUSE, LONGEST_PAUSE, pauses
+from roony.store.reconnect import AWAY_LIMIT, FIRST_PAUSE, LONGEST_PAUSE, in_place, pauses
 from roony.store.rows import KnownMerchant
+from roony.store.writer import AnotherDatabase, ConnectionLost
 from tests.support.books import Books, open_books
 from tests.support.postgres import PostgresServer, own_server
 from tests.support.served import until
@@ -128,6 +131,29 @@ def test_a_server_that_only_reads_is_left_for_one_that_writes(books: Books, serv
     server.set("default_transaction_read_only", "off")
     come_back(books)
     assert books.run(note("after")) == "after"
+
+
+def test_a_copy_that_was_put_into_the_place_is_not_written_to(books: Books, server: PostgresServer) -> None:
+    """Restored while Roony ran: the process ends, and the next start marks the copy as one (flows/restoring.py)."""
+    died: list[BaseException] = []
+    books.till._on_dead = died.append
+    assert books.run(note("before")) == "before"
+    name = books.database.url.database
+    with psycopg.connect(server.url, autocommit=True) as operator:
+        operator.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+        operator.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", (name,))
+        notice(books)
+        operator.execute(f"ALTER DATABASE {name} RENAME TO {name}_before".encode())
+        # One without tables is none yet: the till goes on waiting.
+        operator.execute(f"CREATE DATABASE {name}_empty".encode())
+        empty = books.database.url.set(database=f"{name}_empty").render_as_string(hide_password=False)
+        opened = Database(empty).open_writer()
+        assert opened.place is None
+        with pytest.raises(ConnectionLost):
+            in_place(opened, books.till._place)
+        operator.execute(f"CREATE DATABASE {name} TEMPLATE {name}_before".encode())
+    until(lambda: [type(error) for error in died], [AnotherDatabase])
+    assert [row.merchant_key for row in books.rows(KnownMerchant)] == ["before"]
 
 
 def test_an_address_that_only_reads_is_not_written_to(server: PostgresServer) -> None:
