@@ -154,6 +154,8 @@ def _rest(page: Exposition, context: FlowContext, state: Any) -> None:
     about = "Requests answered, by method and status; Stripe's door is not among them."
     answered = {(method, str(status)): count for (method, status), count in counts.answered.items()}
     page.family("roony_http_requests_total", "counter", about, _by(answered, "method", "status"))
+    about = "Messages at Stripe's door refused because no secret here made their signature."
+    page.counter("roony_webhooks_refused_total", about, state.forged.total)
     page.gauge("roony_waiting", "Requests and streams that wait for something to happen.", state.feed.waiting)
     heard = context.measures.heard_at
     if heard is not None:

@@ -78,6 +78,7 @@ def used(roony: Simulation) -> Samples:
     roony.stripe.v1.test_helpers.issuing.authorizations.capture(charge.id)
     assert buyer.ask(5_000, "Notion")["status"] == "declined"
     roony.control("faults", [{"endpoint": "POST /v1/issuing/cards", "kind": "rate_limit", "count": 1}])
+    assert roony.web.post("/api/webhooks/stripe", json={"forged": True}).status_code == 400
     slow = roony.buyer()
     asked = slow.ask(500, "Linear")
     until(lambda: slow.purchase(asked["id"], wait=5)["status"], "ready")
@@ -98,6 +99,7 @@ def test_what_a_purchase_leaves_in_the_figures(used: Samples) -> None:
     assert value(used, "roony_stripe_calls_total", operation="create_card", outcome="rate_limited") == 1
     assert value(used, "roony_retries_total", of="promise") == 1
     assert value(used, "roony_stripe_call_seconds_count") >= 2
+    assert value(used, "roony_webhooks_refused_total") == 1
     assert 0 <= value(used, "roony_worker_silent_seconds") < 60
     assert value(used, "roony_database_answers") == 1
     assert value(used, "roony_budgets", scope="agent", used_at_least="0.95") == 0
@@ -215,6 +217,7 @@ def test_labels_used_in_dashboard_and_alerts_are_told(used: Samples) -> None:
 RISEN: dict[str, tuple[str, dict[str, str]]] = {
     "RoonyAuthorizationsLate": ("roony_authorizations_total", {"outcome": "declined", "code": "LATE"}),
     "RoonyAuthorizationsUnreadable": ("roony_authorizations_total", {"outcome": "declined", "code": "UNREADABLE"}),
+    "RoonyWebhooksRefused": ("roony_webhooks_refused_total", {}),
     "RoonyAuthorizationsSlow": ("roony_authorization_seconds_count", {}),
     "RoonyWritesFail": ("roony_till_failed_batches_total", {}),
     "RoonyStripeFails": ("roony_stripe_calls_total", {"operation": "create_card", "outcome": "rate_limited"}),
@@ -230,6 +233,7 @@ SAID: dict[str, tuple[str, dict[str, str], float]] = {
     "RoonyDiscrepancies": ("roony_discrepancies_open", {}, 1),
     "RoonyAuditNotSigned": ("roony_audit_unsigned_oldest_seconds", {}, 7_201),
     "RoonyBudgetsNearlyUsed": ("roony_budgets", {"scope": "organization", "used_at_least": "0.95"}, 1),
+    "RoonyAlertsOpen": ("roony_alerts_open", {}, 1),
     "RoonyDiskFull": ("roony_disk_free_bytes", {}, 999e6),
 }
 
