@@ -215,6 +215,11 @@ class _Check:
 
 # Actions whose record names a new amount of the purchase.
 _NEW_AMOUNTS = {"purchase.raised", "purchase.raise_refused", "approval.approved"}
+# Actions that end a purchase, or a mandate, while a person is asked about it.
+_ENDINGS = (
+    "purchase.canceled", "purchase.raise_refused", "card.revoked", "card.fraud_warning", "mandate.canceled_at_stripe",
+    "mandate.completed",
+)  # fmt: skip
 # What a record must say: its actions, and fields of its body, or of the record where they begin with a point.
 _Told = tuple[tuple[str, ...], Json]
 
@@ -235,6 +240,9 @@ def _of_approval(part: Json) -> Iterator[tuple[_Told, str]]:
     if part["status"] == "approved":
         fields = {"approval": id, "amount": part["approved_amount"], ".actor": part["decided_by"]}
         yield (("approval.approved",), fields), f"a yes of {part['decided_by']} to {part['approved_amount']}"
+    elif part["status"] == "denied" and part["decided_by"] is None:
+        # Nobody said no: it ended with its purchase, and so does what tells of it.
+        yield (_ENDINGS, {".subject": part["purchase_id"]}), "the end of its purchase"
     elif part["status"] == "denied":
         fields = {"approval": id, ".actor": part["decided_by"]}
         yield (("approval.denied", "approval.refused_by_rules"), fields), f"a no of {part['decided_by']}"

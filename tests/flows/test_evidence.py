@@ -65,6 +65,21 @@ STORIES = {
         unfreeze
         cancel
     """,
+    "canceled before a person decided": """
+        ask 10000
+        ask 10000 dup
+        cancel
+    """,
+    "a mandate canceled before a person agreed to it": """
+        ask 10000
+        ask 10000 dup every month 3
+        cancel
+    """,
+    "denied": """
+        ask 10000
+        ask 10000 dup
+        deny
+    """,
     "no card": """
         ask 10000
         card fail
@@ -117,6 +132,18 @@ def test_whatever_becomes_of_a_purchase_its_evidence_holds(context: FlowContext,
     assert (shown.problems, shown.notes) == ([], [])
     assert shown.records == shown.signed == len(bundle["records"]) > 0
     assert "4242424242424242" not in json.dumps(bundle)
+
+
+def test_a_no_is_not_taken_for_the_end_of_the_purchase(context: FlowContext, books: Books) -> None:
+    """Without its person it is another story than the records tell."""
+    story = Story(books)
+    story.tell(STORIES["denied"])
+    sign_all(context)
+    bundle = bundle_of(context, story.purchase_id)
+    [approval] = bundle["approvals"]
+    assert (approval["decided_by"], proven(bundle).problems) == ("usr_1", [])
+    approval["decided_by"] = None
+    assert proven(bundle).problems == [f"approval {approval['id']}: no record tells of the end of its purchase"]
 
 
 @pytest.fixture

@@ -187,4 +187,4 @@ def test_whole_processes_for_as_long_as_asked(tmp_path: Path, capsys: pytest.Cap
             number += 1
             tell(f"{counts['episodes']} episodes, {counts['crashes']} kills, no violation")
         told = ", ".join(f"{count:,} {word}" for word, count in sorted(counts.items()))
-        console.print(f"whole processes, seed {SEED}: violations 0; {told}")
+        console.print(f"\nwhole processes, seed {SEED}: violations 0; {told}")
