@@ -42,6 +42,7 @@ from roony.gateway.issuing import (
     retrieve_transaction,
     update_card_status,
 )
+from tests.support.forking import PATIENCE
 from tests.support.simulator import SimulatorProcess
 
 BACK = "http://127.0.0.1:9/connect/stripe/callback"
@@ -217,7 +218,8 @@ class TestOneCardPerPurchase:
 
     def until_answered(self, stripe: StripeGateway, direct: ConnectionAccess, cardholder: str) -> PlainObject:
         """The card, once the first request is no longer under way (409 until then)."""
-        for _attempt in range(200):
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
             try:
                 return create_card(stripe, direct, card_params(cardholder), "pur_1:1")
             except StripeUncertain as failed:
