@@ -16,8 +16,9 @@ from tests.support.served import Buyer, Simulation, unique, until
 AGENTS = 100
 ASK = "/api/v1/purchase_intents"
 PRICE = 12_000
-# Threads that read the database are shared by all requests and end when idle; a hundred waits need none of them.
-SPARE_THREADS = 10
+# Threads that read the database are shared by all requests and end when idle: so many at most come back for a moment,
+# which is anyio's own limit. A hundred waits need none of them.
+SPARE_THREADS = 40
 
 
 @pytest.fixture(scope="module")
