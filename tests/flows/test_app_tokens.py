@@ -40,7 +40,7 @@ from roony.store.rows import ConnectionSecret, InboxEvent, OutboxPromise
 from roony.store.till import Till
 from roony.store.vault import Vault, key_id_of
 from tests.gateway.loopback import Answer, LoopbackStripe
-from tests.support.books import NOW, ORG, Books, Clock
+from tests.support.books import NOW, ORG, Books, Clock, writing_on
 from tests.support.connecting import VAULT_KEY, open_context, stripe_gateway
 from tests.support.installing import install, presented, refreshes, token_of
 from tests.support.simulator import SimulatorProcess
@@ -210,7 +210,7 @@ class TestInTime:
 def renew_in_child(database_url: str, stripe_url: str, connection: Connection, now: int, gate: Any, told: Any) -> None:
     """Run in a child: eight calls at once, as soon as the gate opens; tells the accounts."""
     database = Database(database_url, own_clock=True)
-    till = Till(database.open_writer, Clock(now), lambda: uuid.uuid4().hex)
+    till = Till(writing_on(database), Clock(now), lambda: uuid.uuid4().hex)
     till.start()
     context = FlowContext(
         till, database, stripe_gateway(stripe_url), GatewayPool(threads=8), Vault([VAULT_KEY]), Clock(now),

@@ -22,7 +22,7 @@ from roony.flows.ending import CancelPurchase
 from roony.store import commit_word
 from roony.store.commit_word import CommitWord
 from roony.store.till import Till
-from tests.support.books import AGENT, ORG, Books, open_books
+from tests.support.books import AGENT, ORG, Books, open_books, writing_on
 from tests.support.postgres import swept_database
 from tests.support.served import until
 from tests.support.tills import PATIENCE
@@ -105,7 +105,7 @@ def test_no_wake_up_is_lost_in_this_process(books: Books, feed: ChangeFeed, monk
 
 
 def test_no_wake_up_is_lost_from_another_process(books: Books, feed: ChangeFeed) -> None:
-    other = Till(books.database.open_writer, books.clock, lambda: uuid.uuid4().hex)
+    other = Till(writing_on(books.database), books.clock, lambda: uuid.uuid4().hex)
     if books.database.is_sqlite:
         # One file has one writer: the other process takes over from this one.
         books.till.stop()
@@ -130,7 +130,7 @@ def told(postgres_books: Books) -> Iterator[tuple[ChangeFeed, Till]]:
     books = postgres_books
     ours, theirs = (CommitWord(books.database.dsn) for _ in range(2))
     feed = ChangeFeed(books.database, ours)
-    other = Till(books.database.open_writer, books.clock, lambda: uuid.uuid4().hex)
+    other = Till(writing_on(books.database), books.clock, lambda: uuid.uuid4().hex)
     other.listen(theirs.committed)
     ours.start(feed.heard)
     theirs.start(lambda _ids: None)

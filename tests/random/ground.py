@@ -37,7 +37,19 @@ from roony.store.till import Till
 from roony.store.writer import ConnectionLost, SqliteWriter, Writer
 from roony.wiring import _free_leases
 from tests.random.network import Event
-from tests.support.books import ACCOUNT, AGENT, CONNECTION, NOW, ORG, PROJECT, Books, Clock, build_tables, seed
+from tests.support.books import (
+    ACCOUNT,
+    AGENT,
+    CONNECTION,
+    NOW,
+    ORG,
+    PATIENT,
+    PROJECT,
+    Books,
+    Clock,
+    build_tables,
+    seed,
+)  # fmt: skip
 from tests.support.memory import MemoryBooks
 from tests.support.promises import MONEY
 
@@ -440,9 +452,7 @@ class PostgresGround(DatabaseGround):
         writer = FragilePostgres(address, own_clock=True)
         writer.plan = self.plan
         # No commit need wait for the disk here, and a busy machine is no fault.
-        writer.run(
-            "SET synchronous_commit = off; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0"
-        )
+        writer.run(f"SET synchronous_commit = off; {PATIENT}")
         return writer
 
 

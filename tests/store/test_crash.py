@@ -18,7 +18,7 @@ from roony.core.purchase import KeptKey, Purchase
 from roony.store.database import Database
 from roony.store.rows import OutboxPromise
 from roony.store.till import Till
-from tests.support.books import ORG, Books, Clock, open_books
+from tests.support.books import ORG, Books, Clock, open_books, writing_on
 from tests.support.tills import DATABASES, held
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,7 +68,7 @@ def reopen(folder: Path, url: str = "") -> Books:
     # By the same clock as before its death, so that both fall into one day.
     database = Database(url or f"sqlite:///{folder / 'roony.db'}", own_clock=True)
     clock = Clock()
-    till = Till(database.open_writer, clock, lambda: "after")
+    till = Till(writing_on(database), clock, lambda: "after")
     till.start()
     return Books(database, till, clock)
 

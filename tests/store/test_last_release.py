@@ -30,7 +30,7 @@ from roony.store.inbox import answered_event
 from roony.store.migrations import migrate, revisions
 from roony.store.rows import OutboxPromise
 from roony.store.till import Till
-from tests.support.books import Books, Clock
+from tests.support.books import Books, Clock, writing_on
 from tests.support.migrating import execute, stepped, structure
 from tests.support.offline import offline_context
 from tests.support.promises import open_money_is_held, sums_are_right
@@ -186,7 +186,7 @@ def test_what_was_frozen_before_freezes_its_used_cards_too(empty: Database, scop
 def opened(database: Database) -> Iterator[Books]:
     """The books of a migrated database."""
     clock, died = Clock(), list[BaseException]()
-    till = Till(database.open_writer, clock, lambda: uuid.uuid4().hex, died.append)
+    till = Till(writing_on(database), clock, lambda: uuid.uuid4().hex, died.append)
     till.start()
     try:
         yield Books(database, till, clock)

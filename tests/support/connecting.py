@@ -197,10 +197,10 @@ def approve(page: Page) -> str:
 
 def serve_and_die(database_url: str, stripe_url: str, stop_at: str, told: Any) -> None:
     """Run in a child: the pages on that database, with a stop point armed; tells its address."""
-    from tests.support.books import Clock, Database, Till
+    from tests.support.books import Clock, Database, Till, writing_on
 
     database = Database(database_url, own_clock=True)
-    till = Till(database.open_writer, Clock(), lambda: uuid.uuid4().hex)
+    till = Till(writing_on(database), Clock(), lambda: uuid.uuid4().hex)
     till.start()
     books = Books(database, till, Clock())
     context = FlowContext(

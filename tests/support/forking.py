@@ -26,8 +26,9 @@ from roony import stop_points
 PATIENCE = 60.0
 # A start looks at every process there is, and an end can be read once only: of two threads one would find nothing.
 _ENDS = threading.Lock()
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload([
+# The only one: of two lists of what is loaded before, the one that was set last counts, for all that is forked.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload([
     "roony.wiring", "roony.cli.commands", "roony.cli.serve", "roony.cli.database", "roony.cli.server",
     "roony.cli.simulation", "roony.cli.demo_company", "roony.cli.announcement", "roony.cli.simulator",
     "roony.simulator.__main__", "alembic.command", "uvloop", "stripe._stripe_client",
@@ -111,14 +112,14 @@ class Forked:
         self.stdout: IO[bytes] | None = None
         read = out = None
         if stdin:
-            read, ours = _FORKS.Pipe(duplex=False)
+            read, ours = FORKS.Pipe(duplex=False)
             self.stdin = _as_file(ours, "wb")
         if stdout:
-            ours, out = _FORKS.Pipe(duplex=False)
+            ours, out = FORKS.Pipe(duplex=False)
             self.stdout = _as_file(ours, "rb")
         place = str(folder or log.absolute().parent)
         given = (program, arguments, environment, str(log.absolute()), place, read, out, orders)
-        self._child = _FORKS.Process(target=_become, args=given, daemon=True)
+        self._child = FORKS.Process(target=_become, args=given, daemon=True)
         with _ENDS:
             self._child.start()
         assert self._child.pid is not None
@@ -161,4 +162,4 @@ class Forked:
 
 def fork_pipe() -> tuple[Connection, Connection]:
     """Two ends of a line for orders: ours, and that for `Forked`, which is closed here once it is forked."""
-    return _FORKS.Pipe()
+    return FORKS.Pipe()

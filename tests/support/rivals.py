@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -13,32 +12,28 @@ from typing import Any
 import psycopg
 
 from roony import stop_points
-from roony.store import postgres_writer
 from roony.store.command import Command
 from roony.store.database import Database
 from roony.store.till import Till
-from tests.support.books import NOW, Clock
+from tests.support.books import NOW, Clock, writing_on
+from tests.support.forking import FORKS, PATIENCE
 
-PATIENCE = 60.0
 # A command, or a function that makes a write with its arguments, such as (outbox.claim, now).
 Job = Command[Any] | tuple[Any, ...]
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["roony.wiring", "roony.cli.serve", "roony.cli.database", "roony.cli.server", "uvloop"])
 
 
 def compete(url: str, orders: Connection, barrier: Any, release: Any) -> None:
     """Run in a child: a till that does what it is told."""
-    # Who is held at its commit does nothing there, however long the other takes to come.
-    postgres_writer.IDLE_TIMEOUT_MS = int(PATIENCE * 1_000)
     database, clock = Database(url, own_clock=True), Clock()
-    till = Till(database.open_writer, clock, lambda: uuid.uuid4().hex)
+    # Who is held at its commit does nothing there, however long the other takes to come.
+    till = Till(writing_on(database), clock, lambda: uuid.uuid4().hex)
     till.start()
 
     def stay() -> None:
         orders.send("there")
         release.wait(PATIENCE)
 
-    # Connected: an order that is given now is not waited for longer than a transaction may be idle.
+    # Connected before it says that it is ready.
     till.write_and_wait(lambda _writer: None)
     orders.send("ready")
     while (order := orders.recv()) is not None:
@@ -60,14 +55,14 @@ class Rivals:
 
     def __init__(self, url: str, count: int) -> None:
         self._url = url
-        self._release = _CONTEXT.Event()
+        self._release = FORKS.Event()
         # Kept: a barrier that is collected is gone before a slow child has opened it.
-        self._barrier = _CONTEXT.Barrier(count)
+        self._barrier = FORKS.Barrier(count)
         self._orders: list[Connection] = []
         self._processes = []
         for _ in range(count):
-            ours, theirs = _CONTEXT.Pipe()
-            process = _CONTEXT.Process(target=compete, args=(url, theirs, self._barrier, self._release), daemon=True)
+            ours, theirs = FORKS.Pipe()
+            process = FORKS.Process(target=compete, args=(url, theirs, self._barrier, self._release), daemon=True)
             process.start()
             theirs.close()
             self._orders.append(ours)
