@@ -6,6 +6,7 @@ One statement and one place in the till's queue for many events cost far less th
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import NamedTuple
 
 from roony.store import inbox
@@ -16,6 +17,9 @@ from roony.store.till import Till
 
 # Events written together.
 MOST_TOGETHER = 64
+# After so many the next ones are given time to come: until none came for LINGER seconds, and MAX_LINGER at most.
+BUSY = 8
+LINGER, MAX_LINGER = 0.002, 0.020
 
 
 class _Waiting(NamedTuple):
@@ -53,8 +57,17 @@ class EventKeeper:
             while self._waiting:
                 some, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
                 await self._write_together(some)
+                if len(some) >= BUSY:
+                    await self._let_it_fill()
         finally:
             self._writing = None
+
+    async def _let_it_fill(self) -> None:
+        """Those who were answered send their next ones now: written with those that came meanwhile, not beside them."""
+        until, before = time.monotonic() + MAX_LINGER, -1
+        while before < len(self._waiting) < MOST_TOGETHER and time.monotonic() < until:
+            before = len(self._waiting)
+            await asyncio.sleep(LINGER)
 
     async def _write_together(self, some: list[_Waiting]) -> None:
         events = [each.event for each in some]

@@ -30,6 +30,28 @@ def test_those_that_come_together_share_few_commits_and_each_id_is_new_once(book
     assert books.till.counters().commits == before + 2
 
 
+def test_those_who_were_answered_and_those_who_came_meanwhile_make_one_crowd(books: Books) -> None:
+    """Else two halves would take turns for as long as many events come, with twice the commits."""
+
+    async def crowds() -> list[bool]:
+        keeper = EventKeeper(books.till)
+
+        async def twice(number: int) -> bool:
+            return await keeper.keep(event(number)) and await keeper.keep(event(number + 100))
+
+        first = [asyncio.create_task(twice(number)) for number in range(20)]
+        await asyncio.sleep(0)
+        while keeper.waiting:  # noqa: ASYNC110 - a list tells nobody
+            await asyncio.sleep(0)
+        second = [asyncio.create_task(keeper.keep(event(number))) for number in range(20, 40)]
+        return await asyncio.gather(*first, *second)
+
+    before = books.till.counters().commits
+    assert asyncio.run(crowds()) == [True] * 40
+    assert len(books.rows(InboxEvent)) == 60
+    assert books.till.counters().commits == before + 2
+
+
 def test_one_that_cannot_be_written_spoils_nothing_for_the_others(books: Books) -> None:
     events = [event(0), event(1, created=2**70), event(2)]
     first, spoilt, last = asyncio.run(kept(books, events))
