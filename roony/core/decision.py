@@ -288,16 +288,15 @@ def _budgets(case: _Case) -> Iterator[Reason]:
         if here and not usable:
             message = f"No budget of {_of(scope)} is in {case.ask.currency.upper()}."
             yield Reason("BUDGET_EXCEEDED", message, scope)
-        for budget, held, spent in sorted(usable, key=lambda row: PERIODS.index(row[0].period)):
-            yield from _over_budget(case, budget, held, spent)
+        short = [row for row in usable if is_short(*row, case.hold)]
+        for budget, held, spent in sorted(short, key=lambda row: PERIODS.index(row[0].period)):
+            yield _over_budget(case, budget, held, spent)
 
 
-def _over_budget(case: _Case, budget: Budget, held: int, spent: int) -> Iterator[Reason]:
-    limit = budget.limit_amount
-    if limit is None or not is_short(budget, held, spent, case.hold):
-        return
+def _over_budget(case: _Case, budget: Budget, held: int, spent: int) -> Reason:
+    limit = budget.limit_amount or 0
     period = "lifetime budget" if budget.period == "lifetime" else f"budget for this {budget.period}"
-    yield Reason(
+    return Reason(
         "BUDGET_EXCEEDED",
         f"The {period} of {_of(budget.scope)} is {case.money(limit)} and {case.money(limit - spent - held)} of it"
         f" is available; this purchase needs {case.money(case.hold)}.",

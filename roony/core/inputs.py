@@ -35,7 +35,7 @@ def inputs_of(ask: Ask, facts: Facts, versions: dict[str, int], now: int) -> dic
         "connection": _connection(facts.connection) if facts.connection is not None else None,
         "control_versions": versions,
         "controls": [
-            {"scope": scope, "controls": dump(controls)}
+            {"scope": scope, "controls": _dumped(controls)}
             for scope, controls in facts.controls
             if controls is not EMPTY and controls != EMPTY
         ],
@@ -66,6 +66,12 @@ def with_earlier(decision: dict[str, Any], earlier: str, asked_at: int, now: int
     if decision["verdict"] != "declined":
         prices = [*prices, [now, decision["inputs"]["ask"]["amount"]]]
     return {**decision, **({"asked": asked} if asked else {}), **({"raised": prices} if prices else {})}
+
+
+@lru_cache(maxsize=4_096)
+def _dumped(controls: Controls) -> dict[str, Any]:
+    """Of the few controls that count, for every ask the same; nobody changes it."""
+    return dump(controls)
 
 
 class Inputs(NamedTuple):

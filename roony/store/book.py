@@ -190,8 +190,9 @@ class Book:
         That of a budget which was not among the loaded ones need not be: nothing was held or spent of it before.
         """
         key = (organization_id, budget_id, start)
-        named = self.known(BudgetPeriod, key) or not self._is_new_budget(organization_id, budget_id)
-        there = self.get(BudgetPeriod, *key) if named else None
+        there = self._rows[BudgetPeriod].get(key)
+        if there is None and not self._is_new_budget(organization_id, budget_id):
+            there = self.get(BudgetPeriod, *key)
         held, spent = self._moves.get(key, (0, 0))
         if there is not None:
             held, spent = there.held + held, there.spent + spent
