@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import platform
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from benchmarks.events import Stripe, write_requests
 from benchmarks.forgeries import forged
 from benchmarks.seed import Numbered, seed
 from benchmarks.serving import SECRET, Served, environment, metrics, migrated, roony, usage
+from benchmarks.steady import one_after_another
 from roony.store.database import Database
 
 BODIES = 1_000_000
@@ -45,7 +45,6 @@ ALONE_SECONDS = 5.0
 MOST_GOOD = 60_000
 # What must hold: the slowest good answer, and what memory may have grown after the first twentieth.
 WORST_MS, GROWTH_MB = 250.0, 10.0
-ANSWER_SECONDS = 10.0
 Step = Callable[[str, float], None]
 
 
@@ -138,13 +137,13 @@ def _flood(
     """Good requests one after another: first alone, then while the forged ones come."""
     stripe = Stripe(SECRET)
     step("good requests alone", 0.0)
-    alone = _good(served.port, stripe, purchases, time.monotonic() + ALONE_SECONDS)
+    alone = one_after_another(served.port, stripe, purchases, time.monotonic() + ALONE_SECONDS)
     before = usage(served.pid)
     with _pacer(folder, served.port, rate, rate * seconds) as process:
         # The first line comes a second after the first request.
         next(iter(process.stdout or ()))
         step(f"{rate:,} forged requests a second", 0.0)
-        beside = _good(served.port, stripe, purchases, time.monotonic() + seconds - 2)
+        beside = one_after_another(served.port, stripe, purchases, time.monotonic() + seconds - 2)
         report = _report(process, lambda answered: step("the last answers", answered / (rate * seconds)))
     used = usage(served.pid).cpu_seconds - before.cpu_seconds
     kept = report["per_second"] >= 0.95 * rate and report["statuses"] == {"400": rate * seconds}
@@ -152,31 +151,6 @@ def _flood(
     return {
         "forged": report, "alone": alone, "beside": beside, "server_cpu_seconds": round(used, 1),
         "memory_mb": usage(served.pid).memory_mb, "as_it_must_be": kept and good,
-    }  # fmt: skip
-
-
-def _good(port: int, stripe: Stripe, purchases: Iterator[Numbered], until: float) -> dict[str, Any]:
-    """One connection, one request after another, each for a card of its own; what they took in milliseconds."""
-    took: list[float] = []
-    approved = 0
-    with socket.create_connection(("127.0.0.1", port), timeout=ANSWER_SECONDS) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        while time.monotonic() < until and (purchase := next(purchases, None)) is not None:
-            (request,) = stripe.requests([purchase])
-            began = time.perf_counter()
-            connection.sendall(request)
-            answer = b""
-            while not answer.endswith(b"}}"):
-                part = connection.recv(65_536)
-                if not part:
-                    raise SystemExit(f"The server hung up on a good request after {answer[:200]!r}")
-                answer += part
-            took.append((time.perf_counter() - began) * 1_000)
-            approved += b'"approved":true' in answer
-    took.sort()
-    at = lambda share: round(took[min(len(took) - 1, int(len(took) * share))], 1) if took else 0.0  # noqa: E731
-    return {
-        "requests": len(took), "approved": approved, "p50_ms": at(0.5), "p99_ms": at(0.99), "worst_ms": at(1.0),
     }  # fmt: skip
 
 
