@@ -33,6 +33,8 @@ def test_it_is_held_lifted_at_stripe_and_paid(roony: Simulation, buyer: Buyer) -
     merchant = unique("Figma")
     bought = buyer.buy(FROM, merchant)
     assert not roony.charge(bought.stripe_card, TO, merchant).approved
+    # What Stripe tells of that stands in the purchase as well.
+    roony.settle()
     raised = lift(buyer, bought.id)
     assert (raised["status"], raised["amount"], raised["hold_amount"]) == ("ready", TO, TO)
     assert (raised["card"]["hard_limit"], raised["failure"]) == (TO, None)
