@@ -125,6 +125,8 @@ class Worker:
         self._look_due, self._acknowledged = 0.0, 0
         # Before this the worker handles no more events, to give way to authorizations.
         self._events_due = 0.0
+        # Whether the last pass left events where they are for that.
+        self._gave_way = False
         self._keepers: dict[str, Callable[[FlowContext, OutboxPromise], Awaitable[Any]]] = {
             "make_card": keep_make_card,
             "set_card_status": keep_card_status,
@@ -172,9 +174,9 @@ class Worker:
     async def round(self) -> int:
         """Works until nothing is due, no promise being kept, nothing on its way; returns how many things were done."""
         total = await self._work_off()
-        while self._keeping or self._sending or self._gives_way():
-            if self._gives_way():
-                await asyncio.sleep(self._events_due - time.monotonic())
+        while self._keeping or self._sending or self._gave_way:
+            if self._gave_way:
+                await asyncio.sleep(max(0.0, self._events_due - time.monotonic()))
             else:
                 await asyncio.wait(self._keeping | self._sending, return_when=asyncio.FIRST_COMPLETED)
             total += await self._work_off()
@@ -202,7 +204,7 @@ class Worker:
             quiet = not done and ended == self._ended
             if quiet:
                 break
-        if self._clock and looks and quiet and not self._keeping and not self._gives_way():
+        if self._clock and looks and quiet and not self._keeping and not self._gave_way:
             self._clock.acknowledge(generation)
             self._acknowledged = generation
         return total
@@ -255,7 +257,8 @@ class Worker:
         return list(await asyncio.to_thread(self._context.database.read, statement, {"now": now}))
 
     async def _events(self, now: int) -> list[Coroutine[Any, Any, Any]]:
-        if self._gives_way() or not await self._due(_DUE_EVENT, now):
+        self._gave_way = time.monotonic() < self._events_due
+        if self._gave_way or not await self._due(_DUE_EVENT, now):
             return []
         claimed = await self._context.till.write(inbox.claim(now))
         return [self._handle_events(claimed)] if claimed else []
@@ -266,9 +269,6 @@ class Worker:
         if self._context.till.counters().authorizations > answered:
             now = time.monotonic()
             self._events_due = now + GIVE_WAY * (now - began)
-
-    def _gives_way(self) -> bool:
-        return time.monotonic() < self._events_due
 
     async def _begin_promises(self, now: int) -> int:
         if len(self._keeping) >= MAX_KEEPING or not await self._due(_DUE_PROMISE, now):
