@@ -21,6 +21,7 @@ import httpx2
 import sqlalchemy
 import stripe
 
+from roony.client.callers import IDLE_SECONDS
 from roony.core.agent import Organization
 from roony.core.audit import AuditRecord, verify
 from roony.core.authorization import Authorization
@@ -188,7 +189,8 @@ class Crashable:
             self.folder / "simulator.log",
         )  # fmt: skip
         address = self.simulator.ready["url"]
-        self._control = httpx2.Client(base_url=address, timeout=30, trust_env=False, verify=False)
+        limits = httpx2.Limits(keepalive_expiry=IDLE_SECONDS)
+        self._control = httpx2.Client(base_url=address, timeout=30, trust_env=False, verify=False, limits=limits)
         self.account = str(self.control("state")["platform"])
 
     def start(self, stop_at: str = "") -> None:

@@ -19,6 +19,7 @@ import httpx2
 import stripe
 from sqlalchemy import func, select, text
 
+from roony.client.callers import IDLE_SECONDS
 from roony.store.database import Database
 from roony.store.tables import inbox, metadata, outbox
 from tests.support.books import lay_file
@@ -141,8 +142,11 @@ class Simulation:
         self.owner = self.caller(self.ready["admin_key"])
         self.agent = self.caller(self.ready["agent_key"])
         self.stripe = sdk(self.ready["simulator_url"], self.ready["stripe_secret_key"], self.account)
-        self.web = httpx2.Client(base_url=self.url, timeout=30, trust_env=False, verify=False)
-        self.simulator = httpx2.Client(base_url=self.ready["simulator_url"], timeout=30, trust_env=False, verify=False)
+        limits = httpx2.Limits(keepalive_expiry=IDLE_SECONDS)
+        self.web = httpx2.Client(base_url=self.url, timeout=30, trust_env=False, verify=False, limits=limits)
+        self.simulator = httpx2.Client(
+            base_url=self.ready["simulator_url"], timeout=30, trust_env=False, verify=False, limits=limits
+        )
 
     def caller(self, key: str) -> Caller:
         """Somebody with this key."""

@@ -7,8 +7,11 @@ from typing import Any
 import httpx2
 
 from roony.cli.demo.checks import NotAsExpected
+from roony.client.callers import IDLE_SECONDS
 
 TIMEOUT_SECONDS = 30.0
+# A connection that the other side is about to close is not used again: it would lose the call.
+_LIMITS = httpx2.Limits(keepalive_expiry=IDLE_SECONDS)
 CARDS_PAGE = 100
 
 
@@ -17,8 +20,9 @@ class _Api:
 
     def __init__(self, url: str, key: str) -> None:
         self.http = httpx2.Client(
-            base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=TIMEOUT_SECONDS, trust_env=False
-        )
+            base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=TIMEOUT_SECONDS, trust_env=False,
+            limits=_LIMITS,
+        )  # fmt: skip
 
     def get(self, path: str, **params: Any) -> Any:
         """A reading call."""
@@ -70,7 +74,9 @@ class MerchantSide:
     def __init__(self, url: str, key: str, account: str) -> None:
         """`key` is the platform's; `account` the connected account it acts for."""
         headers = {"Authorization": f"Bearer {key}", "Stripe-Account": account}
-        self.http = httpx2.Client(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False)
+        self.http = httpx2.Client(
+            base_url=url, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False, limits=_LIMITS
+        )
 
     def charge(self, stripe_card: str, amount: int, merchant: dict[str, str]) -> dict[str, Any]:
         """Lets a merchant ask for money on a card; answers after the network's decision."""
