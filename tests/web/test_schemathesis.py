@@ -33,7 +33,7 @@ from tests.web.test_openapi import ids_of
 from tests.web.test_walls import ADMIN, NAMED, Town, settle
 
 # Of each operation, as many that fit as that do not; in a soak, those of one round.
-EXAMPLES, SOAK_EXAMPLES = 10, 50
+EXAMPLES, SOAK_EXAMPLES = 25, 50
 # What each group is given of a soak.
 SECONDS = SOAK_SECONDS / 2
 GROUPS = 4
