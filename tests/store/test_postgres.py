@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
+from sqlalchemy import BigInteger
 
 from roony.core.agent import Organization
 from roony.core.audit import AuditRecord, verify
@@ -23,7 +24,7 @@ from roony.core.user import User
 from roony.flows.freeze import Freeze, Unfreeze
 from roony.flows.passkey import AddPasskey
 from roony.flows.sign_in_tries import clear_tries, count_try
-from roony.store import deliveries, inbox
+from roony.store import deliveries, inbox, tables
 from roony.store.batch_size import MAX_BATCH
 from roony.store.book import Book
 from roony.store.command import LATE, UNKNOWN_OUTCOME, TillClosed
@@ -358,3 +359,32 @@ def test_a_cursor_that_another_process_is_moving_is_left_to_it(books: Books) -> 
     assert books.row(NoticeCursor).sequence == 0
     assert books.till.write_and_wait(deliveries.hand_out(ORG, 0, 1, [])) is True
     assert books.row(NoticeCursor).sequence == 1
+
+
+def test_a_plan_of_an_empty_table_does_not_outlive_it(books: Books) -> None:
+    """The server keeps the plan of a prepared statement; of an empty table any index that begins alike is as good."""
+    table, by = tables.authorizations, ("organization_id", "id")
+    row = tuple(0 if isinstance(column.type, BigInteger) else "" for column in table.c)
+    at = [column.name for column in table.c].index("id")
+    # As many as are not planned for each time anew.
+    ids = [f"iauth_{number}" for number in range(64)]
+    writer = PostgresWriter(books.database.dsn)
+    try:
+
+        def read_in_batches(count: int) -> None:
+            for _ in range(count):
+                writer.begin([])
+                writer.rows_by(table, by, [(ORG, id) for id in ids])
+                writer.commit()
+
+        read_in_batches(20)
+        writer.begin([])
+        writer.write_rows(table, [(ORG, *row[1:at], f"iauth_{number}", *row[at + 1 :]) for number in range(5_000)])
+        writer.commit()
+        read_in_batches(20)
+        name = writer.run("SELECT name FROM pg_prepared_statements WHERE statement LIKE '%JOIN authorizations AS t%'")
+        orgs, named = ",".join([ORG] * len(ids)), ",".join(ids)
+        plan = writer.run(f"EXPLAIN EXECUTE {name.fetchone()[0]} ('{{{orgs}}}', '{{{named}}}')").fetchall()
+        assert "authorizations_pkey" in str(plan)
+    finally:
+        writer.close()
