@@ -32,6 +32,7 @@ from roony.gateway.client import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
 from roony.gateway.errors import StripeUnauthorized
 from roony.gateway.pace import MAX_WAIT
 from roony.gateway.pool import GatewayBusy, GatewayPool
+from roony.identifiers import new_id
 from roony.store import outbox
 from roony.store.command import UNKNOWN_OUTCOME, Command
 from roony.store.database import Database
@@ -214,7 +215,7 @@ def renew_in_child(database_url: str, stripe_url: str, connection: Connection, n
     till.start()
     context = FlowContext(
         till, database, stripe_gateway(stripe_url), GatewayPool(threads=8), Vault([VAULT_KEY]), Clock(now),
-        lambda prefix: f"{prefix}_{uuid.uuid4().hex[:20]}", lambda: "http://localhost:9",
+        new_id, lambda: "http://localhost:9",
     )  # fmt: skip
 
     async def calls() -> list[str]:

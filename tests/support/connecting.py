@@ -24,6 +24,7 @@ from roony.flows import connection as flow
 from roony.flows.context import FlowContext
 from roony.gateway.client import StripeGateway
 from roony.gateway.pool import GatewayPool
+from roony.identifiers import new_id
 from roony.store.vault import Vault
 from roony.web.oauth import routes
 from tests.support.books import ORG, Books
@@ -64,7 +65,7 @@ def open_context(books: Books, gateway: StripeGateway, public_url: str = PUBLIC_
             pool,
             Vault([VAULT_KEY]),
             books.clock,
-            lambda prefix: f"{prefix}_{uuid.uuid4().hex[:20]}",
+            new_id,
             lambda: public_url,
         )
     finally:
@@ -210,7 +211,7 @@ def serve_and_die(database_url: str, stripe_url: str, stop_at: str, told: Any) -
         GatewayPool(threads=2),
         Vault([VAULT_KEY]),
         books.clock,
-        lambda prefix: f"{prefix}_{uuid.uuid4().hex[:20]}",
+        new_id,
         lambda: PUBLIC_URL,
     )
     stop_points.arm(stop_at)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +18,7 @@ from roony.core.settlement import Discrepancy
 from roony.flows.context import FlowContext
 from roony.flows.reconciliation import start_by_hand
 from roony.gateway.pool import GatewayPool
+from roony.identifiers import new_id
 from roony.store.rows import AccountRoute, OutboxPromise
 from roony.store.vault import Vault
 from roony.worker import Worker
@@ -187,7 +187,7 @@ def lossy(books: Books, simulator: SimulatorProcess, receiver: Receiver, kind: s
         pool,
         Vault([VAULT_KEY]),
         books.clock,
-        _new_id,
+        new_id,
         lambda: "http://localhost:9",
     )
     try:
@@ -196,10 +196,6 @@ def lossy(books: Books, simulator: SimulatorProcess, receiver: Receiver, kind: s
         pool.close()
         gateway.close()
         own.v1.webhook_endpoints.delete(listening.id)
-
-
-def _new_id(prefix: str) -> str:
-    return f"{prefix}_{uuid.uuid4().hex[:20]}"
 
 
 Change = Callable[[Lossy], None]

@@ -19,6 +19,7 @@ from roony.flows.access_key import new_key
 from roony.flows.context import FlowContext
 from roony.flows.organization import NewOrganization, create_organization
 from roony.gateway.pool import GatewayPool
+from roony.identifiers import new_id
 from roony.outbound.guard import Guard
 from roony.outbound.messenger import Messenger
 from roony.outbound.post import Poster
@@ -183,7 +184,7 @@ def serve(
     pool, stripe = GatewayPool(threads=4), stripe_gateway(stripe_url, **gateway)
     context = FlowContext(
         till, database, stripe, pool, Vault([VAULT_KEY]), clock,
-        lambda prefix: f"{prefix}_{uuid.uuid4().hex[:24]}", lambda: "http://localhost:9",
+        new_id, lambda: "http://localhost:9",
         poster=Poster(Guard("127.0.0.0/8")),
         messenger=Messenger(Guard("127.0.0.0/8")),
     )  # fmt: skip
