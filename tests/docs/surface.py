@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -52,29 +54,29 @@ def refusal_codes() -> dict[str, set[str]]:
     A code that is put together is shown as the source has it: `_MADE` says what becomes of these.
     """
     found: dict[str, set[str]] = {}
-    for path in sorted((ROOT / "roony").rglob("*.py")):
-        if "simulator" in path.parts:
-            continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call):
-                for code in _codes_of(node):
-                    found.setdefault(code, set()).add(f"{path.relative_to(ROOT)}:{node.lineno}")
+    for path, call, code in _codes_made():
+        found.setdefault(code, set()).add(f"{path.relative_to(ROOT)}:{call.lineno}")
     return found
 
 
 def refusal_statuses() -> dict[str, set[int]]:
     """The HTTP status of each code, where both stand in the source as they are; 409 where none is given."""
     found: dict[str, set[int]] = {}
+    for _, call, code in _codes_made():
+        status = _status_of(call)
+        if status is not None and not code.startswith("="):
+            found.setdefault(code, set()).add(status)
+    return found
+
+
+def _codes_made() -> Iterator[tuple[Path, ast.Call, str]]:
+    """Each code of an error in the source, with the file and the call that make it."""
     for path in sorted((ROOT / "roony").rglob("*.py")):
         if "simulator" in path.parts:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
-                for code in _codes_of(node):
-                    status = _status_of(node)
-                    if status is not None and not code.startswith("="):
-                        found.setdefault(code, set()).add(status)
-    return found
+                yield from ((path, node, code) for code in _codes_of(node))
 
 
 def _status_of(call: ast.Call) -> int | None:
