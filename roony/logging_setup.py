@@ -41,7 +41,7 @@ _SHORTEST_CARD = 10 ** (_MIN_DIGITS - 1)
 _OURS = frozenset({"logger", "level", "timestamp"})
 
 
-def configure_logging(log_format: str = "text", stream: TextIO | None = None, level: int = logging.INFO) -> None:
+def configure_logging(log_format: str = "text", stream: TextIO | None = None) -> None:
     """Sends all logs of this process, the libraries' too, to `stream` (stderr) as `text` or `json`."""
     if log_format not in FORMATS:
         raise ValueError(f"the log format must be text or json, it is {log_format!r}")
@@ -68,12 +68,12 @@ def configure_logging(log_format: str = "text", stream: TextIO | None = None, le
     structlog.configure(
         processors=[*shared, handed_over],
         logger_factory=lambda *names: Lines(names[0] if names else "roony", handler, drawn),
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.setLevel(logging.INFO)
     # Each request of our own client would be a line, with its address and what that address carries; so each of MCP.
     for name in ("httpx2", "httpcore2", "alembic.runtime.migration", "alembic.runtime.plugins", "mcp"):
         logging.getLogger(name).setLevel(logging.WARNING)

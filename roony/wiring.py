@@ -165,7 +165,6 @@ def build(settings: Settings, public_url: str, clock: Clock | None = None, role:
         database=database,
         gateway=StripeGateway(
             secret_key=plain(settings.stripe_secret_key),
-            publishable_key=settings.stripe_publishable_key,
             connect_client_id=settings.stripe_connect_client_id,
             app_client_id=settings.stripe_app_client_id,
             api_base=settings.stripe_api_base,

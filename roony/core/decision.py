@@ -51,7 +51,6 @@ RETRY_CAN_HELP: dict[str, bool] = {
     "APPROVAL_DUPLICATE": False,
 }
 CODES = tuple(RETRY_CAN_HELP)
-VERDICTS = ("approved", "declined", "needs_approval")
 
 
 class Reason(NamedTuple):

@@ -14,7 +14,6 @@ from roony.core.ledger import Position, position
 from roony.core.purchase import RECURRING, Purchase, is_open
 from roony.core.settlement import StripeTransaction
 
-INTERVALS = ("day", "week", "month", "year")
 MIN_PAYMENTS = 2
 # A mandate ends before its card does, which Stripe makes for about three years.
 MOST_PAYMENTS = {"day": 120, "week": 120, "month": 36, "year": 3}

@@ -121,8 +121,6 @@ STATUSES = [
     "expired",
     "failed",
 ]
-# The agent can still change its mind, and a new authorization can still come.
-OPEN = frozenset({"awaiting_approval", "issuing", "ready", "authorized"})
 HOUR = 3_600_000_000
 
 

@@ -42,8 +42,6 @@ READS_EACH_TRANSACTION = 100
 MAX_NAMED = 100
 
 KINDS = ("events", "lists", "full")
-CAUSES = ("timed", "person", "gap")
-STATUSES = ("running", "finished", "failed")
 # Kinds after whose end the events up to then are known to be here, and those after which the lists are.
 HEARD_EVENTS = KINDS
 SEEN_LISTS = ("lists", "full")

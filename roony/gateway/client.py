@@ -86,7 +86,6 @@ class StripeGateway:
         self,
         *,
         secret_key: str,
-        publishable_key: str | None = None,
         connect_client_id: str | None = None,
         app_client_id: str | None = None,
         api_base: str = API_BASE,
@@ -98,7 +97,6 @@ class StripeGateway:
     ) -> None:
         if not secret_key:
             raise ValueError("the Stripe secret key is empty")
-        self.publishable_key = publishable_key
         self.connect_client_id = connect_client_id
         self.app_client_id = app_client_id
         self.api_base = _checked_base("api_base", api_base)

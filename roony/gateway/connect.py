@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlencode
 
 from stripe._stripe_object import StripeObject
@@ -48,22 +48,15 @@ class OAuthTokens:
     livemode: bool
     access_token: str | None = field(repr=False)
     refresh_token: str | None = field(repr=False)
-    publishable_key: str | None = field(repr=False)
 
 
-def authorize_url(
-    gateway: StripeGateway,
-    client_id: str,
-    redirect_uri: str,
-    state: str,
-    scope: Literal["read_write", "read_only"] = "read_write",
-) -> str:
+def authorize_url(gateway: StripeGateway, client_id: str, redirect_uri: str, state: str) -> str:
     """Where to send the owner to grant Connect access; `state` is random and bound to their session."""
     params: Any = {
         "client_id": require_id("client_id", client_id),
         "redirect_uri": require_id("redirect_uri", redirect_uri),
         "state": require_id("state", state),
-        "scope": scope,
+        "scope": "read_write",
     }
     return gateway.sdk.oauth.authorize_url(params)
 
@@ -142,7 +135,6 @@ def _tokens(gateway: StripeGateway, request: Callable[[], StripeObject]) -> OAut
         livemode=livemode,
         access_token=_text(answer, "access_token"),
         refresh_token=_text(answer, "refresh_token"),
-        publishable_key=_text(answer, "stripe_publishable_key"),
     )
 
 

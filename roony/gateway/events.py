@@ -72,13 +72,6 @@ def list_undelivered_events(
     )
 
 
-def retrieve_event(gateway: StripeGateway, access: ConnectionAccess, event_id: str) -> PlainObject:
-    """One event; StripeRefused NOT_FOUND when it is older than 30 days or another account's."""
-    require_id("event_id", event_id)
-    options = gateway.options(access)
-    return gateway.perform(lambda: gateway.sdk.v1.events.retrieve(event_id, None, options))
-
-
 def list_webhook_endpoints(gateway: StripeGateway, access: ConnectionAccess) -> list[PlainObject]:
     """The webhook endpoints of the account, for the preflight (url, api_version, enabled_events, status; no
     secret).

@@ -60,9 +60,9 @@ def invalid(message: str, param: str | None = None, code: str | None = None) -> 
     return Refusal(400, message, code=code, param=param)
 
 
-def not_now(message: str, param: str | None = None, code: str | None = None) -> Refusal:
+def not_now(message: str, param: str | None = None) -> Refusal:
     """A 400: understood, but not allowed in the state things are in. Its idempotency key keeps it."""
-    return Refusal(400, message, code=code, param=param, stored=True)
+    return Refusal(400, message, param=param, stored=True)
 
 
 def locked(kind: str) -> Refusal:

@@ -13,7 +13,6 @@ from roony.core.budget import Budget, have_room, period_start
 from roony.core.connection import Connection
 from roony.core.decision import Ask, Facts, decide
 from roony.core.mandate import (
-    INTERVALS,
     MOST_PAYMENTS,
     Payment,
     card_end,
@@ -56,7 +55,7 @@ def test_the_next_interval(interval: str, zone: str, now: str, start: str) -> No
 
 
 @given(
-    interval=st.sampled_from(INTERVALS),
+    interval=st.sampled_from(("day", "week", "month", "year")),
     zone=st.sampled_from(ZONES),
     seconds=st.integers(1_000_000_000, 2_400_000_000),
 )

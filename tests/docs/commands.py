@@ -47,7 +47,6 @@ PLAIN = {
     "sed", "sleep", "tail", "tee", "test", "tr", "umask", "sha256sum", "ls",
 }  # fmt: skip
 INCOMPLETE = "a command is missing"
-_SEPARATORS = {"|", "||", "&&", ";", "&", "(", ")", "{", "}", "|&"}
 _SUBSTITUTION = re.compile(r"\$\(([^()]*)\)")
 _WITH_VALUE = {"-H", "-u", "-o", "-w", "-F", "--max-time", "--cacert", "-D"}
 _OURS = re.compile(

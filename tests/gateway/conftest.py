@@ -36,7 +36,6 @@ def hasty_gateway(wire: LoopbackStripe) -> Iterator[StripeGateway]:
 def gateway_to(wire: LoopbackStripe, read_timeout: float) -> StripeGateway:
     return StripeGateway(
         secret_key=SECRET_KEY,
-        publishable_key="pk_test_loopback",
         connect_client_id="ca_loopback",
         api_base=wire.url,
         connect_base=wire.url,

@@ -75,7 +75,7 @@ class TestExchange:
 
         tokens = exchange_code(gateway, "ac_once")
 
-        assert tokens == OAuthTokens("acct_9", "read_write", False, "sk_test_granted", "rt_granted", "pk_test_granted")
+        assert tokens == OAuthTokens("acct_9", "read_write", False, "sk_test_granted", "rt_granted")
         assert wire.received[0].path == "/oauth/token"
         assert wire.received[0].form == {"grant_type": ["authorization_code"], "code": ["ac_once"]}
         assert "Stripe-Account" not in wire.received[0].headers

@@ -8,7 +8,6 @@ from roony.gateway.events import (
     list_events,
     list_undelivered_events,
     list_webhook_endpoints,
-    retrieve_event,
 )
 from roony.gateway.paging import PageLimitReached
 from tests.gateway.loopback import Answer, LoopbackStripe
@@ -66,14 +65,6 @@ def test_a_list_of_types_that_would_not_be_sent_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match="event types"):
         list_events(gateway, access, since=0, types=types)
-
-
-def test_one_event(wire: LoopbackStripe, gateway: StripeGateway, access: ConnectionAccess) -> None:
-    wire.script(Answer({"id": "evt_1", "object": "event", "type": "issuing_card.created"}))
-
-    assert retrieve_event(gateway, access, "evt_1")["type"] == "issuing_card.created"
-
-    assert wire.received[0].path == "/v1/events/evt_1"
 
 
 def test_webhook_endpoints(wire: LoopbackStripe, gateway: StripeGateway) -> None:

@@ -24,7 +24,6 @@ from roony.gateway.events import (
     list_events,
     list_undelivered_events,
     list_webhook_endpoints,
-    retrieve_event,
 )
 from roony.gateway.issuing import (
     cancel_card,
@@ -302,7 +301,6 @@ class TestReading:
         [event] = list(list_events(stripe, direct, since=0, types=["issuing_card.created"]))
 
         assert event["request"]["idempotency_key"] == "pur_1:1"
-        assert retrieve_event(stripe, direct, event["id"]) == event
         assert list(list_undelivered_events(stripe, direct, since=event["created"] + 1000)) == []
 
     def test_the_account_and_its_endpoints(

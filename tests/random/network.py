@@ -47,7 +47,6 @@ class NetworkAuthorization:
     granted: int = 0
     counted: bool = False
     asked_as_check: bool = False
-    was_expired: bool = False
     history: list[Json] = field(default_factory=list)
     transactions: list[Json] = field(default_factory=list)
     movements: int = 0
@@ -143,7 +142,7 @@ class Network:
 
     def expire(self, known: NetworkAuthorization) -> None:
         """The merchant never came; the amount stays, a late capture is possible."""
-        known.status, known.was_expired = "expired", True
+        known.status = "expired"
         known.movements += 1
         self._told(known)
 

@@ -42,9 +42,9 @@ class Teller:
         self.checked += 1
         self._console.print(Text("   ✓ ", style="green") + Text(f"{what}: {found if shown is None else shown}"))
 
-    def check_money(self, what: str, found: int, expected: int, currency: str = "usd") -> None:
-        """`check` for an amount in minor units."""
-        self.check(what, found, expected, money(found, currency))
+    def check_money(self, what: str, found: int, expected: int) -> None:
+        """`check` for an amount in cents."""
+        self.check(what, found, expected, money(found, "usd"))
 
     def until(self, what: str, look: Callable[[], Any], expected: Any) -> Any:
         """Looks again until it is as expected: some things happen a moment after an answer. Then as `check`."""

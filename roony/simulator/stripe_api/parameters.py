@@ -162,19 +162,6 @@ class Range(Field):
         return {"gte": exact, "lte": exact}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Anything(Field):
-    """Something the simulation takes as it comes and does not look at."""
-
-    clearable: bool = True
-
-    def typed(self, value: Any, name: str) -> Any:
-        """Check nothing but the length of a plain value."""
-        if isinstance(value, str) and len(value) > 5000:
-            raise invalid(f"Invalid string: {name} must be at most 5000 characters", name)
-        return value
-
-
 def read_fields(tree: Mapping[str, Any], fields: Mapping[str, Field], within: str = "") -> dict[str, Any]:
     """Return the typed values of what was sent; refuse unknown, wrong and missing parameters."""
     unknown = [(f"{within}[{key}]" if within else key)[:200] for key in tree if key not in fields]

@@ -79,7 +79,7 @@ def _apply(call: Call, body: dict[str, Any]) -> None:
         body["preferences"] = {"is_default": default, "is_platform_default": _platform_default(call, default=default)}
     if params.get("card_logo") is not None and not params["card_logo"].startswith("file_"):
         raise no_such("file upload", params["card_logo"][:100], "card_logo")
-    bundle = found_bundle(body["physical_bundle"], "physical_bundle")["body"]
+    bundle = found_bundle(body["physical_bundle"])["body"]
     if "physical_bundle" in params and bundle["status"] != "active":
         raise invalid(f"This physical bundle is {bundle['status']}: only an active one can be used.", "physical_bundle")
     for feature in ("card_logo", "carrier_text"):
@@ -188,7 +188,7 @@ def listing(call: Call) -> View:
     return page(call, call.world.personalization_designs, _URL, lambda record: body_view(call.world, record), keep)
 
 
-def design_for_card(call: Call, identifier: str | None, param: str = "personalization_design") -> str | None:
+def design_for_card(call: Call, identifier: str | None) -> str | None:
     """Return the id of the design a physical card gets: the named one, else the default, else none.
 
     Raises Refusal when the named one does not exist or is not active.
@@ -200,6 +200,7 @@ def design_for_card(call: Call, identifier: str | None, param: str = "personaliz
                 if record["body"]["preferences"]["is_default"] and record["body"]["status"] == "active":
                     return str(record["id"])
         return None
+    param = "personalization_design"
     record = call.world.find(designs, call.account, identifier, "personalization design", param)
     status = record["body"]["status"]
     if status != "active":

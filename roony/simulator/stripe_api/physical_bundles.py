@@ -40,17 +40,17 @@ def _offered() -> Collection:
 BUNDLES = _offered()
 
 
-def found_bundle(identifier: str, param: str) -> Record:
+def found_bundle(identifier: str) -> Record:
     """Return a bundle, or refuse with 404."""
     record = BUNDLES.get(identifier)
     if record is None:
-        raise no_such("physical bundle", identifier, param)
+        raise no_such("physical bundle", identifier, "physical_bundle")
     return record
 
 
 def retrieve(call: Call) -> View:
     """Return one bundle."""
-    return body_view(call.world, found_bundle(call.path["physical_bundle"], "physical_bundle"))
+    return body_view(call.world, found_bundle(call.path["physical_bundle"]))
 
 
 def listing(call: Call) -> View:

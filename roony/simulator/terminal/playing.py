@@ -20,7 +20,7 @@ from roony.simulator.terminal.amounts import minor_units
 from roony.simulator.terminal.showing import card_line, purchase
 
 _HELPERS = "/v1/test_helpers/issuing"
-_BY_NAME = {(operation.method, operation.path): operation for operation in OPERATIONS}
+_POSTS = {operation.path: operation for operation in OPERATIONS if operation.method == "POST"}
 # How the card is used, as parameters of the helper.
 _WAYS = {
     "online": {"authorization_method": "online"},
@@ -46,9 +46,9 @@ class Player:
         self.door = door
         self.world = door.world
 
-    async def _perform(self, account: str, method: str, path: str, params: Any, **names: str) -> dict[str, Any]:
+    async def _post(self, account: str, path: str, params: Any, **names: str) -> dict[str, Any]:
         """Run one operation of the API for an account, as with its own key."""
-        operation = _BY_NAME[method, path]
+        operation = _POSTS[path]
         key = {"id": "terminal", "account": account, "kind": "secret"}
         read = read_fields(_as_form(params), operation.accepted())
         call = Call(self.world, self.door.network, account, key, names, read)
@@ -89,7 +89,7 @@ class Player:
             "verification_data": _verification(card, wish),
         }
         before, started = self.world.delivery_log.seen, time.monotonic()
-        made = await self._perform(card["account"], "POST", _HELPERS + "/authorizations", params)
+        made = await self._post(card["account"], _HELPERS + "/authorizations", params)
         took = round((time.monotonic() - started) * 1000)
         asked = self._asking_time(before, made["id"])
         return {"purchase": self._shown(made["id"]), "milliseconds": took, "webhook_milliseconds": asked}
@@ -125,7 +125,7 @@ class Player:
             raise no_such("action", verb[:40], "action")
         card = self.find_card(wish)
         params = self._purchase_params(card, wish)
-        booked = await self._perform(card["account"], "POST", f"{_HELPERS}/transactions/{verb}", params)
+        booked = await self._post(card["account"], f"{_HELPERS}/transactions/{verb}", params)
         return {"transaction": booked["id"]}
 
     async def act(self, identifier: str, verb: str, wish: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +139,7 @@ class Player:
         if verb == "capture" and wish.get("keep_open") is True:
             params["close_authorization"] = False
         path = f"{_HELPERS}/authorizations/{{authorization}}/{verb}"
-        await self._perform(record["account"], "POST", path, params, authorization=identifier)
+        await self._post(record["account"], path, params, authorization=identifier)
         return {"purchase": self._shown(identifier)}
 
     async def refund(self, identifier: str, wish: dict[str, Any]) -> dict[str, Any]:
@@ -151,7 +151,7 @@ class Player:
         if _text(wish, "amount"):
             params["refund_amount"] = minor_units(wish["amount"], record["body"]["currency"], "amount")
         path = f"{_HELPERS}/transactions/{{transaction}}/refund"
-        booked = await self._perform(record["account"], "POST", path, params, transaction=identifier)
+        booked = await self._post(record["account"], path, params, transaction=identifier)
         return {"transaction": booked["id"]}
 
     async def new_card(self, wish: dict[str, Any]) -> dict[str, Any]:
@@ -171,10 +171,10 @@ class Player:
             "individual": {"first_name": "Jenny", "last_name": "Rosen", "card_issuing": terms},
             "billing": {"address": address},
         }
-        made = await self._perform(account["id"], "POST", "/v1/issuing/cardholders", holder)
+        made = await self._post(account["id"], "/v1/issuing/cardholders", holder)
         currency = default_currency(country)
         params = {"cardholder": made["id"], "currency": currency, "type": "virtual", "status": "active"}
-        card = await self._perform(account["id"], "POST", "/v1/issuing/cards", params)
+        card = await self._post(account["id"], "/v1/issuing/cards", params)
         record = self.world.cards[card["id"]]
         secrets = {"number": record["pan"], "cvc": record["cvc"], "expiry": _expiry_of(record)}
         return {"card": card_line(self.world, record), **secrets}

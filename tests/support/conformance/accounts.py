@@ -6,8 +6,6 @@ from tests.support.conformance.issuing import Drive
 from tests.support.conformance.recording import read_back
 from tests.support.simulator import new_card
 
-_LIST_CURSORS = ("starting_after", "ending_before", "created")
-
 
 def accounts(drive: Drive) -> None:
     """Accounts with every parameter: as a controller, by type, changed, refused, taken back, deleted."""
