@@ -38,6 +38,10 @@ class Waits(Generic[Key]):
         """It has what it waited for, or does not wait."""
         self._until.pop(key, None)
 
+    def first_end(self) -> float | None:
+        """The end of the one that began first; None where there is none."""
+        return next(iter(self._until.values()), None)
+
     def end_first(self) -> Key:
         """The one that began first; it waits no more. Raises KeyError where there is none."""
         return self._until.popitem(last=False)[0]

@@ -26,7 +26,7 @@ HEAD_SECONDS = 10.0
 MAX_HEAD = 32 * 1024
 # So much of an answer must be taken within so long, while more of it waits than is sent ahead.
 READER_SECONDS, LEAST_READ = 60.0, 16 * 1024
-# Open connections of a process; above it the one that has waited longest for a request is closed for the new one.
+# Open connections of a process; above it the one that has kept us waiting longest is closed for the new one.
 MAX_CONNECTIONS = 4_000
 # Open files that are not connections: the database's, the outbox's, logs.
 OTHER_FILES = 200
@@ -35,8 +35,8 @@ _TOO_LONG = b'{"error":{"code":"head_too_large","message":"The line and headers 
 
 
 class Lobby:
-    """The connections of a server that wait for the head of a request; `idle` are those that wait for its first byte
-    since their last answer.
+    """The connections of a server that keep it waiting: for the head of a request, for the first byte since their last
+    answer (`idle`), or for the rest of a body (`bodies`, since when).
     """
 
     def __init__(self, most: int = MAX_CONNECTIONS) -> None:
@@ -44,15 +44,32 @@ class Lobby:
         self.most = most
         self.waiting: Waits[PatientProtocol] = Waits(lambda one: one.transport.abort())
         self.idle: Waits[PatientProtocol] = Waits(lambda one: one.transport.close())
+        self.bodies: dict[PatientProtocol, float] = {}
 
     def make_room(self, there: int) -> bool:
-        """True where one more connection may stay; one that only waits goes for it."""
+        """True where one more connection may stay: the one that has kept us waiting longest goes for it.
+
+        Bodies too: anybody may begin one, and what is being answered alone keeps others out.
+        """
         if there <= self.most:
             return True
-        if not len(self.waiting):
+        ends = self.waiting.first_end()
+        since = next(iter(self.bodies.values()), None)
+        if since is not None and (ends is None or since < ends - HEAD_SECONDS):
+            one = next(iter(self.bodies))
+        elif ends is not None:
+            one = self.waiting.end_first()
+        else:
             return False
-        self.waiting.end_first().transport.abort()
+        self.leave(one)
+        one.transport.abort()
         return True
+
+    def leave(self, one: PatientProtocol) -> None:
+        """It keeps nobody waiting any more."""
+        self.waiting.end(one)
+        self.idle.end(one)
+        self.bodies.pop(one, None)
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -81,8 +98,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody waits any more."""
-        self._lobby.waiting.end(self)
-        self._lobby.idle.end(self)
+        self._lobby.leave(self)
         self._reader_is_back()
         super().connection_lost(exc)
 
@@ -94,6 +110,8 @@ class PatientProtocol(HttpToolsProtocol):
         began_before = self.headers if self._in_head or self._in_body else None
         was_in_body, self._fed = self._in_body, False
         super().data_received(data)
+        if self._in_body and not self.transport.is_closing():
+            self._lobby.bodies.setdefault(self, time.monotonic())
         if not (self._in_head or self._in_body) or self.headers is not began_before or self.transport.is_closing():
             return
         if self._in_head or (was_in_body and not self._fed):
@@ -158,6 +176,7 @@ class PatientProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """All of the request is there."""
         self._in_body = False
+        self._lobby.bodies.pop(self, None)
         super().on_message_complete()
 
     def on_response_complete(self) -> None:

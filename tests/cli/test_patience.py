@@ -277,6 +277,27 @@ def test_the_one_that_waits_longest_goes_for_a_new_one(monkeypatch: pytest.Monke
             assert taken.recv(65_536).endswith(b"ok")
 
 
+def test_who_sends_a_body_slowly_keeps_nobody_out() -> None:
+    """Anybody may begin a body: the one that is waited for longest goes, before one that came after it."""
+    with ExitStack() as stack:
+        held = stack.enter_context(closing(Held(connections=3)))
+        slow = [stack.enter_context(held.connect()) for _ in range(3)]
+        for place, connection in enumerate(slow):
+            connection.sendall(b"POST /headers HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\na")
+            until(lambda: len(held.lobby.bodies), place + 1)
+        with held.connect() as taken:
+            taken.sendall(GET)
+            assert taken.recv(65_536).endswith(b"ok")
+            assert ended(slow[0]) == b""
+            with held.connect() as another:
+                another.sendall(GET)
+                assert another.recv(65_536).endswith(b"ok")
+            assert ended(slow[1]) == b""
+        slow[2].sendall(b"b" * 8)
+        assert b"200 OK" in slow[2].recv(65_536)
+        until(lambda: len(held.lobby.bodies), 0)
+
+
 def test_what_is_no_http_is_refused(held: Held) -> None:
     for junk in (b"\x16\x03\x01\x02\x00\x01\x00", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x00" * 100):
         with held.connect() as connection:
