@@ -7,10 +7,10 @@ as before, or stricter, counts at once. When unsure, it is looser.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from roony.core.agent import DELIVERIES, UNKNOWN_CARDS, Agent, Organization, Project
+from roony.core.agent import DELIVERIES, ENVELOPE, UNKNOWN_CARDS, Agent, Organization, Project, task_of, task_scope
 from roony.core.audit import canonical
 from roony.core.budget import Budget
 from roony.core.control import DELIVERIES as STRICTEST_DELIVERIES
@@ -26,7 +26,7 @@ from roony.core.control import (
 )
 from roony.core.explanation import DEFAULTS
 from roony.core.role import may
-from roony.core.user import User
+from roony.core.user import User, may_approve
 
 # A row as it was (None: there was none) and as it would be.
 Difference = tuple[Any, Any]
@@ -75,19 +75,30 @@ def may_confirm(user: User) -> bool:
     return user.disabled_at is None and may(user.role, "change")
 
 
-def loosened(changed: Iterable[Difference], organization: Organization) -> list[dict[str, Any]]:
+class There(NamedTuple):
+    """What was there before a change: the organization's row, and by scope in which currencies it had a limit."""
+
+    organization: Organization
+    limited: Mapping[str, Collection[str]]
+
+
+def loosened(
+    changed: Iterable[Difference], organization: Organization, limited: Mapping[str, Collection[str]]
+) -> list[dict[str, Any]]:
     """What of these differences loosens, each as {"what", "of", "before", "after"}; empty where nothing does.
 
-    `organization` is its row as it was. It looks at all rows of one change together: what belongs to a project or an
-    agent that the change makes loosens nothing of what is there.
+    `organization` is its row as it was, `limited` the currencies in which the organization and each scope whose budgets
+    change had a limit. It looks at all rows of one change together: what belongs to a project or an agent that the
+    change makes loosens nothing of what is there.
     """
+    there = There(organization, limited)
     rows = list(changed)
     made = {after.id for before, after in rows if before is None and isinstance(after, Project | Agent)}
     found: list[dict[str, Any]] = []
     for before, after in rows:
         look = _LOOKS.get(type(after))
         if look is not None and not (isinstance(after, Control | Budget) and after.scope_id in made):
-            found += [_told(after, *one) for one in look(before, after, organization)]
+            found += [_told(after, *one) for one in look(before, after, there)]
     return found
 
 
@@ -115,7 +126,7 @@ def _told(row: Any, what: str, before: Any, after: Any) -> dict[str, Any]:
 Found = Iterable[tuple[str, Any, Any]]
 
 
-def _control(before: Control | None, after: Control, _organization: Organization) -> Found:
+def _control(before: Control | None, after: Control, _there: There) -> Found:
     old, new = controls_of(before) if before is not None else EMPTY, controls_of(after)
     written_old, written_new = json.loads(before.fields) if before is not None else {}, json.loads(after.fields)
     for name in looser_controls(old, new):
@@ -214,23 +225,38 @@ _LOOSER: Mapping[str, Callable[[str, Any, Any], bool]] = {
 }
 
 
-def _budget(before: Budget | None, after: Budget, organization: Organization) -> Found:
-    """A scope that has budgets but none in a currency refuses that currency: a first one there lets it through."""
-    name = f"budget {after.currency} {after.period}"
-    if before is None:
-        if after.currency != organization.currency:
-            yield name, 0, after.limit_amount
-    elif before.limit_amount is not None and (after.limit_amount is None or after.limit_amount > before.limit_amount):
-        yield name, before.limit_amount, after.limit_amount
+def _budget(before: Budget | None, after: Budget, there: There) -> Found:
+    name, limit = f"budget {after.currency} {after.period}", after.limit_amount
+    was = before.limit_amount if before is not None else None
+    if was is not None:
+        if limit is None or limit > was:
+            yield name, was, limit
+    elif limit and _opens(after, there):
+        yield name, 0, limit
 
 
-def _project(before: Project | None, after: Project, _organization: Organization) -> Found:
+def _opens(budget: Budget, there: There) -> bool:
+    """True if a first limit may let through what was refused for want of one, in its currency or in any."""
+    organization, limited = there
+    here = {*limited.get(budget.scope_id, ())}
+    if budget.scope == "task":
+        here |= {*limited.get(task_scope(task_of(budget.scope_id)[0], ENVELOPE), ())}
+    if budget.currency in here:
+        return False
+    if here or budget.currency != organization.currency:
+        return True
+    # Where nothing above limits it, nothing may be spent; a task's own limit changes nothing about that.
+    unlimited = budget.currency not in limited.get(organization.id, ())
+    return unlimited and budget.scope != "task" and not organization.unbudgeted
+
+
+def _project(before: Project | None, after: Project, _there: There) -> Found:
     """A new one has no agents."""
     if before is not None and before.frozen_at is not None and after.frozen_at is None:
         yield "frozen", True, False
 
 
-def _agent(before: Agent | None, after: Agent, _organization: Organization) -> Found:
+def _agent(before: Agent | None, after: Agent, _there: There) -> Found:
     """A new one spends what nobody else would: it loosens unless it is frozen."""
     if after.frozen_at is None and (before is None or before.frozen_at is not None):
         yield "frozen", None if before is None else True, False
@@ -241,7 +267,7 @@ def _agent(before: Agent | None, after: Agent, _organization: Organization) -> F
         yield "projects", sorted(named), sorted({after.project_id, *json.loads(after.project_ids)})
 
 
-def _organization(before: Organization | None, after: Organization, _organization: Organization) -> Found:
+def _organization(before: Organization | None, after: Organization, _there: There) -> Found:
     if before is None:
         return
     if before.frozen_at is not None and after.frozen_at is None:
@@ -256,13 +282,13 @@ def _organization(before: Organization | None, after: Organization, _organizatio
         yield SETTING, True, False
 
 
-def _user(before: User | None, after: User, _organization: Organization) -> Found:
-    """Whoever could be the second person from now on."""
-    if may_confirm(after) and (before is None or not may_confirm(before)):
+def _user(before: User | None, after: User, _there: There) -> Found:
+    """Whoever could be the second person from now on: of a change, or of an approval."""
+    if any(is_one(after) and not (before and is_one(before)) for is_one in (may_approve, may_confirm)):
         yield "role", before.role if before is not None else None, after.role
 
 
-_LOOKS: Mapping[type, Callable[[Any, Any, Organization], Found]] = {
+_LOOKS: Mapping[type, Callable[[Any, Any, There], Found]] = {
     Control: _control,
     Budget: _budget,
     Project: _project,

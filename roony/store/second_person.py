@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from roony.core.agent import Organization
 from roony.core.audit import canonical
+from roony.core.budget import Budget
 from roony.core.errors import Refusal
 from roony.core.loosening import (
     MAX_CHANGE_BYTES,
@@ -21,11 +22,10 @@ from roony.core.loosening import (
     ProposedChange,
     loosened,
     mark_of,
-    may_confirm,
     wants_two,
 )
 from roony.core.sign_in import SECOND, OneTimeLink
-from roony.core.user import User
+from roony.core.user import User, may_approve
 from roony.store.authority import Authority
 from roony.store.book import Book
 from roony.store.rows import AccessKey
@@ -60,7 +60,7 @@ def applied_for(by: Authority, command: Command[Any], book: Book, now: int) -> A
     if _lets_in(by, changed, book):
         book.undo_command()
         return OWN_ONLY
-    differences = loosened(changed, organization)
+    differences = loosened(changed, organization, _limited(changed, book))
     if not differences:
         return answer
     base = mark(changed)
@@ -74,7 +74,7 @@ def mark(changed: list[tuple[Any, Any]]) -> str:
 
 
 def _lets_in(by: Authority, changed: list[tuple[Any, Any]], book: Book) -> bool:
-    """Whether somebody gets what opens Roony as another user who could be the second person."""
+    """Whether somebody gets what opens Roony as another user who could be the second person, of an approval too."""
     for before, after in changed:
         if (
             before is None
@@ -82,9 +82,20 @@ def _lets_in(by: Authority, changed: list[tuple[Any, Any]], book: Book) -> bool:
             and after.user_id not in (None, "", by.user_id)
         ):
             user = book.get(User, by.organization_id, after.user_id)
-            if user is None or may_confirm(user):
+            if user is None or may_approve(user):
                 return True
     return False
+
+
+def _limited(changed: list[tuple[Any, Any]], book: Book) -> dict[str, set[str]]:
+    """By scope the currencies in which it had a limit before the change, as far as its budgets are in the book."""
+    before = {after.id: old for old, after in changed if isinstance(after, Budget)}
+    found: dict[str, set[str]] = {}
+    for row in book.all_of(Budget) if before else ():
+        was = before.get(row.id, row)
+        if was is not None and was.limit_amount is not None:
+            found.setdefault(was.scope_id, set()).add(was.currency)
+    return found
 
 
 def _propose(

@@ -27,8 +27,8 @@ def control(**fields: Any) -> Control:
     return Control("org", "ctl", "agent", "agt", 1, json.dumps(fields), 0)
 
 
-def what(before: Any, after: Any) -> list[str]:
-    return [one["what"] for one in loosened([(before, after)], ORG)]
+def what(before: Any, after: Any, organization: Organization = ORG, **limited: list[str]) -> list[str]:
+    return [one["what"] for one in loosened([(before, after)], organization, limited)]
 
 
 LOOSER: list[tuple[str, Any, Any]] = [
@@ -62,7 +62,7 @@ AS_STRICT: list[tuple[str, Any, Any]] = [
 @pytest.mark.parametrize(("name", "before", "after"), LOOSER)
 def test_looser_controls(name: str, before: Any, after: Any) -> None:
     old, new = control(**{name: before}), control(**{name: after})
-    [found] = loosened([(old, new)], ORG)
+    [found] = loosened([(old, new)], ORG, {})
     assert found == {"what": name, "of": "agt", "before": before, "after": after}
 
 
@@ -104,9 +104,24 @@ def test_what_is_not_looser_allows_nothing_that_was_forbidden(before: Controls, 
 def test_budgets() -> None:
     higher, gone, lower = (BUDGET._replace(limit_amount=limit) for limit in (501, None, 499))
     assert [what(BUDGET, after) for after in (higher, gone, lower)] == [["budget usd month"]] * 2 + [[]]
-    assert what(gone, BUDGET) == []
-    assert what(None, BUDGET) == []
+    assert what(gone, BUDGET, org=["usd"]) == []
+    assert what(None, BUDGET, org=["usd"]) == []
     assert what(None, BUDGET._replace(currency="eur")) == ["budget eur month"], "that currency was refused before"
+    assert what(None, BUDGET._replace(currency="eur", limit_amount=None)) == []
+
+
+def test_a_first_limit_where_nothing_could_be_spent_for_want_of_one() -> None:
+    """Neither where the chain had no budget at all, nor where its scope had some, none in this currency."""
+    tracked = BUDGET._replace(limit_amount=None)
+    for before in (None, tracked):
+        assert what(before, BUDGET) == ["budget usd month"]
+        assert what(before, BUDGET, agt=["eur"], org=["usd"]) == ["budget usd month"]
+        assert what(before, BUDGET, agt=["usd"]) == [], "one more limit beside another"
+        assert what(before, BUDGET, ORG._replace(unbudgeted=1)) == [], "without any it may be spent here"
+        assert what(before, BUDGET._replace(limit_amount=0)) == [], "a limit of nothing"
+    task = BUDGET._replace(scope="task", scope_id="agt:t1")
+    assert what(None, task) == [], "a task's own limit lets nothing through by itself"
+    assert what(None, task, **{"agt:*": ["eur"]}) == ["budget usd month"]
 
 
 def test_freezes_agents_and_projects() -> None:
@@ -125,8 +140,8 @@ def test_freezes_agents_and_projects() -> None:
 def test_what_belongs_to_something_new_loosens_nothing_that_is_there() -> None:
     new = AGENT._replace(id="agt_2", frozen_at=1)
     rules = control(merchant_lock="monitor")._replace(scope_id="agt_2")
-    assert loosened([(None, new), (None, rules)], ORG) == []
-    assert loosened([(None, rules)], ORG) != []
+    assert loosened([(None, new), (None, rules)], ORG, {}) == []
+    assert loosened([(None, rules)], ORG, {}) != []
 
 
 def test_settings_and_people() -> None:
@@ -137,7 +152,9 @@ def test_settings_and_people() -> None:
     assert what(two, ORG) == [SETTING]
     assert what(ORG, two) == []
     assert what(None, USER) == []
-    admin = USER._replace(role="admin")
+    approver, admin = USER._replace(role="approver"), USER._replace(role="admin")
+    assert what(None, approver) == what(USER, approver) == what(approver, admin) == ["role"]
+    assert what(admin, approver) == []
     assert what(None, admin) == ["role"]
     assert what(USER, admin) == ["role"]
     assert what(admin._replace(disabled_at=1), admin) == ["role"]

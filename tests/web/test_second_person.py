@@ -192,6 +192,31 @@ def test_nobody_makes_a_second_person_alone(people: People) -> None:
     people.ann.send("POST", f"{ADMIN}/users/{people.ann_id}/keys", {}, 201)
 
 
+def test_nobody_makes_a_second_approver_alone(people: People) -> None:
+    """Who could be the other one of two approvers: whoever makes them up agrees twice to what two must agree to."""
+    carl = {"name": "Carl", "email": "carl@example.com", "role": "approver"}
+    id = people.waits("POST", "users", carl)
+    [loosened] = people.confirm(id)["loosens"]
+    [made] = people.ann.get(f"{ADMIN}/users", params={"role": "approver"})["data"]
+    assert loosened == {"what": "role", "of": made["id"], "before": None, "after": "approver"}
+    for path in (f"users/{made['id']}/keys", f"users/{made['id']}/invitation"):
+        assert people.ann.refused(403, "POST", f"{ADMIN}/{path}", {})["code"] == "second_person_kept"
+    people.ann.send("PATCH", f"{ADMIN}/users/{made['id']}", {"role": "viewer"})
+    people.waits("PATCH", f"users/{made['id']}", {"role": "approver"})
+
+
+def test_a_first_budget_where_nothing_could_be_spent_waits(people: People) -> None:
+    """An agent without any may spend nothing: who gives it one lets it begin to."""
+    agent = people.ann.send("POST", f"{ADMIN}/agents", {"name": "Buyer"}, 201)["id"]
+    people.confirm(people.waits("POST", "unfreeze", {"scope": "agent", "scope_id": agent}))
+    error = people.budget(agent, 1_000_000, status=409)["error"]
+    assert error["code"] == "waits_for_second_person"
+    assert [(one["before"], one["after"]) for one in people.confirm(error["id"])["loosens"]] == [(0, 1_000_000)]
+    euros = {"scope": "agent", "scope_id": agent, "period": "day", "limit": 100, "currency": "eur"}
+    people.waits("PUT", "budgets", euros)
+    people.ann.send("PUT", f"{ADMIN}/budgets", {**euros, "currency": "usd"})
+
+
 def test_programs_and_agents_are_nobody(people: People, agent: str) -> None:
     error = people.budget(agent, 900, who=people.company.owner, status=403)["error"]
     assert error["code"] == "user_key_needed"
