@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
@@ -91,13 +92,24 @@ class KeptKey(NamedTuple):
 
 
 class RecentPurchase(NamedTuple):
-    """The newest purchase with one fingerprint: what the duplicate guard compares with."""
+    """The purchases with one fingerprint: what the duplicate guard compares with.
+
+    `purchase_id` is the newest, `others` (JSON `[[id, when], …]`) are those before it that counted when it came, newest
+    first.
+    """
 
     organization_id: str
     agent_id: str
     fingerprint: str
     purchase_id: str
     created_at: int
+    others: str | None = None
+
+    @property
+    def all(self) -> list[tuple[str, int]]:
+        """All of them with the time of each, newest first."""
+        before = json.loads(self.others) if self.others is not None else ()
+        return [(self.purchase_id, self.created_at), *((id, at) for id, at in before)]
 
 
 class Velocity(NamedTuple):

@@ -23,7 +23,7 @@ from roony.core.purchase import HOUR, Purchase, RecentPurchase, Velocity, finger
 from roony.core.user import User
 from roony.flows.ending import end_card
 from roony.flows.movement import ROONY, audit, periods_of, place_hold, void_hold
-from roony.flows.purchase import count_change, facts_of, promise_card
+from roony.flows.purchase import count_change, facts_of, promise_card, remember_wish
 from roony.flows.rules import decision_json
 from roony.store.authority import Authority
 from roony.store.book import Book
@@ -144,7 +144,7 @@ class Approve(Command[Approved | Refusal]):
             ),
         )
         purchase = place_hold(book, purchase, self.ids.hold, now)
-        book.put(RecentPurchase(purchase.organization_id, purchase.agent_id, purchase.fingerprint, purchase.id, now))
+        remember_wish(book, purchase, facts, now)
         purchase, promise = promise_card(book, purchase, facts, self.ids.card, self.ids.promise, now)
         write_last_yes(book, approval, purchase, yes, now)
         return Approved(purchase, promise)

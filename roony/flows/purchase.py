@@ -15,6 +15,7 @@ from roony.core.connection import Connection, untriable
 from roony.core.control import Controls, strictest
 from roony.core.decision import DEFAULT_DUPLICATE_WINDOW_SECONDS, Ask, Decision, Facts, Reason, decide
 from roony.core.errors import Refusal
+from roony.core.json_text import to_text
 from roony.core.merchant import normalise
 from roony.core.purchase import HOUR, RECURRING, KeptKey, Purchase, RecentPurchase, Velocity, fingerprint
 from roony.core.strictness import loosens
@@ -30,6 +31,8 @@ from roony.store.rows import KnownMerchant, OutboxPromise
 
 # The process that committed a promise holds its first lease and does it at once (design section 3), in microseconds.
 FIRST_LEASE = 30_000_000
+# Purchases with one fingerprint that are known at the same time beside the newest; a person is asked about nearly all.
+MOST_REPEATED = 20
 
 
 class Asked(NamedTuple):
@@ -206,7 +209,7 @@ class AskPurchase(Command[Asked | Refusal]):
     ) -> tuple[Purchase, OutboxPromise | None]:
         purchase = place_hold(book, purchase, self.ids.hold, now)
         book.take_group(Authorization, (purchase.organization_id, purchase.id), ())
-        book.put(RecentPurchase(purchase.organization_id, purchase.agent_id, purchase.fingerprint, purchase.id, now))
+        remember_wish(book, purchase, facts, now)
         count_velocity(book, purchase, now)
         if purchase.status == "awaiting_approval":
             rules = strictest([scoped for _, scoped in facts.controls])
@@ -252,14 +255,29 @@ def _duplicate(
     book: Book, recent: RecentPurchase | None, controls: list[Controls], without: Purchase | None, now: int
 ) -> str | None:
     """The purchase this ask repeats: same wish, inside the window, and one that holds or has spent (section 6)."""
-    if recent is None or (without is not None and recent.purchase_id == without.id):
-        return None
+    repeated = _repeated(book, recent, controls, now) if recent is not None else []
+    return next((id for id, _ in repeated if without is None or id != without.id), None)
+
+
+def _repeated(book: Book, recent: RecentPurchase, controls: list[Controls], now: int) -> list[tuple[str, int]]:
+    """Those that count now, newest first: what came after one may have come to nothing since."""
     window = strictest(controls).duplicate_window_seconds
     seconds = DEFAULT_DUPLICATE_WINDOW_SECONDS if window is None else window
-    if now - recent.created_at >= seconds * 1_000_000:
-        return None
-    purchase = book.need(Purchase, recent.organization_id, recent.purchase_id)
-    return purchase.id if purchase.held > 0 or purchase.spent > 0 else None
+    young = [(id, at) for id, at in recent.all if now - at < seconds * 1_000_000]
+    rows = {id: book.need(Purchase, recent.organization_id, id) for id, _ in young}
+    return [(id, at) for id, at in young if rows[id].held > 0 or rows[id].spent > 0]
+
+
+def remember_wish(book: Book, purchase: Purchase, facts: Facts, now: int) -> None:
+    """What a later ask may repeat: this purchase, and with it what it repeats itself, for as long as that counts.
+
+    Of more than `MOST_REPEATED` the oldest stay, which an agent's own later asks cannot push out.
+    """
+    key = (purchase.organization_id, purchase.agent_id, purchase.fingerprint)
+    recent = book.get(RecentPurchase, *key)
+    repeated = _repeated(book, recent, [scoped for _, scoped in facts.controls], now) if recent is not None else []
+    others = [(id, at) for id, at in repeated if id != purchase.id][-MOST_REPEATED:]
+    book.put(RecentPurchase(*key, purchase.id, now, to_text(others) if others else None))
 
 
 def promise_card(

@@ -36,7 +36,7 @@ from roony.flows.approval import (
 from roony.flows.card import dead, done
 from roony.flows.ending import end_card
 from roony.flows.movement import ROONY, audit, card_of, follow, place_hold, void_hold
-from roony.flows.purchase import FIRST_LEASE, count_change
+from roony.flows.purchase import FIRST_LEASE, count_change, remember_wish
 from roony.flows.rules import decision_json
 from roony.flows.snapshot import snapshot
 from roony.store.book import Book
@@ -258,7 +258,7 @@ def _lift(
     )
     purchase = place_hold(book, purchase, ids.hold, now)
     book.put(card._replace(hard_limit=purchase.hold_amount, limit_at_stripe=card.hard_limit, updated_at=now))
-    book.put(RecentPurchase(org, purchase.agent_id, purchase.fingerprint, purchase.id, now))
+    remember_wish(book, purchase, facts, now)
     wanted = compile_card(purchase, card.id, strictest([scoped for _, scoped in facts.controls]))
     promise = new_promise(
         org, ids.promise, RAISE_CARD, card.id, {"card": wanted, "before": before}, now, lease=FIRST_LEASE

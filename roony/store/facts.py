@@ -114,7 +114,10 @@ class FactLoader:
                 wanted.setdefault(row, set()).add(tuple(key))
         purchases = wanted.pop(Purchase, set())
         for row in _LEADS:
-            purchases |= self._purchases_of(self._load(book, row, wanted.pop(row, set())))
+            rows = self._load(book, row, wanted.pop(row, set()))
+            purchases |= self._purchases_of(rows)
+            if row is RecentPurchase:
+                purchases |= {(recent.organization_id, id) for recent in rows for id, _ in recent.all}
         purchases |= self._load_stripe_cards(book, {card for need in needs for card in need.stripe_cards})
         linked = self._load_linked(book, needs)
         found = self._load_purchases(book, purchases | linked, any(need.holds for need in needs))

@@ -19,7 +19,10 @@ from roony.core.card import Card
 from roony.core.connection import Connection
 from roony.core.errors import Refusal
 from roony.core.ledger import Entry, Hold
-from roony.core.purchase import KeptKey, Velocity
+from roony.core.purchase import KeptKey, Purchase, Velocity
+from roony.flows.approval import Deny
+from roony.flows.ending import CancelPurchase
+from roony.flows.purchase import MOST_REPEATED
 from roony.store.rows import OutboxPromise
 from tests.support.books import AGENT, CONNECTION, ORG, PROJECT, Books, open_books
 from tests.support.memory import MemoryBooks
@@ -193,6 +196,46 @@ def test_only_what_holds_or_has_spent_is_repeated(table: str, books: Books) -> N
     assert isinstance(books.ask(10_000), Refusal) is AFTER[table]
 
 
+class TestWhatIsRepeatedStaysKnown:
+    """A repetition that came to nothing does not hide what it repeated: that one is paid for all the same."""
+
+    @pytest.fixture
+    def first(self, books: Books) -> Purchase:
+        return books.ask(10_000).purchase
+
+    def test_after_a_person_said_no(self, books: Books, first: Purchase) -> None:
+        again = books.ask(10_000, allow_duplicate=True).purchase
+        books.run(Deny(ORG, again.approval_id, "usr_1", "You have it.", books.new_id("out")))
+        answer = books.ask(10_000)
+        assert (answer.code, answer.id) == ("possible_duplicate", first.id)
+
+    def test_after_the_agent_took_it_back(self, books: Books, first: Purchase) -> None:
+        again = books.ask(10_000, allow_duplicate=True).purchase
+        books.run(CancelPurchase(ORG, again.id, AGENT, books.new_id("out"), AGENT))
+        assert books.ask(10_000).id == first.id
+
+    def test_after_many_of_them(self, books: Books, first: Purchase) -> None:
+        """More than are known at the same time, all waiting for a person at once."""
+        for again in [books.ask(10_000, allow_duplicate=True).purchase for _ in range(MOST_REPEATED + 5)]:
+            books.run(CancelPurchase(ORG, again.id, AGENT, books.new_id("out"), AGENT))
+        assert books.ask(10_000).id == first.id
+
+    def test_each_in_its_own_time(self, books: Books, first: Purchase) -> None:
+        """What a person agreed to later is repeated for longer, also after the first one is over."""
+        story = Story(books)
+        books.clock.advance(600)
+        again = books.ask(10_000, allow_duplicate=True).purchase
+        story.purchase_id = again.id
+        story.tell("approve")
+        story.purchase_id = first.id
+        story.promise = books.row(OutboxPromise, key=f"{first.id}:1")
+        story.tell("card\ncancel")
+        books.clock.advance(600)
+        assert books.ask(10_000).id == again.id
+        books.clock.advance(600)
+        assert books.ask(10_000).purchase.status == "issuing"
+
+
 def test_the_window_is_the_owners(books: Books) -> None:
     books.controls(AGENT, "agent", duplicate_window_seconds=10)
     books.ask(10_000)
@@ -307,6 +350,19 @@ def test_two_asks_at_once_cannot_both_have_the_last_of_a_budget(tmp_path: Path, 
         assert statuses == ["declined", "declined", "issuing"]
         assert period(books, "bud_agent_day") == [(7_000, 0)]
         all_is_well(books)
+
+
+def test_what_was_asked_at_once_repeats_all_that_came_before(tmp_path: Path, database_url: str | None) -> None:
+    """Of repetitions in one commit, each knows those before it."""
+    with open_books(tmp_path, database_url) as books:
+        commands = [books.ask_command(7_000, allow_duplicate=True) for _ in range(4)]
+        tickets = [books.till.enqueue(command, None, None).future for command in commands]
+        asked = [ticket.result(60).purchase for ticket in tickets]
+        first, *again = sorted(asked, key=lambda row: row.status != "issuing")
+        assert [row.status for row in (first, *again)] == ["issuing", *["awaiting_approval"] * 3]
+        for row in again:
+            books.run(CancelPurchase(ORG, row.id, AGENT, books.new_id("out"), AGENT))
+        assert books.ask(7_000).id == first.id
 
 
 def test_one_key_asked_twice_at_once_makes_one_purchase(tmp_path: Path, database_url: str | None) -> None:

@@ -68,7 +68,8 @@ class Course:
         self._use: dict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0])
         # By (agent, hour): purchases and their sum.
         self._velocity: dict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0])
-        self._recent: dict[tuple[str, str], tuple[int, Shadow]] = {}
+        # By (agent, fingerprint): every purchase with it and since when, oldest first.
+        self._recent: dict[tuple[str, str], list[tuple[int, Shadow]]] = defaultdict(list)
         self._changed: set[str] = set()
         # By merchant: whether it was known at the first ask, and the purchases that made, unmade or newly make it so.
         self._known_first: dict[str, bool] = {}
@@ -241,17 +242,15 @@ class Course:
         own: Shadow | None,
     ) -> str | None:  # fmt: skip
         """The purchase this one repeats: the recorded one, unless that or the window for repetitions changed."""
-        recent = self._recent.get((past.chain.agent_id, past.print_of(ask.amount)))
+        known = self._recent.get((past.chain.agent_id, past.print_of(ask.amount)), [])
         window = _window(controls)
-        changed = facts.duplicate_of in self._changed or (recent is not None and recent[1].added)
+        recent = [shadow for since, shadow in reversed(known) if at - since < window]
+        changed = facts.duplicate_of in self._changed or any(shadow.added for shadow in recent)
         if not changed and window == _window(facts.controls):
             return facts.duplicate_of
-        if recent is None:
-            if at - window < self._covered_from:
-                raise CannotTell(REPETITION_UNKNOWN)
-            return None
-        since, shadow = recent
-        return shadow.past.id if shadow is not own and at - since < window and shadow.counts else None
+        if not known and at - window < self._covered_from:
+            raise CannotTell(REPETITION_UNKNOWN)
+        return next((shadow.past.id for shadow in recent if shadow is not own and shadow.counts), None)
 
     # What happens to a purchase after its ask
 
@@ -288,7 +287,7 @@ class Course:
     def _repeatable(self, shadow: Shadow, at: int, amount: int) -> None:
         if (shadow.gone and not shadow.added) or (shadow.capped_at is not None and at >= shadow.capped_at):
             return
-        self._recent[(shadow.past.chain.agent_id, shadow.past.print_of(amount))] = (at, shadow)
+        self._recent[(shadow.past.chain.agent_id, shadow.past.print_of(amount))].append((at, shadow))
 
     def _uncount(self, shadow: Shadow, at: int, before: int, amount: int) -> None:
         """Takes back what a purchase that is gone counted in its agent's hour (`count_change` in flows/purchase.py)."""
@@ -306,7 +305,7 @@ class Course:
             _shift(self._difference[(budget.id, period_start(budget.period, self._rules.time_zone, at))], 0, amount)
         self._count(past, at, 0, amount)
         self._newly_made[past.merchant_key] += 1
-        self._recent[(past.chain.agent_id, past.print_of(amount))] = (at, shadow)
+        self._recent[(past.chain.agent_id, past.print_of(amount))].append((at, shadow))
         if not counted:
             _shift(self._velocity[(past.chain.agent_id, at // HOUR)], 1, amount)
 
