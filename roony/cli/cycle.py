@@ -61,6 +61,11 @@ class Cycle(RequestResponseCycle):
         else:
             self._send_body(message.get("body", b""), message.get("more_body", False))
 
+    @property
+    def is_cut_short(self) -> bool:
+        """True where the answer is out and the last of its connection, and more of the request may still come."""
+        return not self.keep_alive and self.more_body and self.response_complete
+
     def _made(self, status: int, headers: Iterable[Header]) -> bytes:
         content, lines = [STATUS_LINE[status]], 2
         for name, value in (*self.default_headers, *headers):
@@ -105,7 +110,7 @@ class Cycle(RequestResponseCycle):
         if not more:
             self.response_complete = True
             self.message_event.set()
-            if not self.keep_alive:
+            if not self.keep_alive and not self.more_body:
                 self.transport.close()
             self.on_response()
 

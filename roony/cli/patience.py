@@ -24,6 +24,10 @@ from roony.waits import Waits
 HEAD_SECONDS = 10.0
 # A line and its headers, in bytes. What is read at once may be longer, and is not kept.
 MAX_HEAD = 32 * 1024
+# So much of a request is read and thrown away behind an answer that did not wait for it, for so long, in bytes and
+# seconds. Closed at once the connection would be reset, and a reset takes back an answer that was not read yet (RFC
+# 9112, 9.6): who sends all before reading would not hear why. As much as the nginx of deploy/ lets through.
+LINGER_SECONDS, MAX_LINGER = 10.0, 12 * 1024 * 1024
 # So much of an answer must be taken within so long, while more of it waits than is sent ahead.
 READER_SECONDS, LEAST_READ = 60.0, 16 * 1024
 # Open connections of a process; above it the one that has kept us waiting longest is closed for the new one.
@@ -75,6 +79,8 @@ class Lobby:
 class PatientProtocol(HttpToolsProtocol):
     """One connection. It waits for a request, or one is being answered: only the first may last `HEAD_SECONDS`."""
 
+    cycle: Cycle
+
     def __init__(
         self, lobby: Lobby, config: Config, server_state: ServerState, app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
@@ -87,6 +93,8 @@ class PatientProtocol(HttpToolsProtocol):
         # Bytes of a head: those the parser has named, and those of the reads after the one it began in. So of what
         # stands around the pieces of a body.
         self._named = self._read = 0
+        # Bytes that are still thrown away before the connection is closed; None where it is not about to be.
+        self._lingers: int | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Waits for a request from now on, where there is room."""
@@ -104,6 +112,11 @@ class PatientProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """As uvicorn does, then looks at what is still missing."""
+        if self._lingers is not None:
+            self._lingers -= len(data)
+            if self._lingers < 0:
+                self.transport.abort()
+            return
         if self._idle:
             self._idle = False
             self._lobby.idle.end(self)
@@ -185,6 +198,9 @@ class PatientProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
+        if self.cycle.is_cut_short:
+            self._linger()
+            return
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
             return
@@ -223,7 +239,18 @@ class PatientProtocol(HttpToolsProtocol):
             + b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s"
             % (len(_TOO_LONG), _TOO_LONG)
         )
-        self.transport.close()
+        if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr] # there is none at first
+            self._linger()
+        else:
+            # Nothing may be said behind the end, and the request before this one is still being answered.
+            self.transport.close()
+
+    def _linger(self) -> None:
+        """Says that nothing more is answered, and lets the rest come, within limits; it is for nobody."""
+        self._lingers = MAX_LINGER
+        self.transport.write_eof()
+        # Among those that wait for a request: the first to go where somebody new has no place.
+        self._lobby.waiting.begin(self, time.monotonic() + LINGER_SECONDS)
 
     def _watch_reader(self) -> None:
         self._reader = self.loop.call_later(
