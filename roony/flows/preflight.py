@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import structlog
 from sqlalchemy import select
 
 from roony.core.agent import Organization
@@ -29,6 +28,7 @@ from roony.flows.connection.confirmation import confirmation_rows, note_evidence
 from roony.flows.connection.restriction import follow_restrictions
 from roony.flows.connection.routing import read_connection, read_organization
 from roony.flows.context import FlowContext
+from roony.flows.inline import finish_in_time
 from roony.flows.movement import ROONY
 from roony.flows.organization_settings import low_balance_amount
 from roony.flows.webhook_endpoint import NEEDED, webhook_url
@@ -43,8 +43,6 @@ from roony.store.facts import Needs
 from roony.store.queries.connections import about_connections
 from roony.store.rows import OutboxPromise
 from roony.store.tables import outbox
-
-log = structlog.get_logger("roony.connections")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -286,20 +284,7 @@ async def first_preflight(context: FlowContext, connection: Connection, seconds:
     statement = select(outbox).where(outbox.c.organization_id == connection.organization_id, outbox.c.id == id)
     rows = await asyncio.to_thread(context.database.read, statement)
     if rows and OutboxPromise(*rows[0]).status == "promised":
-        work = asyncio.ensure_future(keep_preflight(context, OutboxPromise(*rows[0])))
-        _running.add(work)
-        work.add_done_callback(_finished)
-        await asyncio.wait({work}, timeout=seconds)
+        await finish_in_time(keep_preflight(context, OutboxPromise(*rows[0])), seconds)
     about = await asyncio.to_thread(about_connections, context.database, connection.organization_id, [connection.id])
     kept = about[connection.id].checks.get(PREFLIGHT)
     return kept if kept is not None and kept.checked_at >= (connection.activated_at or 0) else None
-
-
-# Looks that outlive the page that began them; held so that they are not collected half-way.
-_running: set[asyncio.Future[None]] = set()
-
-
-def _finished(work: asyncio.Future[None]) -> None:
-    _running.discard(work)
-    if not work.cancelled() and (error := work.exception()) is not None:
-        log.error("connection.preflight_failed", error=type(error).__name__)

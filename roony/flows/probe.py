@@ -6,13 +6,9 @@ of the promise cancels what is left, and so does a reconciliation: the card's me
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from dataclasses import dataclass
-from typing import Any
-
-import structlog
 
 from roony.core.confirmation import Evidence, evidence_in
 from roony.core.connection import NEXT, STANDING, Connection
@@ -22,6 +18,7 @@ from roony.flows.card import FinishPromise
 from roony.flows.connection import CardholderRefused, ask_gently, ask_stripe, ensure_cardholder
 from roony.flows.connection.routing import read_connection
 from roony.flows.context import FlowContext
+from roony.flows.inline import finish_in_time
 from roony.flows.preflight import RecordPreflight
 from roony.flows.probe_mark import KIND, PROBE
 from roony.gateway import issuing
@@ -36,12 +33,11 @@ from roony.store.facts import Needs
 from roony.store.outbox import LEASE, new_promise
 from roony.store.rows import OutboxPromise
 
-log = structlog.get_logger("roony.connections")
-
 # Minor units; the card can never be charged for more.
 AMOUNT = 100
 # Stripe waits 2 s for an answer; beyond half of that a slow day is too slow.
 SLOW_MILLISECONDS = 1_000
+ANSWER_SECONDS = 25.0
 LIVE = Refusal(
     "live_mode", "A probe makes a test authorization: it is refused in live mode, where that would be a payment.", 409
 )
@@ -76,33 +72,15 @@ class PromiseProbe(Command[OutboxPromise | Refusal]):
 
 
 async def probe(
-    context: FlowContext,
-    organization_id: str,
-    connection_id: str,
-    actor: str,
-    by: Authority | None = None,
-    seconds: float = 25.0,
+    context: FlowContext, organization_id: str, connection_id: str, actor: str, by: Authority | None = None
 ) -> Preflight | Refusal:
-    """Makes one test authorization and says what came of it, waiting so long."""
+    """Makes one test authorization and says what came of it, if that is known in `ANSWER_SECONDS`."""
     command = PromiseProbe(organization_id, connection_id, context.new_id("out"), actor)
     promise = await context.till.submit(command, by=by)
     if isinstance(promise, Refusal):
         return promise
-    work = asyncio.ensure_future(keep_probe(context, promise))
-    _running.add(work)
-    work.add_done_callback(_finished)
-    over, _ = await asyncio.wait({work}, timeout=seconds)
-    found = work.result() if over and work.exception() is None else None
+    found = await finish_in_time(keep_probe(context, promise), ANSWER_SECONDS)
     return found or Refusal("stripe_unavailable", "Stripe did not answer in time. Try again.", 503)
-
-
-_running: set[asyncio.Future[Any]] = set()
-
-
-def _finished(work: asyncio.Future[Any]) -> None:
-    _running.discard(work)
-    if not work.cancelled() and (error := work.exception()) is not None:
-        log.error("connection.probe_failed", error=type(error).__name__)
 
 
 async def keep_probe(context: FlowContext, promise: OutboxPromise) -> Preflight | Refusal | None:

@@ -7,7 +7,6 @@ whose answer was lost is found by its metadata, deleted, and made anew under ano
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from roony.flows.connection import ask_gently
 from roony.flows.connection.routing import read_connection
 from roony.flows.context import FlowContext
 from roony.flows.inbox import HANDLED_TYPES
+from roony.flows.inline import finish_in_time
 from roony.gateway import events
 from roony.gateway.client import STRIPE_VERSION, PlainObject
 from roony.gateway.errors import StripeCallFailed, StripeForbidden, StripeRefused
@@ -44,6 +44,7 @@ SECOND = 1_000_000
 # How long a secret that was rolled away still counts: what was signed with it may be on its way that long.
 ROLLED_FOR = 3_600 * SECOND
 MAX_TRIES = 8
+ANSWER_SECONDS = 20.0
 # After an answer that did not come, Stripe may still be making the endpoint: it is looked for no sooner.
 UNSURE_DELAY = 10 * SECOND
 
@@ -159,35 +160,18 @@ class RecordWebhook(Command[Connection | Refusal]):
 
 
 async def setup_webhooks(
-    context: FlowContext,
-    organization_id: str,
-    connection_id: str,
-    roll: bool,
-    actor: str,
-    by: Authority | None = None,
-    seconds: float = 20.0,
+    context: FlowContext, organization_id: str, connection_id: str, roll: bool, actor: str, by: Authority | None = None
 ) -> Connection | Refusal:
-    """Sets the account's endpoint up, or finds that it is; waits so long, the work goes on where it takes longer."""
+    """Sets the account's endpoint up, or finds that it is; the work goes on where it takes over `ANSWER_SECONDS`."""
     run = context.new_id("out")
     promise = await context.till.submit(PromiseWebhooks(organization_id, connection_id, run, roll, actor), by=by)
     if isinstance(promise, Refusal):
         return promise
-    work = asyncio.ensure_future(keep_setup_webhooks(context, promise))
-    _running.add(work)
-    work.add_done_callback(_finished)
-    over, _ = await asyncio.wait({work}, timeout=seconds)
-    return (work.result() if over and work.exception() is None else None) or _LATER
+    return await finish_in_time(keep_setup_webhooks(context, promise), ANSWER_SECONDS) or _LATER
 
 
 _PERMISSION = "Making the endpoint needs the permissions webhook_read and webhook_write of the account."
 _LATER = Refusal("stripe_unavailable", "Stripe did not answer yet. It is tried again; look again soon.", 503)
-_running: set[asyncio.Future[Any]] = set()
-
-
-def _finished(work: asyncio.Future[Any]) -> None:
-    _running.discard(work)
-    if not work.cancelled() and (error := work.exception()) is not None:
-        log.error("connection.webhooks_failed", error=type(error).__name__)
 
 
 async def keep_setup_webhooks(context: FlowContext, promise: OutboxPromise) -> Connection | Refusal | None:
