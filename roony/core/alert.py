@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import NamedTuple
+
+from roony.core.hashing import derived_id
 
 
 class Alert(NamedTuple):
@@ -28,4 +29,4 @@ class Alert(NamedTuple):
 
 def alert_id(kind: str, subject: str) -> str:
     """The id of an alert of this kind about this subject."""
-    return "alt_" + hashlib.sha256(f"{kind}|{subject}".encode()).hexdigest()[:24]
+    return derived_id("alt", kind, subject)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple, get_type_hints
+
+from roony.core.hashing import text_hash
 
 # The hash before the first record of every chain.
 GENESIS = "0" * 64
@@ -58,11 +59,6 @@ def canonical(value: Any) -> str:
     return _encode(value)
 
 
-def text_hash(text: str) -> str:
-    """What a record says of a longer text that is kept elsewhere, lower-case hex SHA-256."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def link(
     previous_hash: str, organization_id: str, sequence: int, at: int, actor: str, action: str, subject: str, body: str
 ) -> str:
@@ -73,7 +69,7 @@ def link(
     text = "\n".join((previous_hash, organization_id, str(sequence), str(at), actor, action, subject, body))
     if text.count("\n") != 7:
         raise ValueError("a field of an audit record must be one line")
-    return hashlib.sha256(text.encode()).hexdigest()
+    return text_hash(text)
 
 
 def chain_record(draft: AuditDraft, sequence: int, previous_hash: str) -> AuditRecord:

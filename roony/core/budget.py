@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import zoneinfo
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
@@ -10,6 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from roony.core.agent import ENVELOPE, task_of, task_scope
+from roony.core.hashing import derived_id
 
 
 class Budget(NamedTuple):
@@ -53,7 +53,7 @@ _EPOCH = date(1970, 1, 1)
 
 def budget_id(organization_id: str, scope_id: str, currency: str, period: str) -> str:
     """The id of a budget follows from what it limits, so that the same budget is never made twice."""
-    return "bud_" + hashlib.sha256(f"{organization_id}|{scope_id}|{currency}|{period}".encode()).hexdigest()[:24]
+    return derived_id("bud", organization_id, scope_id, currency, period)
 
 
 def envelope_id(budget: Budget) -> str:

@@ -7,11 +7,11 @@ record, by which it stands for everything before it, and the root of a tree over
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple, get_type_hints
 
 from roony.core.audit import GENESIS, AuditRecord
+from roony.core.hashing import text_hash
 from roony.core.merkle import root_of
 
 FORMAT = "roony audit checkpoint v1"
@@ -50,7 +50,7 @@ class Checkpoint(NamedTuple):
     @property
     def digest(self) -> str:
         """What the next checkpoint names it by."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        return text_hash(self.text)
 
     @property
     def size(self) -> int:

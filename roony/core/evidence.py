@@ -11,8 +11,9 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
-from roony.core.audit import AuditRecord, content_problem, read_record, text_hash
+from roony.core.audit import AuditRecord, content_problem, read_record
 from roony.core.checkpoint import Checkpoint, IsSigned, read_checkpoint, seal_problem
+from roony.core.hashing import text_hash
 from roony.core.merkle import root_by
 from roony.core.notice import STATUS_CHANGES
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from roony.core.authorization import Authorization, AuthorizationDecision
+from roony.core.hashing import derived_id
 from roony.core.mandate import Payment, part_of, payment_of
 from roony.core.merchant import Merchant
 from roony.core.purchase import Purchase
@@ -43,7 +43,7 @@ Findings = dict[tuple[str, str], Finding | Explained]
 
 def discrepancy_id(kind: str, subject: str) -> str:
     """The id of a finding, derived from what it is about, so that finding it again writes nothing new."""
-    return "dis_" + hashlib.sha256(f"{kind}|{subject}".encode()).hexdigest()[:24]
+    return derived_id("dis", kind, subject)
 
 
 def capture_findings(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from typing import NamedTuple
 
 from roony.core.authorization import Authorization
 from roony.core.budget import period_start
+from roony.core.hashing import derived_id
 from roony.core.ledger import Position, position
 from roony.core.purchase import RECURRING, Purchase, is_open
 from roony.core.settlement import StripeTransaction
@@ -142,7 +142,7 @@ def _answered_with_first(known: Authorization, payments: Sequence[Payment]) -> b
 
 def hold_id_alone(id: str) -> str:
     """The hold of a payment that no answer placed, by what it is for: booking it twice gives the same rows."""
-    return "hold_" + hashlib.sha256(f"alone|{id}".encode()).hexdigest()[:24]
+    return derived_id("hold", "alone", id)
 
 
 def by_payment(

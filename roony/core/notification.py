@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from roony.core.hashing import text_hash
 from roony.core.message import Text
 from roony.core.notice import Notice
 
@@ -110,7 +110,7 @@ def masked_url(url: str) -> str:
 
 def described_endpoint(row: WebhookEndpoint) -> dict[str, Any]:
     """What the audit chain keeps of an endpoint: nothing of its secrets, and a hash by which its address is known."""
-    known_by = hashlib.sha256(f"{row.id}|{row.url}".encode()).hexdigest()[:12]
+    known_by = text_hash(f"{row.id}|{row.url}")[:12]
     return {
         "url": masked_url(row.url), "url_hash": known_by, "description": row.description,
         "types": json.loads(row.types), "status": row.status,
@@ -122,7 +122,7 @@ def described_recipient(row: MessageRecipient) -> dict[str, Any]:
 
     Its name may be a person's, and stays in its row alone.
     """
-    known_by = hashlib.sha256(f"{row.id}|{row.sealed}".encode()).hexdigest()[:12]
+    known_by = text_hash(f"{row.id}|{row.sealed}")[:12]
     return {
         "address": row.masked, "address_hash": known_by, "types": json.loads(row.types), "status": row.status,
     }  # fmt: skip
@@ -144,7 +144,7 @@ def delivery_id(target_id: str, sequence: int, place: int) -> str:
 
 def once_id(target_id: str, key: str) -> str:
     """The id of what a receiver is told once, however often it happens; `key` says what that is."""
-    digest = hashlib.sha256(f"{target_id}|{key}".encode()).hexdigest()[:24]
+    digest = text_hash(f"{target_id}|{key}")[:24]
     return "whd_" + digest.translate(str.maketrans("0123456789abcdef", "abcdefghijklmnop"))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from functools import lru_cache
@@ -10,6 +9,7 @@ from typing import NamedTuple
 
 from roony.core.agent import Chain
 from roony.core.authorization import FINAL_STATUSES, Authorization
+from roony.core.hashing import text_hash
 
 # The kinds of purchases: paid once, or again in every interval (a mandate).
 ONE_TIME, RECURRING = "one_time", "recurring"
@@ -140,8 +140,7 @@ HOUR = 3_600_000_000
 def fingerprint(task_id: str | None, merchant_key: str, amount: int, currency: str, kind: str = ONE_TIME) -> str:
     """What makes two wishes of one agent the same wish (section 6): task, merchant, amount, currency and kind."""
     parts = (task_id or "", merchant_key, str(amount), currency)
-    text = "\x1f".join(parts if kind == ONE_TIME else (*parts, kind))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return text_hash("\x1f".join(parts if kind == ONE_TIME else (*parts, kind)))
 
 
 def may_still_authorize(purchase: Purchase, card_status: str | None) -> bool:

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from roony.core.errors import Refusal
+from roony.core.hashing import derived_id
 
 # Of one receipt, in bytes, and how many a purchase may have.
 MAX_RECEIPT = 5 * 1024 * 1024
@@ -53,7 +54,7 @@ class ReceiptContent(NamedTuple):
 def receipt_of(organization_id: str, purchase_id: str, agent_id: str, media_type: str, content: bytes) -> Receipt:
     """The row of this content; when it was kept is filled in then."""
     digest = hashlib.sha256(content).hexdigest()
-    id = "rcp_" + hashlib.sha256(f"{purchase_id}|{digest}".encode()).hexdigest()[:24]
+    id = derived_id("rcp", purchase_id, digest)
     return Receipt(organization_id, id, purchase_id, agent_id, media_type, len(content), digest, 0)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
+
+from roony.core.hashing import derived_id
 
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND
@@ -161,7 +162,7 @@ def since_of(kind: str, standing: Standing, now: int) -> int:
 
 def run_id(connection_id: str, kind: str, after: int | None) -> str:
     """The id of the run that follows the one begun at `after`: of many processes that think of it, one inserts it."""
-    return "rec_" + hashlib.sha256(f"{connection_id}|{kind}|{after}".encode()).hexdigest()[:24]
+    return derived_id("rec", connection_id, kind, after)
 
 
 _DURATION = re.compile(r"([1-9][0-9]{0,5})([mhd])")

@@ -8,7 +8,6 @@ only a limit that is null is lifted.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from roony.core.agent import ENVELOPE, task_scope
 from roony.core.audit import canonical
 from roony.core.budget import Budget
 from roony.core.control import Control, InvalidControl, controls_of, dump, parse_controls
+from roony.core.hashing import text_hash
 
 Document = dict[str, Any]
 Limits = dict[str, dict[str, int]]
@@ -95,7 +95,7 @@ def rules_of(
 def rules_version(control: Control | None, budgets: Iterable[Budget]) -> str:
     """What changes with the rules of a scope: the version of its controls, and a mark of its limits."""
     limits = sorted((row.currency, row.period, row.limit_amount) for row in budgets if row.limit_amount is not None)
-    mark = hashlib.sha256(canonical(limits).encode()).hexdigest()[:8]
+    mark = text_hash(canonical(limits))[:8]
     return f"{control.version if control is not None else 0}-{mark}"
 
 

@@ -5,8 +5,9 @@ The format of the ids is that of W3C Trace Context: 16 and 8 bytes in hexadecima
 
 from __future__ import annotations
 
-import hashlib
 from typing import NamedTuple
+
+from roony.core.hashing import text_hash
 
 Value = str | int | bool
 
@@ -26,13 +27,9 @@ class Span(NamedTuple):
 
 def trace_id(subject: str) -> str:
     """The trace of a purchase, or of whatever else has an id."""
-    return _hash(f"trace|{subject}")[:32]
+    return text_hash(f"trace|{subject}")[:32]
 
 
 def span_id(subject: str, step: str) -> str:
     """The one span of this step in the trace of that subject: whoever comes after it names it without being told."""
-    return _hash(f"span|{subject}|{step}")[:16]
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return text_hash(f"span|{subject}|{step}")[:16]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from roony.core.agent import Agent
 from roony.core.errors import Refusal, not_found
+from roony.core.hashing import text_hash
 from roony.core.user import User, begins_anew
 from roony.store.authority import is_over
 from roony.store.book import Book
@@ -52,16 +52,11 @@ def new_key(kind: str, id: str, name: str, limits: KeyLimits | None = None) -> N
     return NewKey(id, kind, f"roony_{kind}_{secrets.token_hex(24)}", name, limits or KeyLimits())
 
 
-def hash_key(text: str) -> str:
-    """What is kept of a key. A plain SHA-256: the key is random, so there is nothing to guess."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def key_row(key: NewKey, organization_id: str, agent_id: str | None, now: int, user_id: str | None = None) -> AccessKey:
     """The row of a new key, valid from now on."""
     limits = key.limits
     return AccessKey(
-        hash=hash_key(key.text), id=key.id, organization_id=organization_id, kind=key.kind, agent_id=agent_id,
+        hash=text_hash(key.text), id=key.id, organization_id=organization_id, kind=key.kind, agent_id=agent_id,
         user_id=user_id, name=key.name, prefix=key.text[: len(f"roony_{key.kind}_") + _SHOWN], created_at=now,
         revoked_at=None, scopes=" ".join(limits.scopes), allowed_addresses=" ".join(limits.allowed_addresses),
         requests_per_minute=limits.requests_per_minute,

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from roony.core.approval import NOT_ALLOWED_NOW, Approval, as_it_counts, is_last_yes, not_for_this_amount, too_late
-from roony.core.audit import text_hash
 from roony.core.budget import Budget, period_start
 from roony.core.control import strictest
 from roony.core.decision import Ask, Decision, Facts, decide
 from roony.core.errors import Refusal, not_found
+from roony.core.hashing import text_hash
 from roony.core.ledger import Hold
 from roony.core.merchant import Merchant
 from roony.core.purchase import HOUR, Purchase, RecentPurchase, Velocity, fingerprint

@@ -5,7 +5,6 @@ What Stripe was told before is brought in line by a promise; a cardholder that S
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from roony.core.cardholder import (
     wrong_with,
 )
 from roony.core.errors import Refusal
+from roony.core.hashing import derived_id
 from roony.flows.connection.cardholder_rows import NOT_TAKEN, given_for, want
 from roony.flows.scope import scope_needs, scope_row
 from roony.store.book import Book
@@ -150,7 +150,7 @@ def tell_stripe(
 ) -> None:
     """Has the cardholders of a scope changed at Stripe, and those that Stripe refused made anew; see `choice_needs`."""
     for row in book.group(Cardholder, organization.id, scope_id):
-        id = "out_" + hashlib.sha256(f"{SEE_TO}|{promise_id}|{row.connection_id}".encode()).hexdigest()[:24]
+        id = derived_id("out", SEE_TO, promise_id, row.connection_id)
         if row.status == REFUSED:
             want(book, row, filled(organization, given, json.loads(row.params)["metadata"]), id, now)
         elif row.status != DROPPED:

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +27,7 @@ from roony.core.cardholder import (
     troubles,
 )
 from roony.core.errors import Refusal, not_found
+from roony.core.hashing import derived_id, text_hash
 from roony.flows.alert import alert_row, close_alert, raise_alert
 from roony.flows.card import FinishPromise, dead, done
 from roony.flows.cardholder_choice import SEE_TO
@@ -87,7 +87,7 @@ class BookCardholder(Command[str]):
     @property
     def look_id(self) -> str:
         """Of the look that settles two statements of one second."""
-        return "out_" + hashlib.sha256(f"{SEE_TO}|{self.event.id}".encode()).hexdigest()[:24]
+        return derived_id("out", SEE_TO, self.event.id)
 
     def apply(self, book: Book, now: int) -> str:
         """1 ours, and recorded? · 2 newer: taken · 3 tied: what is worse counts until Stripe was asked."""
@@ -179,8 +179,7 @@ async def keep_see_to_cardholder(context: FlowContext, promise: OutboxPromise) -
         if told:
             # The same change may be sent any number of times: each claim has its own key. A kept answer would be a
             # 500, or after a crash what was true before it.
-            digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()
-            id, key = row.stripe_cardholder_id, f"{promise.key}:{promise.generation}:{digest}"
+            id, key = row.stripe_cardholder_id, f"{promise.key}:{promise.generation}:{text_hash(json.dumps(told))}"
             found = await ask_stripe(context, connection, issuing.update_cardholder, id, told, key[:255])
         else:
             found = await ask_stripe(context, connection, issuing.retrieve_cardholder, row.stripe_cardholder_id)

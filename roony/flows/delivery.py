@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from roony.core.card import MAX_DELIVERIES, Card
 from roony.core.connection import Connection
 from roony.core.delivery import LINK_LIFETIME, RevealLink, allowed_delivery, delivers_as, thumbprint
 from roony.core.errors import Refusal, not_found
+from roony.core.hashing import text_hash
 from roony.core.purchase import Purchase
 from roony.flows.connection import ask_stripe
 from roony.flows.context import FlowContext
@@ -192,7 +192,7 @@ async def record_delivery(
     context: FlowContext, purchase: Purchase, delivery: str | None, purpose: str, actor: str, ticket: str = ""
 ) -> Recorded | Refusal:
     """Counts and audits a delivery that is about to be made; `ticket` is that of the link if it becomes one."""
-    command = RecordDelivery(purchase.organization_id, purchase.id, actor, delivery, purpose, digest(ticket))
+    command = RecordDelivery(purchase.organization_id, purchase.id, actor, delivery, purpose, text_hash(ticket))
     return await context.till.submit(command)
 
 
@@ -209,8 +209,3 @@ async def fetch_details(
         if isinstance(error, TimeoutError) or (why := told(error)).retry_can_help:
             return Refusal("stripe_unavailable", "Stripe did not hand out the card's details. Ask for them again.", 503)
         return Refusal(why.code, why.message, 409, id=card.purchase_id)
-
-
-def digest(ticket: str) -> str:
-    """What is kept of a link: its ticket is random, so a plain SHA-256 tells nothing."""
-    return hashlib.sha256(ticket.encode()).hexdigest()

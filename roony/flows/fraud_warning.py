@@ -6,11 +6,11 @@ An agent's card is typed into web shops; in a wallet on a telephone it has no bu
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 from roony.core.card import Card
+from roony.core.hashing import derived_id
 from roony.core.purchase import Purchase
 from roony.flows.alert import alert_row, raise_alert
 from roony.flows.ending import end_card
@@ -42,9 +42,8 @@ def note_fraud_warning(book: Book, card: Card, warning: str | None, now: int) ->
         return card
     org = card.organization_id
     book.put(card._replace(fraud_warning=warning, updated_at=now))
-    digest = hashlib.sha256(f"{FRAUD_WARNING}|{card.id}".encode()).hexdigest()
     purchase = book.need(Purchase, org, card.purchase_id)
-    purchase = end_card(book, purchase, "fraud_warning", f"out_{digest[:24]}", now)
+    purchase = end_card(book, purchase, "fraud_warning", derived_id("out", FRAUD_WARNING, card.id), now)
     audit(book, purchase, STRIPE, "card.fraud_warning", now, card=card.id, warning=warning)
     told = (
         f"Stripe warns of fraud with card {card.id} •••• {card.last4} of purchase {purchase.id}: {warning}. The card is"

@@ -10,12 +10,12 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from roony.core.card import OPEN_STATUSES, Card
 from roony.core.errors import Refusal
+from roony.core.hashing import derived_id
 from roony.core.purchase import Purchase
 from roony.flows.card import FinishPromise, PutOff
 from roony.flows.context import FlowContext
@@ -180,5 +180,5 @@ async def keep_freeze_cards(context: FlowContext, promise: OutboxPromise) -> int
 
 
 async def _set_card(context: FlowContext, promise: OutboxPromise, card_id: str, frozen: bool) -> bool | Refusal:
-    told = "out_" + hashlib.sha256(f"{promise.id}|{card_id}".encode()).hexdigest()[:24]
+    told = derived_id("out", promise.id, card_id)
     return await context.till.submit(SetCardFrozen(promise.organization_id, card_id, frozen, told))

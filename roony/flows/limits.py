@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from roony.core.agent import Organization
 from roony.core.budget import PERIODS, Budget, budget_id
 from roony.core.control import Control, ControlVersion, InvalidControl, parse_controls
 from roony.core.errors import Refusal
+from roony.core.hashing import derived_id
 from roony.core.money import CURRENCIES, MAX_AMOUNT
 from roony.flows.scope import limited_scope, scope_needs
 from roony.store.book import Book
@@ -29,7 +29,7 @@ class Limit(NamedTuple):
 
 def control_id(organization_id: str, scope_id: str) -> str:
     """The id of a scope's controls follows from the scope."""
-    return "ctl_" + hashlib.sha256(f"{organization_id}|{scope_id}".encode()).hexdigest()[:24]
+    return derived_id("ctl", organization_id, scope_id)
 
 
 def check_limits(limits: Iterable[Limit]) -> Refusal | None:

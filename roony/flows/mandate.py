@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 
 from roony.core.agent import Organization
@@ -18,6 +17,7 @@ from roony.core.authorization import (
 from roony.core.card import Card
 from roony.core.control import hold_amount, strictest
 from roony.core.decision import Reason
+from roony.core.hashing import derived_id
 from roony.core.ledger import committed_on
 from roony.core.mandate import by_payment, card_end, is_complete, paid_intervals, part_of, payment_of, waits
 from roony.core.money import format_amount
@@ -89,7 +89,7 @@ def ask_for_price(book: Book, purchase: Purchase, amount: int, decision_id: str,
     asked = book.get(Approval, org, purchase.approval_id) if purchase.approval_id else None
     if asked is not None and is_waiting(asked, now):
         return purchase
-    id = "apr_" + _digest(decision_id)
+    id = derived_id("apr", decision_id)
     rules = strictest([scoped for _, scoped in controls_above(book, purchase.chain)])
     old, new = (format_amount(value, purchase.currency) for value in (purchase.amount, amount))
     message = f"The price for each {purchase.interval} was {old}, the merchant asks for {new} now."
@@ -159,15 +159,11 @@ def end_if_complete(book: Book, purchase: Purchase, now: int) -> Purchase:
     if not is_complete(purchase, paid_intervals(purchase, payments_of(book, purchase), authorizations, time_zone)):
         return purchase
     # Its last payment is made once, so the promise to cancel its card has one id, whichever event tells of it.
-    purchase = end_card(book, purchase, "completed", "out_" + _digest(f"completed|{purchase.id}"), now)
+    purchase = end_card(book, purchase, "completed", derived_id("out", "completed", purchase.id), now)
     audit(book, purchase, ROONY, "mandate.completed", now, payments=purchase.payments_made)
     return purchase
 
 
 def hold_id_of(decision_id: str) -> str:
     """The hold that one answer placed, so that applying it twice gives the same rows."""
-    return "hold_" + _digest(decision_id)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
+    return derived_id("hold", decision_id)

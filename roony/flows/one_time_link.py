@@ -6,7 +6,6 @@ Looking at one spends nothing, since mail programs and chats look at links befor
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from sqlalchemy import bindparam, update
 from roony.core.agent import Organization
 from roony.core.audit import INSTALLATION
 from roony.core.errors import Refusal, not_found
+from roony.core.hashing import text_hash
 from roony.core.passkey import Passkey
 from roony.core.sign_in import LINK_SECONDS, OneTimeLink, Password, is_open
 from roony.core.user import User
@@ -64,20 +64,15 @@ def new_link(kind: str) -> NewLink:
     return NewLink(kind, secrets.token_urlsafe(TICKET_BYTES))
 
 
-def hash_ticket(ticket: str) -> str:
-    """What is kept of a ticket. It is random, so there is nothing to guess."""
-    return hashlib.sha256(ticket.encode()).hexdigest()
-
-
 def link_row(link: NewLink, organization_id: str, user_id: str, now: int) -> OneTimeLink:
     """The row of a new link, good from now on."""
     until = now + LINK_SECONDS[link.kind] * SECOND
-    return OneTimeLink(hash_ticket(link.ticket), organization_id, user_id, link.kind, now, until, None)
+    return OneTimeLink(text_hash(link.ticket), organization_id, user_id, link.kind, now, until, None)
 
 
 async def find_open(context: FlowContext, ticket: str, *kinds: str) -> OneTimeLink | Refusal:
     """The link behind a ticket, if it still opens something of these kinds."""
-    found = await asyncio.to_thread(find_link, context.database, hash_ticket(ticket))
+    found = await asyncio.to_thread(find_link, context.database, text_hash(ticket))
     return found if found is not None and is_open(found, kinds, context.clock()) else LINK_OVER
 
 

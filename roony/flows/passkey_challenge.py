@@ -12,8 +12,9 @@ from collections.abc import Callable
 
 from sqlalchemy import bindparam, update
 
+from roony.core.hashing import text_hash
 from roony.core.sign_in import CHALLENGE, OneTimeLink
-from roony.flows.one_time_link import NewLink, hash_ticket, link_row
+from roony.flows.one_time_link import NewLink, link_row
 from roony.store import tables
 from roony.store.writer import Writer
 
@@ -54,7 +55,7 @@ def spend_challenge(ticket: str, organization_id: str, user_id: str, now: int) -
     """
 
     def work(writer: Writer) -> bool:
-        spent = writer.execute(_SPEND, hashed=hash_ticket(ticket), org=organization_id, user=user_id, now=now)
+        spent = writer.execute(_SPEND, hashed=text_hash(ticket), org=organization_id, user=user_id, now=now)
         return bool(spent.rowcount)
 
     return work

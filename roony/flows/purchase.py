@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 from roony.core.agent import Agent, Chain, Organization, Project
 from roony.core.approval import Approval, approval_lifetime
-from roony.core.audit import text_hash
 from roony.core.authorization import Authorization
 from roony.core.card import DEFAULT_LIFETIME_SECONDS, Card, compile_card, spending_limits
 from roony.core.connection import Connection, untriable
 from roony.core.control import Controls, strictest
 from roony.core.decision import DEFAULT_DUPLICATE_WINDOW_SECONDS, Ask, Decision, Facts, Reason, decide
 from roony.core.errors import Refusal
+from roony.core.hashing import text_hash
 from roony.core.json_text import to_text
 from roony.core.merchant import normalise
 from roony.core.purchase import HOUR, RECURRING, KeptKey, Purchase, RecentPurchase, Velocity, fingerprint

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from roony.core.approval import Approval, approval_lifetime, is_waiting, too_late
-from roony.core.audit import text_hash
 from roony.core.card import Card, compile_card
 from roony.core.connection import Connection
 from roony.core.control import strictest
 from roony.core.decision import Ask, Decision, Facts, Reason
 from roony.core.errors import Refusal, not_found
+from roony.core.hashing import text_hash
 from roony.core.purchase import HOUR, RECURRING, Purchase, RecentPurchase, Velocity, fingerprint
 from roony.core.user import User
 from roony.flows.approval import (

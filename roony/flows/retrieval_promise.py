@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from roony.core.authorization import Authorization
+from roony.core.hashing import derived_id
 from roony.store.book import Book
 from roony.store.outbox import new_promise
 from roony.store.rows import OutboxPromise
@@ -16,8 +15,7 @@ RETRIEVAL_DELAY = 60_000_000
 
 def retrieval_id(authorization_id: str, *why: object) -> str:
     """The promise's id, derived from why it is made, so that the same question is asked once."""
-    text = "|".join(("retrieve", authorization_id, *map(str, why)))
-    return "out_" + hashlib.sha256(text.encode()).hexdigest()[:24]
+    return derived_id("out", "retrieve", authorization_id, *why)
 
 
 def promise_retrieval(

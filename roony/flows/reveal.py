@@ -16,9 +16,10 @@ from sqlalchemy import bindparam, select
 from roony.core.card import Card
 from roony.core.delivery import RevealLink, delivers_as
 from roony.core.errors import Refusal
+from roony.core.hashing import text_hash
 from roony.core.purchase import Purchase
 from roony.flows.context import FlowContext
-from roony.flows.delivery import allowed_for, digest, fetch_details, live_card
+from roony.flows.delivery import allowed_for, fetch_details, live_card
 from roony.flows.movement import ROONY, audit
 from roony.gateway.issuing import CardDetails
 from roony.store.authority import Authority
@@ -123,7 +124,7 @@ class CountWrongKey(Command[RevealLink | Refusal]):
 
 async def find_link(context: FlowContext, ticket: str) -> RevealLink | Refusal:
     """The link with this ticket while it is good. Changes nothing: previews of links look as well."""
-    rows = await asyncio.to_thread(context.database.read, _LINK, {"hashed": digest(ticket)})
+    rows = await asyncio.to_thread(context.database.read, _LINK, {"hashed": text_hash(ticket)})
     link = RevealLink(*rows[0]) if rows else None
     return link if link is not None and link.is_open(context.clock()) else LINK_OVER
 

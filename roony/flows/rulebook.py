@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +12,7 @@ from roony.core.audit import canonical
 from roony.core.budget import Budget
 from roony.core.control import Control
 from roony.core.errors import BrokenCaller, Refusal
+from roony.core.hashing import derived_id, text_hash
 from roony.core.rulebook import (
     Change,
     Document,
@@ -76,7 +76,7 @@ class Plan(NamedTuple):
         """A mark of all the changes; ids that are made only when it is done are no part of it."""
         made = dict.fromkeys(self.new, "")
         seen = [(row.path, row.field, row.before, made.get(str(row.after), row.after)) for row in self.changes]
-        return hashlib.sha256(canonical(seen).encode()).hexdigest()[:24]
+        return text_hash(canonical(seen))[:24]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +147,7 @@ def plan_rules(context: FlowContext, organization_id: str, document: Mapping[str
 def _made_id(book: Rulebook, prefix: str, name: str) -> str:
     """The same for two who plan to make the same at once, so that only one does; never one that was made before."""
     there = len(book.projects) + len(book.agents)
-    print_of = hashlib.sha256(f"{book.organization.scope_id}|{prefix}|{name}|{there}".encode()).hexdigest()
-    return f"{prefix}_{print_of[:24]}"
+    return derived_id(prefix, book.organization.scope_id, prefix, name, there)
 
 
 def _at_home(target: Target, project_id: str) -> Target:

@@ -6,12 +6,12 @@ that a stranger who locks the others' gate does not lock them out.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, update
 
+from roony.core.hashing import text_hash
 from roony.core.sign_in import Tries, one_less, one_more
 from roony.store import tables
 from roony.store.writer import Writer
@@ -34,12 +34,12 @@ class Counted(NamedTuple):
 
 def of_address(email: str) -> str:
     """The gate of all strangers who name this address."""
-    return f"address:{_hash(email.lower())[:GATE_DIGITS]}"
+    return f"address:{text_hash(email.lower())[:GATE_DIGITS]}"
 
 
 def of_browser(browser: str, organization_id: str, user_id: str) -> str:
     """The gate of one browser for one user; `browser` is the secret it keeps in a cookie."""
-    return f"browser:{_hash(f'{browser} {organization_id} {user_id}')}"
+    return f"browser:{text_hash(f'{browser} {organization_id} {user_id}')}"
 
 
 def of_user(organization_id: str, user_id: str) -> str:
@@ -49,11 +49,7 @@ def of_user(organization_id: str, user_id: str) -> str:
 
 def of_passkey(credential_id: str) -> str:
     """The gate at which refusals of a passkey are counted. It keeps nobody out, and the audit log short."""
-    return f"passkey:{_hash(credential_id)}"
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return f"passkey:{text_hash(credential_id)}"
 
 
 def count_try(browsers: Sequence[str], others: str, now: int) -> Callable[[Writer], list[Counted]]:

@@ -6,12 +6,12 @@ unknown before Stripe was asked whose it is. When such a card is recorded after 
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 from roony.core.card import Card
 from roony.core.finding import discrepancy_id
+from roony.core.hashing import derived_id
 from roony.core.settlement import Discrepancy
 from roony.flows.discrepancy import explain, flag
 from roony.flows.event_outcome import finished, later
@@ -33,8 +33,7 @@ UNKNOWN_CARD = "unknown card"
 
 def look_id(connection_id: str, stripe_card_id: str) -> str:
     """The id of the promise to look at a card, so that each one is looked at once."""
-    text = f"{LOOK_AT_CARD}|{connection_id}|{stripe_card_id}"
-    return "out_" + hashlib.sha256(text.encode()).hexdigest()[:24]
+    return derived_id("out", LOOK_AT_CARD, connection_id, stripe_card_id)
 
 
 def unknown_card_rows(org: str, connection_id: str, stripe_card_id: str) -> list[tuple[Any, ...]]:
@@ -88,7 +87,7 @@ def card_became_known(book: Book, card: Card, stripe_card_id: str, now: int) -> 
     if finding is None:
         return
     explain(book, org, "unknown_card", stripe_card_id, f"It is the card {card.id} of this organization.", now)
-    id = "out_" + hashlib.sha256(f"{REPLAY_CARD_EVENTS}|{card.id}".encode()).hexdigest()[:24]
+    id = derived_id("out", REPLAY_CARD_EVENTS, card.id)
     # Events were received up to a minute before the finding; those of a card nobody flagged are none of ours.
     since = finding.created_at - 2 * UNKNOWN_CARD_PATIENCE
     params = {"stripe_card_id": stripe_card_id, "since": since}

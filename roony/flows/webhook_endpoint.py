@@ -7,7 +7,6 @@ whose answer was lost is found by its metadata, deleted, and made anew under ano
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ import structlog
 
 from roony.core.connection import STANDING, Connection
 from roony.core.errors import Refusal, not_found
+from roony.core.hashing import derived_id
 from roony.core.preflight import REALTIME
 from roony.flows.card import FinishPromise, PutOff
 from roony.flows.connection import ask_gently
@@ -86,7 +86,7 @@ class PromiseWebhooks(Command[OutboxPromise | Refusal]):
     @property
     def promise_id(self) -> str:
         """One row for each connection: two at once would make two endpoints."""
-        return "out_" + hashlib.sha256(f"{KIND}|{self.connection_id}".encode()).hexdigest()[:24]
+        return derived_id("out", KIND, self.connection_id)
 
     def needs(self, now: int) -> Needs:
         """The connection, and the promise of the time before."""

@@ -8,7 +8,6 @@ for that reason slows the same buckets.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import threading
 import time
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from roony.core.hashing import text_hash
 from roony.gateway.pool import THREADS, GatewayBusy
 
 # Requests in a second for an account, live and test, and for each operation of it (facts 7.3).
@@ -144,7 +144,7 @@ def account_of(headers: Mapping[str, str] | None) -> str:
     """Whose limit a request counts against: the connected account, else that of the key, which is not kept."""
     given = {name.lower(): value for name, value in (headers or {}).items()}
     named = given.get("stripe-account")
-    return named or hashlib.sha256(given.get("authorization", "").encode()).hexdigest()[:16]
+    return named or text_hash(given.get("authorization", ""))[:16]
 
 
 def operation_of(method: str, url: str) -> str:

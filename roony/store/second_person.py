@@ -6,7 +6,6 @@ looked at as well. What loosens is taken back, and kept to wait for a second per
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -16,6 +15,7 @@ from roony.core.agent import Organization
 from roony.core.audit import canonical
 from roony.core.budget import Budget
 from roony.core.errors import Refusal
+from roony.core.hashing import derived_id, text_hash
 from roony.core.loosening import (
     MAX_CHANGE_BYTES,
     WAITING_SECONDS,
@@ -70,7 +70,7 @@ def applied_for(by: Authority, command: Command[Any], book: Book, now: int) -> A
 
 def mark(changed: list[tuple[Any, Any]]) -> str:
     """A mark of all rows as they were before a change."""
-    return hashlib.sha256("\n".join(mark_of(changed)).encode()).hexdigest()
+    return text_hash("\n".join(mark_of(changed)))
 
 
 def _lets_in(by: Authority, changed: list[tuple[Any, Any]], book: Book) -> bool:
@@ -107,7 +107,7 @@ def _propose(
     if text is None or len(text) + len(canonical(differences)) > MAX_CHANGE_BYTES:
         return CANNOT_WAIT
     org = by.organization_id
-    id = "chg_" + hashlib.sha256(f"{org}|{by.user_id}|{now}|{text}".encode()).hexdigest()[:24]
+    id = derived_id("chg", org, by.user_id, now, text)
     expires_at = now + WAITING_SECONDS * SECOND
     book.put(
         ProposedChange(

@@ -5,7 +5,6 @@ A key sees and acts on its own agent's things only; every other id is 404, the s
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from typing import Annotated, Any, Literal
@@ -18,6 +17,7 @@ from roony.core.audit import canonical
 from roony.core.decision import Ask
 from roony.core.delivery import delivers_as
 from roony.core.errors import Refusal
+from roony.core.hashing import text_hash
 from roony.core.merchant import Merchant, category_code
 from roony.core.purchase import Purchase, Recurring
 from roony.core.settlement import StripeTransaction
@@ -276,8 +276,6 @@ def command_of(context: FlowContext, agent: Agent, body: AskBody, key: str | Non
         ),
         description=body.description, metadata=json.dumps(body.metadata), key=key,
         # Left out where it is not given, so that keys used before there were mandates stay good.
-        body_hash=hashlib.sha256(
-            canonical(body.model_dump(exclude=None if body.recurring else {"recurring"})).encode()
-        ).hexdigest(),
+        body_hash=text_hash(canonical(body.model_dump(exclude=None if body.recurring else {"recurring"}))),
         ids=AskIds(*(context.new_id(prefix) for prefix in ("pur", "hold", "apr", "crd", "out"))),
     )  # fmt: skip

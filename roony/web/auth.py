@@ -14,8 +14,8 @@ from starlette.concurrency import run_in_threadpool
 
 from roony.core.agent import Agent
 from roony.core.errors import BrokenCaller
+from roony.core.hashing import text_hash
 from roony.core.role import OWNER_ONLY, may
-from roony.flows.access_key import hash_key
 from roony.flows.change_feed import ChangeFeed
 from roony.flows.context import FlowContext
 from roony.log_ids import learn
@@ -94,7 +94,7 @@ async def _caller(
     context: FlowContext = request.app.state.context
     guard: KeyGuard = request.app.state.key_guard
     known: KnownKeys = request.app.state.known_keys
-    hashed = hash_key(text)
+    hashed = text_hash(text)
     holder = known.holder(hashed) if remembered else None
     remembered = holder is not None
     if holder is None:
@@ -168,7 +168,7 @@ async def who_may_reveal(request: Request, organization_id: str, key: str) -> Ca
         return None
     context: FlowContext = request.app.state.context
     guard: KeyGuard = request.app.state.key_guard
-    holder = await _holder(request, hash_key(key))
+    holder = await _holder(request, text_hash(key))
     if holder is None or holder.key.kind != "admin" or guard.problem(request, holder.key, context.clock()) is not None:
         return None
     if holder.key.organization_id != organization_id or holder.role is None or not may(holder.role, "reveal"):

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from roony.cli.commands import app
 from roony.core.audit import INSTALLATION
-from roony.flows.access_key import hash_key
+from roony.core.hashing import text_hash
 from roony.store.database import Database
 from roony.store.inbox import answered_event
 from roony.store.migrations import revisions
@@ -42,7 +42,7 @@ def test_init_makes_an_organization_and_shows_its_key_once(database: Path) -> No
         rows = connection.execute("SELECT id, name, currency FROM organizations WHERE id != 'installation'").fetchall()
         assert rows == [(made["organization_id"], "Acme", "eur")]
         hashes = connection.execute("SELECT hash, kind FROM access_keys").fetchall()
-        assert hashes == [(hash_key(made["admin_key"]), "admin")]
+        assert hashes == [(text_hash(made["admin_key"]), "admin")]
     finally:
         connection.close()
     assert made["admin_key"].encode() not in database.read_bytes()
@@ -69,7 +69,7 @@ def test_a_new_key_is_the_way_back_in(database: Path) -> None:
         made = json.loads(run("init", "--new-key", "--json").stdout)
         assert made["organization_id"] == first["organization_id"]
         hashes = connection.execute("SELECT hash, kind, user_id FROM access_keys WHERE revoked_at IS NULL").fetchall()
-        assert hashes == [(hash_key(made["admin_key"]), "admin", None)]
+        assert hashes == [(text_hash(made["admin_key"]), "admin", None)]
         records = connection.execute("SELECT actor, action, subject FROM audit_records ORDER BY sequence").fetchall()
         assert records[1:] == [("roony init", "access_key.created", made["key_id"])]
     finally:

@@ -14,8 +14,9 @@ from roony.core.audit import AuditRecord, verify
 from roony.core.budget import PERIODS, Budget
 from roony.core.control import Control
 from roony.core.errors import Refusal
+from roony.core.hashing import text_hash
 from roony.core.settlement import Discrepancy
-from roony.flows.access_key import CreateAccessKey, RevokeAccessKey, hash_key, new_key
+from roony.flows.access_key import CreateAccessKey, RevokeAccessKey, new_key
 from roony.flows.limits import Limit, SetBudget, SetControls
 from roony.flows.organization import (
     CreateAgent,
@@ -77,7 +78,7 @@ def test_an_organization_is_made_whole_in_one_commit(books: Books) -> None:
     assert {row.time_zone for row in budgets} == {"Europe/Prague"}
     assert json.loads(books.row(Control, organization_id="org_new").fields) == {"purchase_limit": 50_000}
     kept = books.row(AccessKey, id="key_1")
-    assert (kept.hash, kept.kind, kept.agent_id) == (hash_key(key.text), "admin", None)
+    assert (kept.hash, kept.kind, kept.agent_id) == (text_hash(key.text), "admin", None)
     [record] = records(books, "org_new")
     assert (record.action, record.actor) == ("organization.created", "usr_1")
     assert key.text not in record.body
@@ -121,7 +122,7 @@ def test_an_agent_has_four_budgets_and_a_key(books: Books) -> None:
     assert json.loads(made.project_ids) == [PROJECT]
     rows = books.rows(Budget, scope_id="agt_new")
     assert {row.period: row.limit_amount for row in rows} == {"day": 5, "week": None, "month": None, "lifetime": None}
-    assert books.row(AccessKey, agent_id="agt_new").hash == hash_key(command.key.text)
+    assert books.row(AccessKey, agent_id="agt_new").hash == text_hash(command.key.text)
     assert records(books)[-1].action == "agent.created"
     assert books.run(command).code == "already_exists"
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from roony.core.audit import INSTALLATION, AuditRecord
+from roony.core.hashing import text_hash
 from roony.core.passkey import MAX_PASSKEYS, Passkey
 from roony.core.sign_in import LINK_SECONDS, Password
-from roony.flows.one_time_link import MakeLink, UseLink, hash_ticket, new_link
+from roony.flows.one_time_link import MakeLink, UseLink, new_link
 from roony.flows.passkey import AddPasskey, RemovePasskey
 from roony.flows.passkey_challenge import keep_challenge, spend_challenge
 from roony.flows.passkey_sign_in import PasskeySignIn
@@ -89,7 +90,7 @@ def test_who_is_disabled_or_chooses_a_password_by_a_link_has_none_any_more(books
     link = new_link("invitation")
     books.run(MakeLink(ORG, "usr_ann", link, "key_owner"))
     assert books.row(Passkey, id="pky_phone").removed_at is None
-    books.run(UseLink(ORG, "usr_ann", hash_ticket(link.ticket), new_session("key_a", "Firefox"), "a new hash"))
+    books.run(UseLink(ORG, "usr_ann", text_hash(link.ticket), new_session("key_a", "Firefox"), "a new hash"))
     assert sign_in(books, "phone", 9).code == "passkey_unknown"
     add(books, "laptop")
     for disabled in (True, False):

@@ -15,8 +15,7 @@ import pytest
 from sqlalchemy import update
 
 from roony.core.delivery import RevealLink
-from roony.flows.access_key import hash_key
-from roony.flows.delivery import digest
+from roony.core.hashing import text_hash
 from roony.store import tables
 from roony.store.writer import Writer
 from tests.support.serving import Caller, Company, ServedRoony
@@ -46,7 +45,7 @@ def after_the_look(roony: ServedRoony, ask: Callable[[], Any], statement: Any) -
 
 
 def _key(roony: ServedRoony, caller: Caller) -> Any:
-    return update(tables.access_keys).where(tables.access_keys.c.hash == hash_key(str(caller.key)))
+    return update(tables.access_keys).where(tables.access_keys.c.hash == text_hash(str(caller.key)))
 
 
 @pytest.mark.parametrize(
@@ -109,7 +108,7 @@ def test_it_counts_for_people_keys_rules_and_approvals(
     owner = roony.caller(company.owner.send("POST", f"{ADMIN}/access_keys", {}, 201)["key"])
     owner.get(f"{ADMIN}/organization")
     head = company.owner.get(f"{ADMIN}/organization")["audit_head"]
-    hashed, later = digest(f"ticket of {company.id}"), roony.context.clock() + 30_000_000
+    hashed, later = text_hash(f"ticket of {company.id}"), roony.context.clock() + 30_000_000
     roony.books.put(
         RevealLink(hashed, company.id, purchase["id"], 1, "agt_1", "to pay", 0, later, None, None, later - 1)
     )

@@ -11,9 +11,9 @@ import httpx2
 import pytest
 
 from roony.core.audit import AuditRecord
+from roony.core.hashing import text_hash
 from roony.core.passkey import FRESH_SECONDS, Passkey, site_of
 from roony.core.sign_in import FIRST_WAIT, FREE_FAILURES, LINK_SECONDS, Password, Tries
-from roony.flows.access_key import hash_key
 from roony.flows.context import FlowContext
 from roony.flows.passkey_registration import OVER
 from roony.flows.passkey_sign_in import PasskeyAttempt, sign_in_with_passkey
@@ -108,7 +108,7 @@ def test_a_device_signs_its_user_in_without_address_or_password(ann: Person, oth
     assert (asked["rpId"], asked["userVerification"], asked["allowCredentials"]) == ("localhost", "required", [])
     done = other.send(ann.device.use(asked), next="/account")
     assert (done.status_code, done.headers["location"]) == (303, "/account")
-    row = ann.roony.books.row(AccessKey, hash=hash_key(other.http.cookies[COOKIE]))
+    row = ann.roony.books.row(AccessKey, hash=text_hash(other.http.cookies[COOKIE]))
     assert (row.user_id, row.kind) == (ann.id, "session")
     assert other.api("GET", "")[1]["user_id"] == ann.id
     assert passkey_sign_in.COOKIE not in other.http.cookies

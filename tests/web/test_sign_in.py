@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from roony.core.address import parse_networks
+from roony.core.hashing import text_hash
 from roony.core.role import ROLES, may
 from roony.core.sign_in import (
     BROWSER_SECONDS,
@@ -21,7 +22,6 @@ from roony.core.sign_in import (
     SESSION_SECONDS,
     Tries,
 )
-from roony.flows.access_key import hash_key
 from roony.flows.sign_in_tries import of_address, of_user
 from roony.store.rows import AccessKey
 from roony.web.app import AppOptions, create_app
@@ -115,7 +115,7 @@ def test_each_sign_in_is_a_new_session_and_ends_the_one_before(
     first = browser.session
     browser.sign_in(user["email"])
     assert first != browser.session
-    assert roony.books.row(AccessKey, hash=hash_key(first)).revoked_at is not None
+    assert roony.books.row(AccessKey, hash=text_hash(first)).revoked_at is not None
     assert browser.is_in()
     # Nobody's session is taken over by bringing its name along.
     assert browser.form("/sign-out", csrf=csrf_token(browser.session)).status_code == 303
@@ -130,14 +130,14 @@ def test_a_session_ends_when_it_is_not_used_and_in_any_case(
     user, clock = person(roony, company), roony.context.clock
     browser.sign_in(user["email"])
     clock.advance(IDLE_SECONDS - 60)  # type: ignore[attr-defined]
-    row = roony.books.row(AccessKey, hash=hash_key(browser.session))
+    row = roony.books.row(AccessKey, hash=text_hash(browser.session))
     assert browser.is_in()
     clock.advance(2 * 60)  # type: ignore[attr-defined]
     roony.books.put(row._replace(last_used_at=row.created_at))
     assert not browser.is_in()
     browser.http.cookies.clear()
     browser.sign_in(user["email"])
-    row = roony.books.row(AccessKey, hash=hash_key(browser.session))
+    row = roony.books.row(AccessKey, hash=text_hash(browser.session))
     clock.advance(SESSION_SECONDS - 60)  # type: ignore[attr-defined]
     roony.books.put(row._replace(last_used_at=clock()))
     assert browser.is_in()
@@ -197,7 +197,7 @@ def test_a_page_left_open_does_not_keep_its_session_open(
     def last_used() -> int | None:
         # What waits at the till before this is written with it.
         roony.books.till.write_and_wait(lambda _writer: None)
-        row: AccessKey = roony.books.row(AccessKey, hash=hash_key(browser.session))
+        row: AccessKey = roony.books.row(AccessKey, hash=text_hash(browser.session))
         return row.last_used_at
 
     with browser.http.stream("GET", f"{ADMIN}/stream") as answer:

@@ -17,6 +17,7 @@ from sqlalchemy import Select, select, tuple_
 from roony.core.confirmation import OTHER_CARDS, Confirmation
 from roony.core.connection import PERSONAL, STANDING, Connection, Seen, as_seen, lift, restrictions_of
 from roony.core.errors import Refusal, not_found
+from roony.core.hashing import derived_id
 from roony.flows.card import FinishPromise, PutOff, done
 from roony.flows.connection.access import ask_stripe, own_account
 from roony.flows.connection.restriction import RestrictConnection, follow_restrictions, restriction_rows
@@ -86,7 +87,7 @@ def at_start(livemode: bool) -> Select[Any]:
 
 def check_id(kind: str, connection_id: str, cause: str) -> str:
     """The id of one look, so that the same cause leads to one."""
-    return "out_" + hashlib.sha256(f"{kind}|{connection_id}|{cause}".encode()).hexdigest()[:24]
+    return derived_id("out", kind, connection_id, cause)
 
 
 def preflight_id(connection: Connection) -> str:

@@ -10,10 +10,10 @@ from sqlalchemy import bindparam, select, update
 
 from roony.core.connection import Connection
 from roony.core.errors import Refusal
+from roony.core.hashing import text_hash
 from roony.flows.connection.account_status import see
 from roony.flows.connection.activation import EndPending, activate, card_currency
 from roony.flows.connection.routing import read_connection, route_of
-from roony.flows.connection.start import digest
 from roony.flows.context import FlowContext
 from roony.gateway import connect
 from roony.gateway.client import ConnectionAccess
@@ -119,7 +119,7 @@ async def _consume(context: FlowContext, state: str, cookie: str | None) -> OAut
     """Uses the state up; None unless it is ours, fresh, unused and came with the cookie of its browser."""
     if cookie is None:
         return None
-    hashed, cookie_hash, now = digest(state), digest(cookie), context.clock()
+    hashed, cookie_hash, now = text_hash(state), text_hash(cookie), context.clock()
     # Looked up before the writer is troubled: anybody can call this address.
     rows = await asyncio.to_thread(context.database.read, _STATE, {"hashed": hashed})
     if not rows:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import secrets
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,6 +11,7 @@ from sqlalchemy import bindparam, select, update
 
 from roony.core.connection import KINDS, Connection
 from roony.core.errors import Refusal, not_found
+from roony.core.hashing import text_hash
 from roony.flows.connection.cardholder_rows import default_params
 from roony.flows.connection.direct import connect_direct
 from roony.flows.connection.routing import read_connection, read_organization
@@ -130,7 +130,7 @@ async def start_connection(
         0,
         0,
     )
-    answer = await context.till.submit(StartConnection(organization_id, connection, digest(ticket), actor), by=by)
+    answer = await context.till.submit(StartConnection(organization_id, connection, text_hash(ticket), actor), by=by)
     if isinstance(answer, Refusal):
         return answer
     return Started(answer, f"{context.public_url()}/connect/stripe?ticket={ticket}")
@@ -138,7 +138,7 @@ async def start_connection(
 
 async def open_ticket(context: FlowContext, ticket: str) -> Opened | Refusal:
     """Uses the start link up and begins a round trip: a fresh state, bound to a fresh cookie, both kept as hashes."""
-    hashed = digest(ticket)
+    hashed = text_hash(ticket)
     # Looked up before the writer is troubled: anybody can send us tickets.
     rows = await asyncio.to_thread(context.database.read, _TICKET, {"hashed": hashed})
     if not rows:
@@ -153,7 +153,7 @@ async def open_ticket(context: FlowContext, ticket: str) -> Opened | Refusal:
     state, cookie = secrets.token_urlsafe(SECRET_BYTES), secrets.token_urlsafe(SECRET_BYTES)
     now = context.clock()
     row = OAuthState(
-        digest(state), digest(cookie), found.organization_id, found.connection_id, now + STATE_LIFETIME, None
+        text_hash(state), text_hash(cookie), found.organization_id, found.connection_id, now + STATE_LIFETIME, None
     )
 
     def work(writer: Writer) -> bool:
@@ -174,8 +174,3 @@ def _client_id(context: FlowContext, kind: str) -> str | Refusal:
     if kind == "stripe_app":
         return context.gateway.app_client_id or APP_NOT_CONFIGURED
     return context.gateway.connect_client_id or CONNECT_NOT_CONFIGURED
-
-
-def digest(secret: str) -> str:
-    """What is kept of a ticket, a state or a cookie: they are random, so a plain SHA-256 tells nothing."""
-    return hashlib.sha256(secret.encode()).hexdigest()

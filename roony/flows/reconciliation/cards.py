@@ -6,13 +6,13 @@ A card is an orphan where a 500 had its effect after all, or where the database 
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from roony.core.card import Card
+from roony.core.hashing import derived_id
 from roony.core.settlement import Discrepancy
 from roony.flows.card import MadeCard, RecordCard, card_facts, note_stripe_status
 from roony.flows.discrepancy import discrepancy_id, flag
@@ -125,7 +125,7 @@ class SeeToOrphan(Command[str]):
     @property
     def promise_id(self) -> str:
         """Of its cancel, once for each card, whichever run finds it."""
-        return "out_" + hashlib.sha256(f"orphan|{self.made.stripe_card_id}".encode()).hexdigest()[:24]
+        return derived_id("out", "orphan", self.made.stripe_card_id)
 
     def needs(self, now: int) -> Needs:
         """The card its metadata names, its cancel, and the findings about it."""

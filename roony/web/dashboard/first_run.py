@@ -9,10 +9,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from roony.core.errors import Refusal
+from roony.core.hashing import text_hash
 from roony.core.money import CARD_CURRENCIES
 from roony.core.sign_in import LONGEST_PASSWORD, SHORTEST_PASSWORD, wrong_password
 from roony.core.user import is_email
-from roony.flows.one_time_link import NewOwner, find_open, hash_ticket, start_organization
+from roony.flows.one_time_link import NewOwner, find_open, start_organization
 from roony.flows.organization import NewOrganization
 from roony.flows.password import hash_password
 from roony.flows.sign_in import SignedIn, new_session
@@ -88,7 +89,7 @@ async def _start(request: Request, given: dict[str, str], password: str) -> Resp
         id=context.new_id("org"), name=given["organization"], project_id=context.new_id("prj"), actor=owner_id,
         currency=given["currency"], time_zone=given["time_zone"],
     )  # fmt: skip
-    made = await context.till.write(start_organization(hash_ticket(given["code"]), new, owner, context.clock()))
+    made = await context.till.write(start_organization(text_hash(given["code"]), new, owner, context.clock()))
     if isinstance(made, Refusal):
         return _form(request, made.status, made.message, given)
     return await signed_in(request, SignedIn(made.id, owner_id, session.text), "/start")

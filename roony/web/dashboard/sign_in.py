@@ -13,10 +13,10 @@ from starlette.routing import Route
 
 from roony.core.address import place_of
 from roony.core.errors import Refusal
+from roony.core.hashing import text_hash
 from roony.core.sign_in import LONGEST_PASSWORD, SHORTEST_PASSWORD, OneTimeLink, wrong_password
-from roony.flows.access_key import hash_key
 from roony.flows.context import FlowContext
-from roony.flows.one_time_link import LINK_OVER, UseLink, find_open, hash_ticket
+from roony.flows.one_time_link import LINK_OVER, UseLink, find_open
 from roony.flows.password import PasswordsBusy, hash_password
 from roony.flows.sign_in import Attempt, SeveralOrganizations, SignedIn, SignOut, new_session, sign_in
 from roony.flows.sign_in_tries import clear_tries, of_browser
@@ -160,7 +160,7 @@ async def _end_session(request: Request) -> None:
     session, context = session_text(request), request.app.state.context
     if session is None:
         return
-    holder = await run_in_threadpool(holder_of, context.database, hash_key(session))
+    holder = await run_in_threadpool(holder_of, context.database, text_hash(session))
     if holder is not None and holder.key.kind == "session":
         await context.till.submit(SignOut(holder.key.organization_id, holder.key))
 
@@ -209,7 +209,7 @@ async def _use(request: Request) -> Response:
             hashed = await hash_password(form["password"])
         key = new_session(context.new_id("key"), browser_of(request))
         done = await context.till.submit(
-            UseLink(link.organization_id, link.user_id, hash_ticket(form["ticket"]), key, hashed)
+            UseLink(link.organization_id, link.user_id, text_hash(form["ticket"]), key, hashed)
         )
     except Refused as error:
         return await _welcome(request, error.refusal, "", error.refusal.status, None)
