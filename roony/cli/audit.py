@@ -17,6 +17,7 @@ from roony.cli.output import FAILED, WRONG_USE, JsonOption, fail, print_json, pr
 from roony.cli.remote import UrlOption, owner, refused
 from roony.core.audit_file import NotTrue, Verdict, check_lines, kept_hashes
 from roony.core.evidence import Proven, check_evidence
+from roony.core.json_text import read_once
 
 if TYPE_CHECKING:
     import httpx2
@@ -155,13 +156,13 @@ def _evidence(file: Path) -> Any | None:
     with file.open("rb") as opened:
         first = opened.readline(MOST_EVIDENCE_BYTES)
         try:
-            value = json.loads(first)
+            value = read_once(first)
         except (ValueError, RecursionError):
             value = None
         if value is None:
             # Printed over many lines, or no JSON at all, which the check of an export will say.
             try:
-                value = json.loads(first + opened.read(MOST_EVIDENCE_BYTES))
+                value = read_once(first + opened.read(MOST_EVIDENCE_BYTES))
             except (ValueError, RecursionError):
                 return None
     return value if isinstance(value, dict) and "format" in value else None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from roony.core.audit import GENESIS, AuditRecord, read_record, record_problem
 from roony.core.checkpoint import Checkpoint, IsSigned, place_problem, read_checkpoint, seal_problem
+from roony.core.json_text import read_once
 from roony.core.merkle import Tree
 
 
@@ -78,9 +78,9 @@ class ChainCheck:
 
     def _parsed(self, line: str) -> dict[str, Any]:
         try:
-            value = json.loads(line)
+            value = read_once(line)
         except (ValueError, RecursionError):
-            raise NotTrue(f"line {self._lines} is not JSON") from None
+            raise NotTrue(f"line {self._lines} is not JSON, or has a name twice") from None
         if not isinstance(value, dict):
             raise NotTrue(f"line {self._lines} is no audit record")
         return value
@@ -174,7 +174,7 @@ def kept_hashes(lines: Iterable[str], is_signed: IsSigned, public_keys: Collecti
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
+            value = read_once(line)
         except (ValueError, RecursionError):
             value = None
         named = isinstance(value, dict) and set(value) == {"checkpoint"}

@@ -19,6 +19,8 @@ from roony.core.notice import STATUS_CHANGES
 
 FORMAT = "roony.evidence"
 VERSION = 1
+# What a bundle holds at most: of each kind the newest, and the first records. A mandate of many years has more.
+MOST_PARTS, MOST_RECORDS = 200, 2_000
 _PURCHASE = re.compile(r"\bpur_[A-Za-z0-9]+")
 # What lists of a bundle hold, in the words that are used of one of them.
 _KINDS = {
@@ -92,11 +94,15 @@ class _Check:
         self._look_at_checkpoints()
         self._look_at_records()
         self._look_at_withheld()
-        for problem in (*self._statuses(), *self._of_purchase(), *self._of_decisions(), *self._of_parts()):
-            # What a list left out at its end may be what tells of it.
-            (self._problems if self._bundle["complete"] else self._notes).append(problem)
-        if not self._bundle["complete"]:
-            self._notes.append("there is more of this purchase than the bundle holds")
+        cut, records_cut = self._is_cut()
+        for problem in self._of_ask():
+            self._problems.append(problem)
+        # What a list left out at its end, or a record of which only the hash is here, may be what tells of it.
+        for problem in (*self._amount(), *self._of_decisions(), *self._of_parts()):
+            (self._notes if records_cut else self._problems).append(problem)
+        for problem, gap in (*self._statuses(), *self._totals()):
+            why = ": a record that is withheld may tell of it" if gap else ""
+            (self._notes if cut or gap else self._problems).append(problem + why)
         if self._unsigned:
             numbers = ", ".join(map(str, self._unsigned[:5])) + (" …" if len(self._unsigned) > 5 else "")
             self._problems.append(f"not signed yet: record {numbers}. Get the bundle again after the next checkpoint")
@@ -156,24 +162,38 @@ class _Check:
         root = root_by(record_hash, sequence - checkpoint.first_sequence, checkpoint.size, proof["path"])
         return None if root == checkpoint.root else f"is not among those that checkpoint {checkpoint.number} is over"
 
+    def _is_cut(self) -> tuple[bool, bool]:
+        """Whether the bundle is only a part, and whether its records are; no excuse where nothing can be cut off."""
+        if self._bundle["complete"] is True:
+            return False, False
+        records_cut = len(self._bundle["records"]) + len(self._bundle["withheld"]) >= MOST_RECORDS
+        if not records_cut and all(len(self._bundle[name]) < MOST_PARTS for name in _KINDS):
+            self._problems.append("it says that it is not complete, and nothing of it was cut off")
+            return False, False
+        self._notes.append("there is more of this purchase than the bundle holds")
+        return True, records_cut
+
     def _changes(self) -> Iterator[tuple[int, Json]]:
         """Each status the purchase came into, with the number of the record."""
         for record, body in self._records:
             yield from ((record.sequence, one) for one in body.get(STATUS_CHANGES, ()) if one["purchase"] == self._id)
 
-    def _statuses(self) -> Iterator[str]:
-        """One status follows from the other, and the last one is that of the purchase."""
+    def _statuses(self) -> Iterator[tuple[str, bool]]:
+        """One status follows from the other, and the last one is that of the purchase; whether a record between them
+        is withheld."""
         status = None
         gaps = {item["sequence"] for item in self._bundle["withheld"]}
         before = 0
         for sequence, change in self._changes():
-            if change["was"] != status and not any(before <= gap <= sequence for gap in gaps):
-                yield f"record {sequence} says that the purchase was {change['was']}, the record before {status}"
+            if change["was"] != status:
+                problem = f"record {sequence} says that the purchase was {change['was']}, the record before {status}"
+                yield problem, any(before <= gap <= sequence for gap in gaps)
             status, before = change["status"], sequence
-        if status != self._bundle["purchase"]["status"] and not any(gap >= before for gap in gaps):
-            yield f"the purchase is said to be {self._bundle['purchase']['status']}, its records say {status}"
+        if status != self._bundle["purchase"]["status"]:
+            problem = f"the purchase is said to be {self._bundle['purchase']['status']}, its records say {status}"
+            yield problem, any(gap >= before for gap in gaps)
 
-    def _of_purchase(self) -> Iterator[str]:
+    def _of_ask(self) -> Iterator[str]:
         said = self._bundle["purchase"]
         asked = [(record, body) for record, body in self._records if record.action == "purchase.asked"]
         if len(asked) != 1 or asked[0][0].subject != self._id:
@@ -183,19 +203,25 @@ class _Check:
         told = (body["agent"], body["currency"], body["merchant"])
         if told != (said["agent_id"], said["currency"], said["merchant"]["name"]):
             yield f"agent, currency or merchant are others than in record {record.sequence}"
-        amounts = {body["amount"], *(change["amount"] for _, change in self._changes())}
-        amounts |= {body["amount"] for record, body in self._records if record.action in _NEW_AMOUNTS}
-        if said["amount"] not in amounts:
-            yield f"no record tells of the amount {said['amount']}"
-        captured, refunded = 0, 0
+
+    def _amount(self) -> Iterator[str]:
+        amounts = {change["amount"] for _, change in self._changes()}
+        amounts |= {body["amount"] for record, body in self._records if record.action in _AMOUNTS}
+        if self._bundle["purchase"]["amount"] not in amounts:
+            yield f"no record tells of the amount {self._bundle['purchase']['amount']}"
+
+    def _totals(self) -> Iterator[tuple[str, bool]]:
+        """What was captured and refunded, as `_statuses`."""
+        said, captured, refunded = self._bundle["purchase"], 0, 0
         for record, body in self._records:
             states = [one for one in body.get(STATUS_CHANGES, ()) if one["purchase"] == self._id]
             states += [body] if record.action == "purchase.booked" else []
             for state in states:
                 captured, refunded = state["captured"], state["refunded"]
         totals = (said["captured_amount"], said["refunded_amount"])
-        if totals != (captured, refunded) and not self._bundle["withheld"]:
-            yield f"captured and refunded are said to be {totals}, its records say {(captured, refunded)}"
+        if totals != (captured, refunded):
+            problem = f"captured and refunded are said to be {totals}, its records say {(captured, refunded)}"
+            yield problem, bool(self._bundle["withheld"])
 
     def _of_decisions(self) -> Iterator[str]:
         hashes = {body["decision_hash"] for _, body in self._records if "decision_hash" in body}
@@ -214,8 +240,8 @@ class _Check:
                         yield f"{word} {part['id']}: no record tells of {about}"
 
 
-# Actions whose record names a new amount of the purchase.
-_NEW_AMOUNTS = {"purchase.raised", "purchase.raise_refused", "approval.approved"}
+# Actions whose record names an amount of the purchase.
+_AMOUNTS = {"purchase.asked", "purchase.raised", "purchase.raise_refused", "approval.approved"}
 # Actions that end a purchase, or a mandate, while a person is asked about it.
 _ENDINGS = (
     "purchase.canceled", "purchase.raise_refused", "card.revoked", "card.fraud_warning", "mandate.canceled_at_stripe",

@@ -13,9 +13,8 @@ import pytest
 
 from roony.core.checkpoint import AGE_SECONDS, RECORDS, Checkpoint
 from roony.core.evidence import _FIELDS as BUNDLE
+from roony.core.evidence import MOST_PARTS, MOST_RECORDS
 from roony.core.merkle import path_of
-from roony.store.queries.evidence import MOST_RECORDS
-from roony.store.queries.purchase_parts import MOST
 from tests.support.chains import PUBLIC_KEY, Line, lines_of, records_of, signed, text_of
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "audit.md").read_text(encoding="utf-8")
@@ -90,7 +89,7 @@ def test_the_records_of_a_bundle_too(tmp_path: Path) -> None:
 def test_the_page_names_every_field_and_limit() -> None:
     for name in (*Checkpoint._fields, *RECORDS_THERE[0]._fields, *BUNDLE):
         assert re.search(rf'[`"]{name}[`"]', PAGE), name
-    assert (RECORDS, AGE_SECONDS, MOST, MOST_RECORDS) == (1_000, 3_600, 200, 2_000)
+    assert (RECORDS, AGE_SECONDS, MOST_PARTS, MOST_RECORDS) == (1_000, 3_600, 200, 2_000)
     assert "1,000 records" in PAGE
     assert "older than an hour" in PAGE
     assert "more than 200 of a kind or 2,000 records" in PAGE

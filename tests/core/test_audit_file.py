@@ -240,6 +240,20 @@ def test_the_first_that_is_not_true_is_named(lines: Callable[[], list[Line]], na
         assert named in str(problem)
 
 
+def test_a_name_twice_is_not_true() -> None:
+    """Whoever reads the file with other eyes than ours would see the other value under a good signature."""
+    lines = list(text_of(lines_of(RECORDS, CHECKPOINTS)))
+    actor = json.dumps(RECORDS[2].actor)
+    forged = lines[2].replace(f'"actor": {actor}', f'"actor": "usr_else", "actor": {actor}')
+    assert forged != lines[2]
+    assert json.loads(forged) == json.loads(lines[2])
+    verdict = check_lines([*lines[:2], forged, *lines[3:]], is_signed, [PUBLIC_KEY])
+    assert verdict.problem == "line 3 is not JSON, or has a name twice"
+    point = json.dumps({"checkpoint": CHECKPOINTS[-1]._asdict()}).replace('"sequence"', '"sequence": 1, "sequence"')
+    with pytest.raises(NotTrue):
+        kept_hashes([point], is_signed, [PUBLIC_KEY])
+
+
 def test_what_was_kept_is_itself_looked_at() -> None:
     good = {"checkpoint": CHECKPOINTS[0]._asdict()}
     assert kept_hashes(["", json.dumps(good)], is_signed, [PUBLIC_KEY]) == {7: RECORDS[6].hash}

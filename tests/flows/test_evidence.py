@@ -13,6 +13,7 @@ import pytest
 
 from roony.core.audit import AuditDraft, AuditRecord, chain_record
 from roony.core.dispute import Dispute
+from roony.core.evidence import MOST_PARTS, MOST_RECORDS
 from roony.flows.context import FlowContext
 from roony.flows.dispute import BookDispute
 from roony.store.rows import SigningKey
@@ -244,6 +245,42 @@ TOLD = [
 @pytest.mark.parametrize("path", TOLD, ids=lambda path: ".".join(map(str, path)))
 def test_what_its_records_do_not_say_is_named(paid_once: Any, path: tuple[Any, ...]) -> None:
     assert proven(_changed(paid_once, path, random.Random(1))).problems
+
+
+@pytest.mark.parametrize("path", TOLD[:-2], ids=lambda path: ".".join(map(str, path)))
+def test_to_say_that_it_is_not_complete_excuses_nothing(paid_once: Any, path: tuple[Any, ...]) -> None:
+    """It is the forger's own word: nothing in it was cut off."""
+    bundle = {**_changed(paid_once, path, random.Random(1)), "complete": False}
+    assert len(proven(bundle).problems) > 1
+    assert proven({**paid_once, "complete": False}).problems == [
+        "it says that it is not complete, and nothing of it was cut off"
+    ]
+
+
+@pytest.mark.parametrize("path", [path for path in TOLD if path[0] == "stripe_transactions"])
+def test_what_was_cut_off_excuses_what_it_may_have_told(paid_once: Any, path: tuple[Any, ...]) -> None:
+    """With as many parts as there may be their records are all here; with as many records some may be missing."""
+    bundle = {**_changed(paid_once, path, random.Random(1)), "complete": False}
+    parts = {**bundle, "receipts": [{"id": "rcp_1", "sha256": "x"}] * MOST_PARTS}
+    assert any("Stripe transaction" in problem for problem in proven(parts).problems)
+    [whole] = [one for one in bundle["records"] if one["record"]["action"] == "purchase.asked"]
+    hidden = {"sequence": whole["record"]["sequence"], "hash": whole["record"]["hash"], "proof": whole["proof"]}
+    shown = proven({**bundle, "withheld": [hidden] * MOST_RECORDS})
+    assert any("Stripe transaction" in note for note in shown.notes)
+    assert shown.problems == []
+
+
+@pytest.mark.parametrize("name", ["captured_amount", "refunded_amount", "status"])
+def test_what_a_withheld_record_may_have_told_is_not_passed_over(paid_once: Any, name: str) -> None:
+    """Whoever withholds one record, with its good proof, could say what they like of status and amounts."""
+    bundle = _changed(paid_once, ("purchase", name), random.Random(1))
+    last = next(one for one in reversed(bundle["records"]) if one["record"]["action"].startswith("dispute"))
+    bundle["records"].remove(last)
+    bundle["disputes"] = []
+    bundle["withheld"] = [{**last, "sequence": last["record"]["sequence"], "hash": last["record"]["hash"]}]
+    shown = proven(bundle)
+    said = str(bundle["purchase"][name])
+    assert any(said in text for text in (*shown.notes, *shown.problems)), shown
 
 
 def _without(name: str, place: int) -> Callable[[Any], None]:

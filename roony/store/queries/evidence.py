@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from roony.core.audit import AuditRecord
-from roony.core.evidence import tells_of_others
+from roony.core.evidence import MOST_RECORDS, tells_of_others
 from roony.store.checkpoints import Proof, proofs, records_about
 from roony.store.database import Database
 from roony.store.queries.purchase_parts import PurchaseParts, parts_of
 from roony.store.queries.purchases import find_purchase
 
-# A mandate of many years has more, and then the evidence says that it is not complete.
-MOST_RECORDS = 2_000
 # How often one that changes is read again.
 TRIES = 3
 

@@ -8,6 +8,7 @@ from roony.core.approval import Approval
 from roony.core.authorization import Authorization
 from roony.core.card import Card
 from roony.core.dispute import Dispute
+from roony.core.evidence import MOST_PARTS
 from roony.core.receipt import Receipt
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.store.database import Database
@@ -19,12 +20,9 @@ from roony.store.queries.purchases import PurchaseView, find_purchase
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
-# Of each kind the newest ones; a mandate of many years has more.
-MOST = 200
-
 
 class PurchaseParts(NamedTuple):
-    """One purchase and what belongs to it, each list newest first; `cut` is True where one of them has more."""
+    """One purchase and of each kind the newest that belong to it, newest first; `cut`: there are more of one."""
 
     view: PurchaseView
     approvals: list[Approval]
@@ -42,7 +40,7 @@ def parts_of(database: Database, organization_id: str, purchase_id: str) -> Purc
     view = find_purchase(database, organization_id, purchase_id)
     if view is None:
         return None
-    some, cut = Slice(MOST), []
+    some, cut = Slice(MOST_PARTS), []
 
     def of(row: type[Row]) -> list[Row]:
         page = newest_first(database, row, organization_id, some, *equal(row, {"purchase_id": purchase_id}))

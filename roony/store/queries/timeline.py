@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from roony.core.audit import AuditRecord
+from roony.core.evidence import MOST_PARTS
 from roony.store.database import Database
 from roony.store.queries.history import audit_page
 from roony.store.queries.names import names_of
 from roony.store.queries.paging import Slice
-from roony.store.queries.purchase_parts import MOST, PurchaseParts, parts_of
+from roony.store.queries.purchase_parts import PurchaseParts, parts_of
 from roony.store.tables import audit_records
 
 
@@ -30,7 +31,7 @@ def everything_about(database: Database, organization_id: str, purchase_id: str)
     parts = parts_of(database, organization_id, purchase_id)
     if parts is None:
         return None
-    records = audit_page(database, organization_id, Slice(MOST), audit_records.c.subject == purchase_id)
+    records = audit_page(database, organization_id, Slice(MOST_PARTS), audit_records.c.subject == purchase_id)
     people = [person for row in parts.approvals for person in (row.decided_by, row.first_approved_by)]
     people += [row.resolved_by for row in parts.discrepancies] + [row.actor for row in records.rows]
     purchase = parts.view.purchase
