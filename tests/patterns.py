@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from roony.core.anomaly.facts import DAY, PATTERNS, Finding
+from roony.core.anomaly.facts import PATTERNS, Finding
 from roony.core.anomaly.past import would_have_told
 from roony.core.anomaly.rules import SENSITIVITIES
 from roony.core.anomaly.telling import PatternSettings
+from roony.core.duration import DAY
 from tests.support.past_companies import ATTACKS, Story, attack_stories, quiet_stories
 
 # Agents of each of the eight kinds, attacks of each pattern, and months of the quiet ones.

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from roony.core.duration import DAY
 from roony.core.notification import KEPT as KEPT_DELIVERIES
-from roony.core.reconciliation import DAY
 from roony.flows.reconciliation.start import KEPT as KEPT_RUNS
 from roony.store import forgetting
 from tests.support.books import lay_file

@@ -9,7 +9,7 @@ import typer
 from roony.cli.output import JsonOption, print_json, print_list, print_one
 from roony.cli.remote import UrlOption, owner
 
-DAY = 86_400
+DAY_SECONDS = 86_400
 
 _COLUMNS = ("id", "name", "prefix", "scopes", "expires_at", "last_used_at", "revoked_at")
 _NAME = typer.Option(None, help="What the key is for.")
@@ -107,8 +107,8 @@ def revoke(key: str = _KEY, url: str = UrlOption, as_json: bool = JsonOption) ->
 
 def _body(name: str | None, days: int | None, origins: list[str], per_minute: int | None) -> dict[str, Any]:
     return {
-        "name": name, "expires_in_seconds": days * DAY if days is not None else None, "allowed_addresses": origins,
-        "requests_per_minute": per_minute,
+        "name": name, "expires_in_seconds": days * DAY_SECONDS if days is not None else None,
+        "allowed_addresses": origins, "requests_per_minute": per_minute,
     }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from roony.cli.database import OLDER_SCHEMA, opened_database, own_till
 from roony.cli.output import FAILED, WRONG_USE, JsonOption, fail, instant, print_json
+from roony.core.duration import DAY
 
 if TYPE_CHECKING:
     from roony.flows.archive import Archived
@@ -28,7 +29,7 @@ def archive(
     PostgreSQL servers go on beside it.
     """
     from roony.clock import Clock
-    from roony.flows.archive import DAY, MIN_DAYS, archivable
+    from roony.flows.archive import MIN_DAYS, archivable
     from roony.store import migrations
 
     if older_than < MIN_DAYS:

@@ -12,6 +12,7 @@ import typer
 
 from roony.cli.database import settings_database
 from roony.cli.output import FAILED, WRONG_USE, JsonOption, fail, instant, print_json
+from roony.core.duration import DAY
 
 if TYPE_CHECKING:
     from roony.store.backup import Manifest
@@ -26,7 +27,7 @@ _POSTGRES_RESTORE = (
     " before anything serves it. docs/operations.md tells all steps."
 )
 # Stripe lists events for so long, in microseconds: what was missed before is found by the lists alone.
-_EVENTS_LISTED = 30 * 86_400_000_000
+_EVENTS_LISTED = 30 * DAY
 _ATTENTION = (
     "Keys that were revoked, people who were disabled or erased, freezes and rules that were made after that moment are"
     " as they were before it: look through them before you start."

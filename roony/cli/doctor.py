@@ -13,6 +13,7 @@ from roony.cli.checks import print_checks
 from roony.cli.connection import standing_connections
 from roony.cli.output import DONE, FAILED, JsonOption, print_json
 from roony.cli.remote import Remote, UrlOption, owner
+from roony.core.duration import SECOND
 
 _ADMIN = "/api/v1/admin"
 # One a day, and one that failed.
@@ -78,7 +79,7 @@ def _newest_backup(folder: Path) -> dict[str, Any]:
     if not taken:
         return _check("backup", "missing", f"No backup lies in {folder}.", "Make one: roony backup FILE --online")
     at, name = max(taken)
-    hours = (time.time() - at / 1_000_000) / 3_600
+    hours = (time.time() - at / SECOND) / 3_600
     words = f"The newest backup, {name}, is {hours:.0f} h old."
     if hours > OLD_BACKUP_HOURS:
         return _check("backup", "warning", words, "See why none was made since (docs/operations.md).")

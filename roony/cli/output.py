@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from roony.core.duration import SECOND
 from roony.core.money import format_amount
 from roony.core.text import visible
 
@@ -87,7 +88,7 @@ def money(amount: int | None, currency: str) -> str:
 
 def instant(microseconds: int) -> str:
     """A time as RFC 3339 UTC."""
-    return datetime.fromtimestamp(microseconds / 1_000_000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(microseconds / SECOND, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 _AMOUNTS = frozenset(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-SECOND = 1_000_000
+from roony.core.duration import HOUR, SECOND
+
 # Stripe names no time; an access token lives one hour.
-ACCESS_LIFETIME = 3_600 * SECOND
+ACCESS_LIFETIME = HOUR
 # How long before its end an access token is replaced.
 REFRESH_MARGIN = 300 * SECOND
 # How long one holder may be about it, its tries included. It begins no call that may outlast this.

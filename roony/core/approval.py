@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from roony.core.decision import Decision
+from roony.core.duration import DAY, MINUTE, SECOND
 from roony.core.errors import Refusal
 from roony.core.money import format_amount
 from roony.core.user import User, may_approve
@@ -50,15 +51,15 @@ STATUSES = ("pending", "partly_approved", "approved", "denied", "expired")
 WAITING = frozenset({"pending", "partly_approved"})
 NOT_ALLOWED_NOW = "The rules no longer allow it."
 # 30 minutes: long enough for a person to see a message, short enough that a price still holds.
-DEFAULT_LIFETIME = 30 * 60 * 1_000_000
+DEFAULT_LIFETIME = 30 * MINUTE
 # A merchant whose renewal was declined tries again for some days.
-RENEWAL_LIFETIME = 3 * 24 * 3600 * 1_000_000
+RENEWAL_LIFETIME = 3 * DAY
 
 
 def approval_lifetime(kind: str, expiry_seconds: int | None) -> int:
     """How long people have, in microseconds; `expiry_seconds` is the owner's control, None where none is set."""
     if expiry_seconds is not None:
-        return expiry_seconds * 1_000_000
+        return expiry_seconds * SECOND
     return RENEWAL_LIFETIME if kind == "renewal" else DEFAULT_LIFETIME
 
 
@@ -82,7 +83,7 @@ def too_late(approval: Approval, now: int) -> Refusal | None:
     if status in WAITING:
         return None
     by = f" by {approval.decided_by}" if approval.decided_by else ""
-    at = datetime.fromtimestamp((approval.decided_at or approval.expires_at) // 1_000_000, UTC)
+    at = datetime.fromtimestamp((approval.decided_at or approval.expires_at) // SECOND, UTC)
     note = f' ("{approval.note}")' if approval.note else ""
     message = f"This approval is already {status}{by}, since {at:%Y-%m-%d %H:%M:%S} UTC{note}; nothing was changed."
     return Refusal("approval_closed", message, 409, id=approval.id)

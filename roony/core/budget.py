@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from roony.core.agent import ENVELOPE, task_of, task_scope
+from roony.core.duration import DAY, SECOND
 from roony.core.hashing import derived_id
 
 
@@ -46,8 +47,6 @@ SCOPES = ("task", "agent", "project", "organization")
 # What is told when this much of a limit is used, in percent.
 MARKS = {80: "budget.warning", 100: "budget.exhausted"}
 
-_SECOND = 1_000_000
-_DAY = 86_400 * _SECOND
 _EPOCH = date(1970, 1, 1)
 
 
@@ -90,12 +89,12 @@ def period_start(period: str, time_zone: str, now: int) -> int:
     """
     if period == "lifetime":
         return 0
-    return max(start for start in _starts_near(period, time_zone, now // _DAY) if start <= now)
+    return max(start for start in _starts_near(period, time_zone, now // DAY) if start <= now)
 
 
 def day_begin(day: date, time_zone: str) -> int:
     """The first instant of a local date, or of the next one where the zone leaves it out; microseconds UTC."""
-    return _begin(day, zoneinfo.ZoneInfo(time_zone)) * _SECOND
+    return _begin(day, zoneinfo.ZoneInfo(time_zone)) * SECOND
 
 
 def period_starts(budgets: Iterable[Budget], now: int) -> dict[str, int]:
@@ -166,7 +165,7 @@ def _starts_near(period: str, time_zone: str, day: int) -> tuple[int, ...]:
     """Starts of all periods that may hold an instant of this UTC day; local dates are at most one away."""
     zone = zoneinfo.ZoneInfo(time_zone)
     first_days = {_first_day(period, _EPOCH + timedelta(days=day + offset)) for offset in (-1, 0, 1)}
-    return tuple(_begin(first_day, zone) * _SECOND for first_day in first_days)
+    return tuple(_begin(first_day, zone) * SECOND for first_day in first_days)
 
 
 def _first_day(period: str, day: date) -> date:

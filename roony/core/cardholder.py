@@ -14,9 +14,9 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 from roony.core.agent import Organization
+from roony.core.duration import SECOND
 from roony.core.errors import Refusal
 
-SECOND = 1_000_000
 # Letters that fit on a card.
 LONGEST_NAME = 24
 YOUNGEST = 13

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from roony.core.duration import SECOND
+
 REALTIME_URL = "realtime_url"
 TIMEOUT_DECLINES = "timeout_declines"
 OTHER_CARDS = "other_cards"
@@ -16,7 +18,6 @@ OTHER_CARDS = "other_cards"
 CONTRADICTED = {REALTIME_URL: "realtime_url_contradicted", TIMEOUT_DECLINES: "timeout_action_contradicted"}
 # Reasons of an approved entry of a request history, and what each contradicts.
 _EVIDENCE = {"card_active": REALTIME_URL, "webhook_timeout": TIMEOUT_DECLINES, "webhook_error": TIMEOUT_DECLINES}
-SECOND = 1_000_000
 
 
 class Confirmation(NamedTuple):

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from roony.core.agent import DELIVERIES
+from roony.core.duration import MINUTE
 
 # How long a link is good, in microseconds, and how many keys that open nothing it stands.
-LINK_LIFETIME = 600_000_000
+LINK_LIFETIME = 10 * MINUTE
 MAX_WRONG_KEYS = 5
 
 # How details are sealed (RFC 7518): key agreement and content encryption.

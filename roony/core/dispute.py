@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from roony.core.duration import SECOND
+
 # Facts 3.4; a status unknown here is between filing and the outcome.
 _RANKS = {"unsubmitted": 0, "submitted": 1, "won": 2, "lost": 2, "expired": 2}
 _FUNDS = {"issuing_dispute.funds_reinstated": "reinstated", "issuing_dispute.funds_rescinded": "rescinded"}
@@ -50,9 +52,9 @@ def read_dispute(
         currency=item["currency"],
         movements=len(item.get("balance_transactions") or ()),
         funds=funds,
-        funds_at=created * 1_000_000 if funds != "none" else 0,
-        statement_at=created * 1_000_000,
-        created_at=item["created"] * 1_000_000,
+        funds_at=created * SECOND if funds != "none" else 0,
+        statement_at=created * SECOND,
+        created_at=item["created"] * SECOND,
         updated_at=now,
     )
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from roony.core.authorization import Authorization
 from roony.core.budget import period_start
+from roony.core.duration import HOUR, SECOND
 from roony.core.hashing import derived_id
 from roony.core.ledger import Position, position
 from roony.core.purchase import RECURRING, Purchase, is_open
@@ -20,8 +21,6 @@ MOST_PAYMENTS = {"day": 120, "week": 120, "month": 36, "year": 3}
 MAX_PAYMENTS = max(MOST_PAYMENTS.values())
 # From the start of any interval this leads into the one after it, whatever the clocks and the calendar do.
 _INTO_THE_NEXT = {"day": 30, "week": 8 * 24, "month": 45 * 24, "year": 400 * 24}
-_SECOND = 1_000_000
-_HOUR = 3_600 * _SECOND
 
 
 class Payment(NamedTuple):
@@ -57,7 +56,7 @@ class Alone(NamedTuple):
 def next_start(interval: str, time_zone: str, now: int) -> int:
     """When the interval after the one of `now` begins; microseconds UTC, both ways."""
     start = period_start(interval, time_zone, now)
-    return period_start(interval, time_zone, start + _INTO_THE_NEXT[interval] * _HOUR)
+    return period_start(interval, time_zone, start + _INTO_THE_NEXT[interval] * HOUR)
 
 
 def mandate_end(interval: str, payments: int, time_zone: str, now: int) -> int:
@@ -70,7 +69,7 @@ def mandate_end(interval: str, payments: int, time_zone: str, now: int) -> int:
 def card_end(purchase: Purchase, time_zone: str, now: int, exp_year: int, exp_month: int) -> int:
     """When a mandate ends whose card was promised at `now`: with its last interval, never after the card's month."""
     year, month = divmod(exp_year * 12 + exp_month, 12)  # the first day of the month after the printed one
-    printed = int(datetime(year, month + 1, 1, tzinfo=UTC).timestamp()) * _SECOND
+    printed = int(datetime(year, month + 1, 1, tzinfo=UTC).timestamp()) * SECOND
     return min(printed, mandate_end(purchase.interval or "", purchase.payments, time_zone, now))
 
 
@@ -293,7 +292,7 @@ def _newest(
             named[abs(known.payment)] = max(named[abs(known.payment)], known.id)
 
     def age(payment: Payment) -> tuple[int, bool, str]:
-        return payment.created_at // _SECOND, payment.sequence > 1, named[payment.sequence]
+        return payment.created_at // SECOND, payment.sequence > 1, named[payment.sequence]
 
     return sorted(payments, key=age, reverse=True)
 
@@ -304,8 +303,8 @@ def _home_of(row: StripeTransaction, by_id: dict[str, set[int]], newest: Sequenc
         # The network numbers one payment once: an id that leads to two says nothing.
         if len(same := by_id.get(id or "", set())) == 1:
             return next(iter(same))
-    times = ((payment.created_at // _SECOND, payment.sequence) for payment in newest)
-    return next((sequence for second, sequence in times if second <= row.created_at // _SECOND), 1)
+    times = ((payment.created_at // SECOND, payment.sequence) for payment in newest)
+    return next((sequence for second, sequence in times if second <= row.created_at // SECOND), 1)
 
 
 def _give_back(row: StripeTransaction, order: Sequence[int], captured: list[int], refunded: list[int]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from roony.core.duration import SECOND
 from roony.core.money import format_amount
 from roony.core.notice import Notice
 
@@ -159,7 +160,7 @@ def _until(at: Any) -> str | None:
     """A time of a record in words; None where there is none."""
     if not isinstance(at, int):
         return None
-    return datetime.fromtimestamp(at // 1_000_000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _declined(notice: Notice, about: About) -> Text:

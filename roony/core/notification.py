@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from roony.core.duration import SECOND
 from roony.core.hashing import text_hash
 from roony.core.message import Text
 from roony.core.notice import Notice
 
-SECOND = 1_000_000
 # Waits after each try that failed, in seconds: with them the last one is made within three days of the first.
 WAITS = (5, 60, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 64_800, 79_200)
 # What could not even be tried for so long, because its receiver answered nothing before it, ends as well: in seconds.

@@ -133,7 +133,6 @@ STATUSES = [
     "expired",
     "failed",
 ]
-HOUR = 3_600_000_000
 
 
 @lru_cache(maxsize=1_024)

@@ -8,11 +8,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from roony.core.duration import DAY, HOUR, SECOND
 from roony.core.hashing import derived_id
-
-SECOND = 1_000_000
-HOUR = 3_600 * SECOND
-DAY = 24 * HOUR
 
 # The pace of design section 8, in microseconds: undelivered events, and the lists of what there is.
 EVENTS_PACE = 15 * 60 * SECOND

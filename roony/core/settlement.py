@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from roony.core.authorization import CARD_CHECK_LIMIT, FINAL_STATUSES, Authorization
 from roony.core.confirmation import Evidence, evidence_in
+from roony.core.duration import SECOND
 from roony.core.merchant import Merchant, category_code
 from roony.core.purchase import Purchase
 
@@ -205,7 +206,7 @@ def merge(known: Authorization, statement: AuthorizationStatement, now: int) -> 
         statement_at=statement.created,
         updated_at=now,
         history=_history(statement),
-        began_at=statement.began * 1_000_000 or known.began_at,
+        began_at=statement.began * SECOND or known.began_at,
         three_d_secure=statement.three_d_secure or known.three_d_secure,
     )
 
@@ -218,7 +219,7 @@ def with_history(known: Authorization, older: AuthorizationStatement) -> Authori
     """What an older statement adds: one that once was for more than a card check never was one."""
     known = known._replace(
         network_transaction_id=known.network_transaction_id or older.network_transaction_id,
-        began_at=known.began_at or older.began * 1_000_000,
+        began_at=known.began_at or older.began * SECOND,
         three_d_secure=known.three_d_secure or older.three_d_secure,
     )
     if len(older.history) > len(json.loads(known.history)):
@@ -266,7 +267,7 @@ def unbooked(
         merchant_currency=said.merchant_currency,
         merchant=said.merchant.to_json(),
         network_transaction_id=said.network_transaction_id,
-        created_at=said.created * 1_000_000,
+        created_at=said.created * SECOND,
         booked_at=now,
         category=said.merchant.category,
     )

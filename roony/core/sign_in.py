@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from roony.core.duration import SECOND
 from roony.core.errors import Refusal
 
-SECOND = 1_000_000
 # A session ends this long after its last use, and this long after its start whatever was used. In seconds.
 IDLE_SECONDS = 12 * 3600
 SESSION_SECONDS = 7 * 24 * 3600

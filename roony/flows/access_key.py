@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from roony.core.agent import Agent
+from roony.core.duration import SECOND
 from roony.core.errors import Refusal, not_found
 from roony.core.hashing import text_hash
 from roony.core.user import User, begins_anew
@@ -21,7 +22,6 @@ KINDS = ("agent", "admin")
 _SHOWN = 4
 # Keys of one user that are not over, since a user who is disabled loses them all in one commit; and of one agent.
 MAX_KEYS_OF_USER = MAX_KEYS_OF_AGENT = 20
-SECOND = 1_000_000
 
 
 class KeyLimits(NamedTuple):

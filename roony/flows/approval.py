@@ -15,11 +15,12 @@ from roony.core.approval import NOT_ALLOWED_NOW, Approval, as_it_counts, is_last
 from roony.core.budget import Budget, period_start
 from roony.core.control import strictest
 from roony.core.decision import Ask, Decision, Facts, decide
+from roony.core.duration import HOUR
 from roony.core.errors import Refusal, not_found
 from roony.core.hashing import text_hash
 from roony.core.ledger import Hold
 from roony.core.merchant import Merchant
-from roony.core.purchase import HOUR, Purchase, RecentPurchase, Velocity, fingerprint
+from roony.core.purchase import Purchase, RecentPurchase, Velocity, fingerprint
 from roony.core.user import User
 from roony.flows.ending import end_card
 from roony.flows.movement import ROONY, audit, periods_of, place_hold, void_hold

@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 from sqlalchemy import select
 
+from roony.core.duration import DAY
 from roony.flows.unknown_card import REPLAY_CARD_EVENTS
 from roony.store import archive
 from roony.store.database import Database
 from roony.store.tables import organizations
 from roony.store.till import Till
 
-DAY = 86_400_000_000
 # Nothing younger is moved: Stripe lists events for 30 days, and takes captures of an authorization for 31.
 MIN_DAYS = 45
 # Before a card that is not known yet: clocks of two machines differ, by less than this.

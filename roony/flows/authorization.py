@@ -22,6 +22,7 @@ from roony.core.authorization import (
 from roony.core.card import Card
 from roony.core.connection import Connection
 from roony.core.control import EMPTY
+from roony.core.duration import SECOND
 from roony.core.finding import ABOUT_ANSWERS, answer_findings, discrepancy_id, history_of
 from roony.core.ledger import committed_on
 from roony.core.purchase import RECURRING, Purchase
@@ -260,7 +261,7 @@ class AnswerAuthorization(Command[Answered]):
             created_at=now,
             updated_at=now,
             seen_at=now,
-            began_at=request.created * 1_000_000,
+            began_at=request.created * SECOND,
             payment=payment if verdict.approved else 0,
         )
 

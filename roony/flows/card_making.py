@@ -14,6 +14,7 @@ import structlog
 
 from roony.core.card import Card, is_weaker
 from roony.core.connection import Connection
+from roony.core.duration import HOUR, SECOND
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase
 from roony.flows.card import (
@@ -28,7 +29,6 @@ from roony.flows.delivery import fetch_details, record_delivery
 from roony.flows.inline import finish_in_time
 from roony.flows.promise import (
     LOOK_UP,
-    SECOND,
     connection_of,
     is_unsure,
     put_off,
@@ -47,7 +47,7 @@ from roony.store.rows import OutboxPromise
 log = structlog.get_logger("roony.cards")
 
 # A try of this age is only made after a look-up: Stripe may forget a key after 24 h (facts section 7.1).
-LOOK_UP_AFTER = 20 * 3_600 * SECOND
+LOOK_UP_AFTER = 20 * HOUR
 # What Stripe may take to make a card after the last moment we asked for it, in seconds.
 LOOK_UP_MARGIN_SECONDS = 60
 # Tries, once no card may be made any more, before a person is told: about a day of them, five minutes apart.

@@ -26,6 +26,7 @@ from roony.core.cardholder import (
     is_tied,
     troubles,
 )
+from roony.core.duration import MINUTE, SECOND
 from roony.core.errors import Refusal, not_found
 from roony.core.hashing import derived_id, text_hash
 from roony.flows.alert import alert_row, close_alert, raise_alert
@@ -51,8 +52,8 @@ from roony.store.tables import cardholder_choices
 log = structlog.get_logger("roony.connections")
 
 # An event may come before our own commit of the cardholder: it is waited for this long, in microseconds.
-PATIENCE = 600_000_000
-LOOK_AGAIN = 3_000_000
+PATIENCE = 10 * MINUTE
+LOOK_AGAIN = 3 * SECOND
 # Tries of one look or change; some half an hour in all.
 MAX_TRIES = 12
 NOT_OURS = "a cardholder Roony did not make"

@@ -17,8 +17,8 @@ import structlog
 
 from roony.core.audit import GENESIS, INSTALLATION, Broken, verify
 from roony.core.checkpoint import AGE_SECONDS, RECORDS, Checkpoint, next_checkpoint
+from roony.core.duration import SECOND
 from roony.core.errors import Refusal
-from roony.core.sign_in import SECOND
 from roony.flows.alert import alert_row, raise_alert
 from roony.flows.context import FlowContext
 from roony.flows.movement import ROONY

@@ -18,6 +18,7 @@ from roony.core.agent import Agent, Organization
 from roony.core.card import MAX_DELIVERIES, Card
 from roony.core.connection import Connection
 from roony.core.delivery import LINK_LIFETIME, RevealLink, allowed_delivery, delivers_as, thumbprint
+from roony.core.duration import SECOND
 from roony.core.errors import Refusal, not_found
 from roony.core.hashing import text_hash
 from roony.core.purchase import Purchase
@@ -179,7 +180,7 @@ async def deliver(
     details = await fetch_details(context, recorded.card, timeout, recorded.connection)
     if isinstance(details, Refusal) or recorded.delivery == "raw" or recorded.public_key is None:
         return details
-    issued_at = datetime.fromtimestamp(context.clock() // 1_000_000, UTC)
+    issued_at = datetime.fromtimestamp(context.clock() // SECOND, UTC)
     content = {
         "number": details.number, "cvc": details.cvc, "exp_month": details.exp_month, "exp_year": details.exp_year,
         "billing_zip": details.billing_zip, "purchase_id": purchase.id, "card_id": recorded.card.id,

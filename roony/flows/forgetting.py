@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from roony.core.sign_in import SECOND
+from roony.core.duration import SECOND
 from roony.flows.context import FlowContext
 from roony.flows.duty_lease import DutyLease
 from roony.store import forgetting

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from roony.core.card import OPEN_STATUSES, Card
+from roony.core.duration import SECOND
 from roony.core.errors import Refusal
 from roony.core.hashing import derived_id
 from roony.core.purchase import Purchase
@@ -32,7 +33,7 @@ from roony.store.rows import OutboxPromise
 # Cards looked at with one read.
 PAGE = 200
 # When the till was too busy for a card: tried again after this long, in microseconds.
-RETRY_DELAY = 2_000_000
+RETRY_DELAY = 2 * SECOND
 
 
 class Frozen(NamedTuple):

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from roony.core.dispute import read_dispute
+from roony.core.duration import MINUTE, SECOND
 from roony.core.errors import Refusal
 from roony.core.settlement import read_authorization, read_transaction
 from roony.core.text import readable
@@ -37,8 +38,7 @@ from roony.store.rows import AccountRoute, InboxEvent
 
 log = structlog.get_logger("roony.inbox")
 
-MAX_DELAY = 300_000_000
-SECOND = 1_000_000
+MAX_DELAY = 5 * MINUTE
 
 # Accepted and recorded as what they are: money this account takes in, never agent spend (facts section 3.2).
 ACQUIRING = "acquiring side: not agent spend"
@@ -216,7 +216,7 @@ async def _revoke(context: FlowContext, route: AccountRoute, event: InboxEvent) 
             connection_id=route.connection_id,
             actor="stripe",
             reason="deauthorized at Stripe",
-            stated_at=event.created * 1_000_000,
+            stated_at=event.created * SECOND,
             promise_id=context.new_id("out"),
         )
     )

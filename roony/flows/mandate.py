@@ -17,6 +17,7 @@ from roony.core.authorization import (
 from roony.core.card import Card
 from roony.core.control import hold_amount, strictest
 from roony.core.decision import Reason
+from roony.core.duration import SECOND
 from roony.core.hashing import derived_id
 from roony.core.ledger import committed_on
 from roony.core.mandate import by_payment, card_end, is_complete, paid_intervals, part_of, payment_of, waits
@@ -78,7 +79,7 @@ def book_payment(
         return purchase, sequence
     members = dict(by_payment(payments, book.group(Authorization, purchase.organization_id, purchase.id)))[payment]
     if waits(payment, members) and not is_card_check(request, purchase):
-        began = request.created * 1_000_000 or now
+        began = request.created * SECOND or now
         book.put(payment._replace(interval_start=interval_start(book, purchase, began)))
     return purchase, payment.sequence
 
@@ -135,7 +136,7 @@ def ask_if_over_its_limit(book: Book, purchase: Purchase, said: AuthorizationSta
     The question for a person is the same: the price went beyond what is set aside, at the right merchant, when a
     payment was due. Of one told much later, as by a reconciliation, nobody is asked any more.
     """
-    last, began = (said.history or (None,))[-1], said.began * 1_000_000 or now
+    last, began = (said.history or (None,))[-1], said.began * SECOND or now
     if purchase.kind != RECURRING or purchase.ended_at is not None or said.approved or last is None:
         return purchase
     due = (purchase.next_payment_from or 0) <= began and now - began < RENEWAL_LIFETIME

@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, update
 
 from roony.core.agent import Organization
 from roony.core.audit import INSTALLATION
+from roony.core.duration import SECOND
 from roony.core.errors import Refusal, not_found
 from roony.core.hashing import text_hash
 from roony.core.passkey import Passkey
@@ -34,7 +35,6 @@ from roony.store.queries.sign_in import find_link
 from roony.store.rows import AccessKey
 from roony.store.writer import Writer
 
-SECOND = 1_000_000
 # 256 random bits.
 TICKET_BYTES = 32
 # Links to a first run that an organization may have given out and nobody has opened.

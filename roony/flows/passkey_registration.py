@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any, NamedTuple
 
+from roony.core.duration import SECOND
 from roony.core.errors import Refusal
 from roony.core.passkey import FRESH_SECONDS, Passkey, Site
-from roony.core.sign_in import CHALLENGE, SECOND
+from roony.core.sign_in import CHALLENGE
 from roony.flows.context import FlowContext
 from roony.flows.one_time_link import new_link
 from roony.flows.passkey import AddPasskey

@@ -15,11 +15,12 @@ from zoneinfo import ZoneInfo
 
 from roony.core.agent import Agent, Organization
 from roony.core.alert import Alert
-from roony.core.anomaly.facts import WEEK, Finding, cut_of
+from roony.core.anomaly.facts import Finding, cut_of
 from roony.core.anomaly.past import Past
 from roony.core.anomaly.rules import SENSITIVITIES, Look, look_at
 from roony.core.anomaly.telling import KIND, PatternSettings, is_news, is_over, is_renewed, message, pattern_settings
 from roony.core.anomaly.usual import PRICES_TAUGHT_BY, Limit, Usual, learn
+from roony.core.duration import WEEK
 from roony.flows.alert import alert_row, close_alert, raise_alert
 from roony.flows.freeze import Freeze
 from roony.flows.movement import ROONY

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from roony.core.anomaly.facts import DAY, SECOND
 from roony.core.anomaly.telling import OVER, pattern_settings
+from roony.core.duration import DAY, SECOND
 from roony.flows.context import FlowContext
 from roony.flows.pattern import EndPattern, Known, TellPattern, look_at_agent
 from roony.store.command import Command

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from roony.core.confirmation import Evidence, evidence_in
 from roony.core.connection import NEXT, STANDING, Connection
+from roony.core.duration import SECOND
 from roony.core.errors import Refusal, not_found
 from roony.core.preflight import MISSING, OK, UNKNOWN, WARNING, Check, Preflight, to_json
 from roony.flows.card import FinishPromise
@@ -139,7 +140,7 @@ async def _authorize(
 
 async def _cancel_left(context: FlowContext, connection: Connection, promise: OutboxPromise, holder: str) -> None:
     """The card of an earlier holder of this promise, who did not come to its end."""
-    since = promise.created_at // 1_000_000
+    since = promise.created_at // SECOND
     for card in await ask_stripe(context, connection, issuing.find_cards, holder, since):
         if (card.get("metadata") or {}).get(PROBE) == promise.id and card["status"] != "canceled":
             await ask_stripe(context, connection, issuing.cancel_card, card["id"], f"{promise.id}:left")

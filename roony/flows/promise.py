@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, select
 
 from roony.core.card import Card
 from roony.core.connection import Connection
+from roony.core.duration import SECOND
 from roony.flows.card import PutOff
 from roony.flows.card_waiting import CardWaits
 from roony.flows.context import FlowContext
@@ -20,7 +21,6 @@ from roony.store.rows import OutboxPromise
 
 log = structlog.get_logger("roony.promises")
 
-SECOND = 1_000_000
 # Waits between tries: doubling from one second to five minutes.
 MAX_DELAY = 300 * SECOND
 # What a create may still take at Stripe after we stopped waiting for it.

@@ -13,11 +13,12 @@ from roony.core.card import DEFAULT_LIFETIME_SECONDS, Card, compile_card, spendi
 from roony.core.connection import Connection, untriable
 from roony.core.control import Controls, strictest
 from roony.core.decision import DEFAULT_DUPLICATE_WINDOW_SECONDS, Ask, Decision, Facts, Reason, decide
+from roony.core.duration import HOUR, SECOND
 from roony.core.errors import Refusal
 from roony.core.hashing import text_hash
 from roony.core.json_text import to_text
 from roony.core.merchant import normalise
-from roony.core.purchase import HOUR, RECURRING, KeptKey, Purchase, RecentPurchase, Velocity, fingerprint
+from roony.core.purchase import RECURRING, KeptKey, Purchase, RecentPurchase, Velocity, fingerprint
 from roony.core.strictness import loosens
 from roony.flows.movement import audit, place_hold
 from roony.flows.rules import budgets_of, controls_above, decision_json
@@ -26,11 +27,9 @@ from roony.flows.snapshot import snapshot
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
-from roony.store.outbox import new_promise
+from roony.store.outbox import LEASE, new_promise
 from roony.store.rows import KnownMerchant, OutboxPromise
 
-# The process that committed a promise holds its first lease and does it at once (design section 3), in microseconds.
-FIRST_LEASE = 30_000_000
 # Purchases with one fingerprint that are known at the same time beside the newest; a person is asked about nearly all.
 MOST_REPEATED = 20
 
@@ -263,7 +262,7 @@ def _repeated(book: Book, recent: RecentPurchase, controls: list[Controls], now:
     """Those that count now, newest first: what came after one may have come to nothing since."""
     window = strictest(controls).duplicate_window_seconds
     seconds = DEFAULT_DUPLICATE_WINDOW_SECONDS if window is None else window
-    young = [(id, at) for id, at in recent.all if now - at < seconds * 1_000_000]
+    young = [(id, at) for id, at in recent.all if now - at < seconds * SECOND]
     rows = {id: book.need(Purchase, recent.organization_id, id) for id, _ in young}
     return [(id, at) for id, at in young if rows[id].held > 0 or rows[id].spent > 0]
 
@@ -299,7 +298,7 @@ def promise_card(
         None,
         None,
         None,
-        now + lifetime * 1_000_000,
+        now + lifetime * SECOND,
         0,
         now,
         now,
@@ -312,7 +311,7 @@ def promise_card(
     }
     promise = new_promise(
         purchase.organization_id, promise_id, "make_card", card_id, params, now, key=f"{purchase.id}:1",
-        lease=FIRST_LEASE,
+        lease=LEASE,
     )  # fmt: skip
     book.put(card)
     book.put(purchase)

@@ -19,9 +19,10 @@ from roony.core.card import Card, compile_card
 from roony.core.connection import Connection
 from roony.core.control import strictest
 from roony.core.decision import Ask, Decision, Facts, Reason
+from roony.core.duration import HOUR
 from roony.core.errors import Refusal, not_found
 from roony.core.hashing import text_hash
-from roony.core.purchase import HOUR, RECURRING, Purchase, RecentPurchase, Velocity, fingerprint
+from roony.core.purchase import RECURRING, Purchase, RecentPurchase, Velocity, fingerprint
 from roony.core.user import User
 from roony.flows.approval import (
     Approver,
@@ -36,13 +37,13 @@ from roony.flows.approval import (
 from roony.flows.card import dead, done
 from roony.flows.ending import end_card
 from roony.flows.movement import ROONY, audit, card_of, follow, place_hold, void_hold
-from roony.flows.purchase import FIRST_LEASE, count_change, remember_wish
+from roony.flows.purchase import count_change, remember_wish
 from roony.flows.rules import decision_json
 from roony.flows.snapshot import snapshot
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
-from roony.store.outbox import new_promise
+from roony.store.outbox import LEASE, new_promise
 from roony.store.rows import KnownMerchant, OutboxPromise
 
 RAISE_CARD = "raise_card"
@@ -260,9 +261,7 @@ def _lift(
     book.put(card._replace(hard_limit=purchase.hold_amount, limit_at_stripe=card.hard_limit, updated_at=now))
     remember_wish(book, purchase, facts, now)
     wanted = compile_card(purchase, card.id, strictest([scoped for _, scoped in facts.controls]))
-    promise = new_promise(
-        org, ids.promise, RAISE_CARD, card.id, {"card": wanted, "before": before}, now, lease=FIRST_LEASE
-    )
+    promise = new_promise(org, ids.promise, RAISE_CARD, card.id, {"card": wanted, "before": before}, now, lease=LEASE)
     book.promise(promise)
     purchase = follow(book, purchase, "raise", now)
     audit(

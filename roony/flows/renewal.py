@@ -15,9 +15,10 @@ from roony.core.approval import Approval, too_late
 from roony.core.card import Card, compile_card, is_raised, raised_controls, spending_limits
 from roony.core.control import strictest
 from roony.core.decision import Ask, Decision, Facts, decide
+from roony.core.duration import HOUR
 from roony.core.errors import Refusal, not_found
 from roony.core.merchant import Merchant
-from roony.core.purchase import HOUR, RECURRING, Purchase, RecentPurchase, Velocity, fingerprint
+from roony.core.purchase import RECURRING, Purchase, RecentPurchase, Velocity, fingerprint
 from roony.core.user import User
 from roony.flows.alert import alert_row, raise_alert
 from roony.flows.approval import (

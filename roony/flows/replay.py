@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement
 
 from roony.core.control import MAX_APPROVAL_SECONDS
 from roony.core.decision import DEFAULT_DUPLICATE_WINDOW_SECONDS
+from roony.core.duration import SECOND
 from roony.core.errors import Refusal
 from roony.core.replay.changed import ChangedRules, NewRules, new_rules
 from roony.core.replay.course import Course
@@ -32,7 +33,6 @@ PAGE = 500
 # Purchases one replay decides again or remembers, and how long it may take, in seconds.
 MAX_PURCHASES = 100_000
 MAX_SECONDS = 600.0
-_SECOND = 1_000_000
 
 
 class Replay(NamedTuple):
@@ -123,13 +123,13 @@ def too_long() -> Refusal:
 
 
 def _before(since: int, window: int) -> ColumnElement[bool]:
-    return asked_before(since, window, MAX_APPROVAL_SECONDS * _SECOND)
+    return asked_before(since, window, MAX_APPROVAL_SECONDS * SECOND)
 
 
 def _window(scopes: dict[str, NewRules]) -> int:
     """The longest time in which a purchase may be repeated under these rules, in microseconds."""
     said = [rules.controls.duplicate_window_seconds or 0 for rules in scopes.values() if rules.controls is not None]
-    return max([DEFAULT_DUPLICATE_WINDOW_SECONDS, *said]) * _SECOND
+    return max([DEFAULT_DUPLICATE_WINDOW_SECONDS, *said]) * SECOND
 
 
 def _pages(replay: Replay, where: ColumnElement[bool], size: int) -> Iterator[list[PastPurchase]]:

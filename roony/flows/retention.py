@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from roony.core.audit import INSTALLATION
+from roony.core.duration import DAY, SECOND
 from roony.core.receipt import MAX_RECEIPT
-from roony.core.retention import DAY
 from roony.core.retention import before as days_before
-from roony.core.sign_in import SECOND
 from roony.flows.context import FlowContext
 from roony.flows.unknown_card import REPLAY_CARD_EVENTS, UNKNOWN_CARD
 from roony.store.archive import oldest_card_to_be_known

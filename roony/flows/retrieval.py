@@ -10,13 +10,14 @@ from sqlalchemy import Table, select
 
 from roony.core.authorization import Authorization
 from roony.core.connection import Connection
+from roony.core.duration import SECOND
 from roony.core.errors import Refusal
 from roony.core.settlement import awaits_capture, read_authorization
 from roony.flows.card import FinishPromise, PutOff, card_facts
 from roony.flows.card_event import BookCard
 from roony.flows.connection import ask_stripe
 from roony.flows.context import FlowContext
-from roony.flows.promise import SECOND, connection_of, put_off
+from roony.flows.promise import connection_of, put_off
 from roony.flows.settlement import BookAuthorization
 from roony.flows.unknown_card import LOOK_AGAIN, UNKNOWN_CARD, ReplayCardEvents
 from roony.gateway import issuing

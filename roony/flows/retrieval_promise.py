@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from roony.core.authorization import Authorization
+from roony.core.duration import MINUTE
 from roony.core.hashing import derived_id
 from roony.store.book import Book
 from roony.store.outbox import new_promise
@@ -10,7 +11,7 @@ from roony.store.rows import OutboxPromise
 
 RETRIEVE_AUTHORIZATION = "retrieve_authorization"
 # What is missing is most often on its way: asked for only when it did not come by itself, in microseconds.
-RETRIEVAL_DELAY = 60_000_000
+RETRIEVAL_DELAY = MINUTE
 
 
 def retrieval_id(authorization_id: str, *why: object) -> str:

@@ -20,7 +20,6 @@ from roony.store.facts import Needs
 from roony.store.queries.sign_in import Candidate, candidates
 from roony.store.rows import AccessKey
 
-SECOND = 1_000_000
 # What is written down of a browser, in characters.
 MAX_BROWSER = 120
 

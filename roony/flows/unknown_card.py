@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from roony.core.card import Card
+from roony.core.duration import MINUTE, SECOND
 from roony.core.finding import discrepancy_id
 from roony.core.hashing import derived_id
 from roony.core.settlement import Discrepancy
@@ -23,8 +24,8 @@ from roony.store.outbox import new_promise
 from roony.store.rows import InboxEvent, OutboxPromise
 
 # An event about a card we do not know waits this long for our own commit of that card, in microseconds (section 8).
-UNKNOWN_CARD_PATIENCE = 60_000_000
-LOOK_AGAIN = 3_000_000
+UNKNOWN_CARD_PATIENCE = MINUTE
+LOOK_AGAIN = 3 * SECOND
 LOOK_AT_CARD = "look_at_card"
 REPLAY_CARD_EVENTS = "replay_card_events"
 WAITING = "waiting for its card"

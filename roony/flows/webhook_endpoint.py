@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from roony.core.connection import STANDING, Connection
+from roony.core.duration import HOUR, SECOND
 from roony.core.errors import Refusal, not_found
 from roony.core.hashing import derived_id
 from roony.core.preflight import REALTIME
@@ -40,9 +41,8 @@ log = structlog.get_logger("roony.connections")
 PATH = "/api/webhooks/stripe"
 KIND = "setup_webhooks"
 NEEDED = HANDLED_TYPES | {REALTIME}
-SECOND = 1_000_000
 # How long a secret that was rolled away still counts: what was signed with it may be on its way that long.
-ROLLED_FOR = 3_600 * SECOND
+ROLLED_FOR = HOUR
 MAX_TRIES = 8
 ANSWER_SECONDS = 20.0
 # After an answer that did not come, Stripe may still be making the endpoint: it is looked for no sooner.

@@ -8,16 +8,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from roony.core.agent import Agent
+from roony.core.duration import HOUR, SECOND
 from roony.core.errors import Refusal
 from roony.core.role import NEEDED, OWNER, may
-from roony.core.sign_in import IDLE_SECONDS, SECOND
+from roony.core.sign_in import IDLE_SECONDS
 from roony.core.user import User
 from roony.store.book import Book
 from roony.store.facts import Needs
 from roony.store.rows import AccessKey
 
 # A use that was let in is noted a little later, and keeps a session open; after this long, in microseconds, it is not.
-NOTED_BY = 3600 * SECOND
+NOTED_BY = HOUR
 
 
 class Authority(NamedTuple):

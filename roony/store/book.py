@@ -17,6 +17,7 @@ from roony.core.audit import AuditDraft, AuditRecord, chain_record
 from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.budget import Budget, BudgetPeriod
 from roony.core.cardholder import Cardholder
+from roony.core.duration import SECOND
 from roony.core.errors import BrokenCaller
 from roony.core.ledger import Hold
 from roony.core.mandate import Payment
@@ -271,7 +272,7 @@ class Book:
 
     def since(self, moment: float | None) -> int | None:
         """Microseconds from `moment`, as `time.monotonic()` told it, to the start of the command; None for None."""
-        return None if moment is None else max(0, round((self._started - moment) * 1_000_000))
+        return None if moment is None else max(0, round((self._started - moment) * SECOND))
 
     def changes(self) -> list[tuple[Any, Any]]:
         """Each row that this command changed so far: as it was before, None for a new one, and as it is now."""

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from roony.core.audit import AuditRecord
+from roony.core.duration import SECOND
 from roony.core.notification import NoticeDelivery
 from roony.store.database import Database
 from roony.store.other_writes import by_organization
@@ -36,7 +37,7 @@ from roony.store.tables import (
 from roony.store.writer import Writer
 
 # A claimed delivery is ours for this long, in microseconds: longer than one receiver's turn.
-LEASE = 90_000_000
+LEASE = 90 * SECOND
 # What one claim takes: first tries in the order of the chain, and beside them those that are tried again, so that a
 # flood of new notices does not keep a late one waiting.
 FIRST_TRIES = 24

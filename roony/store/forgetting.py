@@ -20,8 +20,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ClauseElement
 
-from roony.core.purchase import HOUR
-from roony.core.sign_in import BROWSER_SECONDS, CHALLENGE, SECOND, SESSION_SECONDS
+from roony.core.duration import DAY, HOUR, SECOND
+from roony.core.sign_in import BROWSER_SECONDS, CHALLENGE, SESSION_SECONDS
 from roony.store.tables import (
     access_keys,
     oauth_states,
@@ -37,7 +37,6 @@ from roony.store.writer import Writer
 
 # Rows of each kind that one write deletes.
 FORGET_ROWS = 200
-DAY = 24 * 3600 * SECOND
 # Kept for so long after they can be of no more use, in microseconds: the audit chain keeps that they were.
 KEPT = 30 * DAY
 # Promises that were kept or given up: a person may still ask what became of one.

@@ -7,13 +7,14 @@ from itertools import chain
 
 from sqlalchemy import bindparam, select, text, update
 
+from roony.core.duration import SECOND
 from roony.store.rows import InboxEvent
 from roony.store.statements import write_new, write_row
 from roony.store.tables import EVENT_TO_HANDLE, inbox, inbox_archive
 from roony.store.writer import Writer, portions
 
 # A claimed row is ours for this long, in microseconds.
-LEASE = 30_000_000
+LEASE = 30 * SECOND
 # Failures after which a row is dead: visible, and handled again only when a person says so.
 MAX_FAILURES = 12
 CLAIM_LIMIT = 192

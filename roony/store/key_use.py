@@ -6,11 +6,12 @@ from collections.abc import Callable, Collection
 
 from sqlalchemy import bindparam, or_, select, update
 
+from roony.core.duration import MINUTE
 from roony.store.tables import access_keys
 from roony.store.writer import Writer
 
 # A use is kept when the one kept before is older than this, in microseconds.
-EVERY = 60_000_000
+EVERY = MINUTE
 # Keys written at once.
 MAX_NOTED = 200
 

@@ -8,13 +8,13 @@ from typing import TypeVar
 
 from sqlalchemy import bindparam, select, text
 
+from roony.core.duration import SECOND
 from roony.core.lease import Lease
 from roony.store.tables import leases
 from roony.store.writer import Writer
 
 Answer = TypeVar("Answer")
 
-SECOND = 1_000_000
 
 _TAKE = text(
     "INSERT INTO leases (name, holder, until, generation, since) VALUES (:name, :holder, :until, 1, :now)"

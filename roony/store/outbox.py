@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
+from roony.core.duration import SECOND
 from roony.core.json_text import to_text
 from roony.store.other_writes import by_organization
 from roony.store.rows import OutboxPromise
@@ -14,7 +15,7 @@ from roony.store.tables import outbox
 from roony.store.writer import Writer
 
 # A claimed promise is ours for this long, in microseconds.
-LEASE = 30_000_000
+LEASE = 30 * SECOND
 CLAIM_LIMIT = 32
 
 # One statement however many rows, since money waits behind it; a row another process holds is left to it.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from roony.core.agent import Organization
 from roony.core.audit import canonical
 from roony.core.budget import Budget
+from roony.core.duration import SECOND
 from roony.core.errors import Refusal
 from roony.core.hashing import derived_id, text_hash
 from roony.core.loosening import (
@@ -24,7 +25,7 @@ from roony.core.loosening import (
     mark_of,
     wants_two,
 )
-from roony.core.sign_in import SECOND, OneTimeLink
+from roony.core.sign_in import OneTimeLink
 from roony.core.user import User, may_approve
 from roony.store.authority import Authority
 from roony.store.book import Book

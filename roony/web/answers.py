@@ -19,6 +19,7 @@ from roony.core.budget import available
 from roony.core.card import Card
 from roony.core.control import Control, ControlVersion
 from roony.core.delivery import thumbprint
+from roony.core.duration import SECOND
 from roony.core.loosening import wants_two
 from roony.core.mandate import mandate_status
 from roony.core.purchase import RECURRING, Purchase
@@ -303,7 +304,7 @@ def event(row: InboxEvent) -> Json:
     return {
         "id": row.id, "type": row.type, "account": row.account, "livemode": bool(row.livemode),
         "object_id": row.object_id, "status": row.status, "reason": row.reason, "failures": row.failures,
-        "due_at": time(row.due_at), "created_at": time(row.created * 1_000_000), "received_at": time(row.received_at),
+        "due_at": time(row.due_at), "created_at": time(row.created * SECOND), "received_at": time(row.received_at),
         "finished_at": time(row.finished_at),
         "payload_removed_at": time(row.payload_removed_at),
     }  # fmt: skip

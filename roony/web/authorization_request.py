@@ -7,6 +7,7 @@ import re
 import msgspec
 
 from roony.core.authorization import AuthorizationRequest
+from roony.core.duration import SECOND
 from roony.core.merchant import Merchant, category_code
 
 REQUEST_TYPE = "issuing_authorization.request"
@@ -92,7 +93,7 @@ def read_envelope(body: bytes) -> Envelope | None:
         return None
     if not envelope.id or len(envelope.id) > MAX_ID or len(envelope.type) > MAX_ID:
         return None
-    if not 0 <= envelope.created * 1_000_000 <= MAX_NUMBER:
+    if not 0 <= envelope.created * SECOND <= MAX_NUMBER:
         return None
     return envelope
 

@@ -13,9 +13,9 @@ from roony.web.rate_limit import MOST_A_MINUTE
 from roony.web.schemas import Body, ListQuery, named
 from roony.web.shape import example
 
-DAY = 86_400
-LONGEST_LIFE = 10 * 365 * DAY
-LONGEST_OVERLAP = 30 * DAY
+DAY_SECONDS = 86_400
+LONGEST_LIFE = 10 * 365 * DAY_SECONDS
+LONGEST_OVERLAP = 30 * DAY_SECONDS
 MAX_ADDRESSES = 50
 
 
@@ -70,7 +70,7 @@ class RotateBody(Body):
 
     model_config = example(overlap_seconds=86_400)
 
-    overlap_seconds: Annotated[int, Field(ge=0, le=LONGEST_OVERLAP)] = DAY
+    overlap_seconds: Annotated[int, Field(ge=0, le=LONGEST_OVERLAP)] = DAY_SECONDS
 
 
 class KeyQuery(ListQuery):

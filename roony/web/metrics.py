@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from roony import __version__
+from roony.core.duration import SECOND
 from roony.flows.context import FlowContext
 from roony.outbound.traces import MAX_QUEUED
 from roony.store.lanes import MAX_WAITING
@@ -215,7 +216,7 @@ def _waiting(page: Exposition, name: str, about: str, waiting: Waiting, now: int
 
 
 def _oldest(page: Exposition, name: str, about: str, waiting: Waiting, now: int) -> None:
-    age = max(0.0, (now - waiting.oldest) / 1_000_000) if waiting.oldest is not None else 0.0
+    age = max(0.0, (now - waiting.oldest) / SECOND) if waiting.oldest is not None else 0.0
     page.gauge(f"roony_{name}_oldest_seconds", f"{about}: the age of the oldest; 0 without any.", age)
 
 

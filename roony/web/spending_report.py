@@ -11,6 +11,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from roony.core.budget import day_begin
+from roony.core.duration import SECOND
 from roony.core.errors import Refusal
 from roony.core.money import decimal_text
 from roony.store.database import Database
@@ -65,7 +66,7 @@ def read_day(text: str) -> date | None:
 
 def days_of(first: date | None, last: date | None, time_zone: str, now: int) -> Days | Refusal:
     """The days asked for: until today if it is not said, from the first of that month on. `now` in microseconds UTC."""
-    last = last or datetime.fromtimestamp(now / 1_000_000, ZoneInfo(time_zone)).date()
+    last = last or datetime.fromtimestamp(now / SECOND, ZoneInfo(time_zone)).date()
     first = first or last.replace(day=1)
     if first > last:
         return Refusal("invalid", "The first day comes after the last one.", 422, field="since")
@@ -122,7 +123,7 @@ def _entries(line: Booked, names: dict[str, str], zone: ZoneInfo) -> Iterable[Se
     booked = line.transaction
     amount = booked.amount if booked.type == "capture" else -booked.amount
     text, none = Number(decimal_text(amount, booked.currency)), ""
-    day = f"{datetime.fromtimestamp(booked.created_at / 1_000_000, zone):%Y-%m-%d}"
+    day = f"{datetime.fromtimestamp(booked.created_at / SECOND, zone):%Y-%m-%d}"
     account = EXPENSE if booked.purchase_id is not None else UNMATCHED
     about = (day, booked.id, booked.purchase_id or none, names.get(booked.agent_id or none, none),
              names.get(booked.project_id or none, none), merchant_of(line))  # fmt: skip

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from roony.core.authorization import STRIPE_VERSION
 from roony.core.card_data import without_card_data, without_keys
+from roony.core.duration import SECOND
 from roony.core.errors import Refusal
 from roony.core.text import readable
 from roony.flows.authorization import AnswerAuthorization, Answered
@@ -188,7 +189,7 @@ class WebhookDoor:
                 signatures.append(value)
         if not stamp.isdigit() or len(stamp) > 12 or not signatures:
             return False
-        age = self._context.clock() // 1_000_000 - int(stamp)
+        age = self._context.clock() // SECOND - int(stamp)
         if abs(age) > TIMESTAMP_TOLERANCE_SECONDS:
             return False
         payload = stamp + b"." + body

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roony.core.alert import Alert
-from roony.core.anomaly.facts import DAY, HOUR, PATTERNS, SECOND, WEEK, Ask, Facts, Finding, Payment, cut_of, in_order
+from roony.core.anomaly.facts import PATTERNS, Ask, Facts, Finding, Payment, cut_of, in_order
 from roony.core.anomaly.facts import wording as written
 from roony.core.anomaly.past import Past, would_have_told
 from roony.core.anomaly.rules import RULES, SENSITIVITIES, Look, look_at
@@ -31,6 +31,7 @@ from roony.core.anomaly.telling import (
     pattern_settings,
 )
 from roony.core.anomaly.usual import Series, Usual, learn, median, quantile
+from roony.core.duration import DAY, HOUR, SECOND, WEEK
 from roony.core.message import MAX_SENTENCE, said
 
 UTC = ZoneInfo("UTC")

@@ -8,11 +8,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from roony.core.alert import Alert
-from roony.core.anomaly.facts import DAY, HOUR, PATTERNS, SECOND, WEEK, Ask, Finding, Payment, cut_of, in_order
+from roony.core.anomaly.facts import PATTERNS, Ask, Finding, Payment, cut_of, in_order
 from roony.core.anomaly.past import PACE, Past, would_have_told
 from roony.core.anomaly.rules import SENSITIVITIES, Look, look_at
 from roony.core.anomaly.telling import OVER, PatternSettings, is_news, is_over, is_renewed
 from roony.core.anomaly.usual import Usual, learn
+from roony.core.duration import DAY, HOUR, SECOND, WEEK
 
 ZONE = ZoneInfo("Europe/Prague")
 NOW = 1_795_618_800 * SECOND

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from roony.core.duration import DAY, HOUR, SECOND
 from roony.core.reconciliation import (
     BACKGROUND_READS,
-    DAY,
     EVENTS_OVERLAP,
     EVENTS_PACE,
     FIRST_LOOK,
     GAP,
-    HOUR,
     LISTS_OVERLAP,
     LISTS_PACE,
     MAX_NAMED,
     PHASES,
     READS_EACH_TRANSACTION,
-    SECOND,
     SLOW_PACE,
     Due,
     Place,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from roony.core.sign_in import FIRST_WAIT, FREE_FAILURES, SECOND, Tries, one_less, one_more
+from roony.core.duration import SECOND
+from roony.core.sign_in import FIRST_WAIT, FREE_FAILURES, Tries, one_less, one_more
 
 NOW = 1_000 * SECOND
 FULL = Tries("gate", FREE_FAILURES, 0, NOW)

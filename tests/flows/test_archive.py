@@ -11,10 +11,11 @@ from sqlalchemy import select
 
 from roony.core.agent import Organization
 from roony.core.budget import BudgetPeriod
+from roony.core.duration import DAY
 from roony.core.ledger import Entry
 from roony.core.purchase import Purchase
 from roony.flows import archive as flow
-from roony.flows.archive import DAY, Archived, archivable, move_to_archive
+from roony.flows.archive import Archived, archivable, move_to_archive
 from roony.flows.resolution import ReplayEvent
 from roony.flows.retrieval import keep_replay_card_events
 from roony.flows.unknown_card import REPLAY_CARD_EVENTS, UNKNOWN_CARD

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from roony.core.connection import Connection
+from roony.core.duration import DAY, SECOND
 from roony.core.preflight import Check
 from roony.core.retention import Retention
 from roony.flows.doctor import _clock, examine
 from roony.flows.doctor.installation import (
-    DAY,
     OLD_DAYS,
     Installation,
     Seen,
@@ -27,7 +27,7 @@ from roony.flows.doctor.installation import (
     signatures,
 )
 from roony.flows.doctor.machine import LARGE_WAL, MEGA, room, settings, wal
-from roony.flows.doctor.work import SECOND, dead_events, events_heard, traces, waiting, worker
+from roony.flows.doctor.work import dead_events, events_heard, traces, waiting, worker
 from roony.flows.duty_lease import DUTIES
 from roony.outbound.traces import Traces
 from roony.store.queries.gauges import Waiting
@@ -137,7 +137,7 @@ def test_secrets_in_files(tmp_path: Path) -> None:
         path.chmod(0o600)
         os.utime(path, (now, now))
     open_.chmod(0o644)
-    os.utime(old, (now, now - (OLD_DAYS + 1) * DAY))
+    os.utime(old, (now, now - (OLD_DAYS + 1) * DAY / SECOND))
 
     def checks(*paths: Path, webhook_secrets: int = 1) -> list[Check]:
         return secrets(Installation(webhook_secrets, tuple(("STRIPE_SECRET_KEY", path) for path in paths)), now)
@@ -193,7 +193,7 @@ def test_a_whole_installation(served: ServedRoony) -> None:
             leases.insert(), name=DUTIES, holder="x", until=now + HOUR, generation=1, since=now
         )
     )
-    old = now - (OLD_DAYS + 1) * DAY * SECOND
+    old = now - (OLD_DAYS + 1) * DAY
     served.books.put(
         *(
             AccessKey(id, id, company.id, "admin", None, None, "old", "x", old, revoked, "", "", None, None, None, None)

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from roony.core.delivery import RevealLink
+from roony.core.duration import DAY, HOUR
 from roony.core.passkey import Passkey
-from roony.core.purchase import HOUR, Velocity
+from roony.core.purchase import Velocity
 from roony.core.sign_in import OneTimeLink, Tries
 from roony.flows.access_key import key_row, new_key
 from roony.flows.duty_lease import DutyLease
 from roony.flows.forgetting import PACE, ForgetDuty
 from roony.flows.sign_in import new_session
-from roony.store.forgetting import DAY, FORGET_ROWS, KINDS, forget
+from roony.store.forgetting import FORGET_ROWS, KINDS, forget
 from roony.store.outbox import new_promise
 from roony.store.rows import AccessKey, OAuthState, OutboxPromise, StartTicket
 from roony.store.writer import Writer

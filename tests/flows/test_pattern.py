@@ -12,11 +12,12 @@ import pytest
 
 from roony.core.agent import Agent, Organization
 from roony.core.alert import Alert
-from roony.core.anomaly.facts import DAY, HOUR, SECOND, WEEK, Finding
+from roony.core.anomaly.facts import Finding
 from roony.core.anomaly.telling import FROZEN, OVER, PatternSettings
 from roony.core.audit import AuditRecord
 from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.connection import Connection
+from roony.core.duration import DAY, HOUR, SECOND, WEEK
 from roony.core.purchase import Purchase
 from roony.flows import pattern_duty
 from roony.flows.alert import CloseAlert

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from roony.core.authorization import Authorization, AuthorizationDecision
-from roony.core.reconciliation import BACKGROUND_READS, EVENTS_OVERLAP, EVENTS_PACE, GAP, SECOND, Place
+from roony.core.duration import SECOND
+from roony.core.reconciliation import BACKGROUND_READS, EVENTS_OVERLAP, EVENTS_PACE, GAP, Place
 from roony.core.settlement import StripeTransaction
 from roony.flows.duty_lease import DutyLease
 from roony.flows.inbox import ACQUIRING_TYPES, HANDLED_TYPES

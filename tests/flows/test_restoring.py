@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from roony.core.audit import AuditRecord
-from roony.core.reconciliation import EVENTS_OVERLAP, SECOND
+from roony.core.duration import SECOND
+from roony.core.reconciliation import EVENTS_OVERLAP
 from roony.flows.duty_lease import DutyLease
 from roony.flows.reconciliation import ReconciliationDuty
 from roony.flows.reconciliation.start import LOOK_PACE

@@ -19,12 +19,13 @@ from roony.core.audit import AuditRecord
 from roony.core.card import Card
 from roony.core.confirmation import CONTRADICTED, REALTIME_URL, TIMEOUT_DECLINES, Confirmation
 from roony.core.connection import Connection, Seen, restrict, restrictions_of
+from roony.core.duration import MINUTE
 from roony.core.errors import Refusal
 from roony.core.reconciliation import Reconciliation
 from roony.core.settlement import read_authorization
 from roony.flows import connection as flow
 from roony.flows.connection import account_status
-from roony.flows.connection.account_status import MINUTE, AccountDuty, RecordAccount, slot_of
+from roony.flows.connection.account_status import AccountDuty, RecordAccount, slot_of
 from roony.flows.context import FlowContext
 from roony.flows.inbox import handle_events
 from roony.flows.organization import choose_unknown_cards

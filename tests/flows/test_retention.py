@@ -15,8 +15,9 @@ from sqlalchemy import select
 from roony.core.agent import Organization
 from roony.core.audit import INSTALLATION, AuditRecord, verify
 from roony.core.dispute import Dispute
+from roony.core.duration import DAY
 from roony.core.receipt import MAX_RECEIPT, Receipt, ReceiptContent, receipt_of
-from roony.core.retention import DAY, Retention, removed_words
+from roony.core.retention import Retention, removed_words
 from roony.core.settlement import Discrepancy
 from roony.flows.archive import move_to_archive
 from roony.flows.context import FlowContext

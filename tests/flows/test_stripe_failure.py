@@ -14,13 +14,14 @@ import pytest
 from roony.config import Settings
 from roony.core.card import Card
 from roony.core.cardholder import WANTED, Cardholder
+from roony.core.duration import SECOND
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
 from roony.flows.card_making import LOOK_TRIES
 from roony.flows.card_status import STATUS_TRIES
 from roony.flows.connection.cardholder import MAKE_TRIES, put_off_cardholder
 from roony.flows.ending import CancelPurchase
-from roony.flows.promise import LOOK_UP, MAX_DELAY, SECOND, put_off, wait_before
+from roony.flows.promise import LOOK_UP, MAX_DELAY, put_off, wait_before
 from roony.flows.stripe_failure import seen_at_stripe, told, told_refused
 from roony.gateway import issuing, paging
 from roony.gateway.errors import (

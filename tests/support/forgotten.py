@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from roony.core.duration import DAY, HOUR
 from roony.core.notification import NoticeDelivery
-from roony.core.purchase import HOUR, Velocity
+from roony.core.purchase import Velocity
 from roony.core.reconciliation import Reconciliation
 from roony.flows.reconciliation.start import _forget
 from roony.store import deliveries
-from roony.store.forgetting import DAY, forget
+from roony.store.forgetting import forget
 from roony.store.outbox import new_promise
 from roony.store.rows import OutboxPromise
 from tests.support.books import AGENT, CONNECTION, NOW

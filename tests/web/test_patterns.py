@@ -9,9 +9,10 @@ from typing import Any, get_args
 import pytest
 
 from roony.core.agent import Agent, Organization
-from roony.core.anomaly.facts import HOUR, PATTERNS, SECOND
+from roony.core.anomaly.facts import PATTERNS
 from roony.core.anomaly.rules import SENSITIVITIES
 from roony.core.anomaly.telling import MAY_FREEZE
+from roony.core.duration import HOUR, SECOND
 from roony.core.purchase import Purchase
 from roony.web import pattern_shapes
 from roony.web.admin_api import patterns, replay

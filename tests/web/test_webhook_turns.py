@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from roony.core.notification import KEPT, MAX_WAIT, SECOND, WAITS, NoticeDelivery
+from roony.core.duration import SECOND
+from roony.core.notification import KEPT, MAX_WAIT, WAITS, NoticeDelivery
 from roony.flows.context import FlowContext
 from roony.flows.duty_lease import DutyLease
 from roony.flows.notification import handing, keeping, sending

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import select
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from roony.core.notification import SECOND, WAITS, NoticeDelivery
+from roony.core.duration import SECOND
+from roony.core.notification import WAITS, NoticeDelivery
 from roony.flows.context import FlowContext
 from roony.flows.notification import handing
 from roony.flows.notification.endpoint import DEFAULT_OVERLAP, MAX_ENDPOINTS

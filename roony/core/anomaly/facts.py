@@ -11,11 +11,9 @@ from operator import itemgetter
 from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
-SECOND = 1_000_000
-HOUR = 3_600 * SECOND
+from roony.core.duration import HOUR
+
 QUARTER = HOUR // 4
-DAY = 24 * HOUR
-WEEK = 7 * DAY
 
 # In the order of the documentation (docs/patterns.md).
 PATTERNS = (

@@ -7,10 +7,11 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from roony.core.alert import Alert
-from roony.core.anomaly.facts import SECOND, WEEK, Facts, Finding, cut_of
+from roony.core.anomaly.facts import Facts, Finding, cut_of
 from roony.core.anomaly.rules import SENSITIVITIES, Look, look_at
 from roony.core.anomaly.telling import OVER, RENEWED, PatternSettings, is_news, is_over, is_renewed
 from roony.core.anomaly.usual import Limit, Usual, is_near, learn
+from roony.core.duration import SECOND, WEEK
 
 # How often an agent that does something is looked at.
 PACE = 60 * SECOND

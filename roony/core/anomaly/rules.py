@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from roony.core.anomaly.facts import DAY, HOUR, WEEK, Ask, Facts, Finding, Payment, between
+from roony.core.anomaly.facts import Ask, Facts, Finding, Payment, between
 from roony.core.anomaly.usual import NEAR_PERCENT, Limit, Usual, is_near, is_off, is_small, texts_of
+from roony.core.duration import DAY, HOUR, WEEK
 from roony.core.message import said
 from roony.core.money import exponent, format_amount
 

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from roony.core.alert import Alert
-from roony.core.anomaly.facts import DAY, PATTERNS, WEEK, Finding, local
+from roony.core.anomaly.facts import PATTERNS, Finding, local
 from roony.core.anomaly.rules import SENSITIVITIES
+from roony.core.duration import DAY, WEEK
 
 KIND = "unusual_"
 # What may stop an agent by itself. A price is looked at by a person first.

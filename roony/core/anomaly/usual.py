@@ -12,7 +12,8 @@ from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from roony.core.anomaly.facts import DAY, HOUR, WEEK, Ask, Facts, Payment, hour_of
+from roony.core.anomaly.facts import Ask, Facts, Payment, hour_of
+from roony.core.duration import DAY, HOUR, WEEK
 from roony.core.money import exponent
 
 # Of the past this much teaches all rules but the one about prices, which looks at all there is: microseconds.

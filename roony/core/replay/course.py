@@ -16,13 +16,12 @@ from typing import NamedTuple
 from roony.core.budget import PERIODS, period_start
 from roony.core.control import Controls, strictest
 from roony.core.decision import DEFAULT_DUPLICATE_WINDOW_SECONDS, Ask, Decision, Facts, Reason, decide
-from roony.core.purchase import HOUR
+from roony.core.duration import HOUR, SECOND
 from roony.core.replay.changed import ChangedBudget, ChangedRules
 from roony.core.replay.past import PastDecision, PastEntry, PastPurchase
 from roony.core.replay.shadow import Shadow
 from roony.core.strictness import loosens
 
-_SECOND = 1_000_000
 # Why a decision cannot be made again.
 INPUTS_MISSING = "inputs_missing"
 TASK_CONTROLS_UNKNOWN = "task_controls_unknown"
@@ -321,7 +320,7 @@ def _shift(pair: list[int], first: int, second: int) -> None:
 
 def _window(controls: Iterable[tuple[str, Controls]]) -> int:
     seconds = strictest([scoped for _, scoped in controls]).duplicate_window_seconds
-    return (DEFAULT_DUPLICATE_WINDOW_SECONDS if seconds is None else seconds) * _SECOND
+    return (DEFAULT_DUPLICATE_WINDOW_SECONDS if seconds is None else seconds) * SECOND
 
 
 def _asked_before(shadow: Shadow, raised: PastDecision) -> bool:

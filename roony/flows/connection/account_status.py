@@ -16,6 +16,7 @@ from sqlalchemy import Select, select, tuple_
 
 from roony.core.confirmation import OTHER_CARDS, Confirmation
 from roony.core.connection import PERSONAL, STANDING, Connection, Seen, as_seen, lift, restrictions_of
+from roony.core.duration import HOUR, MINUTE, SECOND
 from roony.core.errors import Refusal, not_found
 from roony.core.hashing import derived_id
 from roony.flows.card import FinishPromise, PutOff, done
@@ -49,9 +50,6 @@ CHECK_ACCOUNT = "check_account"
 CHECK_BALANCE = "check_balance"
 PREFLIGHT = "preflight"
 ACCOUNT_TYPES = ("account.updated", "capability.updated")
-SECOND = 1_000_000
-MINUTE = 60 * SECOND
-HOUR = 60 * MINUTE
 # A look that finds no answer is tried again, with a doubling wait; then the next timed look has its turn.
 MAX_TRIES = 8
 MAX_DELAY = 300 * SECOND

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 import structlog
 from sqlalchemy import bindparam, select
 
-from roony.core.app_token import LEASE, SECOND, AppTokens, Step, is_usable, next_step
+from roony.core.app_token import LEASE, AppTokens, Step, is_usable, next_step
 from roony.core.connection import Connection
+from roony.core.duration import SECOND
 from roony.core.errors import Refusal
 from roony.flows.connection.app_tokens import RECONNECT, Ending, EndRefresh, RecordPair, TakeRefresh, Turn
 from roony.flows.connection.restriction import RestrictConnection

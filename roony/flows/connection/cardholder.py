@@ -16,6 +16,7 @@ from sqlalchemy import bindparam, select
 
 from roony.core.cardholder import DROPPED, REFUSED, WANTED, Cardholder, Stated
 from roony.core.connection import Connection
+from roony.core.duration import SECOND
 from roony.core.errors import Refusal
 from roony.flows.card import FinishPromise, PutOff
 from roony.flows.connection.access import ask_stripe
@@ -32,7 +33,6 @@ from roony.store.tables import cardholders
 
 log = structlog.get_logger("roony.connections")
 
-SECOND = 1_000_000
 # Tries of a promise, about a day of them, the later ones five minutes apart. Then the first card makes the cardholder.
 MAKE_TRIES = 300
 

@@ -21,6 +21,7 @@ from roony.core.cardholder import (
     troubles,
 )
 from roony.core.connection import STANDING, Connection, lift, restrict
+from roony.core.duration import MINUTE
 from roony.core.errors import Refusal, not_found
 from roony.flows.alert import alert_row, close_alert, raise_alert
 from roony.flows.card import dead, done
@@ -37,7 +38,7 @@ MAKE = "make_cardholder"
 REQUIREMENTS = "cardholder_requirements"
 NOT_TAKEN = "cardholder_refused"
 # A create this old is over at Stripe: where nothing came of it, the next key may be used. In microseconds.
-OVER_AFTER = 60_000_000
+OVER_AFTER = MINUTE
 
 
 def given_for(book: Book, organization_id: str, scope_id: str) -> tuple[str, Mapping[str, Any] | None]:

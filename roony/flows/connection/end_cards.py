@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, select
 
 from roony.core.card import Card
 from roony.core.connection import Connection
+from roony.core.duration import SECOND
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
@@ -36,7 +37,6 @@ from roony.store.tables import cards
 
 log = structlog.get_logger("roony.connections")
 
-SECOND = 1_000_000
 MAX_DELAY = 60 * SECOND
 # When the till was too busy for a card: tried again after this long.
 RETRY_DELAY = 2 * SECOND

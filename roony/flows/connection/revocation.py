@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from roony.core.app_token import AppTokens, no_pair
 from roony.core.connection import Connection
+from roony.core.duration import SECOND
 from roony.core.errors import Refusal, not_found
 from roony.flows.alert import alert_row, close_alert, raise_alert
 from roony.flows.connection.restriction import ALERT as RESTRICTED
@@ -18,7 +19,6 @@ from roony.store.facts import Needs
 from roony.store.outbox import new_promise
 from roony.store.rows import ConnectionSecret
 
-SECOND = 1_000_000
 # A statement that the access ended, older than this before the connection became active, is about the time before.
 STATEMENT_MARGIN = 60 * SECOND
 KIND = "end_cards_of_connection"

@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from roony.core.agent import Organization
 from roony.core.connection import Connection, restrictions_of
+from roony.core.duration import HOUR
 from roony.flows.context import FlowContext
 from roony.store.rows import AccountRoute
 from roony.store.tables import account_routes, connections, organizations
@@ -17,7 +18,7 @@ from roony.store.writer import Writer
 
 # A connection that did not become active in this time never will: its start link and its state last 10 minutes each.
 # Microseconds.
-PENDING_LIFETIME = 3_600_000_000
+PENDING_LIFETIME = HOUR
 
 _ROUTE = select(account_routes).where(
     account_routes.c.stripe_account == bindparam("account"), account_routes.c.livemode == bindparam("mode")

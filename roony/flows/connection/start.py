@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, select, update
 
 from roony.core.connection import KINDS, Connection
+from roony.core.duration import MINUTE
 from roony.core.errors import Refusal, not_found
 from roony.core.hashing import text_hash
 from roony.flows.connection.cardholder_rows import default_params
@@ -26,8 +27,8 @@ from roony.store.tables import oauth_states, start_tickets
 from roony.store.writer import Writer
 
 # How long a start link and the state of a round trip are good, in microseconds.
-TICKET_LIFETIME = 600_000_000
-STATE_LIFETIME = 600_000_000
+TICKET_LIFETIME = 10 * MINUTE
+STATE_LIFETIME = 10 * MINUTE
 # 256 random bits: nobody guesses one in ten minutes.
 SECRET_BYTES = 32
 CALLBACK_PATH = "/connect/stripe/callback"

@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 from sqlalchemy import bindparam, func, or_, select
 
 from roony import __version__
+from roony.core.duration import DAY, SECOND
 from roony.core.preflight import MISSING, OK, UNKNOWN, WARNING, Check
 from roony.flows.context import FlowContext
 from roony.store.tables import access_keys
 
-DAY = 86_400
 # A secret that is older should be replaced once, so that everybody knows that it can be.
 OLD_DAYS = 400
 # For so long it is told that something was refused for its signature.
@@ -137,7 +137,7 @@ def _of_file(name: str, path: Path, now: float) -> Iterator[Check]:
     if about.st_mode & (stat.S_IRWXG | stat.S_IRWXO) & ~stat.S_IRGRP:
         words = f"Others on this machine may read or change {path} ({name}_FILE)."
         yield Check("secret_files", WARNING, words, f"chmod 0600 {path}")
-    days = int((now - about.st_mtime) / DAY)
+    days = int((now - about.st_mtime) * SECOND / DAY)
     if days > OLD_DAYS:
         yield Check("secret_files", WARNING, f"{path} ({name}_FILE) is {days} days old.", "Replace what is in it.")
 
@@ -145,7 +145,7 @@ def _of_file(name: str, path: Path, now: float) -> Iterator[Check]:
 async def old_keys(context: FlowContext, organization_id: str) -> list[Check]:
     """Keys of people, programs and agents that are good for ever and have been for long."""
     now = context.clock()
-    given = {"org": organization_id, "now": now, "before": now - OLD_DAYS * DAY * 1_000_000}
+    given = {"org": organization_id, "now": now, "before": now - OLD_DAYS * DAY}
     [(number,)] = await asyncio.to_thread(context.database.read, _OLD_KEYS, given)
     if not number:
         return [Check("access_keys", OK, f"No key that is good is older than {OLD_DAYS} days.")]

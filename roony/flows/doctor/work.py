@@ -6,6 +6,7 @@ import asyncio
 
 from sqlalchemy import bindparam, func, select
 
+from roony.core.duration import SECOND
 from roony.core.preflight import MISSING, OK, UNKNOWN, WARNING, Check
 from roony.flows.context import FlowContext
 from roony.flows.duty_lease import DUTIES
@@ -13,7 +14,6 @@ from roony.store.queries.gauges import Waiting, gauges
 from roony.store.queries.own_work import own_work, serves_several
 from roony.store.tables import cards, inbox, leases
 
-SECOND = 1_000_000
 # How old what waits may get before it deserves a look, and before nobody can be working at it, in seconds.
 OLD, TOO_OLD = 300, 3_600
 # A card whose making Stripe has not told of for so long, in seconds.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from roony.core.duration import SECOND
 from roony.core.errors import Refusal, not_found
-from roony.core.notification import SECOND, NoticeCursor, WebhookEndpoint
+from roony.core.notification import NoticeCursor, WebhookEndpoint
 from roony.flows.notification.receiver import (
     begin_cursor,
     disabled,

@@ -14,9 +14,9 @@ from typing import Any
 import structlog
 
 from roony.core.alert import Alert, alert_id
+from roony.core.duration import SECOND
 from roony.core.notification import (
     KEPT,
-    SECOND,
     MessageRecipient,
     NoticeDelivery,
     Receiver,

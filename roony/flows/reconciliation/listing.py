@@ -15,7 +15,8 @@ import structlog
 from roony.core.authorization import Authorization
 from roony.core.card import Card
 from roony.core.card_data import without_card_data, without_keys
-from roony.core.reconciliation import EVENTS_KEPT, LIST_MARGIN, SECOND, named
+from roony.core.duration import SECOND
+from roony.core.reconciliation import EVENTS_KEPT, LIST_MARGIN, named
 from roony.core.settlement import (
     Discrepancy,
     StripeTransaction,

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import structlog
 
 from roony.core.connection import Connection
-from roony.core.reconciliation import SECOND, Place, Reconciliation, next_phase, totals
+from roony.core.duration import SECOND
+from roony.core.reconciliation import Place, Reconciliation, next_phase, totals
 from roony.flows.card import FinishPromise, done
 from roony.flows.connection.routing import read_connection
 from roony.flows.context import FlowContext

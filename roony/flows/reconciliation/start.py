@@ -12,16 +12,14 @@ import structlog
 from sqlalchemy import bindparam, delete, select, tuple_
 
 from roony.core.connection import Connection
+from roony.core.duration import DAY, HOUR, SECOND
 from roony.core.errors import Refusal, not_found
 from roony.core.reconciliation import (
     ALLOWANCE_PERIOD,
-    DAY,
     EVENTS_OVERLAP,
     EVENTS_PACE,
     GAP,
-    HOUR,
     PHASES,
-    SECOND,
     Due,
     Place,
     Reconciliation,

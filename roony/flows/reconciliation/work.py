@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from roony.core.connection import Connection
+from roony.core.duration import SECOND
 from roony.core.errors import Refusal
 from roony.core.reconciliation import Place, Reconciliation
 from roony.flows.connection import ask_gently, ask_stripe
@@ -22,7 +23,6 @@ from roony.store.command import Command
 from roony.store.rows import OutboxPromise
 
 Answer = TypeVar("Answer")
-SECOND = 1_000_000
 # Objects given to the till at the same time.
 AT_ONCE = 32
 # Without the permission to list these the run fails, and nothing else does.

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 from fastapi import Query
 from starlette.concurrency import run_in_threadpool
 
-from roony.core.anomaly.facts import DAY, Finding
+from roony.core.anomaly.facts import Finding
 from roony.core.anomaly.past import would_have_told
 from roony.core.anomaly.telling import message, pattern_settings
+from roony.core.duration import DAY
 from roony.core.reconciliation import parse_since
 from roony.flows.context import FlowContext
 from roony.flows.pattern import read_past

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from roony.core.approval import WAITING, Approval, current_status, what_was_shown
+from roony.core.duration import SECOND
 from roony.core.errors import not_found
 from roony.core.money import format_amount
 from roony.store.queries.approvals import find_approval, past_approvals, waiting_approvals
@@ -76,7 +77,7 @@ async def _items(view: View, rows: list[Approval]) -> list[Item]:
 def _item(view: View, row: Approval, names: dict[str, str], now: int) -> Item:
     me = row.first_approved_by is not None and row.first_approved_by == view.caller.user_id
     return Item(
-        row, asked(row, names, view.when), current_status(row, now), max(0, (row.expires_at - now) // 1_000_000), me,
+        row, asked(row, names, view.when), current_status(row, now), max(0, (row.expires_at - now) // SECOND), me,
         _decided(view, row, names),
     )  # fmt: skip
 
