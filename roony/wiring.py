@@ -42,7 +42,7 @@ from roony.outbound.post import Poster
 from roony.outbound.traces import Traces
 from roony.store import tables
 from roony.store.command import TillClosed
-from roony.store.database import Database, why_not_opened
+from roony.store.database import Database, why_failed
 from roony.store.migrations import migrate, pending_revisions
 from roony.store.other_writes import MAX_ROWS
 from roony.store.till import Till
@@ -253,7 +253,7 @@ def open_database(database: Database) -> None:
         behind = pending_revisions(database)
     except (OSError, DBAPIError) as error:
         raise DatabaseUnusable(
-            f"The database cannot be opened ({why_not_opened(error)}): look at ROONY_DATABASE_URL and at who may write"
+            f"The database cannot be opened ({why_failed(error)}): look at ROONY_DATABASE_URL and at who may write"
             " there."
         ) from None
     if behind:
@@ -272,7 +272,7 @@ def needed(database: Database) -> Iterator[None]:
     try:
         yield
     except telling + untold as error:
-        why = why_not_opened(error) if isinstance(error, telling) else "it takes no writes"
+        why = why_failed(error) if isinstance(error, telling) else "it takes no writes"
         raise DatabaseUnusable(
             f"The database cannot be used ({why}): see that it answers at ROONY_DATABASE_URL and takes writes, then"
             " start again."

@@ -46,7 +46,7 @@ def opened_database() -> Iterator[Database]:
     """The database under its lock. Ends the command with a sentence when it cannot be had."""
     from sqlalchemy.exc import DBAPIError
 
-    from roony.store.database import DatabaseLocked, why_not_opened
+    from roony.store.database import DatabaseLocked, why_failed
     from roony.store.migrations import SchemaBusy, SchemaTooNew
 
     with settings_database() as database:
@@ -56,7 +56,7 @@ def opened_database() -> Iterator[Database]:
         except (DatabaseLocked, SchemaBusy, SchemaTooNew) as error:
             fail(str(error), FAILED)
         except (DBAPIError, OSError) as error:
-            fail(f"The database cannot be opened ({why_not_opened(error)}): look at ROONY_DATABASE_URL.", FAILED)
+            fail(f"The database cannot be opened ({why_failed(error)}): look at ROONY_DATABASE_URL.", FAILED)
 
 
 def migrate(as_json: bool = JsonOption) -> None:

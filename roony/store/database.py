@@ -179,7 +179,7 @@ class Database:
 # Also where there was no free connection in time.
 _ERRORS = (DBAPIError, sqlalchemy.exc.TimeoutError, ConnectionLost)
 
-# What a driver says of a connection that failed, and the same for whoever set it up. The first that is in it counts.
+# What a driver says of a connection or write that failed, and the same for whoever set it up. The first found counts.
 _CAUSES = (
     ("password authentication failed", "the user or the password is wrong"),
     ("no password supplied", "it wants a password"),
@@ -196,13 +196,14 @@ _CAUSES = (
     ("closed the connection", "the server broke the connection off"),
     ("terminating connection", "the server broke the connection off"),
     ("disk is full", "the disk is full"),
+    ("No space left", "the disk is full"),
     ("disk I/O error", "its disk fails"),
     ("readonly database", "nobody may write there"),
     ("is locked", "another program holds the file"),
 )  # fmt: skip
 
 
-def why_not_opened(error: Exception) -> str:
+def why_failed(error: Exception) -> str:
     """The cause in a few words of ours; a driver's message may quote the address with its password."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__

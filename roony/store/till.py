@@ -23,6 +23,7 @@ from roony.store.authority import AgentAuthority, Authority
 from roony.store.batch_size import MAX_BATCH, BatchSize
 from roony.store.book import Book
 from roony.store.command import AWAY, FAILED, LATE, UNKNOWN_OUTCOME, Command, Counters, Ticket, TillClosed
+from roony.store.database import why_failed
 from roony.store.facts import ConfigCache, FactLoader
 from roony.store.lanes import Lanes
 from roony.store.other_writes import do_other_writes
@@ -182,7 +183,7 @@ class Till:
             self._after_lost_connection(commands, work)
             return
         except Exception as error:  # Anything the write raised: nothing was committed.
-            log.error("till.write_failed", error=type(error).__name__, commands=len(commands))
+            log.error("till.write_failed", error=why_failed(error), commands=len(commands))
             self._counts["failed_batches"] += 1
             if self._begun:
                 self._one_by_one(commands, work)
@@ -298,7 +299,7 @@ class Till:
                 self._after_lost_connection(*alone)
                 return
             except Exception as error:
-                log.error("till.command_not_written", error=type(error).__name__, command=ticket.name, **ticket.about)
+                log.error("till.command_not_written", error=why_failed(error), command=ticket.name, **ticket.about)
                 self._cache.drop()
                 if not self._begun:
                     self._refuse(tickets[place:], error)
@@ -345,7 +346,7 @@ class Till:
             except AnotherDatabase:
                 raise
             except Exception as error:
-                log.warning("till.database_away", error=type(error).__name__)
+                log.warning("till.database_away", error=why_failed(error))
                 self._refuse_waiting()
                 if self._lanes.pause(pause):
                     return
@@ -392,8 +393,7 @@ class Till:
         if ticket.command is None or ticket.taken_back or isinstance(ticket.answer, (BaseException, Refusal)):
             return
         ticket.taken_back = True
-        command = ticket.command.compensation(ticket.answer)
-        if command is None:
+        if (command := ticket.command.compensation(ticket.answer)) is None:
             return
         self._counts["withdrawn"] += 1
         self._lanes.add_first(Ticket(command, None, None, None, tries=MAX_COMPENSATION_TRIES))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import structlog
@@ -15,7 +16,9 @@ from starlette.routing import Route
 
 from roony.flows.context import FlowContext
 from roony.flows.key_rotation import missing_keys
+from roony.store import lease
 from roony.store.migrations import steps_missing
+from roony.store.writer import Writer
 from roony.web.metrics import metrics
 
 log = structlog.get_logger("roony.web")
@@ -67,7 +70,7 @@ class Probe:
         return await asyncio.shield(self._looking)
 
     async def _look(self) -> Found:
-        return Found(*await asyncio.gather(_read_once(self._context), _write_nothing(self._context)))
+        return Found(*await asyncio.gather(_read_once(self._context), _write(self._context)))
 
 
 def routes() -> list[Route]:
@@ -143,8 +146,19 @@ async def _read_once(context: FlowContext) -> bool:
     return await _answers("database", run_in_threadpool(context.database.read, select(literal(1))))
 
 
-async def _write_nothing(context: FlowContext) -> bool:
-    return await _answers("till", context.till.write(lambda _writer: None))
+async def _write(context: FlowContext) -> bool:
+    return await _answers("till", context.till.write(_a_row(context)))
+
+
+def _a_row(context: FlowContext) -> Callable[[Writer], None]:
+    """A write that fails where nothing can be written: SQLite commits nothing also on a full disk."""
+
+    def write(writer: Writer) -> None:
+        # PostgreSQL's processes would wait for each other, and its server ends by itself where its log has no room.
+        if writer.backend == "sqlite":
+            lease.take("readiness", "readyz", 0, context.clock)(writer)
+
+    return write
 
 
 async def _answers(what: str, asked: Any) -> bool:

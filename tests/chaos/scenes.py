@@ -308,7 +308,7 @@ def an_answer_comes_too_late(company: Crashable, arm: Arm) -> None:
 
 @scene(
     "direct", "CreateProject", "CreateAgent", "CreateAccessKey", "RevokeAccessKey", "SetBudget", "SetControls",
-    "UpdateOrganization", "UpdateProject", "UpdateAgent", "PreviewPurchase", "health._write_nothing", "ApplyRules",
+    "UpdateOrganization", "UpdateProject", "UpdateAgent", "PreviewPurchase", "health._a_row", "ApplyRules",
 )  # fmt: skip
 def the_owner_sets_things(company: Crashable, arm: Arm) -> None:
     arm()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -357,6 +358,21 @@ class TestDoctor:
         known = json.loads(manifest.read_text())
         manifest.write_text(json.dumps({**known, "taken_at": known["taken_at"] - 60 * 3_600_000_000}))
         assert newest() == ("warning", "The newest backup, one.db, is 60 h old.", 0)
+
+    def test_a_full_disk_is_told_with_all_the_rest(self, tmp_path: Path) -> None:
+        """What a look at the account found cannot be kept then. No file of that Roony may grow any more."""
+        with Simulation(tmp_path) as roony:
+            pid, log = roony.child.process.pid, tmp_path / "roony.db-wal"
+            before = resource.prlimit(pid, resource.RLIMIT_FSIZE, (min(log.stat().st_size, 4_096), -1))
+            try:
+                told = self.doctor(roony)
+            finally:
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+            until(lambda: self.doctor(roony).returncode, 0)
+        assert told.returncode == 1
+        assert " ok       disk: " in told.stdout
+        assert " missing  preflight: The change could not be written" in told.stdout
+        assert "Missing: 1." in told.stdout
 
     def test_nothing_answers(self, roony: Simulation) -> None:
         told = self.doctor(roony, "--url", "http://127.0.0.1:9")

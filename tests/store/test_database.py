@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import sqlalchemy
 
-from roony.store.database import Database, DatabaseLocked, lock_path, why_not_opened
+from roony.store.database import Database, DatabaseLocked, lock_path, why_failed
 from roony.store.writer import ConnectionLost
 from tests.support.postgres import swept_books_database
 from tests.support.tills import DATABASES
@@ -131,6 +131,8 @@ def test_the_error_of_a_read_quotes_no_value(backend: str, tmp_path: Path) -> No
         ("session is read-only", "a standby"),
         ("FATAL:  sorry, too many clients already", "max_connections"),
         ("server closed the connection unexpectedly", "the server broke the connection off"),
+        ('could not extend file "base/5/1": No space left on device', "the disk is full"),
+        ("database or disk is full", "the disk is full"),
         ("something new about postgresql://roony:hidden@db/roony", "OperationalError"),
     ],
 )
@@ -139,6 +141,6 @@ def test_why_a_database_was_not_opened_is_told_in_words_of_ours(told: str, words
     lost = ConnectionLost("broken")
     lost.__cause__ = cause
     for error in (sqlalchemy.exc.OperationalError(None, None, cause), cause, lost):
-        said = why_not_opened(error)
+        said = why_failed(error)
         assert words in said
         assert "hidden" not in said

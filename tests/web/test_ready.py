@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -82,6 +83,17 @@ def test_a_worker_that_hangs_is_told_and_requests_still_come(own: ServedRoony) -
     assert float(silent.split()[1]) > SILENT_SECONDS
     measures.heard_at = time.monotonic()
     assert ready(own)[1]["status"] == "ok"
+
+
+def test_a_disk_that_takes_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite commits a transaction without a write all the same."""
+    monkeypatch.setattr(health, "PROBE_SECONDS", 0.0)
+    with serve(tmp_path) as own:
+        raises = "CREATE TRIGGER full BEFORE INSERT ON leases BEGIN SELECT RAISE(FAIL, 'disk is full'); END"
+        own.context.till.write_and_wait(lambda writer: writer.run(raises))
+        assert ready(own) == (503, {"status": "unavailable", "database": "ok", "till": "unavailable"})
+        own.context.till.write_and_wait(lambda writer: writer.run("DROP TRIGGER full"))
+        assert ready(own)[0] == 200
 
 
 class HeldTill:
