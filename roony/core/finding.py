@@ -80,14 +80,17 @@ def capture_findings(
     return findings
 
 
-def answer_findings(
-    authorization_id: str, history: Sequence[HistoryEntry], decisions: Iterable[AuthorizationDecision]
-) -> Findings:
-    """Compares what Stripe recorded with what we answered, request by request."""
+def answer_findings(known: Authorization, decisions: Iterable[AuthorizationDecision], hold: int) -> Findings:
+    """Compares what Stripe recorded with what we answered, request by request, and then the amounts in all.
+
+    Stripe may authorize more than was answered, as at a fuel pump, where 1.00 is asked for and 100.00 set aside (facts
+    2.6). Inside the hold that is nobody's loss.
+    """
     ours = {decision.ordinal: decision for decision in decisions if decision.code != "STALE"}
     alone: Finding | Explained = Explained("A decision of Roony is known by now.")
     other: Finding | Explained = Explained("Stripe recorded what Roony answered.")
-    for ordinal, entry in enumerate(history):
+    granted, approved = 0, False
+    for ordinal, entry in enumerate(history_of(known)):
         decision = ours.get(ordinal)
         if decision is None:
             if entry.approved and isinstance(alone, Explained):
@@ -96,7 +99,11 @@ def answer_findings(
         answered = bool(decision.approved) and decision.answered == "approved"
         if not honoured(answered, entry) and isinstance(other, Explained):
             other = Finding(decision.code, entry.reason)
-    return {("approved_without_roony", authorization_id): alone, ("answer_not_honoured", authorization_id): other}
+        granted, approved = granted + decision.approved_amount * answered, approved or entry.approved
+    as_answered = approved and isinstance(alone, Explained) and isinstance(other, Explained)
+    if as_answered and known.amount > max(granted, hold):
+        other = Finding(f"{granted} {known.currency} approved", f"{known.amount} {known.currency} authorized")
+    return {("approved_without_roony", known.id): alone, ("answer_not_honoured", known.id): other}
 
 
 def history_of(known: Authorization) -> list[HistoryEntry]:

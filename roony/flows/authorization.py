@@ -333,7 +333,7 @@ class Withdraw(Command[None]):
         if known.purchase_id is not None and history_of(known):
             decisions = book.group(AuthorizationDecision, self.organization_id, self.authorization_id)
             purchase = book.need(Purchase, self.organization_id, known.purchase_id)
-            settle_findings(book, purchase, answer_findings(known.id, history_of(known), decisions), now)
+            settle_findings(book, purchase, answer_findings(known, decisions, purchase.hold_amount), now)
 
 
 def _answer(decision: AuthorizationDecision, request: AuthorizationRequest) -> Answered:

@@ -165,9 +165,8 @@ class BookAuthorization(Command[str]):
         """Flags what differs from what was approved, and answers Stripe did not honour."""
         org, said = self.organization_id, self.statement
         decisions = book.group(AuthorizationDecision, org, said.id)
-        history = history_of(after)
-        if len(history) + after.provisional >= after.history_length:
-            settle_findings(book, purchase, answer_findings(said.id, history, decisions), now)
+        if len(history_of(after)) + after.provisional >= after.history_length:
+            settle_findings(book, purchase, answer_findings(after, decisions, purchase.hold_amount), now)
         if not said.approved:
             if not after.approved:
                 nothing = Explained("Stripe approved nothing on it.")

@@ -113,9 +113,30 @@ ANSWERS = [
 @pytest.mark.parametrize("case", ANSWERS, ids=[case[0] for case in ANSWERS])
 def test_answers(case: tuple[str, str, list[AuthorizationDecision], list[str]]) -> None:
     _, words, decisions, expected = case
-    found = answer_findings("A", history(words, 100), decisions)
+    known = KNOWN._replace(history=json.dumps([list(entry) for entry in history(words, 100)]), amount=100)
+    found = answer_findings(known, decisions, 100)
     assert sorted(kind for (kind, _), result in found.items() if isinstance(result, Finding)) == expected
     assert {subject for _, subject in found} == {"A"}
+
+
+# What Stripe authorized in all, the hold, and whether that is more than was answered: 100 and 50 on top.
+MORE = [(150, 100, False), (151, 100, True), (151, 151, False), (151, 150, True), (90, 0, False)]
+
+
+@pytest.mark.parametrize(("amount", "hold", "is_found"), MORE)
+def test_more_than_was_answered(amount: int, hold: int, is_found: bool) -> None:
+    decisions = [decision(0, "yes")._replace(approved_amount=100), decision(1, "yes")._replace(approved_amount=50)]
+    entries = json.dumps([list(entry) for entry in history("yes,yes:50", 100)])
+    found = answer_findings(KNOWN._replace(history=entries, amount=amount), decisions, hold)
+    expected = Finding("150 usd approved", f"{amount} usd authorized")
+    assert (found[("answer_not_honoured", KNOWN.id)] == expected) is is_found
+
+
+def test_what_was_declined_was_authorized_for_nothing() -> None:
+    """Its amount is what was asked for (facts 2.3)."""
+    entries = json.dumps([list(entry) for entry in history("no", 900)])
+    found = answer_findings(KNOWN._replace(history=entries, amount=900), [decision(0, "no", "OVER_HOLD")], 100)
+    assert not any(isinstance(result, Finding) for result in found.values())
 
 
 def test_the_history_is_read_as_it_was_written() -> None:

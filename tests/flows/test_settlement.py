@@ -247,6 +247,20 @@ says A pending 10000 yes                        | 10000     0 authorized used
 says A pending 4000 yes                         | 10000     0 authorized used
 says A closed 4000 yes with t1:4000             |     0  4000 settled    used
 """,
+    "a fuel pump's check that grew beyond the hold": """
+request A 100 -> yes                            | 10000     0 ready      active
+says A pending 20000 yes:100                    | 20000     0 authorized used
+says A closed 20000 yes:100 with t1:15000       |     0 15000 settled    used
+""",
+    "all of it where a part was answered": """
+request A 12000 +controllable -> yes 10000      | 10000     0 authorized used
+says A closed 12000 yes:12000 with t1:12000     |     0 12000 settled    used
+""",
+    "more than was answered, and later less": """
+request A 100 -> yes                            | 10000     0 ready      active
+says A pending 20000 yes:100                    | 20000     0 authorized used
+says A pending 9000 yes:100                     | 10000     0 authorized used
+""",
     "our no was not heard": """
 request A 12000 -> OVER_HOLD                    | 10000     0 ready      active
 says A pending 12000 error                      | 12000     0 authorized used
@@ -306,6 +320,8 @@ FLAGS = {
     "canceled at Stripe, then our yes is not honoured": ["answer_not_honoured"],
     "our yes is not honoured, then canceled at Stripe": ["answer_not_honoured"],
     "withdrawn after Stripe said yes changes nothing": ["answer_not_honoured"],
+    "a fuel pump's check that grew beyond the hold": ["answer_not_honoured"],
+    "all of it where a part was answered": ["answer_not_honoured"],
     "our no was not heard": ["answer_not_honoured"],
     "the network decided while Stripe was away": ["approved_without_roony"],
     "captured on what was declined": ["extra_capture"],
