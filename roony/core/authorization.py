@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from roony.core.agent import Agent, Organization, Project, frozen_scope
 from roony.core.budget import have_room
 from roony.core.connection import Connection
-from roony.core.control import Controls, blocked_merchant, category_passes, country_passes
+from roony.core.control import Controls, blocked_merchant, country_passes
 from roony.core.merchant import Merchant
-from roony.core.merchant_check import is_approved_merchant, is_monitored, still_allowed
+from roony.core.merchant_check import category_fits, is_approved_merchant, is_monitored, still_allowed
 
 if TYPE_CHECKING:
     from roony.core.budget import Budget
@@ -278,7 +278,7 @@ def currency_passes(controls: Iterable[Controls], merchant_currency: str, card_c
 
 
 def _place_code(request: AuthorizationRequest, facts: AuthorizationFacts) -> str | None:
-    if not all(category_passes(controls, request.merchant.category) for controls in facts.controls):
+    if not category_fits(facts.controls, facts.approved_merchant, request.merchant.category):
         return "CATEGORY_MISMATCH"
     if not all(country_passes(controls, request.merchant.country) for controls in facts.controls):
         return "COUNTRY_MISMATCH"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from roony.core.control import Controls, strictest
-from roony.core.merchant import Merchant, match, stands_alone
+from roony.core.control import Controls, category_passes, strictest
+from roony.core.merchant import Merchant, match, stands_alone, trade
 
 
 def is_approved_merchant(
@@ -43,6 +43,22 @@ def is_monitored(lock: str, controls: Iterable[Controls]) -> bool:
     A lock that the owner makes stricter counts for purchases under way as well, as every other rule of a payment does.
     """
     return lock == "monitor" == strictest(tuple(controls)).merchant_lock
+
+
+def category_fits(controls: Iterable[Controls], approved: Merchant | None, code: str | None) -> bool:
+    """True if every scope's lists let this 4-digit code of a payment through, and no person was passed by for it.
+
+    Where a person decides about a category, an ask that named another one passed no person by it: what an agent sends
+    can only make rules stricter. One that named none was for a person to decide.
+    """
+    said = trade(approved.category) if approved is not None and approved.category else None
+    for scoped in controls:
+        if not category_passes(scoped, code):
+            return False
+        listed = scoped.approve_categories or ()
+        if code is not None and trade(code) in listed and said is not None and said not in listed:
+            return False
+    return True
 
 
 def still_allowed(controls: Iterable[Controls], amount: int, approved: Merchant | None) -> bool:

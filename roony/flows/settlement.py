@@ -11,7 +11,7 @@ from typing import Any
 
 from roony.core.authorization import Authorization, AuthorizationDecision, currency_passes
 from roony.core.card import Card
-from roony.core.control import category_passes, country_passes
+from roony.core.control import country_passes
 from roony.core.finding import (
     ABOUT_ANSWERS,
     ABOUT_AUTHORIZATIONS,
@@ -21,6 +21,7 @@ from roony.core.finding import (
     discrepancy_id,
     history_of,
 )
+from roony.core.merchant_check import category_fits
 from roony.core.purchase import Purchase
 from roony.core.settlement import (
     AuthorizationStatement,
@@ -40,7 +41,7 @@ from roony.flows.connection.confirmation import confirmation_rows, note_evidence
 from roony.flows.discrepancy import flag, settle_findings
 from roony.flows.event_outcome import finished
 from roony.flows.mandate import ask_if_over_its_limit, end_if_complete
-from roony.flows.merchant import is_merchant_of, pin_network_id
+from roony.flows.merchant import approved_merchant, is_merchant_of, pin_network_id
 from roony.flows.movement import STRIPE, audit, follow
 from roony.flows.probe_mark import is_probe
 from roony.flows.retrieval_promise import promise_retrieval, retrieval_id
@@ -176,7 +177,7 @@ class BookAuthorization(Command[str]):
         controls = [scoped for _, scoped in controls_above(book, purchase.chain)]
         found = {
             "merchant_mismatch": is_merchant_of(book, purchase, said.merchant, places),
-            "category_mismatch": all(category_passes(c, said.merchant.category) for c in controls),
+            "category_mismatch": category_fits(controls, approved_merchant(purchase.merchant), said.merchant.category),
             "country_mismatch": all(country_passes(c, said.merchant.country) for c in controls),
             "currency_mismatch": said.currency == purchase.currency
             and currency_passes(controls, said.merchant_currency, purchase.currency),

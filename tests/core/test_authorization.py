@@ -122,6 +122,27 @@ def test_the_first_check_speaks(first: tuple[Any, ...], second: tuple[Any, ...])
     assert verdict.code == first[3]
 
 
+# Categories a person decides about, the one that the ask named, the merchant's, and whether it is paid.
+LISTED = [
+    (["5734"], "7372", "5734", False),  # whoever named another one asked nobody
+    (["5734", "7372"], "7372", "5734", True),  # a person was asked
+    (["5734"], "5734", "5734", True),
+    (["5734"], None, "5734", True),  # so was one about what names none
+    (["5734"], "7372", None, True),
+    (["7995"], "7372", "5734", True),
+    (["4511"], "5734", "3000", False),  # one airline's own code is of its trade
+]
+
+
+@pytest.mark.parametrize(("listed", "asked", "found", "paid"), LISTED)
+def test_a_category_for_a_person_is_paid_only_where_the_ask_was_for_one(
+    listed: list[str], asked: str | None, found: str | None, paid: bool
+) -> None:
+    known = facts(controls=controls(approve_categories=listed), approved_merchant=Merchant("Figma", None, asked))
+    verdict = judge(request(merchant=FIGMA._replace(category=found)), known, NOW)
+    assert (verdict.approved, verdict.code) == (paid, None if paid else "CATEGORY_MISMATCH")
+
+
 @pytest.mark.parametrize("status", ["creating", "frozen", "canceled"])
 def test_only_an_active_card_pays(status: str) -> None:
     assert judge(request(), facts(card=CARD._replace(status=status)), NOW).code == "CARD_NOT_ACTIVE"

@@ -461,6 +461,18 @@ def test_what_differs_from_what_was_approved_is_flagged(name: str, books: Books)
     assert story.flags() == kinds
 
 
+def test_a_category_that_nobody_was_asked_about_is_declined_and_flagged(books: Books) -> None:
+    """P7: an agent that names another category passes no person by it; what Stripe approves alone is flagged."""
+    books.controls(AGENT, "agent", approve_categories=["7995"])
+    story, casino = Story(books), FIGMA._replace(category="7995")
+    story.tell("ask 10000\ncard")
+    answer = books.authorize(story.stripe_card, 10_000, merchant=casino, authorization_id="iauth_A")
+    assert (answer.approved, answer.code) == (False, "CATEGORY_MISMATCH")
+    late = history("late", 10_000)
+    book(books, statement("iauth_A", story.stripe_card, "pending", 10_000, late, 5, merchant=casino))
+    assert story.flags() == ["answer_not_honoured", "category_mismatch"]
+
+
 def test_nothing_is_compared_where_stripe_declined(books: Books) -> None:
     story = Story(books)
     story.tell("ask 10000\ncard")
