@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +22,7 @@ from tests.support.postgres import PostgresServer, own_server
 from tests.support.served import BUDGETS, SOFTWARE, Child, Installation, clean_environment, until
 from tests.support.serving import Caller
 from tests.support.tools import use
+from tests.test_deploy import health_checks
 
 pytestmark = pytest.mark.postgres
 ASK = "/api/v1/purchase_intents"
@@ -43,7 +46,7 @@ class Several(Installation):
         self.second = Child(["serve", "--port", "0", "--ready-json"], self.folder / "second.log", **self.environment())
         environment = clean_environment(**self.environment())
         self._watched = hold_port()
-        port = self._watched.getsockname()[1]
+        port = self.worker_port = int(self._watched.getsockname()[1])
         self.worker = Forked(["worker", "--metrics-port", str(port)], environment, self.folder / "worker.log")
         # An outage must not find it on its start: it would end, as whoever starts without a database does.
         until(lambda: self.ready(f"http://127.0.0.1:{port}/readyz"), "ok")
@@ -108,6 +111,13 @@ def several(server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) ->
         made.start()
         stack.callback(made.stop)
         yield made
+
+
+def test_the_health_check_of_the_image_is_answered_by_a_worker(several: Several) -> None:
+    """The container of a worker that works is not one that is to be started again (docs/operations.md)."""
+    [check] = [code for code, path in health_checks() if path == "/healthz"]
+    command = [sys.executable, "-c", check.replace("8000", str(several.worker_port))]
+    assert subprocess.run(command, check=False, timeout=60).returncode == 0
 
 
 def test_a_freeze_by_one_counts_at_once_in_the_other(several: Several) -> None:
