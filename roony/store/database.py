@@ -186,8 +186,15 @@ _CAUSES = (
     ("no pg_hba.conf entry", "the server lets nobody in from here: pg_hba.conf"),
     ('role "', "the server knows no such user: createuser makes one"),
     ("Connection refused", "nothing listens there"),
+    ("No such file or directory", "nothing listens there"),
     ("resolve host", "its host is not known"),
+    ("No route to host", "its host is not reached"),
+    ("unreachable", "its host is not reached"),
+    ("timeout expired", "it does not answer in time"),
+    ("canceling statement", "it does not do in time what it is asked"),
     ("starting up", "the server is still starting"),
+    ("in recovery mode", "the server is starting again after a crash"),
+    ("not yet accepting connections", "the server is still starting"),
     ("shutting down", "the server is stopping"),
     ("too many clients", "the server takes no more connections: max_connections"),
     ("connection slots", "the server takes no more connections: max_connections"),
@@ -203,8 +210,10 @@ _CAUSES = (
 )  # fmt: skip
 
 
-def why_failed(error: Exception) -> str:
-    """The cause in a few words of ours; a driver's message may quote the address with its password."""
+def why_failed(error: BaseException) -> str:
+    """The cause in a few words of ours; a driver's message may quote the address with its password, or what somebody
+    wrote. Where there are none for it: its type, and the code that the database gave it (PostgreSQL's SQLSTATE).
+    """
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     cause: BaseException | None = error
@@ -214,8 +223,10 @@ def why_failed(error: Exception) -> str:
     if 'database "' in told and "does not exist" in told:
         return "the server has no such database: createdb makes one"
     if isinstance(error, ConnectionLost) and cause is None:
-        return "it broke off"
-    return next((words for sign, words in _CAUSES if sign in told), type(cause or error).__name__)
+        return str(error)
+    code = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
+    name = type(cause or error).__name__
+    return next((words for sign, words in _CAUSES if sign in told), f"{name} {code}" if code else name)
 
 
 def lock_path(path: Path) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import structlog
 
+from roony.store.database import why_failed
 from roony.store.writer import AnotherDatabase, ConnectionLost, Writer
 
 log = structlog.get_logger("roony.till")
@@ -40,3 +41,11 @@ def in_place(writer: Writer, place: str | None) -> Writer:
         raise ConnectionLost("there are no tables")
     log.critical("till.another_database", was=place, now=writer.place)
     raise AnotherDatabase
+
+
+def tell_away(error: Exception) -> None:
+    """One line in the log for each try that failed: why, and what whoever reads it can do."""
+    log.warning(
+        "till.database_away", error=why_failed(error),
+        next="see that it answers at ROONY_DATABASE_URL and takes writes; Roony then goes on by itself",
+    )  # fmt: skip

@@ -27,7 +27,7 @@ from roony.store.database import why_failed
 from roony.store.facts import ConfigCache, FactLoader
 from roony.store.lanes import Lanes
 from roony.store.other_writes import do_other_writes
-from roony.store.reconnect import in_place, pauses
+from roony.store.reconnect import in_place, pauses, tell_away
 from roony.store.tally import Tally
 from roony.store.writer import AnotherDatabase, ConnectionLost, Writer
 
@@ -173,14 +173,14 @@ class Till:
                 if self._lanes.away:  # Asked to stop while the database was away.
                     return
         except BaseException as error:  # Nothing may wait for a thread that is gone: another process is started.
-            log.critical("till.dead", error=type(error).__name__)
+            log.critical("till.dead", error=why_failed(error))
             self._on_dead(error)
 
     def _run(self, commands: list[Ticket], work: list[Ticket]) -> None:
         try:
             answered, unlocked = self._commit(commands, work)
-        except ConnectionLost:
-            self._after_lost_connection(commands, work)
+        except ConnectionLost as error:
+            self._after_lost_connection(commands, work, error)
             return
         except Exception as error:  # Anything the write raised: nothing was committed.
             log.error("till.write_failed", error=why_failed(error), commands=len(commands))
@@ -293,10 +293,10 @@ class Till:
             alone = ([], [ticket]) if ticket.command is None else ([ticket], [])
             try:
                 answered, unlocked = self._commit(*alone)
-            except ConnectionLost:
+            except ConnectionLost as error:
                 # Those not yet tried wait in their lanes, where they are refused if the database stays away.
                 self._lanes.put_back(tickets[place + 1 :])
-                self._after_lost_connection(*alone)
+                self._after_lost_connection(*alone, error)
                 return
             except Exception as error:
                 log.error("till.command_not_written", error=why_failed(error), command=ticket.name, **ticket.about)
@@ -324,11 +324,11 @@ class Till:
         self._lanes.put_back(owed)
         return [ticket for ticket in tickets if ticket not in owed]
 
-    def _after_lost_connection(self, commands: list[Ticket], work: list[Ticket]) -> None:
+    def _after_lost_connection(self, commands: list[Ticket], work: list[Ticket], error: ConnectionLost) -> None:
         """Whether the batch was committed is unknown: nobody is told yes, and what may have committed is withdrawn."""
         self._cache.drop()
         self._counts["failed_batches"] += 1
-        log.error("till.connection_lost", commands=len(commands))
+        log.error("till.connection_lost", error=why_failed(error), commands=len(commands))
         for ticket in (*commands, *work):
             if ticket.command is not None and ticket.answer is not None:
                 self._take_back(ticket)
@@ -343,16 +343,15 @@ class Till:
         for pause in pauses():
             try:
                 self._writer = in_place(self._open_writer(), self._place)
+                self._lanes.away = False
+                return
             except AnotherDatabase:
                 raise
             except Exception as error:
-                log.warning("till.database_away", error=why_failed(error))
+                tell_away(error)
                 self._refuse_waiting()
                 if self._lanes.pause(pause):
                     return
-            else:
-                self._lanes.away = False
-                return
         raise ConnectionLost("the database did not come back")
 
     def _refuse_waiting(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -133,6 +134,9 @@ def test_the_error_of_a_read_quotes_no_value(backend: str, tmp_path: Path) -> No
         ("server closed the connection unexpectedly", "the server broke the connection off"),
         ('could not extend file "base/5/1": No space left on device', "the disk is full"),
         ("database or disk is full", "the disk is full"),
+        ("connection to server on socket failed: No such file or directory", "nothing listens there"),
+        ("connection timeout expired", "it does not answer in time"),
+        ("FATAL:  the database system is in recovery mode", "after a crash"),
         ("something new about postgresql://roony:hidden@db/roony", "OperationalError"),
     ],
 )
@@ -144,3 +148,16 @@ def test_why_a_database_was_not_opened_is_told_in_words_of_ours(told: str, words
         said = why_failed(error)
         assert words in said
         assert "hidden" not in said
+
+
+def test_why_a_database_did_not_do_it_has_its_own_code(tmp_path: Path) -> None:
+    """Without what somebody wrote: the values stand in the driver's message."""
+    unique = psycopg.errors.UniqueViolation("Key (name)=(what somebody wrote) already exists.")
+    assert why_failed(unique) == "UniqueViolation 23505"
+    with sqlite3.connect(tmp_path / "x.db") as connection:
+        connection.execute("CREATE TABLE names (name TEXT UNIQUE)")
+        connection.execute("INSERT INTO names VALUES ('what somebody wrote')")
+        with pytest.raises(sqlite3.IntegrityError) as error:
+            connection.execute("INSERT INTO names VALUES ('what somebody wrote')")
+    assert why_failed(error.value) == "IntegrityError SQLITE_CONSTRAINT_UNIQUE"
+    assert why_failed(ConnectionLost("there are no tables")) == "there are no tables"

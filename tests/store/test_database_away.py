@@ -13,6 +13,7 @@ import pytest
 from roony.core.audit import AuditRecord, verify
 from roony.core.authorization import AuthorizationDecision
 from roony.core.purchase import Purchase
+from roony.store import reconnect, till
 from roony.store.command import AWAY, UNKNOWN_OUTCOME, TillClosed
 from roony.store.database import Database
 from roony.store.postgres_writer import PostgresWriter
@@ -20,6 +21,7 @@ from roony.store.reconnect import AWAY_LIMIT, FIRST_PAUSE, LONGEST_PAUSE, in_pla
 from roony.store.rows import KnownMerchant
 from roony.store.writer import AnotherDatabase, ConnectionLost
 from tests.support.books import Books, open_books
+from tests.support.log_lines import logged
 from tests.support.postgres import PostgresServer, own_server
 from tests.support.served import until
 from tests.support.tills import PATIENCE, answers, note
@@ -74,6 +76,19 @@ def test_everything_is_refused_at_once_until_it_is_back(
     assert books.authorize(purchase).approved
     assert "lost" not in [row.merchant_key for row in books.rows(KnownMerchant)]
     assert verify(books.rows(AuditRecord)) is None
+
+
+def test_the_log_says_why_and_what_to_do(books: Books, server: PostgresServer) -> None:
+    """To whoever is called at night, who may know nothing of it yet."""
+    with logged(till), logged(reconnect) as lines:
+        server.stop()
+        notice(books)
+        until(lambda: any(line.get("error") == "nothing listens there" for line in lines), True)
+        server.start()
+        come_back(books)
+    [lost, *away] = [line for line in lines if line["event"] in ("till.connection_lost", "till.database_away")]
+    assert (lost["event"], lost["error"]) == ("till.connection_lost", "the server broke the connection off")
+    assert all("ROONY_DATABASE_URL" in line["next"] for line in away)
 
 
 def test_what_waits_when_it_goes_is_refused_too(books: Books, server: PostgresServer) -> None:
