@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from roony.core.address import Network, parse_networks
+from roony.core.address import LOOPBACK_HOSTS, Network, parse_networks
 from roony.core.retention import MIN_DAYS, Retention
 from roony.outbound.guard import networks_of
 from roony.stop_points import HOW, is_point
@@ -26,7 +26,6 @@ SHORTEST_METRICS_TOKEN = 20  # characters; `openssl rand -hex 20` prints twice a
 SHORTEST_WEBHOOK_SECRET = 16  # characters after whsec_; Stripe's own have 32 or more
 FEWEST_CHARACTERS = 8  # different ones; what is random has more, `xxxx` and `changeme` have not
 LARGEST_FILE = 64 * 1024  # a file named by NAME_FILE that is larger holds something else
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _SECRET_KEY = re.compile(r"(sk|rk)_(test|live)_\w{8,}")
 _WITHOUT = "To try Roony without any of this: roony serve --simulate"
 
@@ -250,7 +249,7 @@ def _wrong_traces(settings: Settings) -> list[str]:
     given = plain(settings.otel_exporter_otlp_headers)
     if not all(re.fullmatch(r"\s*[\w-]+\s*=[!-~ ]*", one) for one in given.split(",") if one.strip()):
         return ["OTEL_EXPORTER_OTLP_HEADERS must be name=value, several with commas."]
-    if given and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+    if given and parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
         return ["OTEL_EXPORTER_OTLP_ENDPOINT must begin with https:// where OTEL_EXPORTER_OTLP_HEADERS are sent to it."]
     return []
 
@@ -278,7 +277,7 @@ def _wrong_stripe(settings: Settings) -> list[str]:
         ("STRIPE_CONNECT_BASE", settings.stripe_connect_base),
     ):
         parts = _split(base)
-        if parts is None or (parts.scheme == "http" and parts.hostname not in _LOOPBACK):
+        if parts is None or (parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS):
             problems.append(f"{name} must begin with https://, or be http on this machine; leave it out for Stripe.")
     return problems
 
@@ -340,4 +339,4 @@ def _split(url: str) -> SplitResult | None:
 
 def _is_loopback(url: str) -> bool:
     parts = _split(url)
-    return parts is not None and parts.hostname in _LOOPBACK
+    return parts is not None and parts.hostname in LOOPBACK_HOSTS

@@ -189,12 +189,13 @@ async def _serve(options: ServeOptions) -> int:
         await stop_with_parent(stop)
     if not options.simulate:
         return await _run(options, settings, listener, settings.roony_public_url or address_of(listener), stop)
-    from roony.cli.simulation import WEBHOOK_PATH, SimulatorChild, files_of, made_secrets, simulated
+    from roony.cli.simulation import SimulatorChild, files_of, made_secrets, simulated
+    from roony.flows.webhook_endpoint import PATH
 
     files = files_of(settings)
     made = made_secrets(files.secrets)
     url = address_of(listener)
-    child = await SimulatorChild.start(files, made, options.simulator_port, f"{url}{WEBHOOK_PATH}")
+    child = await SimulatorChild.start(files, made, options.simulator_port, f"{url}{PATH}")
     try:
         # The simulator leads back to this machine only, so a public address would be of no use.
         return await _run(options, simulated(settings, files, made, child.ready), listener, url, stop, child, files)

@@ -22,7 +22,6 @@ from roony.config import Settings
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 5.0
-WEBHOOK_PATH = "/api/webhooks/stripe"
 PUBLISHABLE_KEY = "pk_test_simulator"
 LOOPBACK = "127.0.0.0/8,::1/128"
 

@@ -16,6 +16,18 @@ _PLACE_BITS = 64
 _MAPPED_BITS = 96
 
 
+# The names and addresses of this machine itself, as they stand in a URL.
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def parse_address(text: str) -> Address | None:
+    """An IP address; None for what is none."""
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
 def parse_network(text: str) -> Network:
     """A network as `10.0.0.0/8`, or one address. Raises ValueError, also for a network with bits behind its prefix.
 
@@ -72,10 +84,7 @@ def place_of(address: str | None) -> str:
 
 
 def _address(text: str | None) -> Address | None:
-    try:
-        address = ipaddress.ip_address(text or "")
-    except ValueError:
-        return None
+    address = parse_address(text or "")
     # What a socket for both kinds calls an IPv4 address.
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address

@@ -51,7 +51,6 @@ class Agent(NamedTuple):
 
 # What the organization wants for authorizations on cards that Roony did not make.
 UNKNOWN_CARDS = ("decline", "approve", "approve_while_unfrozen")
-DELIVERIES = ("sealed", "reveal", "raw")
 SCOPES = ("organization", "project", "agent")
 # The task id that stands for every task of an agent.
 ENVELOPE = "*"

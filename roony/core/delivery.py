@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from roony.core.agent import DELIVERIES
+from roony.core.control import DELIVERIES
 from roony.core.duration import MINUTE
 
 # How long a link is good, in microseconds, and how many keys that open nothing it stands.

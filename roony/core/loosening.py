@@ -10,11 +10,11 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from roony.core.agent import DELIVERIES, ENVELOPE, UNKNOWN_CARDS, Agent, Organization, Project, task_of, task_scope
+from roony.core.agent import ENVELOPE, UNKNOWN_CARDS, Agent, Organization, Project, task_of, task_scope
 from roony.core.audit import canonical
 from roony.core.budget import Budget
-from roony.core.control import DELIVERIES as STRICTEST_DELIVERIES
 from roony.core.control import (
+    DELIVERIES,
     EMPTY,
     FIELDS,
     FOREIGN_CURRENCIES,
@@ -220,7 +220,7 @@ _LOOSER: Mapping[str, Callable[[str, Any, Any], bool]] = {
     "tolerance_percent": _tolerance,
     "merchant_lock": _further_in(MERCHANT_LOCKS),
     "foreign_currency": _further_in(FOREIGN_CURRENCIES),
-    "delivery": _further_in(STRICTEST_DELIVERIES),
+    "delivery": _further_in(DELIVERIES),
     "duplicate_window_seconds": _lower,
 }
 

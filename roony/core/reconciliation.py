@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from roony.core.duration import DAY, HOUR, SECOND
@@ -160,27 +158,6 @@ def since_of(kind: str, standing: Standing, now: int) -> int:
 def run_id(connection_id: str, kind: str, after: int | None) -> str:
     """The id of the run that follows the one begun at `after`: of many processes that think of it, one inserts it."""
     return derived_id("rec", connection_id, kind, after)
-
-
-_DURATION = re.compile(r"([1-9][0-9]{0,5})([mhd])")
-_UNITS = {"m": 60 * SECOND, "h": HOUR, "d": DAY}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def parse_since(text: str, now: int) -> int | None:
-    """`90m`, `2h`, `7d` before `now`, or an RFC 3339 time with its offset. None when it is neither, or not past."""
-    duration = _DURATION.fullmatch(text)
-    if duration is not None:
-        at = now - int(duration[1]) * _UNITS[duration[2]]
-    else:
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            return None
-        if moment.tzinfo is None:
-            return None
-        at = (moment - _EPOCH) // timedelta(microseconds=1)
-    return at if 0 <= at < now else None
 
 
 def next_phase(kind: str, phase: str) -> str | None:

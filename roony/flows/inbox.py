@@ -14,6 +14,7 @@ import structlog
 from roony.core.dispute import read_dispute
 from roony.core.duration import MINUTE, SECOND
 from roony.core.errors import Refusal
+from roony.core.preflight import REALTIME
 from roony.core.settlement import read_authorization, read_transaction
 from roony.core.text import readable
 from roony.flows.card import card_facts
@@ -132,7 +133,6 @@ _BUILDERS: dict[str, Builder] = {
 DEAUTHORIZED = "account.application.deauthorized"
 HANDLED_TYPES = frozenset({*_BUILDERS, DEAUTHORIZED})
 # Answered live or not at all: one that comes by backfill or is handled again is over, and Stripe has decided.
-REQUEST = "issuing_authorization.request"
 LATE_REQUEST = "late request"
 
 
@@ -169,7 +169,7 @@ async def _handle_it(context: FlowContext, event: InboxEvent, route: AccountRout
             return
         builder = _BUILDERS.get(event.type)
         if builder is None:
-            reason = LATE_REQUEST if event.type == REQUEST else "not an event Roony needs"
+            reason = LATE_REQUEST if event.type == REALTIME else "not an event Roony needs"
             await context.till.submit(FinishEvent(route.organization_id, event, "ignored", reason))
             return
         answer = await context.till.submit(builder(context, route, event, json.loads(readable(event.payload))))

@@ -11,13 +11,13 @@ from typing import Any
 from sqlalchemy import Insert
 from sqlalchemy.dialects import postgresql, sqlite
 
-from roony.core.agent import DELIVERIES, UNKNOWN_CARDS, Agent, Organization, Project
+from roony.core.agent import UNKNOWN_CARDS, Agent, Organization, Project
 from roony.core.audit import GENESIS, AuditDraft, AuditRecord, chain_record
 from roony.core.budget import is_time_zone
 from roony.core.cardholder import Cardholder, changed_fields
 from roony.core.confirmation import OTHER_CARDS, Confirmation, confirmed, unconfirmed
 from roony.core.connection import Connection, lift, restrictions_of
-from roony.core.control import Control
+from roony.core.control import DELIVERIES, Control
 from roony.core.errors import Refusal, not_found
 from roony.core.loosening import may_confirm, wants_two
 from roony.core.money import CARD_CURRENCIES

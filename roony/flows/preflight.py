@@ -16,6 +16,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import select
 
 from roony.core.agent import Organization
+from roony.core.authorization import STRIPE_VERSION
 from roony.core.cardholder import REFUSED, Cardholder
 from roony.core.confirmation import OTHER_CARDS, Confirmation, Evidence
 from roony.core.connection import NEXT, STANDING, Connection, Seen, as_seen
@@ -33,7 +34,7 @@ from roony.flows.movement import ROONY
 from roony.flows.organization_settings import low_balance_amount
 from roony.flows.webhook_endpoint import NEEDED, webhook_url
 from roony.gateway import events, issuing
-from roony.gateway.client import STRIPE_VERSION, ConnectionAccess, PlainObject, StripeGateway
+from roony.gateway.client import ConnectionAccess, PlainObject, StripeGateway
 from roony.gateway.errors import StripeCallFailed
 from roony.gateway.pool import GatewayBusy
 from roony.store.authority import Authority

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Table, select
 
 from roony.core.authorization import Authorization
-from roony.core.connection import Connection
+from roony.core.connection import STANDING, Connection
 from roony.core.duration import SECOND
 from roony.core.errors import Refusal
 from roony.core.settlement import awaits_capture, read_authorization
@@ -35,7 +35,6 @@ MAX_EVENT_PAGES = 200
 TOO_MANY = "too_many_events"
 # Whose card such an event was about nobody can say any more.
 PAYLOAD_REMOVED = "payload_removed_by_retention"
-_WATCHED = ("active", "restricted")
 
 
 async def keep_retrieve_authorization(context: FlowContext, promise: OutboxPromise) -> None:
@@ -110,7 +109,7 @@ async def _ask(
 ) -> dict[str, Any] | None:
     """Stripe's answer, or None when there is none: then the promise is ended or put off."""
     ended = None
-    if connection.status not in _WATCHED:
+    if connection.status not in STANDING:
         ended = f"connection_{connection.status}"
     elif promise.tries >= MAX_TRIES:
         ended = promise.last_error or "no answer"

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from roony.core.authorization import STRIPE_VERSION
 from roony.core.connection import STANDING, Connection
 from roony.core.duration import HOUR, SECOND
 from roony.core.errors import Refusal, not_found
@@ -25,7 +26,7 @@ from roony.flows.context import FlowContext
 from roony.flows.inbox import HANDLED_TYPES
 from roony.flows.inline import finish_in_time
 from roony.gateway import events
-from roony.gateway.client import STRIPE_VERSION, PlainObject
+from roony.gateway.client import PlainObject
 from roony.gateway.errors import StripeCallFailed, StripeForbidden, StripeRefused
 from roony.gateway.pool import GatewayBusy
 from roony.store.authority import Authority

@@ -20,6 +20,8 @@ import stripe._util
 from stripe._stripe_object import StripeObject
 from stripe._stripe_response import StripeResponse
 
+from roony.core.address import LOOPBACK_HOSTS
+from roony.core.authorization import STRIPE_VERSION
 from roony.gateway.errors import StripeCallFailed, failure_from_bug, failure_from_sdk
 from roony.gateway.pace import LIVE_RATE, TEST_RATE, Pace
 from roony.gateway.pool import GatewayBusy
@@ -27,7 +29,6 @@ from roony.gateway.wire import BoundedHttpClient
 from roony.measures import CallCounts
 from roony.stop_points import reach
 
-STRIPE_VERSION = "2026-10-28.endive"
 """The version every call names: no account's default may change the shape of an answer (section 0)."""
 
 API_BASE = "https://api.stripe.com"
@@ -44,7 +45,6 @@ IDEMPOTENCY_KEY_LIMIT = 255
 PlainObject = dict[str, Any]
 """A Stripe object as plain JSON-like data: StripeObject is no dict since SDK 15."""
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 log = logging.getLogger(__name__)
 
@@ -210,14 +210,14 @@ def require_id(name: str, value: str) -> str:
 
 def _checked_base(name: str, base: str) -> str:
     parts = urlsplit(base)
-    plain_http_here = parts.scheme == "http" and parts.hostname in _LOOPBACK
+    plain_http_here = parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS
     if not parts.hostname or not (parts.scheme == "https" or plain_http_here):
         raise ValueError(f"{name} must be https, or http on this machine only: {parts.scheme}://{parts.hostname}")
     return base.rstrip("/")
 
 
 def _is_loopback(base: str) -> bool:
-    return urlsplit(base).hostname in _LOOPBACK
+    return urlsplit(base).hostname in LOOPBACK_HOSTS
 
 
 class _NothingBelowWarning(logging.Filter):

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from roony.core.address import Address, Network, parse_network
+from roony.core.address import Address, Network, parse_address, parse_network
 
 MAX_URL = 2_000
 # Of one name; the next is tried where one does not take the connection.
@@ -73,7 +73,7 @@ class Guard:
             raise Blocked("unreadable", "The address must begin with https:// and name a host.")
         if parts.username is not None or parts.password is not None:
             raise Blocked("unreadable", "The address may not carry a name or password.")
-        literal = _literal(host)
+        literal = parse_address(host)
         if literal is not None:
             self.judge([str(literal)], port or _default_port(parts), plain=parts.scheme == "http")
         elif parts.scheme == "http" and not self.listed:
@@ -142,13 +142,6 @@ def _is_public(address: Address) -> bool:
     special = address.is_multicast or address.is_reserved or address.is_link_local or address.is_unspecified
     inside = any(address.version == network.version and address in network for network in _INSIDE)
     return address.is_global and not special and not inside
-
-
-def _literal(host: str) -> Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
 
 
 def _default_port(parts: SplitResult) -> int:

@@ -14,7 +14,7 @@ from roony.store.rows import OutboxPromise
 from roony.store.tables import outbox
 from roony.store.writer import Writer
 
-# A claimed promise is ours for this long, in microseconds.
+# Whoever claims a promise, or has just committed it and keeps it at once, holds it for this long, in microseconds.
 LEASE = 30 * SECOND
 CLAIM_LIMIT = 32
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
+from starlette.types import ASGIApp
 
 from roony import __version__
 from roony.core.address import Network
@@ -20,7 +21,7 @@ from roony.web.admin_api import routes as admin_routes
 from roony.web.dashboard import routes as dashboard_routes
 from roony.web.errors import HANDLERS
 from roony.web.figures import FiguresReader
-from roony.web.frame import App, RequestCounts, RequestFrame
+from roony.web.frame import RequestCounts, RequestFrame
 from roony.web.health import Readiness
 from roony.web.key_guard import KeyGuard
 from roony.web.known_keys import KnownKeys
@@ -65,7 +66,7 @@ class Wakeable(Protocol):
 def create_app(
     context: FlowContext, options: AppOptions, worker: Wakeable | None = None, feed: ChangeFeed | None = None,
     readiness: Readiness | None = None,
-) -> App:  # fmt: skip
+) -> ASGIApp:  # fmt: skip
     """The ASGI application of one process; till and worker are started and stopped by the wiring."""
     app = FastAPI(
         title="Roony", version=__version__, description=_ABOUT, openapi_url=None, docs_url=None, redoc_url=None,
@@ -86,7 +87,7 @@ def create_app(
     return _behind_the_door(app, context, options, feed or ChangeFeed(context.database), readiness or Readiness(), wake)
 
 
-def create_door(context: FlowContext, options: AppOptions, feed: ChangeFeed, readiness: Readiness) -> App:
+def create_door(context: FlowContext, options: AppOptions, feed: ChangeFeed, readiness: Readiness) -> ASGIApp:
     """The application of a process that answers Stripe, and whoever asks how it is: no pages, no API, no worker."""
     app = FastAPI(
         openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, exception_handlers=HANDLERS,
@@ -98,7 +99,7 @@ def create_door(context: FlowContext, options: AppOptions, feed: ChangeFeed, rea
 def _behind_the_door(
     app: FastAPI, context: FlowContext, options: AppOptions, feed: ChangeFeed, readiness: Readiness,
     on_kept: Callable[[], None],
-) -> App:  # fmt: skip
+) -> ASGIApp:  # fmt: skip
     """What every application has: its state, who asks how it is, a frame around each request, and Stripe's door."""
     counts = RequestCounts()
     app.state.context = context

@@ -29,7 +29,7 @@ from roony.store.writer import ConnectionLost
 from roony.web import answers
 from roony.web.asked import asked
 from roony.web.auth import MAX_KEY_LENGTH, Caller, caller_in_session, caller_with
-from roony.web.errors import Refused
+from roony.web.errors import MALFORMED_FORM, Refused
 from roony.web.pages import HEADERS, is_form, only, render, render_form, style_sheet
 from roony.web.requests import fields_of, read_body
 from roony.web.session import session_text
@@ -43,7 +43,6 @@ MAX_FORM = 8_192
 _LONGEST = {"do": 10, "key": MAX_KEY_LENGTH, "amount": LONGEST_AMOUNT, "note": LONGEST_NOTE}
 _TITLES = {"approved": "Approved", "denied": "Not approved", "partly_approved": "Your yes is written down"}
 
-MALFORMED = Refusal("malformed", "This form was changed on its way, or is not complete.", 400)
 STOPPING = Refusal("busy", "Roony takes no changes at this moment. Nothing was decided; try again.", 503)
 
 
@@ -79,7 +78,7 @@ async def _sent(request: Request) -> Response:
     body = await read_body(request, MAX_FORM)
     form = fields_of(body, _LONGEST, frozenset({"note"})) if is_form(request) else None
     if form is None or not {"do", "key"} <= form.keys() or form["do"] not in ("look", "approve", "deny"):
-        return _failed(MALFORMED)
+        return _failed(MALFORMED_FORM)
     context: FlowContext = request.app.state.context
     try:
         caller = await caller_with(request, form["key"], "admin", "approve")

@@ -9,8 +9,7 @@ import msgspec
 from roony.core.authorization import AuthorizationRequest
 from roony.core.duration import SECOND
 from roony.core.merchant import Merchant, category_code
-
-REQUEST_TYPE = "issuing_authorization.request"
+from roony.core.preflight import REALTIME
 
 
 class _Data(msgspec.Struct, gc=False):
@@ -99,7 +98,7 @@ def read_envelope(body: bytes) -> Envelope | None:
 
 
 # An event whose envelope cannot be read may still say what it is.
-_SAYS_REQUEST = re.compile(rb'"type"\s*:\s*"%s"' % re.escape(REQUEST_TYPE).encode())
+_SAYS_REQUEST = re.compile(rb'"type"\s*:\s*"%s"' % re.escape(REALTIME).encode())
 
 
 def seems_request(body: bytes) -> bool:

@@ -13,7 +13,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from roony.core.errors import Refusal
+from roony.core.duration import parse_since
+from roony.core.errors import Refusal, not_found
 from roony.flows.password import PasswordsBusy
 from roony.store.command import BUSY, TillClosed
 from roony.store.queries.paging import InvalidCursor
@@ -26,6 +27,8 @@ log = structlog.get_logger("roony.web")
 # What a field's name or a message may be at most: both can carry what the caller sent.
 MAX_FIELD, MAX_MESSAGE = 200, 500
 
+MALFORMED_ADDRESS = Refusal("malformed", "This address was changed on its way, or is not complete.", 400)
+MALFORMED_FORM = Refusal("malformed", "This form was changed on its way, or is not complete.", 400)
 _CODES = {
     400: "malformed_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed",
     413: "too_large", 415: "unsupported_media_type", 422: "invalid", 429: "too_many_requests", 503: "unavailable",
@@ -72,8 +75,17 @@ def accepted(answer: Answer | Refusal) -> Answer:
 def found(row: Answer | None, what: str, id: str) -> Answer:
     """A row that was looked up. Raises Refused (404) when it is not there or somebody else's (P7)."""
     if row is None:
-        raise Refused(Refusal("not_found", f"No {what} with the id {id}.", 404))
+        raise Refused(not_found(what, id))
     return row
+
+
+def past_time(text: str, now: int, field: str = "since") -> int:
+    """A time that a caller named, in microseconds UTC. Raises Refused (422) when it is none, or not past."""
+    at = parse_since(text, now)
+    if at is None:
+        message = "It must be a past time in RFC 3339 with its offset, or how long ago, like 90m, 2h or 7d."
+        raise refuse(422, message, field=field)
+    return at
 
 
 def error_answer(refusal: Refusal, request_id: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from roony.core.errors import Refusal
 from roony.log_ids import about
@@ -18,10 +19,6 @@ log = structlog.get_logger("roony.web")
 
 _PURCHASE = re.compile(r"/(pur_[0-9A-Za-z]{1,40})(?:/|$)")
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _INTERNAL = Refusal("internal", "Something went wrong in Roony. The request id says where to look.", 500)
 # Nothing of ours may be framed, sniffed or kept by a cache: answers can carry card numbers.
@@ -51,8 +48,8 @@ class RequestFrame:
     """Pure ASGI, so that answers stream through it."""
 
     def __init__(
-        self, app: App, new_id: Callable[[str], str], counts: RequestCounts, is_https: Callable[[], bool],
-        at_once: Mapping[tuple[str, str], App],
+        self, app: ASGIApp, new_id: Callable[[str], str], counts: RequestCounts, is_https: Callable[[], bool],
+        at_once: Mapping[tuple[str, str], ASGIApp],
     ) -> None:  # fmt: skip
         """`new_id("req")` gives the id of a request; `is_https` says whether people come by https.
 

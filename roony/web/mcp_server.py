@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import ipaddress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from roony.core.address import parse_address
 from roony.flows.context import FlowContext
 from roony.web.auth import INSIDE, authenticate, bearer
 from roony.web.errors import Refused, refuse
@@ -86,19 +86,12 @@ def _name_of(address: str) -> str | None:
 
 def _is_local_name(host: str | None) -> bool:
     """An address in digits, or a name without a dot: nobody outside can make either of them lead to this machine."""
-    return host is not None and ("." not in host or _address(host) is not None)
+    return host is not None and ("." not in host or parse_address(host) is not None)
 
 
 def _is_loopback(host: str | None) -> bool:
-    address = _address(host or "")
+    address = parse_address(host or "")
     return host == "localhost" or (address is not None and address.is_loopback)
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
 
 
 def _inside(outer: Scope) -> ASGIApp:

@@ -21,9 +21,10 @@ from roony.flows.context import FlowContext
 from roony.flows.preflight import first_preflight
 from roony.store.command import TillClosed
 from roony.store.writer import ConnectionLost
+from roony.web.errors import MALFORMED_ADDRESS
 from roony.web.pages import HEADERS, render, style_sheet
 from roony.web.requests import fields_of
-from roony.web.session import page_url, session_in
+from roony.web.session import is_https, page_url, session_in
 
 log = structlog.get_logger("roony.oauth")
 
@@ -41,7 +42,6 @@ LONGEST = {"ticket": 128, "state": 128, "code": 255, "error": 100}
 LONGEST_COOKIE = 128
 
 NEW_LINK = "Nothing was connected. Ask for a new start link and open it in this browser."
-MALFORMED = Refusal("malformed", "This address was changed on its way, or is not complete.", 400)
 STOPPING = Refusal("busy", "Roony takes no changes at this moment.", 503)
 
 
@@ -89,7 +89,7 @@ def routes(context: FlowContext) -> list[Route]:
         back = page_url(context, GO_ON)
         query = _query(request, ("ticket",))
         if query is None or "ticket" not in query:
-            return _failed(MALFORMED, back)
+            return _failed(MALFORMED_ADDRESS, back)
         try:
             opened = await open_ticket(context, query["ticket"])
         except (TillClosed, ConnectionLost):
@@ -102,7 +102,7 @@ def routes(context: FlowContext) -> list[Route]:
             opened.cookie,
             max_age=COOKIE_SECONDS,
             path=COOKIE_PATH,
-            secure=_is_https(context),
+            secure=is_https(context),
             httponly=True,
             samesite="lax",
         )
@@ -113,7 +113,7 @@ def routes(context: FlowContext) -> list[Route]:
         query = _query(request, ("state", "code", "error"))
         cookie = request.cookies.get(COOKIE)
         if query is None or "state" not in query or ("code" in query) == ("error" in query):
-            return _failed(MALFORMED, back)
+            return _failed(MALFORMED_ADDRESS, back)
         if cookie is not None and len(cookie) > LONGEST_COOKIE:
             cookie = None
         try:
@@ -128,7 +128,7 @@ def routes(context: FlowContext) -> list[Route]:
             more = page_url(context, "/connections") if session_in(context, request) is not None else None
             response = _connected(ended, looked, back, more)
         if not (isinstance(ended, Refusal) and ended.code == "state_invalid"):
-            response.delete_cookie(COOKIE, path=COOKIE_PATH, secure=_is_https(context), httponly=True, samesite="lax")
+            response.delete_cookie(COOKIE, path=COOKIE_PATH, secure=is_https(context), httponly=True, samesite="lax")
         return response
 
     async def style(_request: Request) -> Response:
@@ -152,10 +152,6 @@ def _query(request: Request, known: tuple[str, ...]) -> dict[str, str] | None:
     """The known parameters, or None for a query that is too long, not readable, or names one of them twice."""
     raw = request.scope["query_string"]
     return fields_of(raw, {name: LONGEST[name] for name in known}) if len(raw) <= MAX_QUERY else None
-
-
-def _is_https(context: FlowContext) -> bool:
-    return context.public_url().startswith("https://")
 
 
 def _connected(connection: Connection, looked: Preflight | None, back: str, more: str | None) -> Response:

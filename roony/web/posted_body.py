@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Sequence
 from typing import Any
+
+from starlette.types import Receive
 
 from roony.core.errors import Refusal
 from roony.waits import Waits
 
 MAX_BODY = 1024 * 1024
 
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 _TOO_LARGE = Refusal("too_large", f"The body is larger than {MAX_BODY} bytes.", 413)
 _TOO_SLOW = Refusal("too_slow", "The body did not arrive in time.", 408)

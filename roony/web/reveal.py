@@ -26,7 +26,7 @@ from roony.store.command import TillClosed
 from roony.store.writer import ConnectionLost
 from roony.web import answers
 from roony.web.auth import MAX_KEY_LENGTH, Caller, caller_in_session, who_may_reveal
-from roony.web.errors import Refused
+from roony.web.errors import MALFORMED_ADDRESS, Refused
 from roony.web.pages import is_form, only, render, render_form, render_with_script, style_sheet
 from roony.web.requests import fields_of, read_body
 from roony.web.session import CSRF_FIELD, check_csrf, csrf_token, session_text
@@ -39,7 +39,6 @@ MAX_FORM = 1_024
 
 _LONGEST = {"ticket": LONGEST_TICKET, "key": MAX_KEY_LENGTH, CSRF_FIELD: LONGEST_TOKEN}
 
-MALFORMED = Refusal("malformed", "This address was changed on its way, or is not complete.", 400)
 STOPPING = Refusal("busy", "Roony takes no changes at this moment. The link is still good.", 503)
 
 
@@ -67,7 +66,7 @@ def routes(context: FlowContext) -> list[Route]:
         raw = request.scope["query_string"]
         query = fields_of(raw, {"ticket": LONGEST_TICKET}) if len(raw) <= MAX_FORM else None
         if not query:
-            return _failed(MALFORMED)
+            return _failed(MALFORMED_ADDRESS)
         link = await find_link(context, query["ticket"])
         return _failed(link) if isinstance(link, Refusal) else await _asking(request, link, query["ticket"], 200)
 
@@ -75,7 +74,7 @@ def routes(context: FlowContext) -> list[Route]:
         body = await read_body(request, MAX_FORM)
         form = fields_of(body, _LONGEST) if is_form(request) else None
         if form is None or form.keys() not in ({"ticket", "key"}, {"ticket", CSRF_FIELD}):
-            return _failed(MALFORMED)
+            return _failed(MALFORMED_ADDRESS)
         link = await find_link(context, form["ticket"])
         if isinstance(link, Refusal):
             return _failed(link)

@@ -26,6 +26,7 @@ from roony.store.queries.paging import DEFAULT_LIMIT, MAX_LIMIT
 from roony.web.query import Query
 from roony.web.requests import is_clean
 from roony.web.shape import example
+from roony.web.shapes import LimitedScope
 from roony.web.spending_report import read_day
 
 MAX_METADATA = 50
@@ -134,7 +135,6 @@ DiscrepancyKind = Annotated[str, AfterValidator(_discrepancy_kind)]
 LimitedScopeId = Annotated[str, Field(max_length=200), AfterValidator(_limited_scope_id)]
 Controls = Annotated[dict[str, Any], AfterValidator(_clean_values)]
 Scope = Literal["organization", "project", "agent"]
-LimitedScope = Literal["organization", "project", "agent", "task"]
 Period = Literal["day", "week", "month", "lifetime"]
 
 

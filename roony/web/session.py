@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from typing import Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,13 +15,13 @@ from roony.core.sign_in import BROWSER_SECONDS, SESSION_SECONDS
 from roony.flows.context import FlowContext
 from roony.web.errors import refuse
 
-# With the prefix browsers keep a cookie to this very host and to https (RFC 6265bis); without https it cannot be had.
-COOKIE, SECURE_COOKIE = "roony_session", "__Host-roony_session"
+COOKIE = "roony_session"
 # What a browser is known by to those who signed in with it. It opens nothing.
-BROWSER, SECURE_BROWSER = "roony_browser", "__Host-roony_browser"
+BROWSER = "roony_browser"
 _KNOWN_BY = re.compile(r"[A-Za-z0-9_-]{43}")
 PREFIX = "roony_session_"
 MAX_COOKIE = 200
+SameSite = Literal["lax", "strict"]
 CSRF_HEADER, CSRF_FIELD = "x-roony-csrf", "csrf"
 # What our script says of a page that it draws again by itself: nobody used it.
 BY_ITSELF_HEADER = "x-roony-by-itself"
@@ -37,8 +38,26 @@ def page_url(context: FlowContext, path: str) -> str:
     return context.public_url().replace("://127.0.0.1", "://localhost", 1) + path
 
 
-def _name(context: FlowContext) -> str:
-    return SECURE_COOKIE if is_https(context) else COOKIE
+def cookie_name(context: FlowContext, name: str) -> str:
+    """What a cookie is called. With the prefix browsers keep it to this very host and to https (RFC 6265bis)."""
+    return f"__Host-{name}" if is_https(context) else name
+
+
+def set_cookie(
+    context: FlowContext, response: Response, name: str, text: str, seconds: int, samesite: SameSite = "lax"
+) -> None:
+    """Puts a cookie into the browser for so long; no script reads it."""
+    response.set_cookie(
+        cookie_name(context, name), text, max_age=seconds, path="/", secure=is_https(context), httponly=True,
+        samesite=samesite,
+    )  # fmt: skip
+
+
+def drop_cookie(context: FlowContext, response: Response, name: str, samesite: SameSite = "lax") -> None:
+    """Takes it out again."""
+    response.delete_cookie(
+        cookie_name(context, name), path="/", secure=is_https(context), httponly=True, samesite=samesite
+    )
 
 
 def session_text(request: Request) -> str | None:
@@ -48,22 +67,19 @@ def session_text(request: Request) -> str | None:
 
 def session_in(context: FlowContext, request: Request) -> str | None:
     """The same where the context is at hand."""
-    text = request.cookies.get(_name(context))
+    text = request.cookies.get(cookie_name(context, COOKIE))
     return text if text and len(text) <= MAX_COOKIE and text.startswith(PREFIX) and text.isascii() else None
 
 
 def keep_session(context: FlowContext, response: Response, text: str) -> None:
     """Puts a session into the browser. Lax, so that a link in a message finds its reader signed in; every change needs
     the token besides."""
-    response.set_cookie(
-        _name(context), text, max_age=SESSION_SECONDS, path="/", secure=is_https(context), httponly=True, samesite="lax"
-    )
+    set_cookie(context, response, COOKIE, text, SESSION_SECONDS)
 
 
 def known_by(request: Request) -> str:
     """The secret this browser is known by; empty where it has none."""
-    name = SECURE_BROWSER if is_https(request.app.state.context) else BROWSER
-    text = request.cookies.get(name, "")
+    text = request.cookies.get(cookie_name(request.app.state.context, BROWSER), "")
     return text if _KNOWN_BY.fullmatch(text) else ""
 
 
@@ -74,15 +90,12 @@ def new_known_by() -> str:
 
 def keep_known_by(context: FlowContext, response: Response, text: str) -> None:
     """Puts what it is known by into the browser. Signing out leaves it there."""
-    name = SECURE_BROWSER if is_https(context) else BROWSER
-    response.set_cookie(
-        name, text, max_age=BROWSER_SECONDS, path="/", secure=is_https(context), httponly=True, samesite="lax"
-    )
+    set_cookie(context, response, BROWSER, text, BROWSER_SECONDS)
 
 
 def drop_session(context: FlowContext, response: Response) -> None:
     """Takes the session out of the browser."""
-    response.delete_cookie(_name(context), path="/", secure=is_https(context), httponly=True, samesite="lax")
+    drop_cookie(context, response, COOKIE)
 
 
 def csrf_token(session: str) -> str:

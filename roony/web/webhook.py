@@ -10,17 +10,18 @@ import asyncio
 import hmac
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import msgspec
 import structlog
 from sqlalchemy.exc import DBAPIError
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from roony.core.authorization import STRIPE_VERSION
 from roony.core.card_data import without_card_data, without_keys
 from roony.core.duration import SECOND
 from roony.core.errors import Refusal
+from roony.core.preflight import REALTIME
 from roony.core.text import readable
 from roony.flows.authorization import AnswerAuthorization, Answered
 from roony.flows.context import FlowContext
@@ -34,7 +35,6 @@ from roony.store.rows import InboxEvent
 from roony.store.writer import ConnectionLost
 from roony.waits import Waits
 from roony.web.authorization_request import (
-    REQUEST_TYPE,
     Envelope,
     read_envelope,
     read_object_id,
@@ -44,7 +44,7 @@ from roony.web.authorization_request import (
 from roony.web.forged import Forged, refusal
 from roony.web.known_routes import KnownRoutes
 from roony.web.latency import LatencyCounter
-from roony.web.posted_body import PostedBodies, Receive
+from roony.web.posted_body import PostedBodies
 from roony.web.webhook_secrets import Speaker, WebhookSecrets
 
 log = structlog.get_logger("roony.webhook")
@@ -58,9 +58,6 @@ MAX_SIGNATURES = 8
 
 _CONNECTION = re.compile(rb"connection=(con_[0-9A-Za-z]{1,40})")
 
-Scope = MutableMapping[str, Any]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _HEADERS = [(b"content-type", b"application/json"), (b"stripe-version", STRIPE_VERSION.encode())]
 
@@ -69,7 +66,7 @@ class WebhookDoor:
     """Answers `POST /api/webhooks/stripe` and hands everything else to the app behind it."""
 
     def __init__(
-        self, context: FlowContext, secrets: Sequence[str], app: App, on_kept: Callable[[], None] = lambda: None
+        self, context: FlowContext, secrets: Sequence[str], app: ASGIApp, on_kept: Callable[[], None] = lambda: None
     ) -> None:
         """`secrets` are those of the environment, newest first: they speak for the platform, and without an account
         for the direct connection. One kept with a connection speaks for that one only. `on_kept` wakes the worker.
@@ -124,7 +121,7 @@ class WebhookDoor:
             await _reply(send, 200, self._declined("UNREADABLE"))
         elif envelope is None:
             await self._refuse(send, 400, "unreadable", "This is not a Stripe event.")
-        elif envelope.type == REQUEST_TYPE:
+        elif envelope.type == REALTIME:
             await _reply(send, 200, await self._answer(envelope, body, began))
             self.latency.count(time.monotonic() - began)
         else:

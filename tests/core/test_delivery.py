@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from roony.core.agent import DELIVERIES
+from roony.core.control import DELIVERIES
 from roony.core.delivery import (
     LINK_LIFETIME,
     MAX_WRONG_KEYS,

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from roony.client.sealed import new_private_key
-from roony.core.agent import DELIVERIES, Agent, Organization, Project
+from roony.core.agent import Agent, Organization, Project
 from roony.core.audit import AuditRecord
 from roony.core.card import MAX_DELIVERIES, Card
 from roony.core.connection import Connection
+from roony.core.control import DELIVERIES
 from roony.core.delivery import LINK_LIFETIME, MAX_WRONG_KEYS, RevealLink, thumbprint
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase

@@ -13,7 +13,8 @@ import pytest
 import stripe
 from stripe._api_version import _ApiVersion
 
-from roony.gateway.client import STRIPE_VERSION, ConnectionAccess, StripeGateway, WrongMode
+from roony.core.authorization import STRIPE_VERSION
+from roony.gateway.client import ConnectionAccess, StripeGateway, WrongMode
 from roony.gateway.errors import StripeCallFailed, StripeRateLimited, StripeUncertain
 from roony.gateway.issuing import create_card, fetch_card_details, retrieve_card
 from tests.gateway.conftest import SECRET_KEY

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from roony.core.authorization import STRIPE_VERSION
 from roony.flows.inbox import HANDLED_TYPES
-from roony.gateway.client import STRIPE_VERSION
 from roony.store.database import Database
 from roony.store.tables import connection_secrets
 from roony.store.vault import Vault, row_name

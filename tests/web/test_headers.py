@@ -11,7 +11,6 @@ import pytest
 from roony.web.app import AppOptions, create_app
 from tests.support.serving import Company, ServedRoony, Server
 from tests.web.conftest import session_of
-from tests.web.test_sign_in import SECURE_COOKIE
 
 PAGES = ("/", "/sign-in", "/docs", "/welcome?ticket=x", "/reveal?ticket=x", "/connect/stripe?ticket=x",
          "/approve/apr_1", "/connect/stripe/callback?state=x&code=y", "/healthz", "/openapi.json",
@@ -74,7 +73,7 @@ def test_no_other_site_may_read_or_send(
     """No address answers a preflight or allows an origin; a session that the browser sends along changes nothing."""
     person = {"name": "Ann Owner", "email": f"{company.id}@example.com", "role": "owner"}
     user = company.owner.send("POST", "/api/v1/admin/users", person, 201)
-    cookie = {"Cookie": f"{SECURE_COOKIE}={session_of(roony, company, user['id'])}"}
+    cookie = {"Cookie": f"__Host-roony_session={session_of(roony, company, user['id'])}"}
     assert by_https.get("/api/v1/admin/agents", headers=cookie).status_code == 200
     before = company.owner.get("/api/v1/admin/organization")
     for method, path in paths:

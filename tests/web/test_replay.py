@@ -11,6 +11,7 @@ import pytest
 from roony.core.agent import Organization
 from roony.flows import replay as flow
 from roony.web.admin_api import replay as door
+from roony.web.admin_api.part import NDJSON
 from roony.web.app import AppOptions, create_app
 from tests.support.serving import Caller, Company, ServedRoony
 from tests.web.conftest import MONTH
@@ -51,8 +52,8 @@ def test_lines_tell_how_far_it_is(company: Company) -> None:
     _, agent = company.agent("Buyer", budgets=[MONTH])
     for price in (100, 200, 300):
         buy(agent, amount=price)
-    answer = company.owner.call("POST", PATH, {"since": "1h", "rules": {}}, headers={"Accept": door.LINES})
-    assert answer.headers["content-type"].startswith(door.LINES)
+    answer = company.owner.call("POST", PATH, {"since": "1h", "rules": {}}, headers={"Accept": NDJSON})
+    assert answer.headers["content-type"].startswith(NDJSON)
     lines = [json.loads(line) for line in answer.text.splitlines()]
     assert lines[:-1] == [{"read": 0, "of": 3}, {"read": 3, "of": 3}]
     assert lines[-1]["decisions"] == 3
@@ -74,7 +75,7 @@ def test_what_cannot_be_replayed_is_said(company: Company, monkeypatch: pytest.M
     monkeypatch.setattr(flow, "MAX_SECONDS", 0.0)
     body = {"since": "1h", "rules": {}}
     assert company.owner.refused(422, "POST", PATH, body)["field"] == "since"
-    answer = company.owner.call("POST", PATH, body, headers={"Accept": door.LINES})
+    answer = company.owner.call("POST", PATH, body, headers={"Accept": NDJSON})
     [line] = answer.text.splitlines()
     assert json.loads(line)["error"]["field"] == "since"
     monkeypatch.setattr(flow, "MAX_PURCHASES", 0)
@@ -127,7 +128,7 @@ def test_who_goes_away_leaves_the_place_to_others(roony: ServedRoony, company: C
     """A caller who gives up while the document is read asks for no line of the answer; another one reads a line."""
     app = create_app(roony.context, AppOptions(("whsec_test",)))
     body = json.dumps({"since": "1h", "rules": {}}).encode()
-    headers = {"authorization": f"Bearer {company.owner.key}", "content-type": "application/json", "accept": door.LINES}
+    headers = {"authorization": f"Bearer {company.owner.key}", "content-type": "application/json", "accept": NDJSON}
     scope = {
         "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "method": "POST",
         "scheme": "http", "path": PATH, "raw_path": PATH.encode(), "root_path": "", "query_string": b"",

@@ -27,7 +27,7 @@ from roony.store.rows import AccessKey
 from roony.web.app import AppOptions, create_app
 from roony.web.dashboard.sign_in import TRIES_PER_MINUTE
 from roony.web.permissions import PERMISSIONS
-from roony.web.session import COOKIE, SECURE_BROWSER, SECURE_COOKIE, csrf_token
+from roony.web.session import COOKIE, csrf_token
 from tests.support.events import parsed
 from tests.support.serving import Company, ServedRoony, Server
 
@@ -345,12 +345,12 @@ def test_what_the_cookie_is_good_for(roony: ServedRoony, company: Company, brows
     assert flags == {"httponly", "samesite=lax", "path=/", f"max-age={SESSION_SECONDS}"}
     with https(roony) as secure:
         cookie, known = secure.sign_in(user["email"]).headers.get_list("set-cookie")
-        assert known.startswith(f"{SECURE_BROWSER}=")
-        assert cookie.startswith(f"{SECURE_COOKIE}=")
+        assert known.startswith("__Host-roony_browser=")
+        assert cookie.startswith("__Host-roony_session=")
         assert {part.strip().lower() for part in cookie.split(";")[1:]} == flags | {"secure"}
         # A cookie that a neighbour without https could have set is none.
         assert secure.http.get("/account", headers={"Cookie": f"{COOKIE}={browser.session}"}).status_code == 303
-        given = {"Cookie": f"{SECURE_COOKIE}={browser.session}"}
+        given = {"Cookie": f"__Host-roony_session={browser.session}"}
         assert secure.http.get("/account", headers=given).status_code == 200
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import bindparam, func, or_, select
 
 from roony import __version__
+from roony.core.address import LOOPBACK_HOSTS
 from roony.core.duration import DAY, SECOND
 from roony.core.preflight import MISSING, OK, UNKNOWN, WARNING, Check
 from roony.flows.context import FlowContext
@@ -24,7 +25,6 @@ from roony.store.tables import access_keys
 OLD_DAYS = 400
 # For so long it is told that something was refused for its signature.
 REFUSED_SECONDS = 3_600
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _OLD_KEYS = select(func.count()).where(
     access_keys.c.organization_id == bindparam("org"),
@@ -70,7 +70,7 @@ def public_url(context: FlowContext) -> list[Check]:
     url = context.public_url()
     parts = urlsplit(url)
     after = "Set ROONY_PUBLIC_URL to the address at which others reach Roony, beginning with https://."
-    if parts.hostname in _LOOPBACK:
+    if parts.hostname in LOOPBACK_HOSTS:
         status = WARNING if context.gateway.livemode else OK
         return [Check("public_url", status, f"Links lead to {url}, which works on this machine only.", after)]
     if parts.scheme != "https":

@@ -16,6 +16,7 @@ from roony.core.authorization import Authorization
 from roony.core.card import Card
 from roony.core.card_data import without_card_data, without_keys
 from roony.core.duration import SECOND
+from roony.core.preflight import REALTIME
 from roony.core.reconciliation import EVENTS_KEPT, LIST_MARGIN, named
 from roony.core.settlement import (
     Discrepancy,
@@ -25,7 +26,7 @@ from roony.core.settlement import (
     read_transaction,
 )
 from roony.flows.discrepancy import discrepancy_id
-from roony.flows.inbox import ACQUIRING_TYPES, HANDLED_TYPES, REQUEST
+from roony.flows.inbox import ACQUIRING_TYPES, HANDLED_TYPES
 from roony.flows.reconciliation.cards import see_to_strangers
 from roony.flows.reconciliation.missing import FlagMissing, close_found, flag_missing, told_findings
 from roony.flows.reconciliation.work import Work
@@ -40,7 +41,7 @@ log = structlog.get_logger("roony.reconciliation")
 
 # What the books are made of. Money the account takes in is no agent's spending and may be very many events: it is
 # left to the webhooks. A real-time request comes too late to be answered, and is kept as that.
-TYPES = sorted((HANDLED_TYPES - ACQUIRING_TYPES) | {REQUEST})
+TYPES = sorted((HANDLED_TYPES - ACQUIRING_TYPES) | {REALTIME})
 # Ours that a page did not show are asked for one by one, so many for each page.
 MAX_CANDIDATES = 20
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from roony.core.connection import Connection
+from roony.core.connection import STANDING, Connection
 from roony.core.duration import SECOND
 from roony.core.reconciliation import Place, Reconciliation, next_phase, totals
 from roony.flows.card import FinishPromise, done
@@ -30,7 +30,7 @@ from roony.store.book import Book, PromiseOutcome
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.queries.paging import find
-from roony.store.queries.reconciliations import WATCHED, sums_between
+from roony.store.queries.reconciliations import sums_between
 from roony.store.rows import OutboxPromise
 from roony.store.statements import write_row
 from roony.store.tables import reconciliations
@@ -64,7 +64,7 @@ async def keep_reconcile(context: FlowContext, promise: OutboxPromise) -> None:
     if run is None or run.status != "running":
         await context.till.submit(FinishPromise(promise.organization_id, promise))
         return
-    if connection is None or connection.status not in WATCHED:
+    if connection is None or connection.status not in STANDING:
         await _end(context, promise, run, "failed", "The connection has ended.")
         return
     work = Work(context, promise, connection, run, Place.read(run.place), json.loads(run.detail))

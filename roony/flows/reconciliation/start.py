@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from sqlalchemy import bindparam, delete, select, tuple_
 
-from roony.core.connection import Connection
+from roony.core.connection import STANDING, Connection
 from roony.core.duration import DAY, HOUR, SECOND
 from roony.core.errors import Refusal, not_found
 from roony.core.reconciliation import (
@@ -40,7 +40,7 @@ from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.other_writes import by_organization
 from roony.store.outbox import new_promise
-from roony.store.queries.reconciliations import WATCHED, heard_until, running_runs, standing_of, watched_connections
+from roony.store.queries.reconciliations import heard_until, running_runs, standing_of, watched_connections
 from roony.store.tables import reconciliations
 from roony.store.writer import Writer
 
@@ -87,7 +87,7 @@ class StartReconciliation(Command[Reconciliation | Refusal]):
         connection = book.get(Connection, org, self.connection_id)
         if connection is None:
             return not_found("connection", self.connection_id)
-        if connection.status not in WATCHED:
+        if connection.status not in STANDING:
             return _ended(connection)
         since = max(0, min(self.since, now))
         run = Reconciliation(

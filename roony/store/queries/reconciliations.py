@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, TextClause, and_, case, func, sele
 
 from roony.core.authorization import Authorization
 from roony.core.card import Card
-from roony.core.connection import Connection
+from roony.core.connection import STANDING, Connection
 from roony.core.reconciliation import (
     ALLOWANCE_PERIOD,
     HEARD_EVENTS,
@@ -34,8 +34,6 @@ from roony.store.tables import (
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
-# The statuses of a connection that Stripe still answers for.
-WATCHED = ("active", "restricted")
 MAX_CONNECTIONS = 10_000
 # Open findings looked at in one go; a run that comes later sees the others.
 MAX_FINDINGS = 500
@@ -44,7 +42,7 @@ MISSING = ("missing_here", "missing_at_stripe")
 
 def watched_connections(database: Database) -> list[Connection]:
     """The connections that are reconciled, at most `MAX_CONNECTIONS`."""
-    statement = select(connections).where(connections.c.status.in_(WATCHED), connections.c.stripe_account.is_not(None))
+    statement = select(connections).where(connections.c.status.in_(STANDING), connections.c.stripe_account.is_not(None))
     return [Connection(*row) for row in database.read(statement.limit(MAX_CONNECTIONS))]
 
 

@@ -13,17 +13,15 @@ from starlette.responses import Response, StreamingResponse
 
 from roony.core.agent import Organization
 from roony.core.audit import GENESIS, AuditRecord
-from roony.core.errors import Refusal
-from roony.core.reconciliation import parse_since
 from roony.flows.context import FlowContext
 from roony.store.queries.history import audit_between, audit_from, audit_page, check_chain
 from roony.store.queries.organizations import find_organization
 from roony.store.queries.paging import decode_cursor, encode_cursor, equal
 from roony.web import admin_shapes, answers
 from roony.web.admin_api.lists import wanted
-from roony.web.admin_api.part import new_part
+from roony.web.admin_api.part import NDJSON, new_part
 from roony.web.auth import CallerOf, ContextOf
-from roony.web.errors import Refused, refuse
+from roony.web.errors import past_time, refuse
 from roony.web.schemas import Body, ListQuery, ShortText
 from roony.web.shape import gives
 
@@ -34,7 +32,7 @@ EXPORT_PAGE = 1_000
 # Records that one call verifies: hashing them holds up other answers of this process.
 CHECKED_AT_ONCE = 2_000
 _LINES = {
-    "application/x-ndjson": {
+    NDJSON: {
         "schema": {"type": "string"},
         "example": '{"id":"aud_3c8f20d6b1e74a95","sequence":1,"at":1795874531520000,"action":"organization.created"}\n',
     }
@@ -71,8 +69,10 @@ async def list_audit_records(
         # Lines that leave something out would look like a broken chain.
         for name in sorted(query.model_fields_set - {"format"}):
             raise refuse(422, "The lines are always all of them: leave it out.", field=name)
-        return StreamingResponse(chain_lines(context, organization), media_type="application/x-ndjson")
-    since, until = _moment(context, query.since, "since"), _moment(context, query.until, "until")
+        return StreamingResponse(chain_lines(context, organization), media_type=NDJSON)
+    now = context.clock()
+    since = past_time(query.since, now) if query.since is not None else None
+    until = past_time(query.until, now, "until") if query.until is not None else None
     where = equal(AuditRecord, {"action": query.action, "actor": query.actor, "subject": query.subject})
     where += await run_in_threadpool(audit_between, context.database, organization, since, until)
     page = await run_in_threadpool(audit_page, context.database, caller.organization_id, wanted(query), *where)
@@ -115,12 +115,3 @@ async def chain_lines(context: FlowContext, organization: Organization) -> Async
             return
         sequence = rows[-1].sequence
         yield b"".join(json.dumps(row._asdict()).encode() + b"\n" for row in rows)
-
-
-def _moment(context: FlowContext, text: str | None, field: str) -> int | None:
-    if text is None:
-        return None
-    at = parse_since(text, context.clock())
-    if at is None:
-        raise Refused(Refusal("invalid", "It must be a time, as in 2026-11-23T09:00:00Z, 90m, 2h or 7d.", 422, field))
-    return at

@@ -21,7 +21,7 @@ from roony.store.queries.organizations import find_organization
 from roony.store.rows import SigningKey
 from roony.web import answers, audit_shapes
 from roony.web.admin_api.lists import wanted
-from roony.web.admin_api.part import new_part
+from roony.web.admin_api.part import NDJSON, new_part
 from roony.web.auth import CallerOf, ContextOf
 from roony.web.errors import accepted, found
 from roony.web.evidence import shown_evidence
@@ -32,8 +32,7 @@ router = new_part("Audit")
 
 # Records read at a time during an export.
 EXPORT_PAGE = 1_000
-_NDJSON = "application/x-ndjson"
-_LINES = {_NDJSON: {"schema": {"type": "string"}, "example": '{"head":{"sequence":31,"hash":"b71e17c61a57"}}\n'}}
+_LINES = {NDJSON: {"schema": {"type": "string"}, "example": '{"head":{"sequence":31,"hash":"b71e17c61a57"}}\n'}}
 
 
 @router.get("/audit/export", response_class=Response, response_model=None, responses={200: {"content": _LINES}})
@@ -43,7 +42,7 @@ async def export(caller: CallerOf, context: ContextOf) -> Response:
     Each checkpoint stands behind the last record that it is over. `roony audit verify` reads it.
     """
     organization = await run_in_threadpool(find_organization, context.database, caller.organization_id)
-    return StreamingResponse(file_of(context, organization), media_type=_NDJSON)
+    return StreamingResponse(file_of(context, organization), media_type=NDJSON)
 
 
 @router.get("/audit/checkpoints", **gives(audit_shapes.CheckpointList))

@@ -8,6 +8,9 @@ from roony.web.auth import ADMIN_KEY
 from roony.web.requests import KeyedRoute
 from roony.web.shape import ALWAYS
 
+# Answers of one JSON object a line.
+NDJSON = "application/x-ndjson"
+
 
 def new_part(tag: str) -> APIRouter:
     """The router of one noun, complete in itself: including it into another one would build every route again."""

@@ -13,7 +13,6 @@ from roony.core.anomaly.facts import Finding
 from roony.core.anomaly.past import would_have_told
 from roony.core.anomaly.telling import message, pattern_settings
 from roony.core.duration import DAY
-from roony.core.reconciliation import parse_since
 from roony.flows.context import FlowContext
 from roony.flows.pattern import read_past
 from roony.store.queries.organizations import find_organization
@@ -21,9 +20,9 @@ from roony.store.queries.paging import decode_cursor, encode_cursor
 from roony.store.queries.patterns import agents_after, count_agents
 from roony.web import answers
 from roony.web.admin_api.part import new_part
-from roony.web.admin_api.replay import BAD_SINCE, give_back, take_place
+from roony.web.admin_api.replay import give_back, take_place
 from roony.web.auth import CallerOf, ContextOf
-from roony.web.errors import refuse
+from roony.web.errors import past_time, refuse
 from roony.web.pattern_shapes import PatternPast, PatternQuery
 from roony.web.shape import gives
 
@@ -42,9 +41,7 @@ async def look_at_past(caller: CallerOf, context: ContextOf, query: Annotated[Pa
     By agent; nothing is written. An answer ends after `limit` agents, or after two seconds.
     """
     until = context.clock()
-    since = parse_since(query.since, until)
-    if since is None:
-        raise refuse(422, BAD_SINCE, field="since")
+    since = past_time(query.since, until)
     if until - since > MAX_PAST_DAYS * DAY:
         words = f"At most {MAX_PAST_DAYS} days are looked through, one after the other: say a later time."
         raise refuse(422, words, field="since")

@@ -7,21 +7,18 @@ from typing import Annotated, Any, Literal
 from fastapi import Query, Request
 from pydantic import Field
 
-from roony.core.errors import Refusal
-from roony.core.reconciliation import Reconciliation, parse_since
+from roony.core.reconciliation import Reconciliation
 from roony.flows.reconciliation import start_by_hand
 from roony.store.queries.paging import equal
 from roony.web import answers, stripe_shapes
 from roony.web.admin_api.lists import get_row, list_rows
 from roony.web.admin_api.part import new_part
 from roony.web.auth import CallerOf, ContextOf
-from roony.web.errors import Refused, accepted
+from roony.web.errors import accepted, past_time
 from roony.web.schemas import Body, Id, ListQuery
 from roony.web.shape import example, gives
 
 router = new_part("Reconciliations")
-
-_BAD_SINCE = "It must be a past time in RFC 3339 with its offset, or how long ago, like 90m, 2h or 7d."
 
 
 class ReconciliationBody(Body):
@@ -46,9 +43,7 @@ async def start_reconciliations(
     body: ReconciliationBody, request: Request, caller: CallerOf, context: ContextOf
 ) -> dict[str, Any]:
     """Fetch what webhooks did not bring and compare with Stripe, one run for each connection; look at them later."""
-    since = parse_since(body.since, context.clock()) if body.since is not None else None
-    if body.since is not None and since is None:
-        raise Refused(Refusal("invalid", _BAD_SINCE, 422, "since"))
+    since = past_time(body.since, context.clock()) if body.since is not None else None
     org, by = caller.organization_id, caller.authority
     runs = accepted(await start_by_hand(context, org, since, body.connection_id, caller.actor, by))
     request.app.state.wake_worker()

@@ -13,21 +13,18 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from roony.core.decision import Reason
-from roony.core.reconciliation import parse_since
 from roony.core.replay.course import Outcome
 from roony.core.replay.report import Report, Sum
 from roony.flows.replay import Replay, TooLong, prepare_replay, run_replay, too_long
 from roony.web import answers
-from roony.web.admin_api.part import new_part
+from roony.web.admin_api.part import NDJSON, new_part
 from roony.web.auth import CallerOf, ContextOf
-from roony.web.errors import Refused, accepted, error_answer, refuse, request_id_of
+from roony.web.errors import Refused, accepted, error_answer, past_time, refuse, request_id_of
 from roony.web.rule_schemas import ReplayAnswer, RulesReplayBody
 from roony.web.shape import gives
 
 router = new_part("Budgets and controls")
 
-LINES = "application/x-ndjson"
-BAD_SINCE = "It must be a past time in RFC 3339 with its offset, or how long ago, like 90m, 2h or 7d."
 # Of all organizations together in a process: a replay computes all the while, and authorizations are to be answered
 # beside it. Each organization has one of them at most.
 MAX_AT_ONCE = 2
@@ -37,7 +34,7 @@ _TWO_LINES = '{"read": 500, "of": 1204}\n{"since": …, "decisions": 1204, …}\
 
 @router.post(
     "/replay",
-    **gives(ReplayAnswer, 404, 409, also={LINES: {"schema": {"type": "string"}, "example": _TWO_LINES}}),
+    **gives(ReplayAnswer, 404, 409, also={NDJSON: {"schema": {"type": "string"}, "example": _TWO_LINES}}),
 )
 async def replay_rules(body: RulesReplayBody, request: Request, caller: CallerOf, context: ContextOf) -> Response:
     """Decide the purchases since then again under other controls and budgets, and say what would have changed.
@@ -46,9 +43,7 @@ async def replay_rules(body: RulesReplayBody, request: Request, caller: CallerOf
     as the last one the answer, or the error of a replay that took too long.
     """
     until = context.clock()
-    since = parse_since(body.since, until)
-    if since is None:
-        raise refuse(422, BAD_SINCE, field="since")
+    since = past_time(body.since, until)
     document = body.rules.model_dump(exclude_unset=True)
     prepared = await run_in_threadpool(
         prepare_replay, context.database, caller.organization_id, document, since, until, context.new_id
@@ -56,7 +51,7 @@ async def replay_rules(body: RulesReplayBody, request: Request, caller: CallerOf
     replay = accepted(prepared)
     take_place(caller.organization_id)
     lines = _lines(replay, request_id_of(request))
-    if LINES in request.headers.get("accept", ""):
+    if NDJSON in request.headers.get("accept", ""):
         return _LineByLine(lines, caller.organization_id)
     try:
         return await run_in_threadpool(_last, lines)
@@ -85,7 +80,7 @@ class _LineByLine(StreamingResponse):
     """Gives the organization's place back however it ends, also for a caller who is gone before the first line."""
 
     def __init__(self, lines: Iterator[str], organization_id: str) -> None:
-        super().__init__(lines, media_type=LINES, headers={"x-accel-buffering": "no"})
+        super().__init__(lines, media_type=NDJSON, headers={"x-accel-buffering": "no"})
         self._organization_id = organization_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

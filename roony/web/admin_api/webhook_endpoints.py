@@ -9,10 +9,8 @@ from fastapi import Query
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from roony.core.errors import Refusal
 from roony.core.notice import TYPES
 from roony.core.notification import NoticeDelivery, WebhookEndpoint
-from roony.core.reconciliation import parse_since
 from roony.core.role import may
 from roony.flows.notification.endpoint import (
     DEFAULT_OVERLAP,
@@ -30,7 +28,7 @@ from roony.web.admin_api.lists import get_row, list_rows
 from roony.web.admin_api.part import new_part
 from roony.web.answers import time
 from roony.web.auth import Caller, CallerOf, ContextOf
-from roony.web.errors import Refused, accepted, refuse
+from roony.web.errors import Refused, accepted, past_time, refuse
 from roony.web.schemas import Body, Id, ListQuery, LongText
 from roony.web.shape import example, gives
 
@@ -159,10 +157,7 @@ async def replay(id: str, body: ReplayBody, caller: CallerOf, context: ContextOf
 
     At most 10,000 at a time; `next_since` says where to go on.
     """
-    now = context.clock()
-    since = parse_since(body.since, now)
-    if since is None:
-        raise Refused(Refusal("invalid", "It must be a time, as in 2026-11-23T09:00:00Z, 90m, 2h or 7d.", 422, "since"))
+    since = past_time(body.since, context.clock())
     org, by = caller.organization_id, caller.authority
     begun, next_since = accepted(await replay_since(context, org, id, since, caller.actor, by))
     return {"id": id, "replayed": begun, "next_since": time(next_since)}

@@ -20,7 +20,6 @@ from roony.flows.sign_in import SignedIn, new_session
 from roony.web.dashboard.sign_in import (
     LONGEST_EMAIL,
     LONGEST_TICKET,
-    MALFORMED,
     STOPPING,
     UNAVAILABLE,
     browser_of,
@@ -28,7 +27,7 @@ from roony.web.dashboard.sign_in import (
     read_form,
     signed_in,
 )
-from roony.web.errors import Refused
+from roony.web.errors import MALFORMED_FORM, Refused
 from roony.web.pages import only, render_page
 
 PATH = "/first-run"
@@ -65,7 +64,7 @@ async def _sent(request: Request) -> Response:
     try:
         form = await read_form(request, _LONGEST, *_LONGEST)
         if form is None or form.keys() != _LONGEST.keys():
-            return _form(request, 400, MALFORMED.message, {})
+            return _form(request, 400, MALFORMED_FORM.message, {})
         given = {name: value.strip() for name, value in form.items() if name != "password"}
         count_try(request)
         return await _start(request, given, form["password"])

@@ -16,7 +16,6 @@ from roony.flows.passkey_sign_in import PasskeyAttempt, ask_to_sign_in, sign_in_
 from roony.web.dashboard.sign_in import (
     LONGEST_NEXT,
     LONGEST_TICKET,
-    MALFORMED,
     STOPPING,
     UNAVAILABLE,
     browser_of,
@@ -27,12 +26,12 @@ from roony.web.dashboard.sign_in import (
     signed_in,
 )
 from roony.web.dashboard.view import SIGN_IN, is_own_path
-from roony.web.errors import Refused
+from roony.web.errors import MALFORMED_FORM, Refused
 from roony.web.pages import HEADERS, only
 from roony.web.passkey_site import needed_site
-from roony.web.session import check_origin, is_https
+from roony.web.session import check_origin, cookie_name, drop_cookie, set_cookie
 
-COOKIE, SECURE_COOKIE = "roony_passkey", "__Host-roony_passkey"
+COOKIE = "roony_passkey"
 # What a device answers is about 1,000 characters; the longest ids and signatures there are make it 5,000. Written as a
 # form it is up to three times as long.
 _LONGEST = {"credential": 5_000, "next": LONGEST_NEXT}
@@ -44,10 +43,6 @@ def routes() -> list[Route]:
     return [only(f"{SIGN_IN}/passkey/challenge", _ask, "POST"), only(f"{SIGN_IN}/passkey", _sent, "POST")]
 
 
-def _name(context: FlowContext) -> str:
-    return SECURE_COOKIE if is_https(context) else COOKIE
-
-
 async def _ask(request: Request) -> Response:
     """A challenge, whose ticket goes into a cookie that no script reads and no other site sends."""
     context: FlowContext = request.app.state.context
@@ -55,10 +50,7 @@ async def _ask(request: Request) -> Response:
     count_try(request)
     asked = await ask_to_sign_in(context, needed_site(context))
     response = JSONResponse({"public_key": asked.options}, 200, HEADERS)
-    response.set_cookie(
-        _name(context), asked.ticket, max_age=LINK_SECONDS[CHALLENGE], path="/", secure=is_https(context),
-        httponly=True, samesite="strict",
-    )  # fmt: skip
+    set_cookie(context, response, COOKIE, asked.ticket, LINK_SECONDS[CHALLENGE], "strict")
     return response
 
 
@@ -70,10 +62,10 @@ async def _sent(request: Request) -> Response:
         form = await read_form(request, _LONGEST, most=MAX_FORM)
         answer = _answer((form or {}).get("credential", ""))
         if form is None or answer is None:
-            return sign_in_form(request, 400, MALFORMED.message, "/")
+            return sign_in_form(request, 400, MALFORMED_FORM.message, "/")
         next_path = form.get("next", "/") if is_own_path(form.get("next", "/")) else "/"
         count_try(request)
-        site, ticket = needed_site(context), request.cookies.get(_name(context), "")[:LONGEST_TICKET]
+        site, ticket = needed_site(context), request.cookies.get(cookie_name(context, COOKIE), "")[:LONGEST_TICKET]
         done = await sign_in_with_passkey(context, site, PasskeyAttempt(ticket, answer, browser_of(request)))
     except Refused as error:
         return sign_in_form(request, error.refusal.status, error.refusal.message, next_path)
@@ -83,7 +75,7 @@ async def _sent(request: Request) -> Response:
         log.info("sign_in.refused", code=done.code, method="passkey")
         return sign_in_form(request, done.status, done.message, next_path)
     response = await signed_in(request, done, next_path)
-    response.delete_cookie(_name(context), path="/", secure=is_https(context), httponly=True, samesite="strict")
+    drop_cookie(context, response, COOKIE, "strict")
     return response
 
 

@@ -8,9 +8,10 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
-from roony.core.agent import DELIVERIES, UNKNOWN_CARDS
+from roony.core.agent import UNKNOWN_CARDS
 from roony.core.anomaly.facts import PATTERNS
 from roony.core.anomaly.telling import MAY_FREEZE, pattern_settings
+from roony.core.control import DELIVERIES
 from roony.core.loosening import wants_two
 from roony.core.message import MESSAGE_TYPES
 from roony.core.money import decimal_text

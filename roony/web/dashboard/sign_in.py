@@ -26,7 +26,7 @@ from roony.store.queries.organizations import find_organization
 from roony.store.queries.sign_in import find_user
 from roony.store.writer import ConnectionLost
 from roony.web.dashboard.view import SIGN_IN, is_own_path
-from roony.web.errors import Refused
+from roony.web.errors import MALFORMED_FORM, Refused
 from roony.web.pages import HEADERS, is_form, only, render_page
 from roony.web.passkey_site import NOT_HERE, passkey_site
 from roony.web.requests import fields_of, read_body
@@ -52,7 +52,6 @@ TRIES_PER_MINUTE = 60
 _SIGN_IN = {"email": LONGEST_EMAIL, "password": LONGEST_PASSWORD, "next": LONGEST_NEXT, "organization": LONGEST_ID}
 _WELCOME = {"ticket": LONGEST_TICKET, "password": LONGEST_PASSWORD}
 
-MALFORMED = Refusal("malformed", "This form was changed on its way, or is not complete.", 400)
 STOPPING = Refusal("busy", "Roony takes no changes at this moment. Try again.", 503)
 # What a form of ours is answered with STOPPING for: nothing is wrong with it, and nothing was changed.
 UNAVAILABLE = (TillClosed, ConnectionLost, PasswordsBusy)
@@ -122,7 +121,7 @@ async def _sent(request: Request) -> Response:
     try:
         form = await read_form(request, _SIGN_IN, "password", "email", "next", "organization")
         if form is None or not {"email", "password"} <= form.keys():
-            return sign_in_form(request, 400, MALFORMED.message, "/")
+            return sign_in_form(request, 400, MALFORMED_FORM.message, "/")
         email, organization = form["email"].strip(), form.get("organization", "")
         next_path = form.get("next", "/") if is_own_path(form.get("next", "/")) else "/"
         count_try(request)
@@ -195,7 +194,7 @@ async def _use(request: Request) -> Response:
     try:
         form = await read_form(request, _WELCOME, "password")
         if form is None or "ticket" not in form:
-            return await _welcome(request, MALFORMED, "", 400, None)
+            return await _welcome(request, MALFORMED_FORM, "", 400, None)
         count_try(request)
         link = await find_open(context, form["ticket"], "invitation", "sign_in")
         if isinstance(link, Refusal):
