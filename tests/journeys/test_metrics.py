@@ -269,11 +269,23 @@ def test_each_alert_opens_when_its_figure_says_so(used: Samples, alert: str) -> 
     """And no other one with it. The figures are those of a real scrape: what it has not got opens nothing, for ever."""
     well = changed(scraped(used, -60), "roony_disk_free_bytes", {}, lambda _: 1e10)
     if alert in RISEN:
-        ill = changed(well, *RISEN[alert], lambda number: number + 5)
+        ill = changed(well, *RISEN[alert], lambda number: number + 10)
     else:
         name, labels, says = SAID[alert]
         ill = changed(well, name, labels, lambda _: says)
     assert firing(well, ill) == [alert]
+
+
+@pytest.mark.parametrize(
+    ("late", "good", "pages"), [(1, 0, False), (1, 50, False), (10, 10_000, False), (10, 500, True)]
+)
+def test_nobody_is_woken_by_one_late_answer(used: Samples, late: int, good: int, pages: bool) -> None:
+    """Nor by few of many: the rule asks for a share and for a number."""
+    well = changed(scraped(used, -60), "roony_disk_free_bytes", {}, lambda _: 1e10)
+    ill = changed(well, *RISEN["RoonyAuthorizationsLate"], lambda number: number + late)
+    name = "roony_authorizations_total"
+    ill = changed(ill, name, {"outcome": "approved"}, lambda number: number + good)
+    assert firing(well, ill) == ["RoonyAuthorizationsLate"] * pages
 
 
 def test_every_alert_has_something_that_opens_it() -> None:

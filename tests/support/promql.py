@@ -66,12 +66,11 @@ class _Reader:
 
     def either(self) -> Value:
         value = self._compared()
-        while self._is_next("or"):
-            self._take()
-            more = self._compared()
+        while self._is_next("or", "and"):
+            word, more = self._take(), self._compared()
             assert isinstance(value, dict)
             assert isinstance(more, dict)
-            value = {**more, **value}
+            value = {**more, **value} if word == "or" else {kept: value[kept] for kept in value if kept in more}
         return value
 
     def _compared(self) -> Value:
