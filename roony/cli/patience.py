@@ -162,7 +162,9 @@ class PatientProtocol(HttpToolsProtocol):
             self._scope_of(version), self.transport, self.flow, self.server_state.default_headers, self.loop,
             self.on_response_complete,
         )  # fmt: skip
-        self.cycle.keep_alive = version != "1.0" and self.parser.should_keep_alive()
+        # Behind a wish for another protocol the parser passes over what came with it, in the middle of a request too.
+        upgrade = self.parser.should_upgrade()
+        self.cycle.keep_alive = version != "1.0" and self.parser.should_keep_alive() and not upgrade
         self.cycle.waiting_for_100_continue = self.expect_100_continue
         if before is None or before.response_complete:  # type: ignore[redundant-expr] # there is none at first
             self._start_asgi_task(self.cycle, self.app)

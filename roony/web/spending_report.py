@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -22,8 +23,9 @@ from roony.store.queries.spending import Booked, Span, Spent, spent_by, spent_in
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 # The longest report, in days: a year, and a month to compare.
 MOST_DAYS = 400
-# What a spreadsheet would take for a formula at the beginning of a cell.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# What a spreadsheet would take for a formula, in full width too where it was made for Chinese or Japanese. Where commas
+# are decimal signs it begins a cell behind each semicolon, whatever stands in quotes.
+_FORMULA = re.compile("(?:^|(?<=[;\t\r\n]))(?=[ \xa0]{0,3}[=+@\uff1d\uff0b\uff0d\uff20-])|^(?=[\t\r\n])")
 SPEND_COLUMNS = ("id", "name", "currency", "captured", "refunded", "spent", "purchases")
 JOURNAL_COLUMNS = (
     "date", "transaction", "purchase", "agent", "project", "merchant", "account", "debit", "credit", "currency",
@@ -156,4 +158,4 @@ def _csv(rows: Iterable[Sequence[str]]) -> str:
 
 def _cell(text: str) -> str:
     """What an agent or a merchant wrote must not become a formula in a spreadsheet: an apostrophe makes it a text."""
-    return f"'{text}" if not isinstance(text, Number) and text.startswith(_FORMULA) else text
+    return text if isinstance(text, Number) else _FORMULA.sub("'", text)

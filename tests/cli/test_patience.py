@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 
 import pytest
 
@@ -238,6 +238,20 @@ def test_who_sends_a_body_slowly_keeps_nobody_out() -> None:
         slow[2].sendall(b"b" * 8)
         assert b"200 OK" in slow[2].recv(65_536)
         until(lambda: len(held.lobby.bodies), 0)
+
+
+@pytest.mark.parametrize("protocol", [b"h2c", b"websocket"])
+def test_a_wish_for_another_protocol_is_the_last_request_of_its_connection(held: Held, protocol: bytes) -> None:
+    """Or the body of one that came with it would be taken for a request: its head was passed over."""
+    wish = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: %s\r\n\r\n" % protocol
+    with held.connect() as connection:
+        connection.sendall(wish + b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(GET))
+        answer = connection.recv(65_536)
+        with suppress(OSError):
+            connection.sendall(GET)
+        answer += ended(connection)
+    assert answer.count(b"HTTP/1.1 200 OK") == 1
+    assert b"connection: close" in answer
 
 
 def test_what_is_no_http_is_refused(held: Held) -> None:

@@ -122,11 +122,23 @@ def test_without_days_it_is_this_month_until_today() -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t1", "\r1", "\uff0d1"])
 def test_what_others_wrote_is_no_formula(name: str) -> None:
     row = spending.Spent("x", name, "usd", 0, 500, 1)
     [cells] = csv.reader(io.StringIO(spending_report.spend_csv([row]), newline=""))
     assert cells == ["x", f"'{name}", "USD", "0.00", "5.00", "-5.00", "1"]
+
+
+@pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\uff1d1+1", "\uff201"])
+def test_nor_where_another_cell_begins(formula: str) -> None:
+    """Where commas are decimal signs a spreadsheet takes semicolons for the ends of cells, and commas for nothing."""
+    for name in (f"Shop;{formula}", f'Shop";{formula}', f"Shop\t{formula}"):
+        [line] = csv.reader(
+            io.StringIO(spending_report.spend_csv([spending.Spent("x", name, "usd", 0, 0, 1)])), delimiter=";"
+        )
+        assert not any(cell.strip().startswith(formula.strip()) for cell in "\t".join(line).split("\t"))
+    row = spending.Spent("x", "A-B; c = d", "usd", 0, 500, 1)
+    assert "A-B; c = d" in spending_report.spend_csv([row])
 
 
 def test_the_page_shows_the_same_and_leads_to_the_files(
