@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from roony.core.authorization import CARD_CHECK_LIMIT, FINAL_STATUSES, Authorization
 from roony.core.confirmation import Evidence, evidence_in
 from roony.core.duration import SECOND
-from roony.core.merchant import Merchant, category_code
+from roony.core.merchant import LONGEST_FACT, Merchant, category_code
 from roony.core.purchase import Purchase
 
 # Every kind of finding, as design section 8 lists them.
@@ -295,7 +295,13 @@ def honoured(approved: bool, entry: HistoryEntry) -> bool:
 def read_merchant(data: dict[str, Any]) -> Merchant:
     """Stripe's merchant_data; the category by its code, an unknown one by its name (facts section 9)."""
     code = data.get("category_code") or category_code(data.get("category") or "")
-    return Merchant(data.get("name") or "", data.get("url"), code, data.get("country"), data.get("network_id"))
+    name, url, country, network_id = (_cut(data.get(field)) for field in ("name", "url", "country", "network_id"))
+    return Merchant(name or "", url, code, country, network_id)
+
+
+def _cut(text: str | None) -> str | None:
+    """What is kept of a text about a merchant. Raises TypeError for what is none."""
+    return text[:LONGEST_FACT] if text is not None else None
 
 
 def read_transaction(item: dict[str, Any]) -> TransactionStatement:
@@ -337,8 +343,8 @@ def read_authorization(item: dict[str, Any], created: int) -> AuthorizationState
         merchant_amount=item["merchant_amount"],
         merchant_currency=item["merchant_currency"],
         merchant=read_merchant(data),
-        city=data.get("city"),
-        state=data.get("state"),
+        city=_cut(data.get("city")),
+        state=_cut(data.get("state")),
         network_transaction_id=_network_transaction_id(item),
         history=tuple(HistoryEntry(e["approved"], e["reason"], e["amount"]) for e in item["request_history"]),
         transactions_seen=len(item["balance_transactions"]) + len(transactions),

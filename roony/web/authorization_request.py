@@ -8,7 +8,7 @@ import msgspec
 
 from roony.core.authorization import AuthorizationRequest
 from roony.core.duration import SECOND
-from roony.core.merchant import Merchant, category_code
+from roony.core.merchant import LONGEST_FACT, Merchant, category_code
 from roony.core.preflight import REALTIME
 
 
@@ -123,6 +123,9 @@ def read_request(envelope: Envelope) -> AuthorizationRequest:
         raise ValueError("authorization amounts are never negative and fit into a database integer")
     if not item.id or len(item.id) > MAX_ID or len(item.card.id) > MAX_ID:
         raise ValueError("an id is missing or too long")
+    texts = (merchant.name, merchant.url, merchant.country, merchant.network_id, merchant.city, merchant.state)
+    if any(text is not None and len(text) > LONGEST_FACT for text in texts):
+        raise ValueError("a text about the merchant is too long")
     code = merchant.category_code or category_code(merchant.category or "")
     cashback = pending.amount_details.cashback_amount if pending.amount_details else None
     return AuthorizationRequest(

@@ -12,7 +12,7 @@ from stripe.params.issuing import CardCreateParamsSpendingControls
 
 from roony.core.categories import CODES, COMPANY_RANGES, COUNTRIES, GROUPS, NAMES
 from roony.core.control import category_passes, parse_controls
-from roony.core.merchant import category_code, category_name, stripe_categories, trade
+from roony.core.merchant import LONGEST_FACT, category_code, category_name, stripe_categories, trade
 from roony.core.settlement import read_merchant
 
 
@@ -55,6 +55,13 @@ def test_rules_look_at_the_code(name: str, code: str) -> None:
     assert category_passes(allowed, found.category)
     assert category_passes(blocked, other.category)
     assert not category_passes(allowed, other.category)
+
+
+def test_of_what_no_merchant_is_called_the_beginning_is_kept() -> None:
+    long = "x" * (LONGEST_FACT + 1)
+    found = read_merchant({"name": long, "url": long, "country": long, "network_id": long, "category_code": "5734"})
+    assert {*map(len, (found.name, found.url or "", found.country or "", found.network_id or ""))} == {LONGEST_FACT}
+    assert read_merchant({"name": None, "category_code": "5734"}).url is None
 
 
 def test_names_and_codes_are_one_to_one() -> None:

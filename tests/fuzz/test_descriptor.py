@@ -84,6 +84,12 @@ for descriptor in (text, "figma " + text, text + " figma"):
 """
 
 
+def test_the_longest_one_there_can_be_is_looked_through_for_what_is_blocked() -> None:
+    """In a time that grows with its length alone: all accounts' payments wait while it is."""
+    blocked = "import sys; from roony.core.merchant import mentions; assert not mentions('Figma', 'x y ' * 100_000)"
+    subprocess.run([sys.executable, "-c", blocked], check=True, timeout=30)
+
+
 @pytest.mark.parametrize("kind", LONG)
 def test_a_long_one_is_read_all_the_same(kind: str) -> None:
     """Nothing a merchant calls itself keeps a decision waiting: in a process of its own, with some seconds' time."""

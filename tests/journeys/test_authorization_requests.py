@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from roony.core.merchant import LONGEST_FACT
 from tests.support.served import Bought, Buyer, Simulation, unique, until
 
 MERCHANT = "Linear Orbit"
@@ -168,6 +169,15 @@ def test_an_amount_that_is_none_is_declined(roony: Simulation, bought: Bought, f
     answer = roony.post(roony.request_event(bought.stripe_card, 5_000, MERCHANT, pending={field: amount}))
     assert (answer.approved, answer.code) == (False, "UNREADABLE")
     assert roony.decisions(bought.id) == []
+
+
+@pytest.mark.parametrize("field", ["name", "url", "country", "network_id", "city", "state"])
+def test_what_no_merchant_is_called_is_declined(roony: Simulation, bought: Bought, field: str) -> None:
+    """Comparing a name takes time, in which every other account's payments wait."""
+    for length, code in ((LONGEST_FACT, {"MERCHANT_MISMATCH"}), (LONGEST_FACT + 1, {"UNREADABLE"})):
+        request = roony.request_event(bought.stripe_card, 5_000, MERCHANT)
+        request["data"]["object"]["merchant_data"] |= {"name": "Somebody Else", field: "x" * length}
+        assert {roony.post(request).code} == code
 
 
 def test_an_authorization_may_grow_inside_the_hold(roony: Simulation, buyer: Buyer, bought: Bought) -> None:
