@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.gateway.loopback import LoopbackStripe
 from tests.support.books import Books, open_books
+from tests.support.memory import MemoryBooks
 from tests.support.postgres import swept_books_database
+from tests.support.promises import all_is_well
 from tests.support.reconciling import Lossy, lossy
 from tests.support.simulator import Receiver, SimulatorProcess
 from tests.support.tills import DATABASES
@@ -26,6 +29,26 @@ def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
     """Books on each database; many files have books of their own."""
     with open_books(tmp_path, database_url) as opened:
         yield opened
+
+
+@pytest.fixture(params=[*DATABASES, "memory"])
+def everywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
+    """Books on the real till of each database, and without any; every promise about them holds at the end."""
+    if request.param == "memory":
+        books: Books = MemoryBooks()
+        yield books
+        all_is_well(books)
+        return
+    with swept_books_database(request.param) as url, open_books(tmp_path, url) as books:
+        yield books
+        all_is_well(books)
+
+
+@pytest.fixture
+def wire() -> Iterator[LoopbackStripe]:
+    """A Stripe that answers as scripted."""
+    with LoopbackStripe() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import itertools
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,17 +37,11 @@ from roony.store.rows import ConnectionSecret, OutboxPromise
 from roony.web import webhook_secrets
 from roony.web.webhook import PATH, WebhookDoor
 from roony.web.webhook_secrets import WebhookSecrets
-from tests.support.books import ORG, Books, open_books
+from tests.support.books import ORG, Books
 from tests.support.connecting import PUBLIC_URL, open_context, stripe_gateway
 from tests.support.simulator import SimulatorProcess
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
-    with open_books(tmp_path, database_url) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,23 +15,13 @@ from roony.flows.card_event import BookCard
 from roony.flows.ending import CancelPurchase
 from roony.store.rows import InboxEvent, OutboxPromise
 from tests.support.books import CONNECTION, ORG, Books, open_books
-from tests.support.memory import MemoryBooks
-from tests.support.postgres import swept_books_database
-from tests.support.promises import all_is_well, money_rows
+from tests.support.promises import money_rows
 from tests.support.story import Story, kept_event, neat
-from tests.support.tills import DATABASES
 
 
-@pytest.fixture(params=[*DATABASES, "memory"])
-def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
-    if request.param == "memory":
-        books: Books = MemoryBooks()
-        yield books
-        all_is_well(books)
-        return
-    with swept_books_database(request.param) as url, open_books(tmp_path, url) as books:
-        yield books
-        all_is_well(books)
+@pytest.fixture
+def books(everywhere: Books) -> Books:
+    return everywhere
 
 
 def wanted(books: Books) -> list[str]:

@@ -6,7 +6,6 @@ import asyncio
 import dataclasses
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -34,7 +33,7 @@ from roony.gateway.client import StripeGateway
 from roony.store import outbox
 from roony.store.rows import AccountRoute, ConnectionSecret, OAuthState, OutboxPromise, StartTicket
 from tests.gateway.loopback import Answer, LoopbackStripe
-from tests.support.books import ACCOUNT, CONNECTION, NOW, ORG, Books, open_books
+from tests.support.books import ACCOUNT, CONNECTION, NOW, ORG, Books
 from tests.support.connecting import OTHER_ORG, open_context, stripe_gateway
 from tests.support.simulator import SimulatorProcess
 
@@ -66,21 +65,9 @@ def simulator(running: SimulatorProcess) -> SimulatorProcess:
 
 
 @pytest.fixture
-def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
-    with open_books(tmp_path, database_url) as opened:
-        yield opened
-
-
-@pytest.fixture
 def context(books: Books, simulator: SimulatorProcess) -> Iterator[FlowContext]:
     with open_context(books, stripe_gateway(simulator.url)) as made:
         yield made
-
-
-@pytest.fixture
-def wire() -> Iterator[LoopbackStripe]:
-    with LoopbackStripe() as server:
-        yield server
 
 
 @pytest.fixture

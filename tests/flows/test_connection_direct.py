@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,22 +22,10 @@ from roony.flows.preflight import keep_check_balance, run_preflight
 from roony.store import outbox
 from roony.store.rows import OutboxPromise
 from tests.gateway.loopback import Answer, LoopbackStripe
-from tests.support.books import ORG, Books, holder, open_books
+from tests.support.books import ORG, Books, holder
 from tests.support.connecting import OTHER_ORG, open_context, stripe_gateway
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
-    with open_books(tmp_path, database_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def wire() -> Iterator[LoopbackStripe]:
-    with LoopbackStripe() as server:
-        yield server
 
 
 @pytest.fixture

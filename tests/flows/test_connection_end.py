@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,7 +26,7 @@ from roony.gateway.errors import FailureKind, StripeFailure, StripeUncertain
 from roony.store import inbox, outbox
 from roony.store.rows import ConnectionSecret, InboxEvent, OutboxPromise
 from tests.gateway.loopback import Answer, LoopbackStripe
-from tests.support.books import ACCOUNT, CONNECTION, NOW, ORG, Books, holder, open_books
+from tests.support.books import ACCOUNT, CONNECTION, NOW, ORG, Books, holder
 from tests.support.connecting import open_context, stripe_gateway
 
 pytestmark = pytest.mark.anyio
@@ -38,12 +37,6 @@ ACTIVE = Answer({"id": "ic_x", "status": "active"})
 REFUSED = Answer({"error": {"type": "invalid_request_error", "message": "No."}}, 400)
 # Stripe keeps it under the idempotency key and repeats it.
 BROKEN = Answer({"error": {"type": "api_error", "message": "No."}}, 500, {"Stripe-Should-Retry": "false"})
-
-
-@pytest.fixture
-def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
-    with open_books(tmp_path, database_url) as opened:
-        yield opened
 
 
 @pytest.fixture

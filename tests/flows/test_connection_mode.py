@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -23,24 +22,12 @@ from roony.gateway.errors import StripeUnauthorized
 from roony.store import outbox
 from roony.store.rows import OutboxPromise
 from tests.gateway.loopback import Answer, LoopbackStripe
-from tests.support.books import ACCOUNT, CONNECTION, ORG, Books, open_books
+from tests.support.books import ACCOUNT, CONNECTION, ORG, Books
 from tests.support.connecting import open_context, stripe_gateway
 
 pytestmark = pytest.mark.anyio
 
 WORDS = "Roony's Stripe key is of live mode, the account was connected in test mode."
-
-
-@pytest.fixture
-def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
-    with open_books(tmp_path, database_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def wire() -> Iterator[LoopbackStripe]:
-    with LoopbackStripe() as server:
-        yield server
 
 
 @pytest.fixture

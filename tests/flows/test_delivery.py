@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,27 +19,17 @@ from roony.core.purchase import Purchase
 from roony.flows.delivery import RecordDelivery
 from roony.flows.public_key import SetPublicKey
 from roony.flows.reveal import LINK_OVER, CountWrongKey, SpendLink
-from tests.support.books import AGENT, ORG, PROJECT, Books, open_books
-from tests.support.memory import MemoryBooks
-from tests.support.postgres import swept_books_database
-from tests.support.promises import all_is_well, money_rows
+from tests.support.books import AGENT, ORG, PROJECT, Books
+from tests.support.promises import money_rows
 from tests.support.story import Story
-from tests.support.tills import DATABASES
 
 KEY = new_private_key().public
 OTHER_KEY = new_private_key().public
 
 
-@pytest.fixture(params=[*DATABASES, "memory"])
-def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
-    if request.param == "memory":
-        books: Books = MemoryBooks()
-        yield books
-        all_is_well(books)
-        return
-    with swept_books_database(request.param) as url, open_books(tmp_path, url) as books:
-        yield books
-        all_is_well(books)
+@pytest.fixture
+def books(everywhere: Books) -> Books:
+    return everywhere
 
 
 @pytest.fixture

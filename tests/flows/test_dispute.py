@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +14,7 @@ from roony.flows.dispute import BookDispute
 from roony.flows.settlement import BookTransaction
 from roony.store.queries.disputes import dispute_page, find_dispute, of_purchase
 from roony.store.queries.paging import Slice
-from tests.support.books import CONNECTION, NOW, ORG, Books, open_books
+from tests.support.books import CONNECTION, NOW, ORG, Books
 from tests.support.promises import all_is_well, money_rows
 from tests.support.story import transaction
 
@@ -100,12 +98,6 @@ def test_one_without_what_is_needed_raises(missing: str) -> None:
 
 def test_an_expanded_transaction_is_its_id() -> None:
     assert said("created", "unsubmitted", 0, 1, transaction={"id": "t9"}).stripe_transaction_id == "t9"
-
-
-@pytest.fixture
-def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
-    with open_books(tmp_path, database_url) as opened:
-        yield opened
 
 
 def test_it_moves_no_budget_and_is_shown_with_its_purchase(books: Books) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,17 +17,11 @@ from roony.flows.context import FlowContext
 from roony.flows.ending import CancelPurchase
 from roony.flows.freeze import Freeze, Frozen, Unfreeze, keep_freeze_cards
 from roony.store.rows import OutboxPromise
-from tests.support.books import AGENT, ORG, PROJECT, Books, open_books
+from tests.support.books import AGENT, ORG, PROJECT, Books
 from tests.support.offline import offline_context
 from tests.support.story import Story
 
 SCOPES = [("organization", ORG), ("project", PROJECT), ("agent", AGENT)]
-
-
-@pytest.fixture
-def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
-    with open_books(tmp_path, database_url) as opened:
-        yield opened
 
 
 @pytest.fixture

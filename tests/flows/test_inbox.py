@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,18 +18,12 @@ from roony.store.inbox import keep, new_event
 from roony.store.rows import AccountRoute, InboxEvent
 from roony.worker import Worker
 from tests.core.test_settlement import AUTHORIZATION, TRANSACTION
-from tests.support.books import ACCOUNT, CONNECTION, ORG, Books, open_books
+from tests.support.books import ACCOUNT, CONNECTION, ORG, Books
 from tests.support.offline import offline_context
 from tests.support.promises import money_rows
 from tests.support.tills import note
 
 OTHER = "org_2"
-
-
-@pytest.fixture
-def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
-    with open_books(tmp_path, database_url) as opened:
-        yield opened
 
 
 def arrive(books: Books, id: str, kind: str, item: dict[str, Any], livemode: bool = False) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,27 +15,17 @@ from roony.core.ledger import Hold
 from roony.core.mandate import Payment
 from roony.core.purchase import Purchase, Recurring
 from roony.store.rows import OutboxPromise
-from tests.support.books import AGENT, ORG, Books, open_books
-from tests.support.memory import MemoryBooks
-from tests.support.postgres import swept_books_database
-from tests.support.promises import all_is_well, hold_fits
+from tests.support.books import AGENT, ORG, Books
+from tests.support.promises import hold_fits
 from tests.support.story import Story, neat
-from tests.support.tills import DATABASES
 
 MONTHLY = Recurring("month", 3)
 
 
-@pytest.fixture(params=[*DATABASES, "memory"])
-def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
+@pytest.fixture
+def books(everywhere: Books) -> Books:
     """On the real till, and without any database. It is Monday, 2026-11-23."""
-    if request.param == "memory":
-        books: Books = MemoryBooks()
-        yield books
-        all_is_well(books)
-        return
-    with swept_books_database(request.param) as url, open_books(tmp_path, url) as books:
-        yield books
-        all_is_well(books)
+    return everywhere
 
 
 LIVES = {

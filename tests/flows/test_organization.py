@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,13 +26,7 @@ from roony.flows.organization import (
 from roony.flows.resolution import ReplayEvent, ResolveDiscrepancy
 from roony.store.inbox import new_event
 from roony.store.rows import AccessKey
-from tests.support.books import AGENT, NOW, ORG, PROJECT, Books, open_books
-
-
-@pytest.fixture
-def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
-    with open_books(tmp_path, database_url) as opened:
-        yield opened
+from tests.support.books import AGENT, NOW, ORG, PROJECT, Books
 
 
 def create(books: Books, **more: Any) -> Any:

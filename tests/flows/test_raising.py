@@ -23,7 +23,6 @@ from roony.flows.ending import CancelPurchase
 from roony.flows.raising import ApproveRaise, GiveBackRaise, Raised, RaiseIds, RaisePurchase, RecordRaise
 from roony.store.rows import OutboxPromise
 from tests.support.books import AGENT, ORG, Books, open_books
-from tests.support.memory import MemoryBooks
 from tests.support.postgres import swept_books_database
 from tests.support.promises import all_is_well, hold_fits, money_rows
 from tests.support.story import PERSON
@@ -32,16 +31,9 @@ from tests.support.tills import DATABASES
 FROM, TO = 10_000, 15_000
 
 
-@pytest.fixture(params=[*DATABASES, "memory"])
-def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
-    if request.param == "memory":
-        books: Books = MemoryBooks()
-        yield books
-        all_is_well(books)
-        return
-    with swept_books_database(request.param) as url, open_books(tmp_path, url) as books:
-        yield books
-        all_is_well(books)
+@pytest.fixture
+def books(everywhere: Books) -> Books:
+    return everywhere
 
 
 def command(books: Books, purchase: Purchase, amount: int = TO) -> RaisePurchase:

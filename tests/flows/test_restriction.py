@@ -8,7 +8,6 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -38,7 +37,7 @@ from roony.gateway.errors import StripeForbidden, StripeUnauthorized
 from roony.store import inbox, outbox
 from roony.store.rows import OutboxPromise
 from tests.gateway.loopback import Answer, LoopbackStripe
-from tests.support.books import ACCOUNT, CONNECTION, NOW, ORG, Books, open_books
+from tests.support.books import ACCOUNT, CONNECTION, NOW, ORG, Books
 from tests.support.connecting import open_context, stripe_gateway
 
 pytestmark = pytest.mark.anyio
@@ -60,18 +59,6 @@ PERMISSION = failing(403, "The provided key does not have the permission 'issuin
 GONE = failing(403, "The provided key does not have access to account 'acct_1'.", "account_invalid")
 NOTHING = Answer({"data": [], "has_more": False})
 NO_CARDHOLDER = failing(400, "No such cardholder: 'ich_none'", "resource_missing")
-
-
-@pytest.fixture
-def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
-    with open_books(tmp_path, database_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def wire() -> Iterator[LoopbackStripe]:
-    with LoopbackStripe() as server:
-        yield server
 
 
 @pytest.fixture

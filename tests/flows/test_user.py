@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,13 +25,7 @@ from roony.flows.sign_in import SignIn, new_session
 from roony.flows.user import CreateUser, EraseUser, UpdateUser
 from roony.store.rows import AccessKey
 from roony.store.tables import TABLE_OF
-from tests.support.books import AGENT, NOW, ORG, Books, open_books
-
-
-@pytest.fixture
-def books(tmp_path: Path, database_url: str | None) -> Iterator[Books]:
-    with open_books(tmp_path, database_url) as opened:
-        yield opened
+from tests.support.books import AGENT, NOW, ORG, Books
 
 
 def add(books: Books, id: str, role: str = "viewer", email: str | None = None) -> Any:

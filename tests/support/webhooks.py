@@ -36,11 +36,12 @@ def happen(roony: ServedRoony, company: Company, *names: str, action: str = "ale
     """Something happens, once for each name."""
     for name in names:
         body = {"kind": "test", "subject": name, "message": f"{name} happened"}
-        record = partial(_record, company.id, action, f"alt_{name}", body)
+        record = partial(recorded, company.id, action, f"alt_{name}", body)
         roony.context.till.submit_and_wait(Do(record, organization_id=company.id))
 
 
-def _record(organization_id: str, action: str, subject: str, body: dict[str, Any], book: Book, now: int) -> None:
+def recorded(organization_id: str, action: str, subject: str, body: dict[str, Any], book: Book, now: int) -> None:
+    """Puts an audit record into the chain."""
     book.record(organization_id, "roony", action, subject, body, now)
 
 

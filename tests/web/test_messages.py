@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from functools import partial
@@ -16,16 +15,14 @@ from roony.core.connection import Connection
 from roony.core.message import MESSAGE_TYPES
 from roony.core.notification import WAITS
 from roony.flows.context import FlowContext
-from roony.flows.duty_lease import DutyLease
 from roony.flows.notification import recipient as recipients
-from roony.flows.notification.sending import Notifier
 from roony.store import tables
-from roony.store.book import Book
 from roony.store.vault import row_name
 from tests.support.books import NOW
 from tests.support.receiver import Receiver, Reply
 from tests.support.serving import Caller, Company, ServedRoony
 from tests.support.tills import Do
+from tests.support.webhooks import cancel_all, recorded, work
 from tests.web.conftest import MONTH
 
 ADMIN = "/api/v1/admin"
@@ -35,8 +32,6 @@ MARK = {
     "scope": "organization", "scope_id": "org", "currency": "usd", "period": "month", "period_start": 17,
     "limit": 50_000, "used": 40_000,
 }  # fmt: skip
-# More than anything here needs.
-MAX_STEPS = 30
 # A text is sent by a process of its own, which takes half a second. What is written of it lies in the table of the
 # webhooks' deliveries, which flows/test_delivery.py looks at on both databases; here both is for what is told to whom.
 ONE_DATABASE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True, scope="module")
@@ -52,13 +47,7 @@ def receiver() -> Iterator[Receiver]:
 def quiet_before(roony: ServedRoony) -> Iterator[None]:
     """What a test leaves unsent is not sent in the next one."""
     yield
-    roony.run(_forget)
-
-
-async def _forget(context: FlowContext) -> None:
-    await context.till.write(
-        lambda writer: writer.run("UPDATE notice_deliveries SET status = 'canceled' WHERE status = 'pending'")
-    )
+    roony.run(cancel_all)
 
 
 def address(receiver: Receiver) -> str:
@@ -75,23 +64,8 @@ def named(company: Company, receiver: Receiver, *types: str, name: str = "Ops") 
 
 def happen(roony: ServedRoony, company: Company, action: str, subject: str, **body: Any) -> None:
     """Something happens."""
-    record = partial(_record, company.id, action, subject, body)
+    record = partial(recorded, company.id, action, subject, body)
     roony.context.till.submit_and_wait(Do(record, organization_id=company.id))
-
-
-def _record(organization_id: str, action: str, subject: str, body: dict[str, Any], book: Book, now: int) -> None:
-    book.record(organization_id, "roony", action, subject, body, now)
-
-
-async def work(context: FlowContext) -> None:
-    """What the worker does, until there is nothing to do."""
-    notifier = Notifier(context, DutyLease(context))
-    for _ in range(MAX_STEPS):
-        done, pieces = await notifier.step(context.clock())
-        await asyncio.gather(*pieces)
-        if not done:
-            return
-    raise AssertionError("it does not come to rest")
 
 
 def texts(receiver: Receiver) -> list[str]:
