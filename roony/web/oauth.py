@@ -9,17 +9,22 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import structlog
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from roony.core.connection import NEXT, Connection, restrictions_of
 from roony.core.errors import Refusal
+from roony.core.hashing import text_hash
 from roony.core.preflight import Preflight, checks_of, summary
 from roony.flows.connection import Callback, finish, open_ticket
 from roony.flows.context import FlowContext
 from roony.flows.preflight import first_preflight
+from roony.store.authority import over
 from roony.store.command import TillClosed
+from roony.store.queries.keys import holder_of
+from roony.store.queries.organizations import find_organization
 from roony.store.writer import ConnectionLost
 from roony.web.errors import MALFORMED_ADDRESS
 from roony.web.pages import HEADERS, render, style_sheet
@@ -74,6 +79,9 @@ _PAGES = {
     "app_not_configured": _Page(
         "Installing the app is not set up", "Whoever runs this installation has to set STRIPE_APP_CLIENT_ID."
     ),
+    "other_organization": _Page(
+        "This link is not of your organization", "Ask whoever sent it to you which organization it is of."
+    ),
     "tokens_missing": _Page("Stripe's answer could not be used", NEW_LINK),
 }
 _OTHER = _Page(
@@ -91,7 +99,7 @@ def routes(context: FlowContext) -> list[Route]:
         if query is None or "ticket" not in query:
             return _failed(MALFORMED_ADDRESS, back)
         try:
-            opened = await open_ticket(context, query["ticket"])
+            opened = await open_ticket(context, query["ticket"], await _signed_in_to(context, request))
         except (TillClosed, ConnectionLost):
             return _failed(STOPPING, back)
         if isinstance(opened, Refusal):
@@ -126,7 +134,8 @@ def routes(context: FlowContext) -> list[Route]:
             looked = await first_preflight(context, ended, PREFLIGHT_SECONDS)
             # Who has no session came by a start link of the command line.
             more = page_url(context, "/connections") if session_in(context, request) is not None else None
-            response = _connected(ended, looked, back, more)
+            organization = await run_in_threadpool(find_organization, context.database, ended.organization_id)
+            response = _connected(ended, organization.name, looked, back, more)
         if not (isinstance(ended, Refusal) and ended.code == "state_invalid"):
             response.delete_cookie(COOKIE, path=COOKIE_PATH, secure=is_https(context), httponly=True, samesite="lax")
         return response
@@ -154,7 +163,18 @@ def _query(request: Request, known: tuple[str, ...]) -> dict[str, str] | None:
     return fields_of(raw, {name: LONGEST[name] for name in known}) if len(raw) <= MAX_QUERY else None
 
 
-def _connected(connection: Connection, looked: Preflight | None, back: str, more: str | None) -> Response:
+async def _signed_in_to(context: FlowContext, request: Request) -> str | None:
+    """The organization that whoever looks is signed in to; None where they are signed in to none."""
+    session = session_in(context, request)
+    holder = await run_in_threadpool(holder_of, context.database, text_hash(session)) if session is not None else None
+    if holder is None or holder.key.kind != "session" or over(holder.key, context.clock()) is not None:
+        return None
+    return holder.key.organization_id
+
+
+def _connected(
+    connection: Connection, organization: str, looked: Preflight | None, back: str, more: str | None
+) -> Response:  # fmt: skip
     mode = "live" if connection.livemode else "test"
     text = "Roony may now make cards on this account, within the budgets and controls you set."
     if connection.status != "active":
@@ -168,7 +188,12 @@ def _connected(connection: Connection, looked: Preflight | None, back: str, more
         title="The Stripe account is connected",
         wrong=None,
         text=text,
-        facts=[("Stripe account", connection.stripe_account), ("Mode", mode), ("Connection", connection.id)],
+        facts=[
+            ("Organization", organization),
+            ("Stripe account", connection.stripe_account),
+            ("Mode", mode),
+            ("Connection", connection.id),
+        ],
         next=f"{found} You can close this window{see or '.'}",
         more=more,
         back=back,

@@ -20,15 +20,18 @@ from roony.core.audit import AuditRecord
 from roony.core.connection import Connection
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
+from roony.core.user import User
 from roony.flows import connection as flow
+from roony.flows.access_key import key_row
 from roony.flows.card_making import keep_make_card
 from roony.flows.context import FlowContext
 from roony.flows.inbox import handle_events
+from roony.flows.sign_in import SignOut, new_session
 from roony.store import inbox, outbox
-from roony.store.rows import AccountRoute, ConnectionSecret, OAuthState
+from roony.store.rows import AccessKey, AccountRoute, ConnectionSecret, OAuthState
 from roony.web.session import COOKIE, PREFIX
 from tests.gateway.loopback import Answer, LoopbackStripe
-from tests.support.books import ORG, Books, everything_in, open_books
+from tests.support.books import NOW, ORG, Books, everything_in, open_books
 from tests.support.connecting import (
     OTHER_ORG,
     Browser,
@@ -129,6 +132,7 @@ class TestSuccess:
         assert row.status == "active"
         assert f"roony connection preflight {connection.id}" in done.body
         assert str(row.stripe_account) in done.body
+        assert books.row(Organization, id=ORG).name in done.body
         assert is_connected(simulator, str(row.stripe_account))
         assert books.row(Organization, id=ORG).connection_id == connection.id
         assert browser.cookies == {}
@@ -141,6 +145,21 @@ class TestSuccess:
         expect_page(done, 200, "The Stripe account is connected")
         assert '/connections">See what Roony found</a>' in done.body
         assert "roony connection" not in done.body
+
+    def test_nobody_connects_to_an_organization_they_are_not_signed_in_to(self, site: Site, books: Books) -> None:
+        """A link that somebody else's organization sent them: what they grant would be its own to spend from."""
+        session = new_session("key_ann", "test")
+        books.put(
+            User(ORG, "usr_ann", "Ann", "ann@example.com", "owner", NOW, None),
+            key_row(session, ORG, None, site.context.clock(), "usr_ann"),
+        )
+        (_, foreign), (_, own) = start(site, OTHER_ORG), start(site, ORG)
+        browser = Browser()
+        browser.cookies[COOKIE] = session.text
+        expect_page(browser.open(foreign), 409, "This link is not of your organization")
+        assert browser.open(own).status == 303
+        books.run(SignOut(ORG, books.row(AccessKey, id="key_ann")))
+        assert browser.open(foreign).status == 303
 
     def test_the_style_sheet_is_ours(self, site: Site) -> None:
         """Beside the pages, for owners of accounts who are let to nothing else."""

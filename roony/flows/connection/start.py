@@ -36,6 +36,12 @@ CALLBACK_PATH = "/connect/stripe/callback"
 LINK_INVALID = Refusal(
     "link_invalid", "This link is unknown, was opened before, or is older than 10 minutes. Ask for a new one.", 400
 )
+OTHER_ORGANIZATION = Refusal(
+    "other_organization",
+    "This link is of another organization than the one you are signed in to: the account would be theirs to spend from."
+    " Nothing was connected, and the link was not used up. Sign out first if that is what you want.",
+    409,
+)
 CONNECT_NOT_CONFIGURED = Refusal(
     "connect_not_configured",
     "STRIPE_CONNECT_CLIENT_ID is not set, so no account can be connected by OAuth.",
@@ -137,14 +143,20 @@ async def start_connection(
     return Started(answer, f"{context.public_url()}/connect/stripe?ticket={ticket}")
 
 
-async def open_ticket(context: FlowContext, ticket: str) -> Opened | Refusal:
-    """Uses the start link up and begins a round trip: a fresh state, bound to a fresh cookie, both kept as hashes."""
+async def open_ticket(context: FlowContext, ticket: str, signed_in_to: str | None = None) -> Opened | Refusal:
+    """Uses the start link up and begins a round trip: a fresh state, bound to a fresh cookie, both kept as hashes.
+
+    `signed_in_to` is the organization of whoever opens it, if that is known: they connect nothing to another one, which
+    may have sent them the link.
+    """
     hashed = text_hash(ticket)
     # Looked up before the writer is troubled: anybody can send us tickets.
     rows = await asyncio.to_thread(context.database.read, _TICKET, {"hashed": hashed})
     if not rows:
         return LINK_INVALID
     found = StartTicket(*rows[0])
+    if signed_in_to not in (None, found.organization_id):
+        return OTHER_ORGANIZATION
     started = await read_connection(context, found.organization_id, found.connection_id)
     if started is None:
         return LINK_INVALID
