@@ -33,10 +33,11 @@ class Behind(Installation):
 
 
 class Through(NamedTuple):
-    """A company, and the address of the proxy before it."""
+    """A company, the address of the proxy before it, and what that proxy told so far."""
 
     company: Company
     url: str
+    log: Path
 
     def caller(self, key: str | None = None, **headers: str) -> httpx2.Client:
         """Somebody outside. The proxy's certificate is nobody's."""
@@ -78,7 +79,7 @@ def nginx(folder: Path, roony: int, _door: int) -> tuple[list[str], str]:
     # Its workers write what they hold back into the folder.
     user = "user root;" if os.geteuid() == 0 else ""
     (folder / "nginx.conf").write_text(
-        f"{user} daemon off; pid {folder}/pid; error_log stderr; events {{}}"
+        f"{user} daemon off; pid {folder}/pid; error_log stderr warn; events {{}}"
         f" http {{ {places} include {folder}/roony.conf; }}"
     )
     return [program("nginx"), "-c", str(folder / "nginx.conf")], f"https://localhost:{at}"
@@ -110,7 +111,7 @@ def through(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         stack.callback(process.terminate)
         until(lambda: process.poll() is not None or answers(f"{url}/"), True, 60)
         assert process.poll() is None, (folder / "proxy.log").read_text()
-        yield Through(company, url)
+        yield Through(company, url, folder / "proxy.log")
 
 
 def buy(through: Through, client: httpx2.Client, key: str) -> dict[str, Any]:
@@ -174,6 +175,20 @@ def test_what_is_too_large_is_refused_by_roony(through: Through) -> None:
             for path in ("/api/v1/purchase_intents", WEBHOOK):
                 answer = agent.post(path, json={"description": "x" * 8_000_000}, headers=forged)
                 assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large"), answer.text
+
+
+def test_no_body_rests_on_the_disk_of_the_proxy(through: Through) -> None:
+    """Events name people and purchases, a receipt may name anybody. nginx warns of each body it writes down."""
+    forged = {"Stripe-Signature": "t=1,v1=00"}
+    with through.caller(through.company.agent.key) as agent:
+        assert agent.post(WEBHOOK, content=b"x" * 1_000_000, headers=forged).status_code == 400
+        bought = buy(through, agent, "received")
+        receipt = b"%PDF-1.7\n" + b"x" * 4_000_000
+        pdf = {"Content-Type": "application/pdf"}
+        kept = agent.post(f"/api/v1/purchase_intents/{bought['id']}/receipt", content=receipt, headers=pdf)
+        assert kept.status_code == 201, kept.text
+        assert agent.get("/api/v1/purchase_intents?limit=100").status_code == 200
+    assert "temporary file" not in through.log.read_text()
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/readyz", "/healthz"])
