@@ -89,18 +89,7 @@ class Approve(Command[Approved | Refusal]):
 
     def needs(self, now: int) -> Needs:
         """The approval with its purchase, and all that `decide` looks at."""
-        org, was = self.organization_id, self.purchase
-        print_of = fingerprint(was.task_id, was.merchant_key, self._amount, was.currency, was.kind)
-        return Needs(
-            rows=(
-                (Approval, org, self.approval_id),
-                (RecentPurchase, org, was.agent_id, print_of),
-                (Velocity, org, was.agent_id, now // HOUR),
-                (KnownMerchant, org, was.merchant_key),
-            ),
-            chains=(was.chain,),
-            groups=((User, org, org),),
-        )
+        return yes_needs(self.approval_id, self.purchase, self._amount, now)
 
     @property
     def _amount(self) -> int:
@@ -158,6 +147,27 @@ class Approve(Command[Approved | Refusal]):
         book.put(purchase)
         write_refused_yes(book, approval, purchase, yes, now)
         return Approved(purchase, None)
+
+
+def decision_needs(purchase: Purchase, amount: int, now: int) -> Needs:
+    """The purchase, and all that `decide_again` looks at."""
+    org = purchase.organization_id
+    print_of = fingerprint(purchase.task_id, purchase.merchant_key, amount, purchase.currency, purchase.kind)
+    return Needs(
+        rows=(
+            (Purchase, org, purchase.id),
+            (RecentPurchase, org, purchase.agent_id, print_of),
+            (Velocity, org, purchase.agent_id, now // HOUR),
+            (KnownMerchant, org, purchase.merchant_key),
+        ),
+        chains=(purchase.chain,),
+    )
+
+
+def yes_needs(approval_id: str, purchase: Purchase, amount: int, now: int) -> Needs:
+    """The approval and the users it counts, with all that the decision looks at."""
+    org, needs = purchase.organization_id, decision_needs(purchase, amount, now)
+    return needs._replace(rows=(*needs.rows, (Approval, org, approval_id)), groups=((User, org, org),))
 
 
 def decide_again(

@@ -17,11 +17,11 @@ from roony.flows.mandate import end_if_canceled, with_end_of_mandate
 from roony.flows.movement import ROONY, audit, follow
 from roony.flows.scope import frozen_above
 from roony.flows.unknown_card import card_became_known
-from roony.store.book import Book, PromiseOutcome
+from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.outbox import new_promise
-from roony.store.rows import OutboxPromise
+from roony.store.rows import OutboxPromise, PromiseOutcome
 
 
 class MadeCard(NamedTuple):
@@ -37,34 +37,12 @@ class MadeCard(NamedTuple):
 
 def done(promise: OutboxPromise, now: int) -> PromiseOutcome:
     """The promise was kept."""
-    return PromiseOutcome(
-        "done",
-        promise.key,
-        promise.attempt,
-        promise.tries,
-        promise.due_at,
-        None,
-        now,
-        promise.organization_id,
-        promise.id,
-        promise.generation,
-    )
+    return PromiseOutcome.of(promise, status="done", last_error=None, finished_at=now)
 
 
 def dead(promise: OutboxPromise, error: str, now: int) -> PromiseOutcome:
     """The promise can never be kept; `error` says why."""
-    return PromiseOutcome(
-        "dead",
-        promise.key,
-        promise.attempt,
-        promise.tries + 1,
-        promise.due_at,
-        error,
-        now,
-        promise.organization_id,
-        promise.id,
-        promise.generation,
-    )
+    return PromiseOutcome.of(promise, status="dead", tries=promise.tries + 1, last_error=error, finished_at=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,19 +289,11 @@ class PutOff(Command[None]):
     def apply(self, book: Book, now: int) -> None:
         """Counts the try and sets when the next one is due, `delay` microseconds from now."""
         book.finish_promise(
-            PromiseOutcome(
-                "promised",
-                self.key,
-                self.attempt,
-                self.promise.tries + 1,
-                now + self.delay,
-                self.error,
-                None,
-                self.organization_id,
-                self.promise.id,
-                self.promise.generation,
+            PromiseOutcome.of(
+                self.promise, key=self.key, attempt=self.attempt, tries=self.promise.tries + 1,
+                due_at=now + self.delay, last_error=self.error,
             )
-        )
+        )  # fmt: skip
 
 
 def card_facts(card: dict[str, Any]) -> MadeCard:

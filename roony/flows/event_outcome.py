@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from roony.store.book import Book, EventOutcome
-from roony.store.rows import InboxEvent
+from roony.store.book import Book
+from roony.store.rows import EventOutcome, InboxEvent
 
 
 def finished(

@@ -19,20 +19,20 @@ from roony.core.card import Card, compile_card
 from roony.core.connection import Connection
 from roony.core.control import strictest
 from roony.core.decision import Ask, Decision, Facts, Reason
-from roony.core.duration import HOUR
 from roony.core.errors import Refusal, not_found
 from roony.core.hashing import text_hash
-from roony.core.purchase import RECURRING, Purchase, RecentPurchase, Velocity, fingerprint
-from roony.core.user import User
+from roony.core.purchase import RECURRING, Purchase, fingerprint
 from roony.flows.approval import (
     Approver,
     Yes,
     counted,
     decide_again,
+    decision_needs,
     may_say_yes,
     write_first_yes,
     write_last_yes,
     write_refused_yes,
+    yes_needs,
 )
 from roony.flows.card import dead, done
 from roony.flows.ending import end_card
@@ -44,7 +44,7 @@ from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.outbox import LEASE, new_promise
-from roony.store.rows import KnownMerchant, OutboxPromise
+from roony.store.rows import OutboxPromise
 
 RAISE_CARD = "raise_card"
 
@@ -76,7 +76,7 @@ class RaisePurchase(Command[Raised | Refusal]):
 
     def needs(self, now: int) -> Needs:
         """The purchase, and all that `decide` looks at."""
-        return _needs(self.purchase, self.amount, now)
+        return decision_needs(self.purchase, self.amount, now)
 
     def apply(self, book: Book, now: int) -> Raised | Refusal:
         """1 still raisable? · 2 nothing new: as it is · 3 decide · 4 refuse, let a person decide, or lift."""
@@ -141,9 +141,7 @@ class ApproveRaise(Command[Raised | Refusal]):
 
     def needs(self, now: int) -> Needs:
         """The approval with its purchase, and all that `decide` looks at."""
-        needs = _needs(self.purchase, self._amount, now)
-        org = self.organization_id
-        return needs._replace(rows=(*needs.rows, (Approval, org, self.approval.id)), groups=((User, org, org),))
+        return yes_needs(self.approval.id, self.purchase, self._amount, now)
 
     @property
     def _amount(self) -> int:
@@ -179,20 +177,6 @@ class ApproveRaise(Command[Raised | Refusal]):
         raised = _lift(book, purchase, card, ask, facts, decision, self.ids, self.approver.actor, now)
         write_last_yes(book, approval, raised.purchase, yes, now)
         return raised
-
-
-def _needs(purchase: Purchase, amount: int, now: int) -> Needs:
-    org = purchase.organization_id
-    print_of = fingerprint(purchase.task_id, purchase.merchant_key, amount, purchase.currency)
-    return Needs(
-        rows=(
-            (Purchase, org, purchase.id),
-            (RecentPurchase, org, purchase.agent_id, print_of),
-            (Velocity, org, purchase.agent_id, now // HOUR),
-            (KnownMerchant, org, purchase.merchant_key),
-        ),
-        chains=(purchase.chain,),
-    )
 
 
 def _not_now(purchase: Purchase) -> Refusal:

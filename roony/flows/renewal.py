@@ -15,11 +15,9 @@ from roony.core.approval import Approval, too_late
 from roony.core.card import Card, compile_card, is_raised, raised_controls, spending_limits
 from roony.core.control import strictest
 from roony.core.decision import Ask, Decision, Facts, decide
-from roony.core.duration import HOUR
 from roony.core.errors import Refusal, not_found
 from roony.core.merchant import Merchant
-from roony.core.purchase import RECURRING, Purchase, RecentPurchase, Velocity, fingerprint
-from roony.core.user import User
+from roony.core.purchase import RECURRING, Purchase
 from roony.flows.alert import alert_row, raise_alert
 from roony.flows.approval import (
     Approver,
@@ -29,6 +27,7 @@ from roony.flows.approval import (
     write_first_yes,
     write_last_yes,
     write_refused_yes,
+    yes_needs,
 )
 from roony.flows.card import FinishPromise, dead
 from roony.flows.connection import ask_stripe
@@ -44,7 +43,7 @@ from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.outbox import new_promise
-from roony.store.rows import KnownMerchant, OutboxPromise
+from roony.store.rows import OutboxPromise
 
 CARD_LIMITS = "set_card_limits"
 NOT_LIFTED = "card_limits_not_set"
@@ -66,19 +65,7 @@ class ApproveRenewal(Command[Purchase | Refusal]):
 
     def needs(self, now: int) -> Needs:
         """The approval with its purchase, and all that `decide` looks at."""
-        org, was = self.organization_id, self.purchase
-        print_of = fingerprint(was.task_id, was.merchant_key, self._amount, was.currency, was.kind)
-        return Needs(
-            rows=(
-                (Approval, org, self.approval.id),
-                (Purchase, org, was.id),
-                (RecentPurchase, org, was.agent_id, print_of),
-                (Velocity, org, was.agent_id, now // HOUR),
-                (KnownMerchant, org, was.merchant_key),
-            ),
-            chains=(was.chain,),
-            groups=((User, org, org),),
-        )
+        return yes_needs(self.approval.id, self.purchase, self._amount, now)
 
     @property
     def _amount(self) -> int:

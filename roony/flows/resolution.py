@@ -10,10 +10,10 @@ from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
 from roony.flows.discrepancy import record_end
 from roony.flows.merchant import learn_alias
-from roony.store.book import Book, EventOutcome
+from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
-from roony.store.rows import InboxEvent
+from roony.store.rows import EventOutcome, InboxEvent
 
 
 @dataclass(frozen=True, slots=True)

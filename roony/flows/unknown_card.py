@@ -17,11 +17,11 @@ from roony.core.settlement import Discrepancy
 from roony.flows.discrepancy import explain, flag
 from roony.flows.event_outcome import finished, later
 from roony.flows.movement import ROONY
-from roony.store.book import Book, EventOutcome
+from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.outbox import new_promise
-from roony.store.rows import InboxEvent, OutboxPromise
+from roony.store.rows import EventOutcome, InboxEvent, OutboxPromise
 
 # An event about a card we do not know waits this long for our own commit of that card, in microseconds (section 8).
 UNKNOWN_CARD_PATIENCE = MINUTE

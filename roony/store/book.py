@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from operator import itemgetter
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Table
 
@@ -30,7 +30,7 @@ from roony.core.user import User
 from roony.store import tables
 from roony.store.marks import mark_budgets, mark_status
 from roony.store.retention import Removal, remove
-from roony.store.rows import AccessKey, OutboxPromise
+from roony.store.rows import AccessKey, EventOutcome, OutboxPromise, PromiseOutcome
 from roony.store.statements import by_difference, finish_event, finish_promise
 from roony.store.tables import CONFIG_TABLES, TABLE_OF
 from roony.store.writer import Writer
@@ -73,34 +73,6 @@ _GROUP_OF: dict[type, dict[str, Callable[[Any], tuple[Any, ...]]]] = {
     for row, columns in GROUPED_BY.items()
 }
 _CONFIG_TYPES = frozenset(tables.row_type(table) for table in CONFIG_TABLES)
-
-
-class EventOutcome(NamedTuple):
-    """How the handling of an inbox row ended, written in the same commit as its effects."""
-
-    status: str
-    reason: str | None
-    organization_id: str | None
-    failed: int
-    due_at: int
-    finished_at: int | None
-    id: str
-    generation: int
-
-
-class PromiseOutcome(NamedTuple):
-    """How the doing of an outbox row ended, or when it is due again."""
-
-    status: str
-    key: str
-    attempt: int
-    tries: int
-    due_at: int
-    last_error: str | None
-    finished_at: int | None
-    organization_id: str
-    id: str
-    generation: int
 
 
 class Book:

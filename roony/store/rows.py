@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class KnownMerchant(NamedTuple):
@@ -49,6 +49,19 @@ class InboxEvent(NamedTuple):
     payload_removed_at: int | None = None
 
 
+class EventOutcome(NamedTuple):
+    """How the handling of an inbox row ended, written in the same commit as its effects."""
+
+    status: str
+    reason: str | None
+    organization_id: str | None
+    failed: int
+    due_at: int
+    finished_at: int | None
+    id: str
+    generation: int
+
+
 class OutboxPromise(NamedTuple):
     """Work promised in a commit and done after it. `params` is JSON; `key` the idempotency key Stripe sees."""
 
@@ -67,6 +80,27 @@ class OutboxPromise(NamedTuple):
     last_error: str | None
     created_at: int
     finished_at: int | None
+
+
+class PromiseOutcome(NamedTuple):
+    """How the doing of an outbox row ended, or when it is due again."""
+
+    status: str
+    key: str
+    attempt: int
+    tries: int
+    due_at: int
+    last_error: str | None
+    finished_at: int | None
+    organization_id: str
+    id: str
+    generation: int
+
+    @classmethod
+    def of(cls, promise: OutboxPromise, **changed: Any) -> PromiseOutcome:
+        """Of a promise that stays as it is but for what changed."""
+        row = promise._replace(**changed)
+        return cls._make(getattr(row, name) for name in cls._fields)
 
 
 class AccessKey(NamedTuple):

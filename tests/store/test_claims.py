@@ -9,9 +9,8 @@ import pytest
 
 from roony.core.errors import Refusal
 from roony.store import inbox, outbox
-from roony.store.book import EventOutcome, PromiseOutcome
 from roony.store.inbox import InboxEvent
-from roony.store.rows import OutboxPromise
+from roony.store.rows import EventOutcome, OutboxPromise, PromiseOutcome
 from tests.support.books import NOW, ORG, Books
 from tests.support.tills import Do, at_once
 

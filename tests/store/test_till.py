@@ -17,10 +17,10 @@ from roony.core.purchase import Velocity
 from roony.log_ids import about
 from roony.store import inbox, other_writes, till
 from roony.store.batch_size import GONE_SECONDS, LEAST_ROOM, MAX_BATCH, MET_SECONDS, BatchSize
-from roony.store.book import Book, EventOutcome, PromiseOutcome
+from roony.store.book import Book
 from roony.store.command import FAILED
 from roony.store.facts import Needs
-from roony.store.rows import InboxEvent, KnownMerchant, OutboxPromise
+from roony.store.rows import EventOutcome, InboxEvent, KnownMerchant, OutboxPromise, PromiseOutcome
 from roony.store.statements import write_row
 from roony.store.tables import TABLE_OF
 from roony.store.writer import Writer

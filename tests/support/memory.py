@@ -10,9 +10,9 @@ from sqlalchemy import Table
 from roony.core.agent import Organization
 from roony.core.budget import BudgetPeriod
 from roony.core.ledger import Entry
-from roony.store.book import Book, EventOutcome, key_of
+from roony.store.book import Book, key_of
 from roony.store.facts import ConfigCache, FactLoader
-from roony.store.rows import InboxEvent, OutboxPromise
+from roony.store.rows import EventOutcome, InboxEvent, OutboxPromise
 from roony.store.statements import ADDED_ONCE, KEEP_FIRST
 from roony.store.tables import TABLE_OF, row_type
 from roony.store.writer import Writer

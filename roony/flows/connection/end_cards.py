@@ -29,10 +29,10 @@ from roony.flows.movement import ROONY, audit
 from roony.gateway import connect, issuing
 from roony.gateway.errors import OAuthRefused, StripeCallFailed, StripeRefused, StripeUncertain
 from roony.gateway.pool import GatewayBusy
-from roony.store.book import Book, PromiseOutcome
+from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
-from roony.store.rows import OutboxPromise
+from roony.store.rows import OutboxPromise, PromiseOutcome
 from roony.store.tables import cards
 
 log = structlog.get_logger("roony.connections")
@@ -282,21 +282,9 @@ class GoOnLater(Command[None]):
 
     def apply(self, book: Book, now: int) -> None:
         """Gives the lease back."""
-        promise = self.promise
-        book.finish_promise(
-            PromiseOutcome(
-                "promised",
-                promise.key,
-                promise.attempt,
-                promise.tries,
-                now + self.delay if self.delay else 0,
-                f"{AFTER}{self.after}" if self.after else None,
-                None,
-                self.organization_id,
-                promise.id,
-                promise.generation,
-            )
-        )
+        due_at = now + self.delay if self.delay else 0
+        last = f"{AFTER}{self.after}" if self.after else None
+        book.finish_promise(PromiseOutcome.of(self.promise, due_at=due_at, last_error=last))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,12 +26,12 @@ from roony.flows.reconciliation.listing import authorizations_page, events_page,
 from roony.flows.reconciliation.unseen import open_cards_step, open_step, settle_step, unlisted_step
 from roony.flows.reconciliation.work import LeaseLost, Work
 from roony.store import outbox
-from roony.store.book import Book, PromiseOutcome
+from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.queries.paging import find
 from roony.store.queries.reconciliations import sums_between
-from roony.store.rows import OutboxPromise
+from roony.store.rows import OutboxPromise, PromiseOutcome
 from roony.store.statements import write_row
 from roony.store.tables import reconciliations
 from roony.store.writer import Writer
@@ -180,13 +180,8 @@ class GoOn(Command[None]):
 
     def apply(self, book: Book, now: int) -> None:
         """Gives the lease back."""
-        promise = self.promise
-        book.finish_promise(
-            PromiseOutcome(
-                "promised", promise.key, promise.attempt, 0, now + self.delay if self.delay else 0, None, None,
-                self.organization_id, promise.id, promise.generation,
-            )
-        )  # fmt: skip
+        due_at = now + self.delay if self.delay else 0
+        book.finish_promise(PromiseOutcome.of(self.promise, tries=0, due_at=due_at, last_error=None))
 
 
 @dataclass(frozen=True, slots=True)
