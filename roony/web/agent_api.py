@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
@@ -43,6 +43,7 @@ from roony.web.json_answer import JsonAnswer
 from roony.web.requests import AgentRoute, AskRoute
 from roony.web.schemas import AskBody, CardBody, ListQuery, RaiseBody, TaskQuery, WaitQuery
 from roony.web.shape import ALWAYS, gives
+from roony.web.shapes import PurchaseStatus
 
 router = APIRouter(
     prefix="/api/v1", route_class=AgentRoute, dependencies=[AGENT_KEY], tags=["Agents"], responses=ALWAYS
@@ -69,20 +70,7 @@ def idempotency_key(request: Request) -> str | None:
 class PurchaseQuery(ListQuery):
     """Which purchases."""
 
-    status: (
-        Literal[
-            "declined",
-            "awaiting_approval",
-            "issuing",
-            "ready",
-            "authorized",
-            "settled",
-            "canceled",
-            "expired",
-            "failed",
-        ]
-        | None
-    ) = None
+    status: PurchaseStatus | None = None
 
 
 async def ask_for_purchase(request: Request, body: AskBody) -> JsonAnswer:
