@@ -14,6 +14,7 @@ import json
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from roony.core.agent import Agent
 from roony.core.approval import Approval, approval_lifetime, is_waiting, too_late
 from roony.core.card import Card, compile_card
 from roony.core.connection import Connection
@@ -22,6 +23,7 @@ from roony.core.decision import Ask, Decision, Facts, Reason
 from roony.core.errors import Refusal, not_found
 from roony.core.hashing import text_hash
 from roony.core.purchase import RECURRING, Purchase, fingerprint
+from roony.core.strictness import may_buy_for
 from roony.flows.approval import (
     Approver,
     Yes,
@@ -95,6 +97,9 @@ class RaisePurchase(Command[Raised | Refusal]):
                 return Raised(purchase, None)
             message = "A person is asked about another amount for this purchase; wait for that decision."
             return Refusal("raise_pending", message, 409, id=waiting.id)
+        if not may_buy_for(book.need(Agent, self.organization_id, self.agent_id), purchase.project_id):
+            message = "The owner has taken the project of this purchase from its agent. The purchase stays as it is."
+            return Refusal("not_raisable", message, 409, id=purchase.id)
         ask, facts, decision = _decide(book, purchase, self.amount, now, by_person=False)
         if decision.verdict == "declined":
             return _declined(book, purchase, self.agent_id, self.amount, decision, now)

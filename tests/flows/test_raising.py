@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from roony.core.agent import Project
 from roony.core.approval import Approval
 from roony.core.audit import AuditRecord
 from roony.core.budget import BudgetPeriod
@@ -17,12 +18,13 @@ from roony.core.card import Card
 from roony.core.errors import Refusal
 from roony.core.ledger import Hold
 from roony.core.purchase import Purchase, Recurring, Velocity
+from roony.flows.agent import UpdateAgent
 from roony.flows.approval import Approve, ApproveIds, Deny, ExpireApproval
 from roony.flows.card import MadeCard, RecordCard
 from roony.flows.ending import CancelPurchase
 from roony.flows.raising import ApproveRaise, GiveBackRaise, Raised, RaiseIds, RaisePurchase, RecordRaise
 from roony.store.rows import OutboxPromise
-from tests.support.books import AGENT, ORG, Books, open_books
+from tests.support.books import AGENT, NOW, ORG, PROJECT, Books, open_books
 from tests.support.postgres import swept_books_database
 from tests.support.promises import all_is_well, hold_fits, money_rows
 from tests.support.story import PERSON
@@ -167,6 +169,21 @@ def test_a_mandate_is_not_raised(books: Books, paid: bool) -> None:
     assert (refused.code, refused.status, refused.id) == ("not_raisable", 409, mandate.id)
     assert "mandate" in refused.message
     assert (money_rows(books), len(books.rows(AuditRecord)), books.rows(OutboxPromise)) == was
+
+
+@pytest.mark.parametrize(("named", "is_raised"), [((), False), ((PROJECT,), True)])
+def test_a_project_that_was_taken_from_its_agent_gives_no_more(
+    books: Books, named: tuple[str, ...], is_raised: bool
+) -> None:
+    """P7: the budgets and rules are those of a project in which the agent could ask for nothing any more."""
+    bought = books.ready(FROM)
+    books.put(Project(ORG, "prj_2", "Other", None, NOW))
+    books.run(UpdateAgent(ORG, AGENT, "usr_1", project_id="prj_2", project_ids=named))
+    before, answer = money_rows(books), lift(books, bought)
+    assert isinstance(answer, Raised) is is_raised
+    if not is_raised:
+        assert (answer.code, answer.id) == ("not_raisable", bought.id)
+        assert money_rows(books) == before
 
 
 def test_another_agents_purchase_is_not_there(books: Books) -> None:
