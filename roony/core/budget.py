@@ -152,11 +152,12 @@ def have_room(
 
 def is_time_zone(name: str) -> bool:
     """True for a name of the IANA time zone database, as in "Europe/Prague"."""
-    return name in _time_zones()
+    return name in time_zones()
 
 
 @lru_cache(maxsize=1)
-def _time_zones() -> frozenset[str]:
+def time_zones() -> frozenset[str]:
+    """All of these names. They are looked for in files, once."""
     return frozenset(zoneinfo.available_timezones())
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from starlette.requests import Request
@@ -17,24 +18,44 @@ from roony.web.pages import render, style_sheet
 def routes() -> list[Route]:
     """Routes that need no key and show nothing of an organization."""
     return [
-        Route("/openapi.json", _openapi, include_in_schema=False),
-        Route("/docs", _docs, include_in_schema=False),
+        Route("/openapi.json", Once(_openapi).answer, include_in_schema=False),
+        Route("/docs", Once(_docs).answer, include_in_schema=False),
         Route("/static/roony.css", _style, include_in_schema=False),
     ]
+
+
+class Once:
+    """An answer that is the same for everybody, and made once, in a thread: the event loop answers Stripe meanwhile.
+
+    Nobody needs a key for it: to make it for each who asks would keep the process from everything else.
+    """
+
+    def __init__(self, make: Callable[[Any], Response]) -> None:
+        """`make` is called with the app."""
+        self._make = make
+        self._making: asyncio.Task[Response] | None = None
+
+    async def answer(self, request: Request) -> Response:
+        """The same bytes again. Who goes away meanwhile ends their own waiting only."""
+        making = self._making
+        if making is None or (making.done() and (making.cancelled() or making.exception() is not None)):
+            making = asyncio.create_task(asyncio.to_thread(self._make, request.app), name="docs")
+            self._making = making
+        made = await asyncio.shield(making)
+        return Response(made.body, made.status_code, dict(made.headers))
 
 
 def _style(_request: Request) -> Response:
     return style_sheet("roony.css")
 
 
-def _openapi(request: Request) -> Response:
-    """In a thread, as FastAPI's own would not be: the event loop answers Stripe while the document is made."""
-    return JSONResponse(request.app.openapi())
+def _openapi(app: Any) -> Response:
+    return JSONResponse(app.openapi())
 
 
-def _docs(request: Request) -> Response:
+def _docs(app: Any) -> Response:
     """Every operation of openapi.json on one page."""
-    document = request.app.openapi()
+    document = app.openapi()
     shown = [
         {
             "method": method.upper(), "path": path, "fields": _fields(document, operation),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zoneinfo
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from roony.web import pages
+from roony.web import docs, pages
 from tests.support.serving import Caller, Company, ServedRoony, serve
 
 
@@ -37,6 +38,22 @@ def test_pages_load_nothing_from_elsewhere(nobody: Caller, path: str) -> None:
         assert address.startswith("/"), address
         assert nobody.call("GET", address).status_code in (200, 503)
     assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_what_is_the_same_for_everybody_is_made_once(nobody: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody needs a key for these: made for each who asks, a few dozen a second kept Stripe's requests waiting."""
+    nobody.call("GET", "/first-run")
+    made: list[str] = []
+    really, written, zones = docs.render, docs.JSONResponse, zoneinfo.available_timezones
+    monkeypatch.setattr(docs, "render", lambda *given, **more: made.append("page") or really(*given, **more))
+    monkeypatch.setattr(docs, "JSONResponse", lambda *given: made.append("json") or written(*given))
+    monkeypatch.setattr(zoneinfo, "available_timezones", lambda: made.append("zones") or zones())
+    for path in ("/docs", "/openapi.json", "/first-run"):
+        answers = [nobody.call("GET", path) for _ in range(3)]
+        assert {answer.status_code for answer in answers} == {200}
+        assert len({answer.content for answer in answers}) == 1
+    assert len(made) == len(set(made)) <= 2
+    assert "zones" not in made
 
 
 def test_no_form_leaves_what_was_typed_in_an_address() -> None:

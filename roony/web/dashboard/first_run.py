@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import zoneinfo
+from functools import lru_cache
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from roony.core.budget import is_time_zone, time_zones
 from roony.core.errors import Refusal
 from roony.core.hashing import text_hash
 from roony.core.money import CARD_CURRENCIES
@@ -31,6 +33,7 @@ from roony.web.errors import MALFORMED_FORM, Refused
 from roony.web.pages import only, render_page
 
 PATH = "/first-run"
+_OPTION = Markup("<option>{}</option>")
 MAX_NAME = 100
 _LONGEST = {
     "code": LONGEST_TICKET, "organization": MAX_NAME, "name": MAX_NAME, "email": LONGEST_EMAIL,
@@ -53,9 +56,20 @@ def _form(request: Request, status: int, wrong: str | None, given: dict[str, str
     return render_page(
         "dashboard/first_run.html", status, title="Set up your organization", wrong=wrong,
         given={**dict.fromkeys(_LONGEST, ""), **given},
-        currencies=sorted(CARD_CURRENCIES, reverse=True), zones=sorted(zoneinfo.available_timezones()),
+        currencies=sorted(CARD_CURRENCIES, reverse=True), zones=_zones(given.get("time_zone", "")),
         shortest=SHORTEST_PASSWORD, longest=LONGEST_PASSWORD, simulate=request.app.state.options.simulate,
     )  # fmt: skip
+
+
+def _zones(chosen: str) -> Markup:
+    """The time zones to choose from: some six hundred, written once, since anybody may look at this page."""
+    chosen = chosen if is_time_zone(chosen) else "UTC"
+    return _options().replace(_OPTION.format(chosen), Markup("<option selected>{}</option>").format(chosen))
+
+
+@lru_cache(maxsize=1)
+def _options() -> Markup:
+    return Markup().join(_OPTION.format(name) for name in sorted(time_zones()))
 
 
 async def _sent(request: Request) -> Response:
