@@ -7,6 +7,7 @@ must have come of it. It runs alike whether Roony dies in it or not.
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -20,6 +21,7 @@ from roony.core.delivery import RevealLink
 from roony.core.settlement import Discrepancy
 from roony.store.rows import ConnectionSecret, InboxEvent, OutboxPromise
 from roony.store.vault import new_key
+from roony.web.health import PROBE_SECONDS
 from tests.support.crashing import ADMIN, ASK, Crashable
 from tests.support.served import SOFTWARE, unique
 from tests.support.serving import Caller
@@ -330,6 +332,9 @@ def the_owner_sets_things(company: Crashable, arm: Arm) -> None:
     wish = {"amount": 6_001, "currency": "usd", "description": "x", "merchant": {"name": "Figma", **SOFTWARE}}
     preview = company.insist(lambda: agent.call("POST", f"{ASK}/preview", wish)).json()
     assert preview["decision"]["verdict"] == "declined", preview
+    # A look is shared for a while: that of a scene before is not to be the answer here.
+    looked = time.monotonic() + PROBE_SECONDS
+    company.until(lambda: time.monotonic() > looked)
     assert company.insist(lambda: company.owner.call("GET", "/readyz")).status_code == 200
     [row] = [row for row in company.get("budgets", scope_id=where["scope_id"])["data"] if row["period"] == "month"]
     assert row["limit"] == 7_000
