@@ -146,6 +146,8 @@ def verify(
             _tell_proven(verify_evidence(bundle, public_key), public_key, as_json)
         else:
             _tell(verify_file(file, public_key, kept, progress=True), bool(public_key), bool(kept), as_json)
+    except BrokenPipeError:  # Whoever read what we print has read enough.
+        raise
     except OSError as error:
         name = error.filename or file
         fail(f"{name} cannot be read ({error.strerror}): name a file that `roony audit export` wrote.", WRONG_USE)

@@ -26,9 +26,10 @@ def list_events(
     """List events, newest first."""
     answer = owner(url).get(_EVENTS, cursor=cursor, status=status, type=kind, object_id=about)
     columns = ("id", "type", "status", "failures", "reason", "received_at")
-    print_list(
-        answer, columns, as_json, "No events yet. If Stripe should have sent some, look at its webhook settings."
-    )
+    none = "No events yet. If Stripe should have sent some, look at its webhook settings."
+    if any(given is not None for given in (cursor, status, kind, about)):
+        none = "No such events."
+    print_list(answer, columns, as_json, none)
 
 
 @app.command()

@@ -205,6 +205,8 @@ _CAUSES = (
     ("disk is full", "the disk is full"),
     ("No space left", "the disk is full"),
     ("disk I/O error", "its disk fails"),
+    ("no such column", "its schema is not the one of this Roony"),
+    ("no such table", "its schema is not the one of this Roony"),
     ("readonly database", "nobody may write there"),
     ("is locked", "another program holds the file"),
 )  # fmt: skip

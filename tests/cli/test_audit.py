@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -162,6 +165,16 @@ def test_json_says_the_same(tmp_path: Path) -> None:
     result = run(write(tmp_path, lines), "--json")
     assert result.exit_code == 1
     assert "record 2" in json.loads(result.stdout)["problem"]
+
+
+def test_a_reader_who_has_enough_is_not_taken_for_a_bad_file(tmp_path: Path) -> None:
+    """As with `| head -1`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "roony", "audit", "verify", str(write(tmp_path, chain()))]
+    told = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    os.close(writing)
+    assert "cannot be read" not in told.stderr
 
 
 def test_a_long_chain_is_read_line_by_line(tmp_path: Path) -> None:

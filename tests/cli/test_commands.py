@@ -279,6 +279,7 @@ def test_connections_events_and_discrepancies_are_listed(
     assert all(line.startswith("evt_") for line in lines[1:] if "add --cursor" not in line)
     applied = roony_json("events", "list")["data"][0]
     assert applied["id"] in events.stdout
+    assert "No such events." in roony("events", "list", "--object", "iauth_none").stdout
     replayed = roony("events", "replay", applied["id"])
     assert (replayed.exit_code, "only failed ones can be replayed" in replayed.stderr) == (1, True)
     assert "failed" in roony("events", "replay", "--help").stdout

@@ -137,6 +137,7 @@ def test_the_error_of_a_read_quotes_no_value(backend: str, tmp_path: Path) -> No
         ("connection to server on socket failed: No such file or directory", "nothing listens there"),
         ("connection timeout expired", "it does not answer in time"),
         ("FATAL:  the database system is in recovery mode", "after a crash"),
+        ("no such column: passkeys.credential_id", "its schema is not the one of this Roony"),
         ("something new about postgresql://roony:hidden@db/roony", "OperationalError"),
     ],
 )
