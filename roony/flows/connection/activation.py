@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from roony.core.agent import Organization
@@ -233,30 +234,33 @@ class EndPending(Command[Connection | Refusal]):
         return connection
 
 
-async def activate(
-    context: FlowContext,
-    started: Connection,
-    account: str,
-    livemode: bool,
-    scope: str | None,
-    currency: str,
-    tokens: dict[str, str],
-    actor: str,
-    seen: Seen | None = None,
-    tokens_at: int = 0,
-) -> Connection | Refusal:
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A Stripe account that may be acted for: its id and mode, the currency its cards are made in, how it was seen.
+
+    `tokens` by name are those of an app, asked for at `tokens_at` in microseconds.
+    """
+
+    account: str
+    livemode: bool
+    currency: str
+    seen: Seen | None
+    scope: str | None = None
+    tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tokens_at: int = 0
+
+
+async def activate(context: FlowContext, started: Connection, granted: Granted, actor: str) -> Connection | Refusal:
     """1 claim the account · 2 seal the tokens for the connection that holds it · 3 activate it, or end `started`."""
     organization_id = started.organization_id
-    route = await claim_route(context, organization_id, started.id, account, livemode)
+    route = await claim_route(context, organization_id, started.id, granted.account, granted.livemode)
     answer: Connection | Refusal
     if route.organization_id != organization_id:
         answer = ACCOUNT_TAKEN
     else:
         target = await read_connection(context, organization_id, route.connection_id)
         if target is not None and target.kind == started.kind:
-            answer = await _submit(
-                context, started, target, account, livemode, scope, currency, tokens, actor, seen, tokens_at
-            )
+            answer = await _submit(context, started, target, granted, actor)
         else:
             answer = Refusal(
                 "account_taken",
@@ -270,27 +274,18 @@ async def activate(
 
 
 async def _submit(
-    context: FlowContext,
-    started: Connection,
-    target: Connection,
-    account: str,
-    livemode: bool,
-    scope: str | None,
-    currency: str,
-    tokens: dict[str, str],
-    actor: str,
-    seen: Seen | None,
-    tokens_at: int,
+    context: FlowContext, started: Connection, target: Connection, granted: Granted, actor: str
 ) -> Connection | Refusal:
+    account, livemode = granted.account, granted.livemode
     organization = await read_organization(context, started.organization_id)
     if organization is None:
         return not_found("organization", started.organization_id)
-    params = default_params(organization, target.id, livemode, currency)
+    params = default_params(organization, target.id, livemode, granted.currency)
     if isinstance(params, Refusal):
         return params
     sealed = tuple(
         (name, context.vault.seal(token, row_name("connection_secrets", organization.id, target.id, name)))
-        for name, token in tokens.items()
+        for name, token in granted.tokens.items()
     )
     started_id = started.id if started.status == "pending" else None
     others = await others_of_key(context, organization.id, account, livemode) if target.kind == "direct" else []
@@ -302,16 +297,16 @@ async def _submit(
             started_id,
             account,
             livemode,
-            scope,
-            currency,
+            granted.scope,
+            granted.currency,
             json.dumps(params),
             sealed,
             organization.connection_id,
             context.new_id("out"),
             actor,
             tuple((other.id, context.new_id("out")) for other in others),
-            seen,
-            tokens_at,
+            granted.seen,
+            granted.tokens_at,
             platform_account,
         )
     )

@@ -11,7 +11,7 @@ from roony.core.agent import Organization
 from roony.core.connection import STANDING, Connection
 from roony.core.errors import Refusal, not_found
 from roony.flows.connection.account_status import see
-from roony.flows.connection.activation import ACCOUNT_TAKEN, activate, card_currency, others_of_key
+from roony.flows.connection.activation import ACCOUNT_TAKEN, Granted, activate, card_currency, others_of_key
 from roony.flows.connection.cardholder_rows import default_params
 from roony.flows.connection.routing import direct_connections, read_connection, read_organization, route_of
 from roony.flows.context import FlowContext
@@ -87,7 +87,7 @@ async def connect_direct(
             return begun
         held = begun
     currency = card_currency(account, organization.currency)
-    return await activate(context, held, id, livemode, None, currency, {}, actor, seen)
+    return await activate(context, held, Granted(id, livemode, currency, seen), actor)
 
 
 async def _held(context: FlowContext, organization_id: str, account: str, livemode: bool) -> Connection | None:

@@ -12,7 +12,7 @@ from roony.core.connection import Connection
 from roony.core.errors import Refusal
 from roony.core.hashing import text_hash
 from roony.flows.connection.account_status import see
-from roony.flows.connection.activation import EndPending, activate, card_currency
+from roony.flows.connection.activation import EndPending, Granted, activate, card_currency
 from roony.flows.connection.routing import read_connection, route_of
 from roony.flows.context import FlowContext
 from roony.gateway import connect
@@ -161,10 +161,10 @@ async def _take_up(
     except (StripeCallFailed, GatewayBusy) as error:
         # The code is spent: better active with the organization's currency than lost.
         log.warning("connection.account_not_read", connection=started.id, error=str(error)[:300])
-    granted = {"access_token": tokens.access_token, "refresh_token": tokens.refresh_token}
-    kept = {name: token for name, token in granted.items() if token}
-    account_id, livemode = tokens.stripe_account, tokens.livemode
-    return await activate(context, started, account_id, livemode, tokens.scope, currency, kept, OWNER, seen, asked_at)
+    pair = {"access_token": tokens.access_token, "refresh_token": tokens.refresh_token}
+    kept = {name: token for name, token in pair.items() if token}
+    granted = Granted(tokens.stripe_account, tokens.livemode, currency, seen, tokens.scope, kept, asked_at)
+    return await activate(context, started, granted, OWNER)
 
 
 def _unusable(context: FlowContext, started: Connection, tokens: OAuthTokens) -> Refusal | None:
