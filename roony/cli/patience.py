@@ -24,6 +24,8 @@ from roony.waits import Waits
 HEAD_SECONDS = 10.0
 # A line and its headers, in bytes. What is read at once may be longer, and is not kept.
 MAX_HEAD = 32 * 1024
+# What each header counts for beside its letters: thousands of short ones cost the event loop ten milliseconds.
+HEADER_BYTES = 200
 # So much of a request is read and thrown away behind an answer that did not wait for it, for so long, in bytes and
 # seconds. Closed at once the connection would be reset, and a reset takes back an answer that was not read yet (RFC
 # 9112, 9.6): who sends all before reading would not hear why. As much as the nginx of deploy/ lets through.
@@ -146,7 +148,7 @@ class PatientProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header, whole. Behind a body in pieces there may be more (RFC 9110, 6.5), which say nothing here: a proxy
         that answers for the head, whom the request is from among it, may not have looked at them."""
-        self._count(len(name) + len(value))
+        self._count(len(name) + len(value) + HEADER_BYTES)
         if self._in_head:
             name = name.lower()
             if name == b"expect" and value.lower() == b"100-continue":

@@ -119,8 +119,9 @@ def test_who_reads_slowly_gets_all_of_it(hasty: Held) -> None:
         b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: %s\r\n" % (number, b"a" * 90) for number in range(500)) + b"\r\n",
         b"GET / HTTP/1.1\r\nX: " + b"a" * 40_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"a:b\r\n" * 200 + b"\r\n",
     ],
-    ids=["address", "many headers", "one header"],
+    ids=["address", "many headers", "one header", "many short headers"],
 )
 def test_a_head_that_is_too_long_is_refused(held: Held, head: bytes) -> None:
     with held.connect() as connection:
