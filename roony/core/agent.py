@@ -98,6 +98,18 @@ def task_of(scope_id: str) -> tuple[str, str]:
     return agent_id, task_id
 
 
+def takes_unknown_card(organization: Organization, made_for: str | None) -> bool:
+    """True if payments with a card that is not recorded here are approved: its owner's choice for cards of others.
+
+    `made_for` is the organization that a Roony wrote on it. One made for this organization that is not recorded, as
+    after a restore, is nobody else's card: nothing is set aside for it.
+    """
+    if made_for == organization.id:
+        return False
+    choice = organization.unknown_cards
+    return choice == "approve" or (choice == "approve_while_unfrozen" and organization.frozen_at is None)
+
+
 def frozen_scope(organization: Organization, project: Project | None, agent: Agent | None) -> str | None:
     """The widest scope that is frozen, or None. A missing project or agent counts as frozen: when unsure, decline."""
     if organization.frozen_at is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from roony.core.agent import Agent, Organization, Project, frozen_scope
+from roony.core.agent import Agent, Organization, Project, frozen_scope, takes_unknown_card
 from roony.core.budget import have_room
 from roony.core.connection import Connection
 from roony.core.control import Controls, blocked_merchant, country_passes
@@ -123,7 +123,8 @@ class AuthorizationRequest(NamedTuple):
     """One `issuing_authorization.request`, as far as the answer depends on it (facts section 2.3).
 
     `amount` is `pending_request.amount`, what is asked on top; `granted` the request's top-level amount; `ordinal` the
-    length of `request_history`. `created` is seconds since 1970 UTC.
+    length of `request_history`. `created` is seconds since 1970 UTC. `made_for` is the organization that Roony wrote
+    on the card when it made it.
     """
 
     authorization_id: str
@@ -141,6 +142,7 @@ class AuthorizationRequest(NamedTuple):
     controllable: bool
     cashback_amount: int
     created: int
+    made_for: str | None = None
 
 
 class Verdict(NamedTuple):
@@ -209,7 +211,8 @@ def judge(request: AuthorizationRequest, facts: AuthorizationFacts, now: int) ->
     if facts.known is not None and facts.known.history_length > request.ordinal:
         return _decline("STALE")
     if facts.card is None or facts.purchase is None:
-        return _unknown_card(request, facts.organization)
+        taken = takes_unknown_card(facts.organization, request.made_for)
+        return Verdict(True, request.amount, None) if taken else _decline("CARD_UNKNOWN")
     if frozen_scope(facts.organization, facts.project, facts.agent):
         return _decline("FROZEN")
     if facts.connection is None or not facts.connection.approves:
@@ -235,14 +238,6 @@ def judge(request: AuthorizationRequest, facts: AuthorizationFacts, now: int) ->
 
 def _decline(code: str) -> Verdict:
     return Verdict(False, 0, code)
-
-
-def _unknown_card(request: AuthorizationRequest, organization: Organization) -> Verdict:
-    if organization.unknown_cards == "approve":
-        return Verdict(True, request.amount, None)
-    if organization.unknown_cards == "approve_while_unfrozen" and organization.frozen_at is None:
-        return Verdict(True, request.amount, None)
-    return _decline("CARD_UNKNOWN")
 
 
 def _card_code(request: AuthorizationRequest, facts: AuthorizationFacts, now: int) -> str | None:

@@ -51,8 +51,14 @@ class _Merchant(msgspec.Struct, gc=False):
     url: str | None = None
 
 
+class _Metadata(msgspec.Struct, gc=False):
+    roony_card: str | None = None
+    roony_organization: str | None = None
+
+
 class _Card(msgspec.Struct, gc=False):
     id: str
+    metadata: _Metadata | None = None
 
 
 class _Network(msgspec.Struct, gc=False):
@@ -128,6 +134,8 @@ def read_request(envelope: Envelope) -> AuthorizationRequest:
         raise ValueError("a text about the merchant is too long")
     code = merchant.category_code or category_code(merchant.category or "")
     cashback = pending.amount_details.cashback_amount if pending.amount_details else None
+    # A probe's card is of no purchase and names none of our cards.
+    written = item.card.metadata if item.card.metadata and item.card.metadata.roony_card else None
     return AuthorizationRequest(
         item.id,
         item.card.id,
@@ -144,4 +152,5 @@ def read_request(envelope: Envelope) -> AuthorizationRequest:
         pending.is_amount_controllable,
         cashback or 0,
         item.created,
+        written.roony_organization if written else None,
     )

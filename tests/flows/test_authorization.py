@@ -176,6 +176,16 @@ def test_a_card_of_somebody_else(choice: str, frozen: bool, approved: bool, book
     assert books.rows(Purchase) == []
 
 
+@pytest.mark.parametrize("choice", ["approve", "approve_while_unfrozen"])
+def test_a_card_of_ours_that_is_not_recorded_is_nobody_elses(choice: str, books: Books) -> None:
+    """As after a restore: nothing is set aside for it, and the owner's choice is about cards of others."""
+    books.put(books.row(Organization, id=ORG)._replace(unknown_cards=choice))
+    books.reconfigure()
+    lost = books.authorize("ic_lost", 700, made_for=ORG)
+    assert (lost.approved, lost.code) == (False, "CARD_UNKNOWN")
+    assert books.authorize("ic_strange", 700, made_for="org_elsewhere", authorization_id="iauth_2").approved
+
+
 def test_a_card_of_another_connection_is_unknown(books: Books, story: Story) -> None:
     """(P7) The card is looked up inside the connection the request came by."""
     command = books.authorization_command(story.purchase, 10_000)

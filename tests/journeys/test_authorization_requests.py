@@ -126,6 +126,19 @@ def test_a_card_that_roony_did_not_make_is_declined(roony: Simulation) -> None:
     assert declined(roony, roony.request_event("ic_somebodys", 5_000, MERCHANT)) == "CARD_UNKNOWN"
 
 
+def test_a_card_made_for_us_that_is_not_recorded_is_declined(roony: Simulation) -> None:
+    """Whatever the owner wants of cards of others: its metadata says that it is none of these (as after a restore)."""
+    written = {"roony_card": "crd_lost", "roony_organization": roony.ready["organization_id"]}
+    roony.owner.send("PATCH", "/api/v1/admin/organization", {"unknown_cards": "approve"})
+    try:
+        for metadata, approved in ((written, False), ({}, True), ({**written, "roony_organization": "org_2"}, True)):
+            card = {"id": "ic_lost", "object": "issuing.card", "cardholder": {"id": "ich_1"}, "metadata": metadata}
+            answer = roony.post(roony.request_event("ic_lost", 5_000, MERCHANT, card=card))
+            assert answer.approved is approved, metadata
+    finally:
+        roony.owner.send("PATCH", "/api/v1/admin/organization", {"unknown_cards": "decline"})
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
