@@ -27,6 +27,7 @@ def paid_once(company: Crashable, agent: Caller) -> dict[str, Any]:
     company.sql(
         "UPDATE purchases SET next_payment_from = 1 WHERE id = :id",
         "UPDATE payments SET interval_start = 0 WHERE purchase_id = :id",
+        "UPDATE authorizations SET began_at = 1 WHERE purchase_id = :id",
         id=bought["id"],
     )
     return bought
