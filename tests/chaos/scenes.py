@@ -587,8 +587,11 @@ def the_keys_of_the_vault_are_rotated(company: Crashable, arm: Arm) -> None:
     arm()
     done = company.send(company.owner, "POST", f"{ADMIN}/keys/rotate", {})
     assert (done["unreadable"], done["damaged"], done["next_cursor"]) == ({}, 0, None)
+    # Of other kinds of secrets there may be some as well.
+    sealed = done["resealed"] + done["already_current"]
+    assert sealed >= len(before)
     again = company.send(company.owner, "POST", f"{ADMIN}/keys/rotate", {})
-    assert (again["resealed"], again["already_current"]) == (0, len(before))
+    assert (again["resealed"], again["already_current"]) == (0, sealed)
     after = {row.sealed for row in company.books.rows(ConnectionSecret) if row.sealed}
     assert not before & after
     company.buy(company.agent())
