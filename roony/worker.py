@@ -48,7 +48,7 @@ log = structlog.get_logger("roony.worker")
 IDLE_SECONDS = 0.25
 # After events beside which authorizations were answered, the next ones wait so many times as long as these took:
 # settling may be a moment late, an answer may not.
-GIVE_WAY = 2.0
+GIVE_WAY = 3.0
 # Passes of one round: what one pass does may make the next one due.
 MAX_PASSES = 20
 DUTY_LIMIT = 100
