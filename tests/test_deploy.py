@@ -4,6 +4,7 @@ lies in a file, and the programs that read these files take them, where they are
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import os
 import re
@@ -339,6 +340,14 @@ def test_nginx_takes_its_file(tmp_path: Path) -> None:
     )
     done = subprocess.run([nginx, "-t", "-c", tmp_path / "nginx.conf"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_nothing_of_an_earlier_build_is_installed() -> None:
+    """Python's builder puts in whatever lies in build/: a folder that is a file by now would go on as it was."""
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    built = [before for before, after in itertools.pairwise(page.splitlines()) if "--no-build-isolation ." in after]
+    assert len(built) == 2
+    assert all(line.startswith("rm -rf build ") for line in built)
 
 
 def test_an_installed_roony_has_every_file_of_the_package(tmp_path: Path) -> None:
