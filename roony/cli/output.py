@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import typer
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from roony.core.duration import SECOND
+from roony.core.duration import local_time
 from roony.core.money import format_amount
 from roony.core.text import visible
 
@@ -88,7 +87,7 @@ def money(amount: int | None, currency: str) -> str:
 
 def instant(microseconds: int) -> str:
     """A time as RFC 3339 UTC."""
-    return datetime.fromtimestamp(microseconds / SECOND, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return local_time(microseconds).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 _AMOUNTS = frozenset(

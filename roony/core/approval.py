@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from roony.core.decision import Decision
-from roony.core.duration import DAY, MINUTE, SECOND
+from roony.core.duration import DAY, MINUTE, SECOND, local_time
 from roony.core.errors import Refusal
 from roony.core.money import format_amount
 from roony.core.user import User, may_approve
@@ -83,7 +82,7 @@ def too_late(approval: Approval, now: int) -> Refusal | None:
     if status in WAITING:
         return None
     by = f" by {approval.decided_by}" if approval.decided_by else ""
-    at = datetime.fromtimestamp((approval.decided_at or approval.expires_at) // SECOND, UTC)
+    at = local_time(approval.decided_at or approval.expires_at)
     note = f' ("{approval.note}")' if approval.note else ""
     message = f"This approval is already {status}{by}, since {at:%Y-%m-%d %H:%M:%S} UTC{note}; nothing was changed."
     return Refusal("approval_closed", message, 409, id=approval.id)

@@ -10,11 +10,11 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any, NamedTuple
 
 from roony.core.agent import Organization
-from roony.core.duration import SECOND
+from roony.core.duration import SECOND, local_time
 from roony.core.errors import Refusal
 
 # Letters that fit on a card.
@@ -226,7 +226,7 @@ def _wrong_person(individual: Mapping[str, Any], now: int) -> Wrong | None:
 
 
 def _wrong_birth(born: Mapping[str, int], now: int) -> str | None:
-    today = datetime.fromtimestamp(now // SECOND, UTC).date()
+    today = local_time(now).date()
     try:
         birth = date(born["year"], born["month"], born["day"])
     except ValueError:

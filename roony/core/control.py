@@ -6,12 +6,12 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from roony.core.categories import COUNTRIES, GROUPS
+from roony.core.duration import local_time
 from roony.core.merchant import category_code, category_name, mentions, normalise, trade
 from roony.core.money import MAX_AMOUNT, portion
 
@@ -211,7 +211,7 @@ def blocked_merchant(controls: Controls, *texts: str | None) -> str | None:
 
 def is_active(hours: ActiveHours, time_zone: str, now: int) -> bool:
     """True if the clock of `time_zone` shows an active hour at `now` (microseconds UTC)."""
-    local = datetime.fromtimestamp(now // 1_000_000, UTC).astimezone(ZoneInfo(time_zone))
+    local = local_time(now, ZoneInfo(time_zone))
     minute, today = local.hour * 60 + local.minute, local.weekday()
     if hours.start < hours.end:
         return today in hours.days and hours.start <= minute < hours.end

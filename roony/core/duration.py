@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -13,7 +13,12 @@ WEEK = 7 * DAY
 
 _DURATION = re.compile(r"([1-9][0-9]{0,5})([mhd])")
 _UNITS = {"m": MINUTE, "h": HOUR, "d": DAY}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def local_time(at: int, zone: tzinfo = UTC) -> datetime:
+    """What the clocks of a zone showed at `at`, in microseconds UTC."""
+    return (EPOCH + timedelta(microseconds=at)).astimezone(zone)
 
 
 def parse_since(text: str, now: int) -> int | None:
@@ -28,5 +33,5 @@ def parse_since(text: str, now: int) -> int | None:
             return None
         if moment.tzinfo is None:
             return None
-        at = (moment - _EPOCH) // timedelta(microseconds=1)
+        at = (moment - EPOCH) // timedelta(microseconds=1)
     return at if 0 <= at < now else None

@@ -10,10 +10,9 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from roony.core.duration import SECOND
+from roony.core.duration import local_time
 from roony.core.money import format_amount
 from roony.core.notice import Notice
 
@@ -160,7 +159,7 @@ def _until(at: Any) -> str | None:
     """A time of a record in words; None where there is none."""
     if not isinstance(at, int):
         return None
-    return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return local_time(at).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _declined(notice: Notice, about: About) -> Text:

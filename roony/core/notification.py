@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from roony.core.duration import SECOND
+from roony.core.duration import SECOND, local_time
 from roony.core.hashing import text_hash
 from roony.core.message import Text
 from roony.core.notice import Notice
@@ -179,7 +178,7 @@ def text_in(payload: str) -> Text:
 
 
 def _body(kind: str, at: int, data: dict[str, Any]) -> str:
-    time = datetime.fromtimestamp(at / SECOND, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    time = local_time(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return json.dumps({"type": kind, "timestamp": time, "data": data}, separators=(",", ":"))
 
 

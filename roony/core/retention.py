@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import NamedTuple
 
-from roony.core.duration import DAY, SECOND
+from roony.core.duration import DAY, local_time
 
 # Nothing younger is removed: Stripe lists events for 30 days, and takes captures of an authorization for 31.
 MIN_DAYS = 45
@@ -25,4 +24,4 @@ def before(days: int, now: int) -> int:
 
 def removed_words(at: int) -> str:
     """What stands in the place of what was removed at this time."""
-    return f"removed by retention on {datetime.fromtimestamp(at / SECOND, UTC):%Y-%m-%d}"
+    return f"removed by retention on {local_time(at):%Y-%m-%d}"

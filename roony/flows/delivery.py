@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import structlog
@@ -18,7 +17,7 @@ from roony.core.agent import Agent, Organization
 from roony.core.card import MAX_DELIVERIES, Card
 from roony.core.connection import Connection
 from roony.core.delivery import LINK_LIFETIME, RevealLink, allowed_delivery, delivers_as, thumbprint
-from roony.core.duration import SECOND
+from roony.core.duration import local_time
 from roony.core.errors import Refusal, not_found
 from roony.core.hashing import text_hash
 from roony.core.purchase import Purchase
@@ -180,7 +179,7 @@ async def deliver(
     details = await fetch_details(context, recorded.card, timeout, recorded.connection)
     if isinstance(details, Refusal) or recorded.delivery == "raw" or recorded.public_key is None:
         return details
-    issued_at = datetime.fromtimestamp(context.clock() // SECOND, UTC)
+    issued_at = local_time(context.clock())
     content = {
         "number": details.number, "cvc": details.cvc, "exp_month": details.exp_month, "exp_year": details.exp_year,
         "billing_zip": details.billing_zip, "purchase_id": purchase.id, "card_id": recorded.card.id,

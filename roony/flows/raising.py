@@ -105,12 +105,10 @@ class RaisePurchase(Command[Raised | Refusal]):
             return _declined(book, purchase, self.agent_id, self.amount, decision, now)
         # From here it must succeed: only writes below.
         if decision.verdict == "needs_approval":
-            return Raised(self._ask_a_person(book, purchase, ask, facts, decision, now), None)
+            return Raised(self._ask_a_person(book, purchase, facts, decision, now), None)
         return _lift(book, purchase, card, ask, facts, decision, self.ids, self.agent_id, now)
 
-    def _ask_a_person(
-        self, book: Book, purchase: Purchase, ask: Ask, facts: Facts, decision: Decision, now: int
-    ) -> Purchase:
+    def _ask_a_person(self, book: Book, purchase: Purchase, facts: Facts, decision: Decision, now: int) -> Purchase:
         """An approval for the new amount; until it is given nothing changes."""
         rules = strictest([scoped for _, scoped in facts.controls])
         shown = snapshot(

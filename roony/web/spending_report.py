@@ -7,12 +7,12 @@ import io
 import json
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from roony.core.budget import day_begin
-from roony.core.duration import SECOND
+from roony.core.duration import local_time
 from roony.core.errors import Refusal
 from roony.core.money import decimal_text
 from roony.store.database import Database
@@ -68,7 +68,7 @@ def read_day(text: str) -> date | None:
 
 def days_of(first: date | None, last: date | None, time_zone: str, now: int) -> Days | Refusal:
     """The days asked for: until today if it is not said, from the first of that month on. `now` in microseconds UTC."""
-    last = last or datetime.fromtimestamp(now / SECOND, ZoneInfo(time_zone)).date()
+    last = last or local_time(now, ZoneInfo(time_zone)).date()
     first = first or last.replace(day=1)
     if first > last:
         return Refusal("invalid", "The first day comes after the last one.", 422, field="since")
@@ -125,7 +125,7 @@ def _entries(line: Booked, names: dict[str, str], zone: ZoneInfo) -> Iterable[Se
     booked = line.transaction
     amount = booked.amount if booked.type == "capture" else -booked.amount
     text, none = Number(decimal_text(amount, booked.currency)), ""
-    day = f"{datetime.fromtimestamp(booked.created_at / SECOND, zone):%Y-%m-%d}"
+    day = f"{local_time(booked.created_at, zone):%Y-%m-%d}"
     account = EXPENSE if booked.purchase_id is not None else UNMATCHED
     about = (day, booked.id, booked.purchase_id or none, names.get(booked.agent_id or none, none),
              names.get(booked.project_id or none, none), merchant_of(line))  # fmt: skip

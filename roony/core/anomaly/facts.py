@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from functools import lru_cache
 from operator import itemgetter
 from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
-from roony.core.duration import HOUR
+from roony.core.duration import EPOCH, HOUR, local_time
 
 QUARTER = HOUR // 4
 
@@ -31,7 +31,6 @@ TELLING_REASONS = frozenset({
 # Characters of a description that are compared.
 MAX_WORDING = 200
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER = re.compile(r"\d+")
 
 
@@ -123,11 +122,6 @@ def wording(text: str) -> str:
     return " ".join(_NUMBER.sub("#", text[:MAX_WORDING].casefold()).split())
 
 
-def local(at: int, zone: ZoneInfo) -> datetime:
-    """A time in the organization's zone."""
-    return (_EPOCH + timedelta(microseconds=at)).astimezone(zone)
-
-
 def hour_of(at: int, zone: ZoneInfo) -> int:
     """The hour of the day in the organization's zone."""
     return _hour(at // QUARTER, zone)
@@ -136,10 +130,10 @@ def hour_of(at: int, zone: ZoneInfo) -> int:
 @lru_cache(maxsize=16_384)
 def _hour(quarter: int, zone: ZoneInfo) -> int:
     """Of a quarter of an hour, since no zone of today begins its hours anywhere else."""
-    return local(quarter * QUARTER, zone).hour
+    return local_time(quarter * QUARTER, zone).hour
 
 
 def cut_of(now: int, zone: ZoneInfo) -> int:
     """Where the past that teaches ends: the beginning of yesterday, so that nothing of the last 24 hours teaches."""
-    yesterday = local(now, zone).date() - timedelta(days=1)
-    return (datetime.combine(yesterday, time(), zone) - _EPOCH) // timedelta(microseconds=1)
+    yesterday = local_time(now, zone).date() - timedelta(days=1)
+    return (datetime.combine(yesterday, time(), zone) - EPOCH) // timedelta(microseconds=1)

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from roony.core.alert import Alert
-from roony.core.anomaly.facts import PATTERNS, Finding, local
+from roony.core.anomaly.facts import PATTERNS, Finding
 from roony.core.anomaly.rules import SENSITIVITIES
-from roony.core.duration import DAY, WEEK
+from roony.core.duration import DAY, WEEK, local_time
 
 KIND = "unusual_"
 # What may stop an agent by itself. A price is looked at by a person first.
@@ -110,7 +110,7 @@ def is_over(alert: Alert, now: int) -> bool:
 
 def message(finding: Finding, zone: ZoneInfo, frozen: bool = False) -> str:
     """What was seen, since when, what is usual and what to do."""
-    moment = local(finding.since, zone)
+    moment = local_time(finding.since, zone)
     since = f"{moment:%Y-%m-%d} at {moment:%H.%M} ({zone.key})"
     what = f"{finding.what}, since {since}. Usual: {finding.usually}. {_ADVICE[finding.pattern]}"
     return what + (FROZEN if frozen else "")

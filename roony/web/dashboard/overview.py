@@ -6,7 +6,7 @@ import json
 import zoneinfo
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -16,7 +16,7 @@ from starlette.routing import Route
 from roony.core.approval import what_was_shown
 from roony.core.budget import day_begin
 from roony.core.connection import Connection, restrictions_of
-from roony.core.duration import SECOND
+from roony.core.duration import local_time
 from roony.core.money import format_amount
 from roony.core.settlement import Discrepancy
 from roony.store.queries.approvals import waiting_approvals
@@ -99,11 +99,11 @@ def _bars(view: View, rows: Sequence[Used]) -> list[tuple[Used, Markup]]:
 def _days(database: Any, organization_id: str, currency: str, zone: str, now: int) -> Markup:
     """The line over the days of about a month, in the organization's time zone."""
     here = zoneinfo.ZoneInfo(zone)
-    today = datetime.fromtimestamp(now / SECOND, here).date()
+    today = local_time(now, here).date()
     dates = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
     used = {}
     for day in by_day(database, organization_id, currency, day_begin(dates[0], zone)):
-        used[datetime.fromtimestamp(day.start / SECOND, here).date()] = day.held + day.spent
+        used[local_time(day.start, here).date()] = day.held + day.spent
     points = [
         Point(f"{date.day} {date:%b}", used.get(date, 0), format_amount(used.get(date, 0), currency)) for date in dates
     ]

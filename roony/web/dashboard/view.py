@@ -5,11 +5,10 @@ from __future__ import annotations
 import zoneinfo
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 from urllib.parse import quote, urlencode
 
-import structlog
 from markupsafe import Markup
 from sqlalchemy import ColumnElement
 from starlette.concurrency import run_in_threadpool
@@ -19,6 +18,7 @@ from starlette.routing import Route
 
 from roony.core.agent import Organization
 from roony.core.budget import day_begin
+from roony.core.duration import local_time
 from roony.core.errors import Refusal
 from roony.core.money import exponent, format_amount
 from roony.core.notice import TYPES
@@ -41,7 +41,6 @@ from roony.web.spending_report import read_day
 P = ParamSpec("P")
 Found = TypeVar("Found")
 Row = TypeVar("Row", bound=tuple[Any, ...])
-log = structlog.get_logger("roony.dashboard")
 
 SIGN_IN = "/sign-in"
 ROWS = 50
@@ -49,7 +48,6 @@ ROWS = 50
 LONGEST_FILTER = 128
 # Longest id in the path of a page, in characters: that of an agent with its task. Nothing longer is looked for.
 LONGEST_ID = 256
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class MenuItem(NamedTuple):
@@ -184,7 +182,7 @@ class View:
         """
         if at is None:
             return Markup("&ndash;")
-        moment = (_EPOCH + timedelta(microseconds=at)).astimezone(zoneinfo.ZoneInfo(self.organization.time_zone))
+        moment = local_time(at, zoneinfo.ZoneInfo(self.organization.time_zone))
         clock = f"{moment:%H:%M:%S}" if exact else f"{moment:%H:%M}"
         clock += f".{moment.microsecond // 1000:03}" if exact and moment.microsecond else ""
         return Markup('<time datetime="{}" title="{}">{}</time>').format(
