@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from roony.core.notice import Notice, notices_of
+from roony.flows.places import Places
 from roony.store.database import Database
 from roony.store.queries.history import audit_from, audit_heads
 
@@ -37,10 +38,6 @@ MAX_CATCHING_UP = 2
 # Streams of one process, and of one key; waiting requests of one process, and of one key.
 MAX_STREAMS, MAX_STREAMS_EACH = 1_000, 10
 MAX_WATCHES, MAX_WATCHES_EACH = 10_000, 200
-
-
-class TooMany(Exception):
-    """No more streams or waiting requests are taken now."""
 
 
 class UnknownId(Exception):
@@ -182,8 +179,8 @@ class ChangeFeed:
         self._look_now = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tails: dict[str, _Tail] = {}
-        self._streams: dict[str, int] = {}
-        self._watches: dict[str, int] = {}
+        self._streams = Places()
+        self._watches = Places()
         self._looking: asyncio.Task[None] | None = None
         self._closed = False
         self._catching_up = asyncio.Semaphore(MAX_CATCHING_UP)
@@ -215,7 +212,7 @@ class ChangeFeed:
 
         `who` waits, for the limit on how many requests of one may.
         """
-        _take(self._watches, who, MAX_WATCHES, MAX_WATCHES_EACH)
+        self._watches.take(organization_id, who, MAX_WATCHES, MAX_WATCHES_EACH)
         watch = Watch()
         tail = self._tail(organization_id)
         tail.watches.setdefault(purchase_id, set()).add(watch)
@@ -225,7 +222,7 @@ class ChangeFeed:
                 watch.wake(over=True)
             yield watch
         finally:
-            _give_back(self._watches, who)
+            self._watches.give_back(organization_id, who)
             tail.watches[purchase_id].discard(watch)
             if not tail.watches[purchase_id]:
                 del tail.watches[purchase_id]
@@ -236,7 +233,7 @@ class ChangeFeed:
 
         `who` is whose stream it is, for the limit on how many one may have. Raises TooMany, UnknownId.
         """
-        _take(self._streams, who, MAX_STREAMS, MAX_STREAMS_EACH)
+        self._streams.take(organization_id, who, MAX_STREAMS, MAX_STREAMS_EACH)
         tail = self._tail(organization_id)
         try:
             await self._find_head(tail)
@@ -259,7 +256,7 @@ class ChangeFeed:
     @property
     def waiting(self) -> int:
         """How many requests and streams wait now."""
-        return sum(self._watches.values()) + sum(self._streams.values())
+        return self._watches.taken + self._streams.taken
 
     def close(self) -> None:
         """Everybody is let go: the process ends."""
@@ -318,7 +315,7 @@ class ChangeFeed:
             raise UnknownId(head)
 
     def _leave(self, tail: _Tail, who: str) -> None:
-        _give_back(self._streams, who)
+        self._streams.give_back(tail.organization_id, who)
         self._release(tail)
 
     def _release(self, tail: _Tail) -> None:
@@ -381,16 +378,3 @@ class ChangeFeed:
                         self._stir(id)
         finally:
             self._looking = None
-
-
-def _take(places: dict[str, int], who: str, most: int, most_each: int) -> None:
-    """One more place for `who`. Raises TooMany."""
-    if sum(places.values()) >= most or places.get(who, 0) >= most_each:
-        raise TooMany
-    places[who] = places.get(who, 0) + 1
-
-
-def _give_back(places: dict[str, int], who: str) -> None:
-    places[who] -= 1
-    if not places[who]:
-        del places[who]

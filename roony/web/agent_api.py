@@ -23,10 +23,10 @@ from roony.core.purchase import Purchase, Recurring
 from roony.core.settlement import StripeTransaction
 from roony.flows.asking import ask
 from roony.flows.card_making import make_card, make_card_now
-from roony.flows.change_feed import TooMany
 from roony.flows.context import FlowContext
 from roony.flows.delivery import deliver
 from roony.flows.ending import CancelPurchase
+from roony.flows.places import TooMany
 from roony.flows.preview import PreviewPurchase
 from roony.flows.purchase import Asked, AskIds, AskPurchase
 from roony.flows.raise_at_stripe import raise_card

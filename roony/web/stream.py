@@ -14,7 +14,8 @@ from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from roony.core.notice import Notice
-from roony.flows.change_feed import ChangeFeed, Stream, Told, TooMany, UnknownId
+from roony.flows.change_feed import ChangeFeed, Stream, Told, UnknownId
+from roony.flows.places import TooMany
 from roony.web.answers import time as shown_time
 from roony.web.auth import AGENT_KEY, AgentOf, CallerOf, FeedOf
 from roony.web.errors import Refused, refuse

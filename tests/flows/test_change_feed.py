@@ -6,6 +6,7 @@ import asyncio
 import threading
 import uuid
 from collections.abc import Coroutine, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -17,8 +18,9 @@ from roony.core.audit import AuditRecord
 from roony.core.notice import notices_of
 from roony.core.purchase import Purchase
 from roony.flows import change_feed
-from roony.flows.change_feed import ChangeFeed, Stream, Told, TooMany, UnknownId
+from roony.flows.change_feed import ChangeFeed, Stream, Told, UnknownId
 from roony.flows.ending import CancelPurchase
+from roony.flows.places import TooMany
 from roony.store import commit_word
 from roony.store.commit_word import CommitWord
 from roony.store.till import Till
@@ -399,6 +401,29 @@ def test_limits_are_kept(books: Books, feed: ChangeFeed, monkeypatch: pytest.Mon
             with pytest.raises(TooMany):
                 async with feed.watch(ORG, "pur_2", "key_1"):
                     raise AssertionError
+        assert feed.waiting == 0
+
+    run(many())
+
+
+def test_one_organization_never_has_all_the_places(feed: ChangeFeed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many keys it makes: the last tenth is for others."""
+    monkeypatch.setattr(change_feed, "MAX_STREAMS", 10)
+    monkeypatch.setattr(change_feed, "MAX_WATCHES", 10)
+
+    async def many() -> None:
+        streams = [await feed.stream(ORG, None, f"key_{number}", None) for number in range(9)]
+        with pytest.raises(TooMany):
+            await feed.stream(ORG, None, "key_more", None)
+        streams.append(await feed.stream("org_2", None, "key_other", None))
+        for stream in streams:
+            stream.close()
+        async with AsyncExitStack() as waits:
+            for number in range(9):
+                await waits.enter_async_context(feed.watch(ORG, "pur_1", f"key_{number}"))
+            with pytest.raises(TooMany):
+                await waits.enter_async_context(feed.watch(ORG, "pur_1", "key_more"))
+            await waits.enter_async_context(feed.watch("org_2", "pur_1", "key_other"))
         assert feed.waiting == 0
 
     run(many())
