@@ -118,7 +118,9 @@ def spent_by(database: Database, organization_id: str, by: str, span: Span) -> t
     else:
         names = names_of(database, organization_id, [row.key for row in shown])
     groups = [
-        Spent(row.key, _name(by, row.key, names), row.currency, int(row.captured), int(row.refunded), row.purchases)
+        Spent(
+            row.key, _name(by, row.key, names), row.currency, int(row.captured), int(row.refunded), int(row.purchases)
+        )
         for row in shown
     ]
     groups.sort(key=lambda group: (-group.spent, group.id or "", group.currency))
