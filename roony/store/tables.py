@@ -292,7 +292,6 @@ ARCHIVES = frozenset({entries_archive, inbox_archive})
 
 # Everything decide() or an authorization reads that is not a money row: a change of it renews `config_version`.
 CONFIG_TABLES = frozenset({projects, agents, connections, controls, budgets, cardholder_choices})
-MONEY_TABLES = tuple(table for table in metadata.sorted_tables if "organization_id" in table.info["key"])
 
 
 def row_type(table: Table) -> type[tuple[object, ...]]:

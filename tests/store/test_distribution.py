@@ -16,11 +16,11 @@ from sqlalchemy.engine import make_url
 from roony.core.agent import Organization
 from roony.store import outbox
 from roony.store.database import Database
-from roony.store.tables import CONFIG_TABLES, MONEY_TABLES, metadata
+from roony.store.tables import CONFIG_TABLES, metadata
 from tests.support.books import NOW, ORG, Books, open_books
 from tests.support.forgotten import FORGETTING, FORGOTTEN, forgotten_rows
 from tests.support.postgres import built_database, swept_database
-from tests.support.spreading import ROUTING, SPREAD_BY, run_by, statements_of_the_till, strays
+from tests.support.spreading import MONEY_TABLES, ROUTING, SPREAD_BY, run_by, statements_of_the_till, strays
 from tests.support.story import Story
 from tests.support.tills import answers, held, note
 

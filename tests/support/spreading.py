@@ -21,13 +21,14 @@ from sqlglot import exp
 from roony.store import statements, tables
 from roony.store.book import GROUPED_BY
 from roony.store.postgres_writer import PostgresWriter
-from roony.store.tables import MONEY_TABLES, TABLE_OF
+from roony.store.tables import TABLE_OF, metadata
 
+MONEY_TABLES = tuple(table for table in metadata.sorted_tables if "organization_id" in table.info["key"])
 PACKAGE = Path(statements.__file__).resolve().parents[1]
 # What rows are spread by: an organization's own row lies with all that belongs to it.
 SPREAD_BY = {table.name: "organization_id" for table in MONEY_TABLES} | {"organizations": "id"}
 # Rows found by a key of their own (design section 13), or by a secret alone, before anybody knows whose they are.
-ROUTING = {table.name for table in tables.metadata.sorted_tables} - SPREAD_BY.keys()
+ROUTING = {table.name for table in metadata.sorted_tables} - SPREAD_BY.keys()
 # What makes SQL text, and words that touch no row.
 _MAKERS = {"select_by", "write_row", "write_new", "update_rows", "finish_event", "finish_promise", "lock_organizations"}
 _NO_ROWS = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SELECT (extract(epoch FROM clock_timestamp())")
