@@ -20,6 +20,7 @@ from roony.core.cardholder import Cardholder, Stated, card_name
 from roony.core.connection import Connection
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase
+from roony.core.reconciliation import EVENTS_OVERLAP
 from roony.core.settlement import Discrepancy
 from roony.flows import connection as flow
 from roony.flows.card_making import keep_make_card
@@ -29,6 +30,8 @@ from roony.flows.connection.activation import OPEN_FOR
 from roony.flows.connection.attempts import LOOK_PACE
 from roony.flows.connection.cardholder_rows import default_params
 from roony.flows.context import FlowContext
+from roony.flows.duty_lease import DutyLease
+from roony.flows.reconciliation import ReconciliationDuty
 from roony.gateway.client import StripeGateway
 from roony.store import outbox
 from roony.store.rows import AccountRoute, ConnectionSecret, OAuthState, OutboxPromise, StartTicket
@@ -496,6 +499,28 @@ class TestActivation:
         row = activation.row_name("connection_secrets", ORG, first.id, "access_token")
         assert scripted.vault.open(sealed, row) == "sk_test_second"
         assert len(books.rows(OutboxPromise, kind="make_cardholder")) == 1
+
+    async def test_one_that_was_over_catches_up_before_it_approves(
+        self, scripted: FlowContext, books: Books, wire: LoopbackStripe
+    ) -> None:
+        """Stripe told nothing meanwhile, and may have approved alone what was left open."""
+        wire.script(Answer(GRANT), Answer(ACCOUNT_9))
+        first = good(await connected(scripted, "ac_1"))
+        assert first.approves
+        wire.script(Answer(GRANT), Answer(ACCOUNT_9))
+        assert good(await connected(scripted, "ac_2")).approves
+        over_at = books.clock()
+        books.run(flow.RevokeConnection(ORG, first.id, "deauthorized", "stripe", "out_r"))
+        books.clock.advance(86_400)
+        wire.script(Answer(GRANT), Answer(ACCOUNT_9))
+
+        again = good(await connected(scripted, "ac_3"))
+
+        assert (again.id, again.status, again.approves) == (first.id, "active", False)
+        assert again.catching_up_since == over_at - EVENTS_OVERLAP
+        begun = await ReconciliationDuty(scripted, DutyLease(scripted)).due(books.clock())
+        runs = [(run.kind, run.cause, run.since) for run in begun if run.connection_id == again.id]
+        assert runs == [("full", "gap", again.catching_up_since)]
 
     async def test_a_claim_that_came_to_nothing_binds_nobody(self, context: FlowContext, books: Books) -> None:
         """A crash after the claim: for an hour it is kept for the one who may still be at it, then it is free."""

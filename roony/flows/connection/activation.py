@@ -13,12 +13,13 @@ from roony.core.cardholder import DROPPED, REFUSED, Cardholder
 from roony.core.confirmation import CONTRADICTED, OTHER_CARDS, Confirmation
 from roony.core.connection import NEXT, STANDING, Connection, Seen, as_seen, lift
 from roony.core.errors import Refusal, not_found
+from roony.core.reconciliation import EVENTS_OVERLAP
 from roony.flows.alert import alert_row, close_alert
 from roony.flows.connection.access import own_account
 from roony.flows.connection.account_status import PREFLIGHT, preflight_id
 from roony.flows.connection.cardholder_rows import default_params, new_cardholder, want
 from roony.flows.connection.restriction import follow_restrictions, restriction_rows
-from roony.flows.connection.revocation import REVOKED, UNINSTALL, promise_cards_end
+from roony.flows.connection.revocation import OVER, REVOKED, UNINSTALL, promise_cards_end
 from roony.flows.connection.routing import (
     PENDING_LIFETIME,
     claim_route,
@@ -103,6 +104,7 @@ class ActivateConnection(Command[Connection | Refusal]):
         if started is not None and started.id != connection.id:
             book.put(started._replace(status="expired", status_reason=f"resumed {connection.id}", updated_at=now))
         resumed = connection.stripe_account is not None
+        missed = _missed_since(connection) if resumed else None
         connection = connection._replace(
             status="active",
             status_reason=None,
@@ -113,6 +115,7 @@ class ActivateConnection(Command[Connection | Refusal]):
             updated_at=now,
             activated_at=now,
             platform_account=self.platform_account,
+            catching_up_since=missed,
         )
         for name, sealed in self.secrets:
             book.put(ConnectionSecret(self.organization_id, connection.id, name, sealed, now))
@@ -139,6 +142,7 @@ class ActivateConnection(Command[Connection | Refusal]):
                 "scope": self.scope,
                 "currency": connection.currency,
                 "resumed": resumed,
+                "catching_up_since": missed,
                 "default": is_default,
             },
             now,
@@ -197,6 +201,18 @@ class ActivateConnection(Command[Connection | Refusal]):
                 return False
         book.put(organization._replace(connection_id=self.connection_id))
         return True
+
+
+def _missed_since(connection: Connection) -> int | None:
+    """From when on what happened at Stripe has to be fetched before a connection that is taken up approves again.
+
+    While it was over Stripe told nothing of it, and may have approved alone what was left open there. One that was
+    catching up goes on from the earlier moment.
+    """
+    if connection.status not in OVER:
+        return connection.catching_up_since
+    ended = max(0, connection.updated_at - EVENTS_OVERLAP)
+    return ended if connection.catching_up_since is None else min(ended, connection.catching_up_since)
 
 
 def _still_open(started: Connection, now: int) -> bool:
