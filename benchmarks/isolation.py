@@ -23,10 +23,10 @@ import psycopg
 import structlog
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.engine import make_url
 
 from benchmarks.events import benchmark_event
 from benchmarks.seed import Numbered, seed
+from benchmarks.serving import database_on
 from roony.flows.authorization import AnswerAuthorization
 from roony.store.book import Book
 from roony.store.command import Command
@@ -82,7 +82,7 @@ def main() -> int:
     # What happens to B is logged by the till; here it is wanted.
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     seen: dict[str, list[list[float]]] = {name: [] for name in CASES}
-    with _database(server) as url, _till(url) as till:
+    with database_on(server) as url, _till(url) as till:
         purchases = iter(seed(Database(url), PURCHASES, organizations=2)[::2])
         for _ in range(ROUNDS):
             for name, trouble in CASES.items():
@@ -232,20 +232,8 @@ def _table(result: dict[str, dict[str, float]]) -> Table:
 
 
 @contextmanager
-def _database(server: str) -> Iterator[str]:
-    name = f"roony_bench_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        url = make_url(server).set(drivername="postgresql", database=name).render_as_string(hide_password=False)
-        try:
-            migrate(Database(url))
-            yield url
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@contextmanager
 def _till(url: str) -> Iterator[Till]:
+    migrate(Database(url))
     till = Till(Database(url).open_writer, lambda: time.time_ns() // 1000, lambda: uuid.uuid4().hex)
     till.start()
     try:

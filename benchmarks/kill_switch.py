@@ -23,12 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import psycopg
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
-from sqlalchemy.engine import make_url
 
+from benchmarks.serving import database_on
 from roony.store.database import Database
 from roony.store.migrations import migrate
 from tests.support.served import BUDGETS, SOFTWARE, WEBHOOK, Child, Installation, request_event, sign, unique
@@ -228,15 +227,9 @@ def database(server: str | None) -> Iterator[str | None]:
     if server is None:
         yield None
         return
-    name = f"roony_bench_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        url = make_url(server).set(drivername="postgresql", database=name).render_as_string(hide_password=False)
-        try:
-            migrate(Database(url))
-            yield url
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with database_on(server) as url:
+        migrate(Database(url))
+        yield url
 
 
 if __name__ == "__main__":

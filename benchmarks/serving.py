@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import psycopg
+from sqlalchemy.engine import make_url
 
 from benchmarks.events import write_requests
 from roony.store.vault import new_key
@@ -144,7 +146,7 @@ def postgresql() -> Iterator[str | None]:
     started for this run; None where there is none."""
     named = os.environ.get("ROONY_BENCH_POSTGRES_URL")
     if named:
-        with _database_on(named) as url:
+        with database_on(named) as url:
             yield url
         return
     binaries = programs()
@@ -179,12 +181,13 @@ def postgresql() -> Iterator[str | None]:
 
 
 @contextmanager
-def _database_on(server: str) -> Iterator[str]:
-    name = f"roony_bench_{os.getpid()}"
+def database_on(server: str) -> Iterator[str]:
+    """The address of a new, empty database on a server, dropped again."""
+    name = f"roony_bench_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
         try:
-            yield f"{server.rsplit('/', 1)[0]}/{name}"
+            yield make_url(server).set(drivername="postgresql", database=name).render_as_string(hide_password=False)
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -14,7 +14,7 @@ class WalkFailed(Exception):
     """A step of the way did not lead on; the message names it."""
 
 
-class _Form(HTMLParser):
+class Form(HTMLParser):
     """The first form of a page: where it goes and its hidden fields."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ async def connect_account(start_link: str, business_name: str) -> None:
     async with httpx2.AsyncClient(timeout=15, trust_env=False) as browser:
         page = await _follow(browser, await browser.get(start_link))
         _expect(page, "Stripe's page")
-        form = _Form()
+        form = Form()
         form.feed(page.text)
         if form.action is None:
             raise WalkFailed("Stripe's page has no form to approve on")

@@ -10,12 +10,12 @@ import json
 import time
 import uuid
 from collections.abc import Callable
-from html.parser import HTMLParser
 from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
 import httpx2
 
+from roony.cli.oauth_walk import Form
 from roony.client.sealed import new_private_key, open_sealed
 from roony.core.delivery import RevealLink
 from roony.core.settlement import Discrepancy
@@ -420,23 +420,6 @@ def an_event_is_of_nobodys_account(company: Crashable, arm: Arm) -> None:
 
 
 # Connecting and disconnecting by OAuth
-
-
-class Form(HTMLParser):
-    """The first form of a page: where it goes and its hidden fields."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.action: str | None = None
-        self.hidden: dict[str, str] = {}
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Collects the form and its hidden inputs."""
-        given = {name: value or "" for name, value in attrs}
-        if tag == "form" and self.action is None:
-            self.action = given.get("action", "")
-        elif tag == "input" and given.get("type") == "hidden":
-            self.hidden[given["name"]] = given.get("value", "")
 
 
 def walk(link: str, answer: str, account: str = "new") -> None:

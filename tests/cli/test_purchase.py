@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
-import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import Result
 
 from roony.client.sealed import new_private_key
 from tests.cli.serving import ServedSimulation
+from tests.cli.test_commands import SHOP, Run, RunJson, a_shop
 from tests.support.commands import run_roony
-
-Run = Callable[..., Result]
-RunJson = Callable[..., Any]
-
-SHOP = ("--category", "computer_software_stores", "--country", "US")
-
-
-def a_shop() -> str:
-    """A merchant nobody bought from before, so that no duplicate guard speaks up."""
-    letters = uuid.uuid4().hex.translate(str.maketrans("0123456789", "ghijklmnop"))
-    return f"Shop {letters[:12]}"
 
 
 @pytest.fixture
