@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from roony.measures import BATCH_BOUNDS, COMMIT_BOUNDS, Histogram
 from roony.store.command import Counters, Ticket
 from roony.store.lanes import Lanes
+
+
+class Failure(NamedTuple):
+    """A batch that could not be written: when by the monotonic clock, why, and how many commands were by then."""
+
+    at: float
+    why: str
+    commands: int
 
 
 class Tally:
@@ -17,6 +27,7 @@ class Tally:
         self.counts = dict.fromkeys(Counters._fields, 0)
         self.batches = Histogram(BATCH_BOUNDS)
         self.commits = Histogram(COMMIT_BOUNDS)
+        self.failure: Failure | None = None
         self._lanes = lanes
 
     def committed(self, commands: Sequence[Ticket], seconds: float) -> None:
@@ -26,6 +37,11 @@ class Tally:
         self.counts["authorizations"] += sum(1 for ticket in commands if ticket.asked.urgent)
         self.batches.count(len(commands))
         self.commits.count(seconds)
+
+    def failed(self, why: str) -> None:
+        """One batch that could not be written, why in words of ours."""
+        self.counts["failed_batches"] += 1
+        self.failure = Failure(time.monotonic(), why, self.counts["commands"])
 
     def waiting(self) -> dict[str, int]:
         """How many wait in each lane now."""

@@ -184,7 +184,7 @@ class Till:
             return
         except Exception as error:  # Anything the write raised: nothing was committed.
             log.error("till.write_failed", error=why_failed(error), commands=len(commands))
-            self._counts["failed_batches"] += 1
+            self.tally.failed(why_failed(error))
             if self._begun:
                 self._one_by_one(commands, work)
             else:
@@ -327,7 +327,7 @@ class Till:
     def _after_lost_connection(self, commands: list[Ticket], work: list[Ticket], error: ConnectionLost) -> None:
         """Whether the batch was committed is unknown: nobody is told yes, and what may have committed is withdrawn."""
         self._cache.drop()
-        self._counts["failed_batches"] += 1
+        self.tally.failed(why_failed(error))
         log.error("till.connection_lost", error=why_failed(error), commands=len(commands))
         for ticket in (*commands, *work):
             if ticket.command is not None and ticket.answer is not None:

@@ -26,7 +26,7 @@ from roony.flows.doctor.installation import (
     secrets,
     signatures,
 )
-from roony.flows.doctor.machine import LARGE_WAL, MEGA, room, settings, wal
+from roony.flows.doctor.machine import LARGE_WAL, MEGA, room, settings, takes_writes, wal
 from roony.flows.doctor.work import dead_events, events_heard, traces, waiting, worker
 from roony.flows.duty_lease import DUTIES
 from roony.outbound.traces import Traces
@@ -256,6 +256,21 @@ def test_an_owner_is_told_of_the_others_only_where_there_are_none(served: Served
     assert theirs["inbox"] == ("ok", "No Stripe events of this organization wait.")
     assert theirs["outbox"] == ("ok", "No promises to Stripe of this organization wait.")
     assert "dead_events" not in theirs
+
+
+def test_writes_that_fail_are_told_until_one_is_written(served: ServedRoony) -> None:
+    """Also where a commit of nothing goes through, as on a PostgreSQL whose disk is full."""
+
+    def database() -> tuple[str, str]:
+        [check] = served.run(takes_writes)
+        return check.status, check.message
+
+    company = served.company()
+    assert database()[0] == "ok"
+    served.context.till.tally.failed("the disk is full")
+    assert database() == ("missing", "A write failed 0 s ago (the disk is full), one of 1 since the start.")
+    company.owner.send("POST", "/api/v1/admin/projects", {"name": "written"}, status=201)
+    assert database()[0] == "warning"
 
 
 def test_what_breaks_a_check_leaves_the_others(served: ServedRoony, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,6 +155,8 @@ class TestFullDisk:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert found == [FAILED, FAILED]
         assert ask == FAILED
+        assert books.till.tally.failure is not None
+        assert "disk" in books.till.tally.failure.why
         assert [books.row(Organization, id=ORG), *books.rows(AuditRecord)] == before
         assert books.rows(Purchase) == []
         assert answers(together(books.till, [note("a"), note("b")])) == ["a", "b"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from pathlib import Path
 
 from sqlalchemy import text
@@ -20,6 +21,8 @@ LARGE_WAL = 256 * MEGA
 LEAST_POSTGRES = 150_000
 # How long a write may take, in seconds.
 PATIENCE_SECONDS = 5.0
+# And how long one that failed is told of.
+RECENT_SECONDS = 600.0
 # Connections in use, in percent of all.
 MANY_CONNECTIONS = 80
 
@@ -39,7 +42,14 @@ async def takes_writes(context: FlowContext) -> list[Check]:
     except Exception as error:
         words = f"Nothing can be written to the database ({type(error).__name__})."
         return [Check("database", MISSING, words, "Look at Roony's log and at the database's.")]
-    return [Check("database", OK, f"{kind} answers and takes writes.")]
+    failure, counters = context.till.tally.failure, context.till.counters()
+    if failure is None or (ago := time.monotonic() - failure.at) > RECENT_SECONDS:
+        return [Check("database", OK, f"{kind} answers and takes writes.")]
+    words = f"A write failed {ago:.0f} s ago ({failure.why}), one of {counters.failed_batches:,} since the start."
+    after = "Mend that. `till.write_failed` in Roony's log tells of each (docs/observability.md#roonywritesfail)."
+    # Whatever was written since, it was not the one and only command that cannot be.
+    status = WARNING if counters.commands > failure.commands else MISSING
+    return [Check("database", status, words, after)]
 
 
 async def machine(context: FlowContext) -> list[Check]:
