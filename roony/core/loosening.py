@@ -42,8 +42,9 @@ SETTING = "two_people"
 class ProposedChange(NamedTuple):
     """A change that loosens and waits, or waited. Times in microseconds UTC.
 
-    `change` is JSON of the command as it was asked for, `permission` what its caller needed for it, `base` a mark of
-    all that it would change as it was then; `differences` is JSON of what it would loosen, for those who look at it.
+    `change` is JSON of the command as it was asked for, or where it is decided of its name alone, `permission` what its
+    caller needed for it, `base` a mark of all that it would change as it was then; `differences` is JSON of what it
+    would loosen, for those who look at it.
     """
 
     organization_id: str
@@ -58,6 +59,11 @@ class ProposedChange(NamedTuple):
     decided_at: int | None
     expires_at: int
     created_at: int
+
+
+def without_text(change: ProposedChange) -> ProposedChange:
+    """One that is over: of its command only the name is left, since what was asked for may tell who somebody is."""
+    return change._replace(change=json.dumps({"made": json.loads(change.change)["made"], "of": {}}))
 
 
 def wants_two(settings: str) -> bool:

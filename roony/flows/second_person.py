@@ -28,7 +28,7 @@ from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.queries.paging import find
-from roony.store.second_person import mark
+from roony.store.second_person import decide_change, mark
 
 # What may stand in the text of a change.
 _MADE = {
@@ -73,7 +73,7 @@ class ConfirmChange(Command[ProposedChange | Refusal]):
             book.undo_command()
             message = "Somebody changed meanwhile what this change would change. Withdraw it, and make it anew."
             return Refusal("base_changed", message, 409, id=row.id)
-        return _decide(book, row, "confirmed", self.user_id, now)
+        return decide_change(book, row, "confirmed", self.user_id, now)
 
     def _wrong_people(self, book: Book, row: ProposedChange) -> Refusal | None:
         if row.proposed_by == self.user_id:
@@ -91,7 +91,8 @@ class ConfirmChange(Command[ProposedChange | Refusal]):
 
 @dataclass(frozen=True, slots=True)
 class WithdrawChange(Command[ProposedChange | Refusal]):
-    """A change that waits is taken back, by whoever may make such changes."""
+    """A change that waits is taken back, by whoever may make such changes, and one that waited for too long: what it
+    was to make may tell who somebody is, and goes with it."""
 
     organization_id: str
     change_id: str
@@ -106,7 +107,8 @@ class WithdrawChange(Command[ProposedChange | Refusal]):
         row = book.get(ProposedChange, self.organization_id, self.change_id)
         if row is None:
             return not_found("change", self.change_id)
-        return _over(row, now) or _decide(book, row, "withdrawn", self.actor, now)
+        over = _over(row, now) if row.status != "waiting" else None
+        return over or decide_change(book, row, "withdrawn", self.actor, now)
 
 
 def _over(row: ProposedChange, now: int) -> Refusal | None:
@@ -114,14 +116,6 @@ def _over(row: ProposedChange, now: int) -> Refusal | None:
     if status == "waiting":
         return None
     return Refusal("change_over", f"This change does not wait any more: it is {status}.", 409, id=row.id)
-
-
-def _decide(book: Book, row: ProposedChange, status: str, actor: str, now: int) -> ProposedChange:
-    row = row._replace(status=status, decided_by=actor, decided_at=now)
-    book.put(row)
-    body = {"proposed_by": row.proposed_by, "loosens": json.loads(row.differences)}
-    book.record(row.organization_id, actor, f"change.{status}", row.id, body, now)
-    return row
 
 
 async def confirm_change(
@@ -133,6 +127,9 @@ async def confirm_change(
         return not_found("change", id)
     if user_id is None:
         return Refusal("user_key_needed", "A second person confirms: with a session, or a key of a user.", 403)
+    over = _over(change, context.clock())
+    if over is not None:
+        return over
     command = ConfirmChange(organization_id, change, command_of(change), user_id)
     return await context.till.submit(command, by=by)
 

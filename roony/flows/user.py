@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from roony.core.errors import Refusal, not_found
+from roony.core.loosening import ProposedChange, current_status, without_text
 from roony.core.passkey import Passkey
 from roony.core.sign_in import OneTimeLink, Password
 from roony.core.user import (
@@ -26,6 +27,7 @@ from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.rows import AccessKey
+from roony.store.second_person import decide_change
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +133,18 @@ class EraseUser(Command[User | Refusal]):
     """Takes away for ever what tells who a user is: name, address, and the words they gave their keys and passkeys.
 
     They are shut out in the same commit. Their id stays, on what they did and in the audit chain, and names nobody any
-    more.
+    more. `changes` are those of them that nobody decided (`changes_of_user`): they hold what the user was to be called.
     """
 
     organization_id: str
     user_id: str
     actor: str
+    changes: tuple[str, ...] = ()
 
     def needs(self, now: int) -> Needs:
-        """The users there are, and all with which this one gets in."""
-        return _needs(self.organization_id, self.user_id)
+        """The users there are, all with which this one gets in, and the changes."""
+        own = _needs(self.organization_id, self.user_id)
+        return own._replace(rows=(*own.rows, *((ProposedChange, self.organization_id, id) for id in self.changes)))
 
     def apply(self, book: Book, now: int) -> User | Refusal:
         """Once; who is erased stays so. The last owner stays one."""
@@ -164,6 +168,12 @@ class EraseUser(Command[User | Refusal]):
         password = book.get(Password, org, self.user_id)
         if password is not None:
             book.put(password._replace(email=after.email.lower()))
+        for id in self.changes:
+            change = book.need(ProposedChange, org, id)
+            if current_status(change, now) == "waiting":
+                decide_change(book, change, "withdrawn", self.actor, now)
+            else:
+                book.put(without_text(change))
         # As it is by now: a key that ended moved what their word counts from.
         return book.need(User, org, self.user_id)
 

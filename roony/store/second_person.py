@@ -24,6 +24,7 @@ from roony.core.loosening import (
     loosened,
     mark_of,
     wants_two,
+    without_text,
 )
 from roony.core.sign_in import OneTimeLink
 from roony.core.user import User, may_approve
@@ -122,6 +123,15 @@ def _propose(
     book.record(org, by.user_id, "change.proposed", id, body, now)
     message = f"This loosens rules and waits as {id} for a second person: roony change confirm {id}, or Changes."
     return Refusal("waits_for_second_person", message, 409, id=id)
+
+
+def decide_change(book: Book, row: ProposedChange, status: str, actor: str, now: int) -> ProposedChange:
+    """One that waits is `confirmed` or `withdrawn`."""
+    row = without_text(row)._replace(status=status, decided_by=actor, decided_at=now)
+    book.put(row)
+    body = {"proposed_by": row.proposed_by, "loosens": json.loads(row.differences)}
+    book.record(row.organization_id, actor, f"change.{status}", row.id, body, now)
+    return row
 
 
 def as_text(command: Command[Any]) -> str:

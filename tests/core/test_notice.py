@@ -76,7 +76,7 @@ TOLD = {
 EXPECTED: dict[str, str | None] = {**dict.fromkeys(NOT_TOLD.split()), **TOLD}
 # What the actions are that are put together when they are written: (file, expression as it stands) → actions.
 COMPOSED = {
-    ("flows/second_person.py", "f'change.{status}'"): ["change.confirmed", "change.withdrawn"],
+    ("store/second_person.py", "f'change.{status}'"): ["change.confirmed", "change.withdrawn"],
     ("flows/card_freeze.py", "action"): ["card.frozen", "card.unfrozen"],
     ("flows/connection/restriction.py", "action"): ["connection.restricted", "connection.restored"],
     ("flows/discrepancy.py", "f'discrepancy.{how}'"): ["discrepancy.resolved", "discrepancy.explained"],

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import httpx2
 import pytest
+from sqlalchemy import select
 from typer.testing import CliRunner
 
 from roony.cli.commands import app
@@ -14,6 +15,7 @@ from roony.core.loosening import WAITING_SECONDS
 from roony.flows.access_key import key_row
 from roony.flows.organization import UpdateOrganization
 from roony.flows.sign_in import new_session
+from roony.store.tables import proposed_changes
 from roony.web.session import COOKIE
 from tests.support.receiver import Receiver
 from tests.support.serving import Caller, Company, ServedRoony
@@ -203,6 +205,43 @@ def test_nobody_makes_a_second_approver_alone(people: People) -> None:
         assert people.ann.refused(403, "POST", f"{ADMIN}/{path}", {})["code"] == "second_person_kept"
     people.ann.send("PATCH", f"{ADMIN}/users/{made['id']}", {"role": "viewer"})
     people.waits("PATCH", f"users/{made['id']}", {"role": "approver"})
+
+
+def kept_texts(roony: ServedRoony, people: People) -> list[str]:
+    statement = select(proposed_changes.c.change).where(proposed_changes.c.organization_id == people.company.id)
+    return [row[0] for row in roony.context.database.read(statement)]
+
+
+@pytest.mark.parametrize("decided", ["confirm", "withdraw"])
+def test_a_change_that_is_over_names_nobody(roony: ServedRoony, people: People, decided: str) -> None:
+    """Nobody makes it again from its text, and erasing a user would not find them there."""
+    cleo = {"name": "Cleo", "email": f"cleo.{people.company.id}@example.com", "role": "approver"}
+    change = people.waits("POST", "users", cleo)
+    assert any("Cleo" in text for text in kept_texts(roony, people))
+    people.bob.send("POST", f"{ADMIN}/changes/{change}/{decided}")
+    assert not any("Cleo" in text for text in kept_texts(roony, people))
+    assert people.bob.get(f"{ADMIN}/changes/{change}")["command"] == "CreateUser"
+    assert people.bob.refused(409, "POST", f"{ADMIN}/changes/{change}/confirm")["code"] == "change_over"
+
+
+def test_a_change_that_came_too_late_is_taken_back_all_the_same(roony: ServedRoony, people: People) -> None:
+    """What it was to make stays with it until then."""
+    change = people.waits("POST", "users", {"name": "Cleo", "email": "c@example.com", "role": "approver"})
+    roony.books.clock.advance(WAITING_SECONDS)
+    people.bob.send("POST", f"{ADMIN}/changes/{change}/withdraw")
+    assert not any("Cleo" in text for text in kept_texts(roony, people))
+    assert people.bob.refused(409, "POST", f"{ADMIN}/changes/{change}/withdraw")["code"] == "change_over"
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_erased_user_stays_in_no_change(roony: ServedRoony, people: People, late: bool) -> None:
+    id, _ = person(roony, people.company, "Vera", "viewer")
+    change = people.waits("PATCH", f"users/{id}", {"role": "approver", "name": "Vera Verity"})
+    if late:
+        roony.books.clock.advance(WAITING_SECONDS + 1)
+    people.ann.send("POST", f"{ADMIN}/users/{id}/erase")
+    assert not any("Verity" in text or id in text for text in kept_texts(roony, people))
+    assert people.bob.get(f"{ADMIN}/changes/{change}")["status"] == ("expired" if late else "withdrawn")
 
 
 def test_a_first_budget_where_nothing_could_be_spent_waits(people: People) -> None:

@@ -10,7 +10,7 @@ from roony.core.agent import Agent, Project
 from roony.core.user import User
 from roony.store.database import Database
 from roony.store.rows import AccessKey
-from roony.store.tables import TABLE_OF
+from roony.store.tables import TABLE_OF, proposed_changes
 
 # As many as a list to choose from shows.
 CHOICES = 200
@@ -31,6 +31,16 @@ def names_of(database: Database, organization_id: str, ids: Iterable[str | None]
             statement = select(table.id, table.name).where(table.organization_id == organization_id, table.id.in_(some))
             found |= {row.id: form.format(row.name) for row in database.read(statement) if row.name}
     return found
+
+
+def changes_of_user(database: Database, organization_id: str, user_id: str) -> tuple[str, ...]:
+    """The ids of changes of this user that nobody decided, late ones too: they hold what it was to be called."""
+    change = proposed_changes.c
+    statement = select(change.id).where(
+        change.organization_id == organization_id, change.status == "waiting",
+        change.change.contains(user_id, autoescape=True),
+    )  # fmt: skip
+    return tuple(row[0] for row in database.read(statement))
 
 
 def choices(database: Database, organization_id: str, row: type[Agent | Project]) -> list[tuple[str, str]]:

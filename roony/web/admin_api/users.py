@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from roony.core.user import User, is_email
 from roony.flows.user import CreateUser, EraseUser, UpdateUser
 from roony.store.queries.keys import keys_of_user
+from roony.store.queries.names import changes_of_user
 from roony.store.queries.paging import equal
 from roony.web import admin_shapes, answers
 from roony.web.admin_api.access_keys import key_of, make_key, revoke_key, rotate_key
@@ -96,7 +97,8 @@ async def erase_user(id: str, caller: CallerOf, context: ContextOf) -> dict[str,
 
     Records that were written before Roony left names out of them keep theirs: the audit chain is never changed.
     """
-    command = EraseUser(caller.organization_id, id, caller.actor)
+    changes = await run_in_threadpool(changes_of_user, context.database, caller.organization_id, id)
+    command = EraseUser(caller.organization_id, id, caller.actor, changes)
     return _shown(accepted(await context.till.submit(command, by=caller.authority)))
 
 
