@@ -10,6 +10,9 @@ from roony.core.hashing import text_hash
 
 # The hash before the first record of every chain.
 GENESIS = "0" * 64
+# Who acts when no person and no agent does.
+ROONY = "roony"
+STRIPE = "stripe"
 # The chain of the installation itself: records that belong to no organization.
 INSTALLATION = "installation"
 

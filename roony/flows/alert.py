@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from roony.core.alert import Alert, alert_id
+from roony.core.audit import ROONY
 from roony.core.errors import Refusal, not_found
-from roony.flows.movement import ROONY
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from roony.core.approval import NOT_ALLOWED_NOW, Approval, as_it_counts, is_last_yes, not_for_this_amount, too_late
+from roony.core.audit import ROONY
 from roony.core.budget import Budget, period_start
 from roony.core.control import strictest
 from roony.core.decision import Ask, Decision, Facts, decide
@@ -23,7 +24,7 @@ from roony.core.merchant import Merchant
 from roony.core.purchase import Purchase, RecentPurchase, Velocity, fingerprint
 from roony.core.user import User
 from roony.flows.ending import end_card
-from roony.flows.movement import ROONY, audit, periods_of, place_hold, void_hold
+from roony.flows.movement import audit, periods_of, place_hold, void_hold
 from roony.flows.purchase import count_change, facts_of, promise_card, remember_wish
 from roony.flows.rules import decision_json
 from roony.store.authority import Authority

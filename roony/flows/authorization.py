@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from roony.core.agent import Agent, Organization, Project
+from roony.core.audit import ROONY
 from roony.core.authorization import (
     Authorization,
     AuthorizationDecision,
@@ -30,7 +31,7 @@ from roony.core.settlement import Discrepancy
 from roony.flows.discrepancy import flag, settle_findings
 from roony.flows.mandate import ask_for_price, book_payment, mandate_facts
 from roony.flows.merchant import approved_merchant, learned_of
-from roony.flows.movement import ROONY, follow
+from roony.flows.movement import follow
 from roony.flows.rules import controls_above
 from roony.store.book import Book
 from roony.store.command import Command

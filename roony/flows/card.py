@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from roony.core.audit import ROONY
 from roony.core.card import Card, wanted_at_stripe
 from roony.core.connection import Connection
 from roony.core.purchase import Purchase
@@ -14,7 +15,7 @@ from roony.flows.discrepancy import discrepancy_id, flag
 from roony.flows.ending import end_card, promise_card_status
 from roony.flows.fraud_warning import note_fraud_warning, warning_row
 from roony.flows.mandate import end_if_canceled, with_end_of_mandate
-from roony.flows.movement import ROONY, audit, follow
+from roony.flows.movement import audit, follow
 from roony.flows.scope import frozen_above
 from roony.flows.unknown_card import card_became_known
 from roony.store.book import Book

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from roony.core.audit import ROONY
 from roony.core.card import Card
 from roony.core.purchase import Purchase
 from roony.flows.card import PutOff
-from roony.flows.movement import ROONY, audit
+from roony.flows.movement import audit
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs

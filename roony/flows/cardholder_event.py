@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from sqlalchemy import bindparam, select
 
+from roony.core.audit import ROONY
 from roony.core.cardholder import (
     UNMADE,
     WANTED,
@@ -38,7 +39,6 @@ from roony.flows.connection.cardholder_rows import REQUIREMENTS, note_stated
 from roony.flows.connection.routing import read_connection, read_organization
 from roony.flows.context import FlowContext
 from roony.flows.event_outcome import finished, later
-from roony.flows.movement import ROONY
 from roony.gateway import issuing
 from roony.gateway.errors import StripeCallFailed, StripeRefused
 from roony.gateway.pool import GatewayBusy

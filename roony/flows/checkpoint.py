@@ -15,13 +15,12 @@ from typing import NamedTuple
 
 import structlog
 
-from roony.core.audit import GENESIS, INSTALLATION, Broken, verify
+from roony.core.audit import GENESIS, INSTALLATION, ROONY, Broken, verify
 from roony.core.checkpoint import AGE_SECONDS, RECORDS, Checkpoint, next_checkpoint
 from roony.core.duration import SECOND
 from roony.core.errors import Refusal
 from roony.flows.alert import alert_row, raise_alert
 from roony.flows.context import FlowContext
-from roony.flows.movement import ROONY
 from roony.store import checkpoints
 from roony.store.authority import Authority
 from roony.store.book import Book

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from roony.core.audit import ROONY
 from roony.core.finding import Explained, Findings, discrepancy_id
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
-from roony.flows.movement import ROONY
 from roony.store.book import Book
 
 __all__ = ["discrepancy_id", "explain", "flag", "record_end", "settle_findings"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from roony.core.audit import STRIPE
 from roony.core.dispute import Dispute, merge_dispute
 from roony.core.settlement import StripeTransaction
 from roony.flows.event_outcome import finished
-from roony.flows.movement import STRIPE
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs

@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from roony.core.audit import STRIPE
 from roony.core.card import Card
 from roony.core.hashing import derived_id
 from roony.core.purchase import Purchase
 from roony.flows.alert import alert_row, raise_alert
 from roony.flows.ending import end_card
 from roony.flows.event_outcome import finished
-from roony.flows.movement import STRIPE, audit
+from roony.flows.movement import audit
 from roony.flows.unknown_card import unknown_card_rows, without_card
 from roony.store.book import Book
 from roony.store.command import Command

@@ -13,6 +13,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from roony.core.audit import ROONY
 from roony.core.card import OPEN_STATUSES, Card
 from roony.core.duration import SECOND
 from roony.core.errors import Refusal
@@ -21,7 +22,7 @@ from roony.core.purchase import Purchase
 from roony.flows.card import FinishPromise, PutOff
 from roony.flows.context import FlowContext
 from roony.flows.ending import promise_card_status
-from roony.flows.movement import ROONY, audit, follow
+from roony.flows.movement import audit, follow
 from roony.flows.scope import frozen_above, scope_needs, scope_row
 from roony.store.book import Book
 from roony.store.command import Command

@@ -6,6 +6,7 @@ import json
 
 from roony.core.agent import Organization
 from roony.core.approval import RENEWAL_LIFETIME, Approval, approval_lifetime, is_waiting
+from roony.core.audit import ROONY
 from roony.core.authorization import (
     Authorization,
     AuthorizationRequest,
@@ -26,7 +27,7 @@ from roony.core.purchase import RECURRING, Purchase, is_open
 from roony.core.settlement import AuthorizationStatement
 from roony.flows.ending import end_card
 from roony.flows.merchant import is_merchant_of
-from roony.flows.movement import ROONY, audit, interval_start, payments_of, place_payment
+from roony.flows.movement import audit, interval_start, payments_of, place_payment
 from roony.flows.rules import budgets_of, controls_above
 from roony.flows.snapshot import snapshot
 from roony.store.book import Book

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from roony.core.audit import STRIPE
 from roony.core.authorization import AuthorizationDecision
 from roony.core.errors import Refusal, not_found
 from roony.core.merchant import Merchant, alias_of, normalise, stands_alone
 from roony.core.merchant_check import is_approved_merchant, names_merchant
 from roony.core.purchase import Purchase
 from roony.core.settlement import AuthorizationStatement, honoured
-from roony.flows.movement import STRIPE
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs

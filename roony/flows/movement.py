@@ -20,10 +20,6 @@ from roony.flows.scope import frozen_above
 from roony.store.book import Book
 from roony.store.facts import budgets_above
 
-# Who acts when no person and no agent does.
-ROONY = "roony"
-STRIPE = "stripe"
-
 
 def card_of(book: Book, purchase: Purchase) -> Card | None:
     """The purchase's card, if one was promised."""

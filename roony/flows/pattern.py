@@ -20,10 +20,10 @@ from roony.core.anomaly.past import Past
 from roony.core.anomaly.rules import SENSITIVITIES, Look, look_at
 from roony.core.anomaly.telling import KIND, PatternSettings, is_news, is_over, is_renewed, message, pattern_settings
 from roony.core.anomaly.usual import PRICES_TAUGHT_BY, Limit, Usual, learn
+from roony.core.audit import ROONY
 from roony.core.duration import WEEK
 from roony.flows.alert import alert_row, close_alert, raise_alert
 from roony.flows.freeze import Freeze
-from roony.flows.movement import ROONY
 from roony.flows.scope import scope_needs
 from roony.store.book import Book
 from roony.store.command import Command

@@ -16,6 +16,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import select
 
 from roony.core.agent import Organization
+from roony.core.audit import ROONY
 from roony.core.authorization import STRIPE_VERSION
 from roony.core.cardholder import REFUSED, Cardholder
 from roony.core.confirmation import OTHER_CARDS, Confirmation, Evidence
@@ -30,7 +31,6 @@ from roony.flows.connection.restriction import follow_restrictions
 from roony.flows.connection.routing import read_connection, read_organization
 from roony.flows.context import FlowContext
 from roony.flows.inline import finish_in_time
-from roony.flows.movement import ROONY
 from roony.flows.organization_settings import low_balance_amount
 from roony.flows.webhook_endpoint import NEEDED, webhook_url
 from roony.gateway import events, issuing

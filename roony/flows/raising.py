@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from roony.core.agent import Agent
 from roony.core.approval import Approval, approval_lifetime, is_waiting, too_late
+from roony.core.audit import ROONY
 from roony.core.card import Card, compile_card
 from roony.core.connection import Connection
 from roony.core.control import strictest
@@ -38,7 +39,7 @@ from roony.flows.approval import (
 )
 from roony.flows.card import dead, done
 from roony.flows.ending import end_card
-from roony.flows.movement import ROONY, audit, card_of, follow, place_hold, void_hold
+from roony.flows.movement import audit, card_of, follow, place_hold, void_hold
 from roony.flows.purchase import count_change, remember_wish
 from roony.flows.rules import decision_json
 from roony.flows.snapshot import snapshot

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from roony.core.approval import Approval, too_late
+from roony.core.audit import ROONY
 from roony.core.card import Card, compile_card, is_raised, raised_controls, spending_limits
 from roony.core.control import strictest
 from roony.core.decision import Ask, Decision, Facts, decide
@@ -32,7 +33,7 @@ from roony.flows.approval import (
 from roony.flows.card import FinishPromise, dead
 from roony.flows.connection import ask_stripe
 from roony.flows.context import FlowContext
-from roony.flows.movement import ROONY, audit, card_of
+from roony.flows.movement import audit, card_of
 from roony.flows.promise import connection_of, put_off, read_card
 from roony.flows.purchase import facts_of
 from roony.flows.rules import decision_json

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import select
 
+from roony.core.audit import ROONY
 from roony.core.connection import Connection
 from roony.core.errors import Refusal
 from roony.core.reconciliation import EVENTS_OVERLAP, Reconciliation
 from roony.flows.context import FlowContext
-from roony.flows.movement import ROONY
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.database import Database

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, select
 
+from roony.core.audit import ROONY
 from roony.core.card import Card
 from roony.core.delivery import RevealLink, delivers_as
 from roony.core.errors import Refusal
@@ -20,7 +21,7 @@ from roony.core.hashing import text_hash
 from roony.core.purchase import Purchase
 from roony.flows.context import FlowContext
 from roony.flows.delivery import allowed_for, fetch_details, live_card
-from roony.flows.movement import ROONY, audit
+from roony.flows.movement import audit
 from roony.gateway.issuing import CardDetails
 from roony.store.authority import Authority
 from roony.store.book import Book

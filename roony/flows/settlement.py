@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from roony.core.audit import STRIPE
 from roony.core.authorization import Authorization, AuthorizationDecision, currency_passes
 from roony.core.card import Card
 from roony.core.control import country_passes
@@ -42,7 +43,7 @@ from roony.flows.discrepancy import flag, settle_findings
 from roony.flows.event_outcome import finished
 from roony.flows.mandate import ask_if_over_its_limit, end_if_complete
 from roony.flows.merchant import approved_merchant, is_merchant_of, pin_network_id
-from roony.flows.movement import STRIPE, audit, follow
+from roony.flows.movement import audit, follow
 from roony.flows.probe_mark import is_probe
 from roony.flows.retrieval_promise import promise_retrieval, retrieval_id
 from roony.flows.rules import controls_above

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from roony.core.audit import STRIPE
 from roony.core.authorization import Authorization
 from roony.core.finding import (
     ABOUT_AUTHORIZATIONS,
@@ -22,7 +23,7 @@ from roony.core.settlement import Discrepancy, StripeTransaction, TransactionSta
 from roony.flows.discrepancy import explain, flag, settle_findings
 from roony.flows.mandate import end_if_complete
 from roony.flows.merchant import is_merchant_of
-from roony.flows.movement import STRIPE, audit, follow, payments_of
+from roony.flows.movement import audit, follow, payments_of
 from roony.flows.stripe_alone import place_alone
 from roony.store.book import Book
 from roony.store.linked import Node, hang_together, purchase_of_card

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from roony.core.audit import ROONY
 from roony.core.card import Card
 from roony.core.duration import MINUTE, SECOND
 from roony.core.finding import discrepancy_id
@@ -16,7 +17,6 @@ from roony.core.hashing import derived_id
 from roony.core.settlement import Discrepancy
 from roony.flows.discrepancy import explain, flag
 from roony.flows.event_outcome import finished, later
-from roony.flows.movement import ROONY
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, MutableSequence
 from typing import TYPE_CHECKING, Any
 
-from roony.core.audit import AuditDraft
+from roony.core.audit import ROONY, AuditDraft
 from roony.core.budget import Budget, BudgetPeriod, envelope_id, marks_crossed, task_budgets
 from roony.core.notice import STATUS_CHANGES
 from roony.core.purchase import Purchase
@@ -18,7 +18,6 @@ from roony.store.writer import Writer
 if TYPE_CHECKING:
     from roony.store.book import Book
 
-_ROONY = "roony"
 _Key = tuple[str, str, int]
 
 
@@ -37,7 +36,7 @@ def mark_status(records: MutableSequence[AuditDraft], since: int, purchase: Purc
     else:
         at = len(records) if last is None else last
     if at == len(records):
-        draft = AuditDraft(purchase.organization_id, _ROONY, "purchase.changed", purchase.id, {}, purchase.updated_at)
+        draft = AuditDraft(purchase.organization_id, ROONY, "purchase.changed", purchase.id, {}, purchase.updated_at)
         records.append(draft)
     change = {
         "purchase": purchase.id,
@@ -78,7 +77,7 @@ def mark_budgets(
                 "scope": budget.scope, "scope_id": budget.scope_id, "currency": budget.currency,
                 "period": budget.period, "period_start": start, "limit": budget.limit_amount, "used": before + more,
             }  # fmt: skip
-            yield AuditDraft(org, _ROONY, mark, id, body, clocks.get(org, 0))
+            yield AuditDraft(org, ROONY, mark, id, body, clocks.get(org, 0))
 
 
 def _load(book: Book, writer: Writer, row: type, keys: set[tuple[Any, ...]]) -> None:

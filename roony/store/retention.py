@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Table, Update, and_, bindparam, delete, exists, select, update
 
-from roony.core.audit import INSTALLATION, AuditDraft
+from roony.core.audit import INSTALLATION, ROONY, AuditDraft
 from roony.store.over import is_handled, is_over
 from roony.store.tables import inbox, inbox_archive, purchases, receipt_contents, receipts
 from roony.store.writer import Writer
@@ -19,7 +19,6 @@ from roony.store.writer import Writer
 # Of one write, since money waits behind it: events, and receipts with their bytes.
 EVENTS_AT_ONCE = 50
 RECEIPTS_AT_ONCE = 25
-_ROONY = "roony"
 
 
 class OldEvent(NamedTuple):
@@ -82,7 +81,7 @@ def remove(writer: Writer, removals: Iterable[Removal], clocks: dict[str, int]) 
             body["receipts"] = gone
         if events or gone:
             org = removal.organization_id
-            yield AuditDraft(org, _ROONY, "retention.removed", org, body, at)
+            yield AuditDraft(org, ROONY, "retention.removed", org, body, at)
 
 
 def _empty_events(writer: Writer, removal: Removal, at: int) -> int:

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from roony.core.audit import ROONY
 from roony.core.authorization import Authorization
 from roony.core.budget import BudgetPeriod
 from roony.core.mandate import Payment, by_payment
 from roony.core.settlement import Discrepancy, StripeTransaction
-from roony.flows.movement import ROONY
 from tests.support.memory import MemoryBooks
 from tests.support.network import Network, Said, deliver
 from tests.support.promises import all_is_well

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from roony.core.audit import AuditRecord
+from roony.core.audit import ROONY, AuditRecord
 from roony.core.errors import Refusal
 from roony.core.merchant import Merchant
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy, StripeTransaction, TransactionStatement
-from roony.flows.movement import ROONY
 from roony.flows.refund import AssignRefund
 from roony.flows.resolution import ResolveDiscrepancy
 from roony.flows.settlement import BookTransaction

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from roony.core.audit import ROONY
 from roony.core.authorization import Authorization
 from roony.core.card import Card
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy, StripeTransaction, read_authorization
 from roony.flows.card import FailCard, MadeCard, RecordCard, card_facts
-from roony.flows.movement import ROONY
 from roony.flows.retrieval import MAX_TRIES
 from roony.flows.settlement import BookAuthorization
 from roony.flows.unknown_card import UNKNOWN_CARD, WAITING

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from roony.core.agent import Organization
-from roony.core.audit import AuditRecord
+from roony.core.audit import ROONY, AuditRecord
 from roony.core.authorization import Authorization
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.flows.card import FinishPromise
-from roony.flows.movement import ROONY
 from roony.flows.settlement import BookAuthorization, BookTransaction
 from roony.store.rows import InboxEvent, OutboxPromise
 from tests.support.books import AGENT, CONNECTION, ORG, PROJECT, Books, open_books

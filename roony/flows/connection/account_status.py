@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Select, select, tuple_
 
+from roony.core.audit import ROONY
 from roony.core.confirmation import OTHER_CARDS, Confirmation
 from roony.core.connection import PERSONAL, STANDING, Connection, Seen, as_seen, lift, restrictions_of
 from roony.core.duration import HOUR, MINUTE, SECOND
@@ -25,7 +26,6 @@ from roony.flows.connection.restriction import RestrictConnection, follow_restri
 from roony.flows.connection.routing import read_connection
 from roony.flows.context import FlowContext
 from roony.flows.event_outcome import finished
-from roony.flows.movement import ROONY
 from roony.gateway import issuing
 from roony.gateway.client import ConnectionAccess
 from roony.gateway.errors import (

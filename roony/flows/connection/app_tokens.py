@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from roony.core.app_token import AppTokens, Step, fresh_pair, given_back, held, is_usable, next_step
+from roony.core.audit import ROONY
 from roony.core.connection import STANDING, Connection, lift, restrict
 from roony.flows.connection.restriction import follow_restrictions
 from roony.flows.connection.revocation import revoke, token_needs
-from roony.flows.movement import ROONY
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs

@@ -6,10 +6,10 @@ import asyncio
 
 from sqlalchemy import bindparam, select
 
+from roony.core.audit import ROONY
 from roony.core.duration import SECOND
 from roony.flows.connection.activation import OPEN_FOR, EndPending
 from roony.flows.context import FlowContext
-from roony.flows.movement import ROONY
 from roony.store.tables import connections
 
 # How often they are looked for, in microseconds, and how many are ended at one look.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from roony.core.agent import Organization
+from roony.core.audit import ROONY
 from roony.core.cardholder import (
     DROPPED,
     NOTHING_DUE,
@@ -26,7 +27,6 @@ from roony.core.errors import Refusal, not_found
 from roony.flows.alert import alert_row, close_alert, raise_alert
 from roony.flows.card import dead, done
 from roony.flows.connection.restriction import follow_restrictions, restriction_rows
-from roony.flows.movement import ROONY
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs

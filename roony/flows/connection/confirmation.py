@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from roony.core.audit import STRIPE
 from roony.core.confirmation import (
     CONTRADICTED,
     REALTIME_URL,
@@ -20,7 +21,6 @@ from roony.core.confirmation import (
 from roony.core.connection import STANDING, Connection, lift, restrict
 from roony.core.errors import Refusal, not_found
 from roony.flows.connection.restriction import follow_restrictions, restriction_rows
-from roony.flows.movement import STRIPE
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import structlog
 from sqlalchemy import bindparam, select
 
+from roony.core.audit import ROONY
 from roony.core.card import Card
 from roony.core.connection import Connection
 from roony.core.duration import SECOND
@@ -25,7 +26,7 @@ from roony.flows.connection.routing import read_connection
 from roony.flows.context import FlowContext
 from roony.flows.discrepancy import discrepancy_id, flag
 from roony.flows.ending import end_card
-from roony.flows.movement import ROONY, audit
+from roony.flows.movement import audit
 from roony.gateway import connect, issuing
 from roony.gateway.errors import OAuthRefused, StripeCallFailed, StripeRefused, StripeUncertain
 from roony.gateway.pool import GatewayBusy

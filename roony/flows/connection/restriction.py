@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from roony.core.audit import ROONY
 from roony.core.connection import NEXT, STANDING, Connection, restrict, restrictions_of
 from roony.core.errors import Refusal, not_found
 from roony.flows.alert import alert_row, close_alert, raise_alert
-from roony.flows.movement import ROONY
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs

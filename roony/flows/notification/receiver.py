@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from roony.core.agent import Organization
+from roony.core.audit import ROONY
 from roony.core.errors import Refusal, not_found
 from roony.core.message import TRIAL
 from roony.core.notification import (
@@ -28,7 +29,6 @@ from roony.core.notification import (
     trial_payload,
 )
 from roony.flows.alert import alert_row, close_alert, raise_alert
-from roony.flows.movement import ROONY
 from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs

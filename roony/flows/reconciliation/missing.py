@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from roony.core.audit import ROONY
 from roony.core.authorization import Authorization
 from roony.core.card import Card
 from roony.core.purchase import Purchase
 from roony.core.reconciliation import named
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.flows.discrepancy import discrepancy_id, explain, flag
-from roony.flows.movement import ROONY
 from roony.flows.reconciliation.work import Work
 from roony.store.book import Book
 from roony.store.command import Command

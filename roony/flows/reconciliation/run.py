@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import structlog
 
+from roony.core.audit import ROONY
 from roony.core.connection import STANDING, Connection
 from roony.core.duration import SECOND
 from roony.core.reconciliation import Place, Reconciliation, next_phase, totals
 from roony.flows.card import FinishPromise, done
 from roony.flows.connection.routing import read_connection
 from roony.flows.context import FlowContext
-from roony.flows.movement import ROONY
 from roony.flows.promise import put_off
 from roony.flows.reconciliation.cards import cards_page
 from roony.flows.reconciliation.listing import authorizations_page, events_page, transactions_page

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from sqlalchemy import bindparam, delete, select, tuple_
 
+from roony.core.audit import ROONY
 from roony.core.connection import STANDING, Connection
 from roony.core.duration import DAY, HOUR, SECOND
 from roony.core.errors import Refusal, not_found
@@ -31,7 +32,6 @@ from roony.core.reconciliation import (
 from roony.flows.context import FlowContext
 from roony.flows.duty_lease import DutyLease
 from roony.flows.listening import listened_since
-from roony.flows.movement import ROONY
 from roony.flows.reconciliation.run import KIND
 from roony.flows.reconciliation.work import NotTaken
 from roony.store.authority import Authority
