@@ -33,6 +33,9 @@ from roony.store.writer import (
 # Readers wait this long for SQLite's file before they give up, in milliseconds.
 READ_BUSY_TIMEOUT_MS = 5_000
 READ_CONNECTIONS = 8
+# Pages that each of them keeps on SQLite, in KiB. They are forgotten at every commit, and the system keeps the file in
+# memory anyway: 2 MB each, as SQLite would, made a busy process 9 MB larger.
+READ_CACHE_KIB = 512
 # On PostgreSQL a page or a look-up that takes longer than this is given up, in milliseconds, and so is the wait for a
 # free connection, in seconds.
 READ_STATEMENT_TIMEOUT_MS = 10_000
@@ -238,6 +241,7 @@ def lock_path(path: Path) -> Path:
 
 def _read_only(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA query_only = ON")
+    connection.execute(f"PRAGMA cache_size = -{READ_CACHE_KIB}")
 
 
 INSTALLATION_ROW = Organization(
