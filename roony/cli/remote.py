@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlsplit
 
 import httpx2
 import typer
@@ -137,8 +140,13 @@ def _end(words: str, status: int | None) -> NoReturn:
 
 def owner(url: str) -> Remote:
     """As the owner: ROONY_ADMIN_KEY, or the key beside the local database."""
-    given, local = os.environ.get("ROONY_ADMIN_KEY"), _local_key()
-    key = given or local
+    given = os.environ.get("ROONY_ADMIN_KEY")
+    key = given or _local_key()
+    if key and not given and not is_here(url):
+        fail(
+            f"{url} is not this machine: the key beside the local database is not sent there. Set ROONY_ADMIN_KEY.",
+            WRONG_USE,
+        )
     if not key:
         fail(
             "No admin key: set ROONY_ADMIN_KEY, or run this where the SQLite database lies. `roony init` prints the"
@@ -146,6 +154,32 @@ def owner(url: str) -> Remote:
             WRONG_USE,
         )
     return Remote(url, key, is_local=not given)
+
+
+def is_here(url: str) -> bool:
+    """True if all addresses that a URL names are of this machine: loopback, or such that a socket can be bound to."""
+    try:
+        return all(map(_is_own, _addresses(urlsplit(url).hostname or "")))
+    except (OSError, ValueError):
+        return False
+
+
+def _addresses(host: str) -> list[str]:
+    """Those of a name, or what is one itself. Raises OSError, and ValueError where there is no host."""
+    try:
+        return [str(ip_address(host))]
+    except ValueError:
+        if not host:
+            raise
+    return [str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+
+
+def _is_own(address: str) -> bool:
+    """Raises OSError where it is another machine's. IPv6's loopback is named in places where there is no IPv6."""
+    if not ip_address(address).is_loopback:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as one:
+            one.bind((address, 0))
+    return True
 
 
 @contextmanager

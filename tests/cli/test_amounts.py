@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from roony.cli.amounts import minor_units
 from roony.cli.budget import parse_limits, scope_of
+from roony.cli.commands import app
 from roony.cli.control import parse_fields
 from roony.cli.local_key import keep_local_key, local_key_file, read_local_key
 from roony.cli.output import money
+from roony.cli.remote import is_here
 from roony.cli.simulation import files_of, made_secrets
 from roony.config import Settings
 
@@ -88,6 +91,19 @@ def test_a_scope_is_known_by_its_id() -> None:
     assert scope_of("org_1") == {"scope": "organization", "scope_id": "org_1"}
     with pytest.raises(typer.BadParameter):
         scope_of("pur_1")
+
+
+def test_the_local_key_is_sent_to_this_machine_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It opens the database it lies beside, and no Roony elsewhere has to know it."""
+    url = f"sqlite:///{tmp_path / 'roony.db'}"
+    keep_local_key(url, "roony_admin_1")
+    monkeypatch.setenv("ROONY_DATABASE_URL", url)
+    monkeypatch.delenv("ROONY_ADMIN_KEY", raising=False)
+    for elsewhere in ("http://192.0.2.1:8000", "https://[2001:db8::1]", "http://[", "nonsense"):
+        refused = CliRunner().invoke(app, ["approval", "list", "--url", elsewhere])
+        assert (refused.exit_code, "is not this machine" in refused.stderr) == (2, True), refused.output
+    for here in ("http://127.0.0.1:8000", "http://localhost:1", "http://127.0.0.2"):
+        assert is_here(here)
 
 
 def test_the_local_key_is_for_its_owner_only(tmp_path: Path) -> None:
