@@ -20,9 +20,12 @@ def sign(company: Crashable) -> None:
     company.send(company.owner, "POST", CHECKPOINTS)
 
 
-@scene("direct", "AddSigningKey", "checkpoints.keep")
+@scene("fresh", "AddSigningKey", "checkpoints.keep")
 def the_chain_is_signed_with_a_new_key(company: Crashable, arm: Arm) -> None:
-    """Said again after a crash it makes one more key; the newest one signs, and each part is signed once."""
+    """Said again after a crash it makes one more key; the newest one signs, and each part is signed once.
+
+    In a company of its own: where there are several organizations, no owner of one may make the key.
+    """
     keys = {row.public_key for row in company.books.rows(SigningKey)}
     arm()
     company.send(company.owner, "POST", f"{ADMIN}/audit/keys")

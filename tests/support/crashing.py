@@ -479,10 +479,12 @@ class Crashable:
         agents_hear_of_their_own(books)
         open_money_is_held(books)
         one_card_each(books)
+        # Roony goes on meanwhile: what was written since the heads were read is not looked at.
+        heads = {row.id: (row.audit_sequence, row.audit_hash) for row in books.rows(Organization)}
         records = books.rows(AuditRecord)
-        for organization in books.rows(Organization):
-            own = [record for record in records if record.organization_id == organization.id]
-            assert verify(own, (organization.audit_sequence, organization.audit_hash)) is None
+        for id, head in heads.items():
+            own = [record for record in records if record.organization_id == id and record.sequence <= head[0]]
+            assert verify(own, head) is None
         self._same_money(books, state)
         self._same_cards(books, state)
         self._every_event(books, state)
