@@ -130,7 +130,7 @@ def test_what_somebody_else_changed_is_shown_and_kept_unless_forced(
     file = tmp_path / "rules.yaml"
     file.write_text(yaml.safe_dump(rules))
     result = roony("control", "apply", str(file), "--yes")
-    assert result.exit_code == 1
+    assert result.exit_code == 1, result.output
     assert "    - 600\n    + 800\n" in result.stdout
     assert f"agents.{made}: its controls were changed since" in result.stderr
     assert roony_json("control", "show", made) == {"purchase_limit": 600}
