@@ -19,7 +19,7 @@ from roony.cli.oauth_walk import Form
 from roony.client.sealed import new_private_key, open_sealed
 from roony.core.delivery import RevealLink
 from roony.core.settlement import Discrepancy
-from roony.store.rows import ConnectionSecret, InboxEvent, OutboxPromise
+from roony.store.rows import ConnectionSecret, InboxEvent, KnownMerchant, OutboxPromise
 from roony.store.vault import new_key
 from roony.web.health import PROBE_SECONDS
 from tests.support.crashing import ADMIN, ASK, Crashable
@@ -353,7 +353,8 @@ def a_merchant_gets_another_name_for_a_while(company: Crashable, arm: Arm) -> No
     company.buy(company.agent(), merchant=shop)
 
     def aliases() -> list[str]:
-        return [alias for row in company.get("merchants", limit=100)["data"] for alias in row["aliases"]]
+        [row] = company.books.rows(KnownMerchant, name=shop)
+        return list(json.loads(row.aliases))
 
     before = aliases()
     arm()
