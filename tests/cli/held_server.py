@@ -70,3 +70,13 @@ def ended(connection: socket.socket) -> bytes:
     except ConnectionResetError:
         pass
     return b"".join(parts)
+
+
+def pieces_taken(connection: socket.socket, most: int) -> int:
+    """How many pieces of 64 KiB, of `most`, could be sent until the other side hung up."""
+    for taken in range(most):
+        try:
+            connection.sendall(b"a" * 65_536)
+        except (BrokenPipeError, ConnectionResetError):
+            return taken
+    return most
