@@ -338,7 +338,10 @@ def _plain(purchase: Purchase) -> dict[str, Any]:
         if mandate["next_payment_from"] is not None:
             shown["next payment"] = f"from {mandate['next_payment_from']}"
     if purchase["approval"] is not None:
-        shown["approval"] = f"{purchase['approval']['id']}, until {purchase['approval']['expires_at']}"
+        approval = purchase["approval"]
+        shown["approval"] = f"{approval['id']} {approval['status']}, until {approval['expires_at']}"
+        if approval["note"]:
+            shown["note"] = approval["note"]
     if purchase["action_required"] is not None:
         shown["refused"] = "{message} {next}".format(**purchase["action_required"])
     if purchase["captured_amount"]:

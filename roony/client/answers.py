@@ -70,14 +70,16 @@ class PurchaseCard(TypedDict):
 
 
 class PurchaseApproval(TypedDict):
-    """The approval a purchase waits for or had."""
+    """The approval a purchase waits for or had; the newest one, which may be about a higher price."""
 
     id: str
+    status: Literal["pending", "approved", "denied", "expired"]
+    note: str
     expires_at: str
 
 
 class ActionRequired(TypedDict):
-    """Why the newest payment with the card was refused, and what to do about it."""
+    """Why it does not go on, and what to do: the newest payment was refused, or there was no yes from a person."""
 
     code: str
     message: str

@@ -1,4 +1,6 @@
-"""Why the newest payment with a card was refused, as a closed table: a code, a sentence, and what to do about it.
+"""Why a purchase does not go on, as a closed table: a code, a sentence, and what to do about it.
+
+Either the newest payment with its card was refused, or a person was asked and there was no yes.
 
 Nothing of what Stripe or a merchant wrote is in it: an agent reads only these words.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
+from roony.core.approval import Approval
 from roony.core.authorization import Authorization
 from roony.core.purchase import Purchase
 
@@ -59,6 +62,10 @@ _WORDS = (
      "Raise the price of the purchase before the card is used, or ask for a new one."),
     ("price_changed", "The merchant asked for a new price, and a person has to decide about it.",
      "Wait for the person, then let the merchant try again."),
+    ("approval_denied", "A person was asked and said no.",
+     "Do not ask for the same again; `approval.note` may say why. Tell the owner if it is still needed."),
+    ("approval_expired", "A person was asked, and nobody decided in time.",
+     "Tell the owner, and try again when somebody can decide."),
     ("rules_changed", "The rules no longer allowed the payment.", "Ask the owner, or cancel the purchase."),
     ("over_budget", "A budget had no room for the payment.", "Wait for its next period, or ask the owner for more."),
     ("try_again", "The payment could not be decided in time.", _AGAIN),
@@ -104,6 +111,8 @@ OF_STRIPE = {
     "webhook_timeout": "try_again",
     "stripe_internal_error": "try_again",
 }
+# What became of a question to a person, where that was no yes.
+OF_PEOPLE = {"denied": "approval_denied", "expired": "approval_expired"}
 
 
 def may_need_action(purchase: Purchase) -> bool:
@@ -111,12 +120,34 @@ def may_need_action(purchase: Purchase) -> bool:
     return purchase.ended_at is None and purchase.status in ("ready", "authorized")
 
 
-def action_required(known: Authorization, answer: str | None, *, price_asked: bool = False) -> ActionRequired | None:
+def without_a_yes(purchase: Purchase, approval: Approval | None) -> ActionRequired | None:
+    """What to do about a purchase that ended because people were asked and there was no yes.
+
+    None where it ended otherwise, or the rules refused their yes: then `decision` says why.
+    """
+    if approval is None or approval.kind != "purchase":
+        return None
+    if (approval.status, purchase.status) not in (("denied", "declined"), ("expired", "expired")):
+        return None
+    return ACTIONS[OF_PEOPLE[approval.status]] if json.loads(purchase.decision)["verdict"] != "declined" else None
+
+
+def action_required(
+    known: Authorization, answer: str | None, approval: Approval | None = None
+) -> ActionRequired | None:
     """What the newest request on an authorization calls for; None where it was approved or nothing is known of it.
 
     `answer` is the code of our own answer to that request, None where Roony was not asked. Stripe's word counts over
-    ours once it is told, for it may have refused what we approved.
+    ours once it is told, for it may have refused what we approved. `approval` is the purchase's newest one.
     """
+    asked = approval if approval is not None and _is_about(known, approval) else None
+    found = _refusal(known, answer, price_asked=asked is not None and asked.status != "approved")
+    if found is ACTIONS["price_changed"] and asked is not None:
+        return ACTIONS[OF_PEOPLE.get(asked.status, found.code)]
+    return found
+
+
+def _refusal(known: Authorization, answer: str | None, *, price_asked: bool) -> ActionRequired | None:
     history = json.loads(known.history)
     if known.provisional or len(history) < known.history_length:
         return _ours(answer)
@@ -134,3 +165,8 @@ def action_required(known: Authorization, answer: str | None, *, price_asked: bo
 
 def _ours(answer: str | None) -> ActionRequired | None:
     return ACTIONS[OF_OURS[answer]] if answer in OF_OURS else None
+
+
+def _is_about(known: Authorization, approval: Approval) -> bool:
+    """True if people are or were asked about the price of this payment, and not about that of an earlier one."""
+    return approval.kind == "renewal" and (approval.decided_at is None or known.created_at <= approval.decided_at)

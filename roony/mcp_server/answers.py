@@ -60,14 +60,16 @@ class Credentials(Answer):
 
 
 class Approval(Answer):
-    """What a person decides about."""
+    """What a person decides about; `note` is what they wrote to you."""
 
     id: str
+    status: Literal["pending", "approved", "denied", "expired"]
+    note: str
     expires_at: str
 
 
 class ActionRequired(Answer):
-    """Why the newest payment with the card was refused, and what to do about it."""
+    """Why it does not go on, and what to do: the newest payment was refused, or there was no yes from a person."""
 
     code: str
     message: str
@@ -311,6 +313,8 @@ _STEPS = {
     "failed": "The card could not be made and nothing is held; `failure` says why. A new request needs a new"
     " request_id.",
 }
+# With an action these ended for want of a person's yes, and not as `_STEPS` says.
+_WITHOUT_A_YES = frozenset({"declined", "expired"})
 _PAY = " Pay this merchant at most {limit} {currency} before {end}. If you do not pay, call cancel_purchase."
 _READY = {
     None: "The card is ready. Call get_purchase with purchase_id {id} and card_purpose to get its details.",
@@ -323,10 +327,12 @@ _READY = {
 
 def next_step(row: Json, given: Credentials | None) -> str:
     """What the agent does now, in a few sentences; first about a payment that was refused."""
-    refused = row["action_required"]
-    if refused:
-        return f"The last payment was refused. {refused['message']} {refused['next']} " + _step(row, given)
-    return _step(row, given)
+    action = row["action_required"]
+    if action is None:
+        return _step(row, given)
+    if row["status"] in _WITHOUT_A_YES:
+        return f"{action['message']} {action['next']} Nothing is held."
+    return f"The last payment was refused. {action['message']} {action['next']} " + _step(row, given)
 
 
 def _step(row: Json, given: Credentials | None) -> str:

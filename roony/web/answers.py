@@ -76,7 +76,7 @@ def purchase(view: PurchaseView, numbers: CardDetails | None = None) -> Json:
         "metadata": _read(row.metadata),
         "decision": {"verdict": decided.verdict, "reasons": decided.reasons},
         "card": _card_of(view.card, numbers),
-        "approval": {"id": view.approval.id, "expires_at": time(view.approval.expires_at)} if view.approval else None,
+        "approval": _approval_of(view.approval),
         "failure": json.loads(row.failure) if row.failure else None,
         "action_required": view.action._asdict() if view.action else None,
         "hold_amount": row.hold_amount, "held_amount": row.held, "captured_amount": row.captured,
@@ -84,6 +84,13 @@ def purchase(view: PurchaseView, numbers: CardDetails | None = None) -> Json:
         "created_at": time(row.created_at), "updated_at": time(row.updated_at),
         **({"mandate": _mandate(row, view.card)} if row.kind == RECURRING else {}),
     }  # fmt: skip
+
+
+def _approval_of(row: Approval | None) -> Json | None:
+    """The approval inside a purchase; a note is what the approver wants its agent to read."""
+    if row is None:
+        return None
+    return {"id": row.id, "status": row.status, "note": row.note, "expires_at": time(row.expires_at)}
 
 
 def _mandate(row: Purchase, card: Card | None) -> Json:

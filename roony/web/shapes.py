@@ -67,14 +67,16 @@ class PurchaseCard(Shape):
 
 
 class PurchaseApproval(Shape):
-    """The approval a purchase waits for or had."""
+    """The approval a purchase waits for or had; the newest one, which may be about a higher price."""
 
     id: ApprovalId
+    status: Annotated[Literal["pending", "approved", "denied", "expired"], like("pending")]
+    note: Annotated[str, like("")]
     expires_at: Time
 
 
 class ActionRequiredShape(Shape):
-    """Why the newest payment with the card was refused, and what to do: from a closed table, in Roony's own words."""
+    """Why it does not go on, and what to do: from a closed table, in Roony's own words."""
 
     code: Literal[tuple(ACTIONS)]  # type: ignore[valid-type] # the codes of the table
     message: Annotated[str, like("The merchant wants proof that the buyer is the cardholder.")]

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
-from roony.core.action_required import ACTIONS, OF_OURS, OF_STRIPE, action_required
+from roony.core.action_required import ACTIONS, OF_OURS, OF_PEOPLE, OF_STRIPE, action_required, without_a_yes
+from roony.core.approval import Approval
 from roony.core.authorization import CODES, Authorization
+from roony.core.purchase import Purchase
+from tests.core.rows import row
 
 BLANK = Authorization(
     "org_1", "iauth_1", "con_1", "pur_1", "crd_1", "ic_1", "pending", 0, 0, 0, 0, 0, "usd", 0, "usd", "{}", None,
@@ -33,7 +36,13 @@ def test_no_code_of_ours_is_left_out() -> None:
 
 
 def test_every_word_is_reached_and_says_what_to_do() -> None:
-    reached = {*OF_OURS.values(), *OF_STRIPE.values(), "three_d_secure_required", "refused_by_stripe"}
+    reached = {
+        *OF_OURS.values(),
+        *OF_STRIPE.values(),
+        *OF_PEOPLE.values(),
+        "three_d_secure_required",
+        "refused_by_stripe",
+    }
     assert reached == set(ACTIONS)
     assert all(action.message.endswith(".") and action.next.endswith(".") for action in ACTIONS.values())
 
@@ -64,9 +73,51 @@ def test_the_newest_request_decides(known: Authorization, answer: str | None, ex
     assert code(known, answer) == expected
 
 
-def test_a_new_price_that_a_person_is_asked_about() -> None:
+def asked(status: str, kind: str = "renewal", decided_at: int | None = None) -> Approval:
+    """A question to people and what became of it."""
+    return Approval("org_1", "apr_1", "pur_1", status, "{}", 9, None, decided_at, "", 1, kind)
+
+
+@pytest.mark.parametrize(
+    ("approval", "expected"),
+    [
+        (None, "over_card_limit"),
+        (asked("pending"), "price_changed"),
+        (asked("denied", decided_at=5), "approval_denied"),
+        (asked("expired", decided_at=5), "approval_expired"),
+        (asked("approved", decided_at=5), "over_card_limit"),
+        # About an earlier payment, or about something else.
+        (asked("denied", decided_at=0), "over_card_limit"),
+        (asked("denied", "raise", decided_at=5), "over_card_limit"),
+    ],
+)
+def test_a_new_price_that_a_person_is_asked_about(approval: Approval | None, expected: str) -> None:
     """Stripe refuses it by the card's limit."""
-    refused = told((False, "spending_controls"))
-    assert [getattr(action_required(refused, None, price_asked=asked), "code", None) for asked in (True, False)] == [
-        "price_changed", "over_card_limit",
-    ]  # fmt: skip
+    found = action_required(told((False, "spending_controls")), None, approval)
+    assert found is ACTIONS[expected]
+
+
+@pytest.mark.parametrize(("status", "expected"), [("pending", "price_changed"), ("denied", "approval_denied")])
+def test_nobody_is_told_to_wait_for_a_person_who_said_no(status: str, expected: str) -> None:
+    """Roony refused it itself."""
+    approval = asked(status, decided_at=None if status == "pending" else 5)
+    assert action_required(told((False, "webhook_declined")), "PRICE_CHANGED", approval) is ACTIONS[expected]
+
+
+@pytest.mark.parametrize(
+    ("approval", "ended", "verdict", "expected"),
+    [
+        (asked("denied", "purchase"), "declined", "needs_approval", "approval_denied"),
+        (asked("expired", "purchase"), "expired", "needs_approval", "approval_expired"),
+        # The rules refused the yes, the agent gave it up, the card was made and ran out, nobody was asked.
+        (asked("denied", "purchase"), "declined", "declined", None),
+        (asked("denied", "purchase"), "canceled", "needs_approval", None),
+        (asked("approved", "purchase"), "expired", "needs_approval", None),
+        (asked("expired", "raise"), "expired", "approved", None),
+        (None, "declined", "declined", None),
+    ],
+)
+def test_a_purchase_that_got_no_yes(approval: Approval | None, ended: str, verdict: str, expected: str | None) -> None:
+    decision = json.dumps({"verdict": verdict, "reasons": []})
+    purchase = row(Purchase, status=ended, decision=decision)
+    assert without_a_yes(purchase, approval) is (ACTIONS[expected] if expected else None)

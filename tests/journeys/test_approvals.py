@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from roony.cli.commands import app
+from roony.core.action_required import ACTIONS
+from roony.mcp_server.answers import next_step
 from tests.support.served import Buyer, Simulation, unique, until
 
 THRESHOLD = 10_000
@@ -41,6 +45,18 @@ def too_late(roony: Simulation, purchase: dict[str, Any]) -> None:
         error = roony.owner.refused(409, "POST", f"/api/v1/admin/approvals/{purchase['approval']['id']}/{word}", {})
         assert error["code"] == "approval_closed"
     assert roony.purchase(purchase["id"]) == before
+
+
+def told(careful: Buyer, purchase: dict[str, Any], action: str, note: str) -> None:
+    """What the agent reads, at every door: that no person said yes, what they wrote, and what to do."""
+    shown, words = careful.purchase(purchase["id"]), ACTIONS[action]
+    assert shown["action_required"] == words._asdict()
+    assert shown["approval"]["note"] == note
+    assert next_step(shown, None) == f"{words.message} {words.next} Nothing is held."
+    environment = {"ROONY_URL": careful.roony.url, "ROONY_AGENT_KEY": careful.key}
+    printed = CliRunner().invoke(app, ["purchase", "show", purchase["id"]], env=environment)
+    assert words.message in printed.stdout
+    assert note in printed.stdout
 
 
 def approval_status(roony: Simulation, purchase: dict[str, Any]) -> str:
@@ -87,8 +103,10 @@ def test_a_yes_that_the_rules_no_longer_allow_is_declined(roony: Simulation, car
 def test_a_no_declines_it(roony: Simulation, careful: Buyer) -> None:
     """The hold goes back; no card was made."""
     purchase = waiting(careful)
+    assert (purchase["approval"]["status"], purchase["action_required"]) == ("pending", None)
     assert decide(roony, purchase, "deny", note="not now")["status"] == "declined"
     assert careful.standings()[:2] == [(0, 0), (0, 0)]
+    told(careful, purchase, "approval_denied", "not now")
     too_late(roony, purchase)
     assert roony.stripe_cards(roony_purchase=purchase["id"]) == []
 
@@ -100,6 +118,7 @@ def test_nobody_decides_in_time(roony: Simulation, careful: Buyer) -> None:
     too_late(roony, purchase)
     assert approval_status(roony, purchase) == "expired"
     assert careful.purchase(purchase["id"])["status"] == "expired"
+    told(careful, purchase, "approval_expired", "Nobody decided in time.")
     assert careful.standings()[:2] == [(0, 0), (0, 0)]
 
 

@@ -105,6 +105,8 @@ def test_a_no_is_told_to_who_waits(roony: Simulation, careful: Buyer) -> None:
 
     answer = with_host(roony.url, careful.key, buy)
     assert (answer["status"], answer["card"]) == ("declined", None)
+    assert (answer["approval"]["status"], answer["approval"]["note"]) == ("denied", "too dear")
+    assert answer["next_step"].startswith("A person was asked and said no. Do not ask for the same again;")
 
 
 def test_many_ask_and_look_at_the_same_time(roony: Simulation, buyer: Buyer) -> None:

@@ -109,4 +109,7 @@ def test_a_person_decides_where_the_rules_say_so(roony: Simulation, word: str) -
     assert (answer["status"], answer["amount"], answer["card"]["hard_limit"]) == ("ready", expected, expected)
     assert limits_at_stripe(roony, bought.stripe_card) == [expected]
     assert buyer.standings()[0] == (expected, 0)
+    seen = buyer.purchase(bought.id)["approval"]
+    assert (waiting["approval"]["status"], seen["id"]) == ("pending", waiting["approval"]["id"])
+    assert (seen["status"], seen["note"]) == ("approved" if word == "approve" else "denied", "x")
     assert roony.charge(bought.stripe_card, expected, merchant).approved

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
 
-from roony.core.action_required import ActionRequired, action_required, may_need_action
+from roony.core.action_required import ActionRequired, action_required, may_need_action, without_a_yes
 from roony.core.approval import Approval
 from roony.core.authorization import Authorization
 from roony.core.card import Card
@@ -26,7 +26,8 @@ from roony.store.tables import (
 class PurchaseView(NamedTuple):
     """A purchase with the card and the approval it has, as of one moment.
 
-    `action` is what the newest payment with its card was refused for, read a moment later.
+    `action` is why it does not go on: what the newest payment with its card was refused for, read a moment later, or
+    that people did not agree.
     """
 
     purchase: Purchase
@@ -84,17 +85,14 @@ def purchase_page(
 def _with_actions(database: Database, organization_id: str, views: list[PurchaseView]) -> list[PurchaseView]:
     """The same with what their newest payments call for; no further read where none of them can be paid."""
     ids = [view.purchase.id for view in views if may_need_action(view.purchase)]
-    if not ids:
-        return views
-    newest = _newest(database, organization_id, ids)
+    newest = _newest(database, organization_id, ids) if ids else {}
     return [view._replace(action=_action(view, newest.get(view.purchase.id))) for view in views]
 
 
 def _action(view: PurchaseView, newest: tuple[Authorization, str | None] | None) -> ActionRequired | None:
     if newest is None:
-        return None
-    asked = view.approval is not None and (view.approval.kind, view.approval.status) == ("renewal", "pending")
-    return action_required(*newest, price_asked=asked)
+        return without_a_yes(view.purchase, view.approval)
+    return action_required(*newest, view.approval)
 
 
 def _newest_statement() -> Select[Any]:
