@@ -10,11 +10,13 @@ from datetime import UTC, date, datetime
 import httpx2
 import pytest
 
+from roony.core.card import Card
 from roony.core.purchase import Purchase
 from roony.core.settlement import StripeTransaction, belonging
 from roony.store.queries import spending
 from roony.web import spending_report
 from roony.web.admin_api import reports
+from tests.core.rows import row as row_of
 from tests.support.serving import Company, ServedRoony
 from tests.web.conftest import waiting
 
@@ -23,13 +25,14 @@ YEAR = {"since": "2026-01-01", "until": "2026-12-31"}
 
 
 def booked(
-    roony: ServedRoony, company: Company, purchase_id: str | None, at: str, amount: int, kind: str = "capture"
-) -> None:
+    roony: ServedRoony, company: Company, purchase_id: str | None, at: str, amount: int, kind: str = "capture",
+    card: str = "ic_1",
+) -> None:  # fmt: skip
     """One capture or refund as Stripe booked it at this time, such as 2026-03-01T00:30."""
     moment = int(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp()) * 1_000_000
     merchant = '{"name": "FIGMA", "category": "5734"}'
     row = StripeTransaction(
-        company.id, roony.context.new_id("ipi"), "con_1", None, None, "ic_1", kind, amount, "usd", amount, "usd",
+        company.id, roony.context.new_id("ipi"), "con_1", None, None, card, kind, amount, "usd", amount, "usd",
         merchant, None, moment, moment, category="5734",
     )  # fmt: skip
     known = roony.books.row(Purchase, organization_id=company.id, id=purchase_id) if purchase_id is not None else None
@@ -68,6 +71,8 @@ def test_what_belongs_to_no_purchase_is_summed_apart_and_stands_in_the_journal(
     id = purchase_of(roony, company)
     for minute in range(3):
         booked(roony, company, id, f"2026-05-01T00:0{minute}", 100 + minute)
+    card = row_of(Card, organization_id=company.id, id="crd_1", connection_id="con_1", stripe_card_id="ic_1")
+    roony.books.put(card)
     booked(roony, company, None, "2026-05-02T00:00", 40, "refund")
     report = company.owner.get(SPEND, params={"by": "agent", **YEAR})
     assert [row["spent_amount"] for row in report["totals"]] == [303]
@@ -79,6 +84,22 @@ def test_what_belongs_to_no_purchase_is_summed_apart_and_stands_in_the_journal(
         ("2026-05-02", "Not matched to a purchase", "-0.40", ""), ("2026-05-02", "Stripe Issuing balance", "", "-0.40"),
     ]  # fmt: skip
     assert len(lines) == 8
+
+
+def test_money_of_cards_that_roony_did_not_make_is_in_no_report_either_way(
+    roony: ServedRoony, company: Company
+) -> None:
+    """What was paid with them is not in the books: what came back would stand there as if it were earned."""
+    booked(roony, company, None, "2026-05-02T00:00", 40, "refund", card="ic_of_somebody")
+    report = company.owner.get(SPEND, params={"by": "agent", **YEAR})
+    assert (report["totals"], report["unmatched"]) == ([], [])
+    assert company.owner.get(SPEND, params={"by": "month", **YEAR})["unmatched"] == []
+    assert len(company.owner.call("GET", JOURNAL, params=YEAR).text.splitlines()) == 1
+    # Assigned to a purchase it is money that came back of it.
+    booked(roony, company, purchase_of(roony, company), "2026-05-02T00:00", 30, "refund", card="ic_of_somebody")
+    report = company.owner.get(SPEND, params={"by": "month", **YEAR})
+    assert [row["spent_amount"] for row in report["totals"]] == [-30]
+    assert len(company.owner.call("GET", JOURNAL, params=YEAR).text.splitlines()) == 3
 
 
 def test_more_groups_than_are_shown_are_one_more(

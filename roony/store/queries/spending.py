@@ -1,6 +1,7 @@
 """What was spent in a span of time, as Stripe booked it: by agent, project, merchant, category or month, and each line.
 
-Captures and refunds that belong to no purchase are in no group: no budget counts them. They are summed apart.
+Refunds that belong to no purchase are in no group: no budget counts them. They are summed apart. One to a card that
+Roony did not make is left out while it belongs to none: what was paid with such a card is not in the books either.
 """
 
 from __future__ import annotations
@@ -8,14 +9,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, CompoundSelect, and_, case, func, literal_column, null, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    and_,
+    case,
+    exists,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
 from roony.core.merchant import Merchant, category_name
 from roony.core.settlement import StripeTransaction
 from roony.store.database import Database
 from roony.store.queries.names import names_of
 from roony.store.queries.paging import Slice, equal, keyset
-from roony.store.tables import purchases, receipts, stripe_transactions
+from roony.store.tables import cards, purchases, receipts, stripe_transactions
 
 # Groups in one report: what is beyond is summed as one more.
 MOST_GROUPS = 500
@@ -87,32 +100,40 @@ class Sums(NamedTuple):
     unmatched: list[Spent]
 
 
-# Of what belongs to no purchase.
-_ALONE = case((_booked.purchase_id.is_(None), literal_column("1")), else_=literal_column("0"))
+_MATCHED = _booked.purchase_id.is_not(None)
+_ON_OUR_CARD = exists().where(
+    cards.c.organization_id == _booked.organization_id,
+    cards.c.connection_id == _booked.connection_id,
+    cards.c.stripe_card_id == _booked.stripe_card_id,
+)
 
 
 def spent_in_all(database: Database, organization_id: str, span: Span) -> Sums:
-    """In one reading, from an index that has all of it."""
-    statement = select(_ALONE, _booked.currency, *_SUMS).where(_within(organization_id, span))
-    return _sums(database.read(statement.group_by(_ALONE, _booked.currency)))
+    """What belongs to a purchase from an index that has all of it, what belongs to none from one of those few."""
+    within = _within(organization_id, span)
+    statement = select(_booked.currency, *_SUMS).where(within, _MATCHED).group_by(_booked.currency)
+    return Sums(_sums(database.read(statement)), _unmatched(database, within))
 
 
-def _sums(rows: Iterable[Sequence[Any]]) -> Sums:
-    """Of rows (alone, currency, captured, refunded, purchases)."""
-    sums = Sums([], [])
-    for alone, currency, *numbers in sorted(tuple(row) for row in rows):
-        sums[alone].append(Spent(None, "", currency, *map(int, numbers)))
-    return sums
+def _unmatched(database: Database, within: ColumnElement[bool]) -> list[Spent]:
+    statement = select(_booked.currency, *_SUMS).where(within, _booked.purchase_id.is_(None), _ON_OUR_CARD)
+    return _sums(database.read(statement.group_by(_booked.currency)))
+
+
+def _sums(rows: Iterable[Sequence[Any]]) -> list[Spent]:
+    """Of rows (currency, captured, refunded, purchases)."""
+    return [Spent(None, "", currency, *map(int, numbers)) for currency, *numbers in sorted(tuple(row) for row in rows)]
 
 
 def spent_by(database: Database, organization_id: str, by: str, span: Span) -> tuple[list[Spent], Sums]:
     """What each group spent, who spent most first, and the sums of all; `by` one of GROUPS but not month."""
-    rows = [_Line(*row) for row in database.read(_groups_and_sums(_KEYS[by], _within(organization_id, span)))]
+    within = _within(organization_id, span)
+    rows = [_Line(*row) for row in database.read(_groups_and_sums(_KEYS[by], within))]
     shown = [row for row in rows if row.is_group]
-    sums = _sums((row.alone, row.currency, *row[4:7]) for row in rows if not row.is_group)
+    totals = _sums((row.currency, *row[3:6]) for row in rows if not row.is_group)
     if by == "category":
         # One purchase may be in several categories; in all it counts once.
-        sums = _counted_once(database, organization_id, span, sums)
+        totals = _counted_once(database, within, totals)
     if by == "merchant":
         names = _merchants(database, organization_id, [row.one_purchase for row in shown if row.one_purchase])
     else:
@@ -124,19 +145,20 @@ def spent_by(database: Database, organization_id: str, by: str, span: Span) -> t
         for row in shown
     ]
     groups.sort(key=lambda group: (-group.spent, group.id or "", group.currency))
-    return groups if len(groups) < MOST_GROUPS else [*groups, *_others(sums.totals, groups)], sums
+    if len(groups) >= MOST_GROUPS:
+        groups += _others(totals, groups)
+    return groups, Sums(totals, _unmatched(database, within))
 
 
-def _counted_once(database: Database, organization_id: str, span: Span, sums: Sums) -> Sums:
+def _counted_once(database: Database, within: ColumnElement[bool], totals: list[Spent]) -> list[Spent]:
     """The sums with the number of their purchases as it is, read apart."""
-    statement = select(_booked.currency, _COUNT).where(_within(organization_id, span)).group_by(_booked.currency)
+    statement = select(_booked.currency, _COUNT).where(within).group_by(_booked.currency)
     counts = {row[0]: row[1] for row in database.read(statement)}
-    return sums._replace(totals=[row._replace(purchases=counts[row.currency]) for row in sums.totals])
+    return [row._replace(purchases=counts[row.currency]) for row in totals]
 
 
 class _Line(NamedTuple):
     is_group: int
-    alone: int
     key: str | None
     currency: str
     captured: int
@@ -150,22 +172,21 @@ def _groups_and_sums(key: ColumnElement[Any], within: ColumnElement[bool]) -> Co
     captured, refunded, count = _SUMS
     found = (
         select(
-            key.label("key"), _booked.currency, _ALONE.label("alone"), captured.label("captured"),
-            refunded.label("refunded"), count.label("purchases"), func.max(_booked.purchase_id).label("one"),
-        ).where(within).group_by(key, _booked.currency, _ALONE).cte("found")
+            key.label("key"), _booked.currency, captured.label("captured"), refunded.label("refunded"),
+            count.label("purchases"), func.max(_booked.purchase_id).label("one"),
+        ).where(within, _MATCHED).group_by(key, _booked.currency).cte("found")
     ).c  # fmt: skip
     largest = (
-        select(literal_column("1").label("is_group"), found.alone, found.key, found.currency, found.captured,
-               found.refunded, found.purchases, found.one)
-        .where(found.alone == 0)
+        select(literal_column("1").label("is_group"), found.key, found.currency, found.captured, found.refunded,
+               found.purchases, found.one)
         .order_by((found.captured - found.refunded).desc(), found.key, found.currency)
         .limit(MOST_GROUPS)
         .subquery()
     )  # fmt: skip
     sums = select(
-        literal_column("0"), found.alone, null(), found.currency, func.sum(found.captured), func.sum(found.refunded),
+        literal_column("0"), null(), found.currency, func.sum(found.captured), func.sum(found.refunded),
         func.sum(found.purchases), null(),
-    ).group_by(found.alone, found.currency)  # fmt: skip
+    ).group_by(found.currency)  # fmt: skip
     return union_all(select(largest), sums)
 
 
@@ -203,7 +224,7 @@ def booked_lines(database: Database, organization_id: str, span: Span, wanted: S
     some = keyset(
         select(stripe_transactions, purchases.c.merchant)
         .select_from(stripe_transactions.outerjoin(purchases, of))
-        .where(_within(organization_id, span)),
+        .where(_within(organization_id, span), or_(_MATCHED, _ON_OUR_CARD)),
         wanted, _booked.created_at, _booked.id, descending=False,
     )  # fmt: skip
     rows = [(StripeTransaction(*values), merchant) for *values, merchant in database.read(some)]
