@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import typer
 
 from roony.cli.output import JsonOption, print_list, print_one
 from roony.cli.remote import UrlOption, owner
+from roony.core.loosening import values_in_words
 
 app = typer.Typer(help="Changes that wait for a second person.", no_args_is_help=True)
 
@@ -55,7 +55,4 @@ def two(
 
 def _said(row: dict[str, Any]) -> str:
     """What a change loosens, for a person."""
-    return "; ".join(
-        f"{one['what']} of {one['of']}: {json.dumps(one['before'])} to {json.dumps(one['after'])}"
-        for one in row["loosens"]
-    )
+    return "; ".join(f"{one['what']} of {one['of']}: {' to '.join(values_in_words(one))}" for one in row["loosens"])

@@ -8,6 +8,7 @@ import typer
 
 from roony.cli.output import JsonOption, print_list, print_one
 from roony.cli.remote import UrlOption, owner
+from roony.core.finding import in_words
 
 app = typer.Typer(help="What does not fit what was approved.", no_args_is_help=True)
 
@@ -26,6 +27,8 @@ def list_discrepancies(
     """List discrepancies, newest first."""
     shown = None if status == "all" else status
     answer = owner(url).get(_DISCREPANCIES, cursor=cursor, status=shown, kind=kind, purchase_id=purchase)
+    if not as_json:
+        answer["data"] = [_in_words(row) for row in answer["data"]]
     columns = ("id", "kind", "status", "purchase_id", "expected", "found", "created_at")
     print_list(answer, columns, as_json, "No discrepancies.")
 
@@ -33,7 +36,7 @@ def list_discrepancies(
 @app.command()
 def show(discrepancy_id: str = typer.Argument(help="dis_…"), url: str = UrlOption, as_json: bool = JsonOption) -> None:
     """Show one discrepancy, with the note of who resolved it."""
-    print_one(owner(url).get(f"{_DISCREPANCIES}/{discrepancy_id}"), as_json)
+    _print(owner(url).get(f"{_DISCREPANCIES}/{discrepancy_id}"), as_json)
 
 
 @app.command()
@@ -53,4 +56,13 @@ def resolve(
         body["learn_alias"] = True
     if purchase is not None:
         body["purchase_id"] = purchase
-    print_one(owner(url).post(f"{_DISCREPANCIES}/{discrepancy_id}/resolve", body), as_json)
+    _print(owner(url).post(f"{_DISCREPANCIES}/{discrepancy_id}/resolve", body), as_json)
+
+
+def _print(row: dict[str, Any], as_json: bool) -> None:
+    print_one(row if as_json else _in_words(row), as_json)
+
+
+def _in_words(row: dict[str, Any]) -> dict[str, Any]:
+    """With what was expected and found as people write it; the API's words have amounts in minor units."""
+    return {**row, "expected": in_words(row["expected"]), "found": in_words(row["found"])}

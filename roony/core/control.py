@@ -382,3 +382,5 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "delivery": _one_of(DELIVERIES),
     "duplicate_window_seconds": _whole_number(0, MAX_DUPLICATE_WINDOW_SECONDS, "seconds"),
 }
+# Those in minor units.
+AMOUNTS = frozenset(name for name, read in _READERS.items() if read is _amount)

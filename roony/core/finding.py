@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.hashing import derived_id
 from roony.core.mandate import Payment, part_of, payment_of
 from roony.core.merchant import Merchant
+from roony.core.money import CURRENCIES, format_amount
 from roony.core.purchase import Purchase
 from roony.core.refund import is_same_merchant
 from roony.core.settlement import HistoryEntry, StripeTransaction, honoured
@@ -36,6 +38,9 @@ class Explained(NamedTuple):
 
     note: str
 
+
+# Findings name amounts in minor units, before whom they are by: what a merchant calls itself is left as it is.
+_AMOUNT = re.compile(r"\b(\d{1,12}) ([a-z]{3})\b")
 
 # What is found about (kind, subject).
 Findings = dict[tuple[str, str], Finding | Explained]
@@ -167,3 +172,27 @@ def _currency(purchase: Purchase, capture: StripeTransaction) -> Finding | Expla
     if capture.currency != purchase.currency:
         return Finding(purchase.currency, capture.currency)
     return Explained("It is the currency of the purchase.")
+
+
+def told(text: str) -> list[tuple[str, str]] | str:
+    """What was expected or found: what is known of a merchant, or words, with amounts as people write them."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        ours, by, theirs = text.partition(" by ")
+        return _AMOUNT.sub(_written, ours) + by + theirs
+    return [(name, str(part)) for name, part in value.items() if part] or "not known"
+
+
+def in_words(text: str) -> str:
+    """The same on one line."""
+    value = told(text)
+    if isinstance(value, str):
+        return value
+    return ", ".join(f"{name.replace('_', ' ')} {part}" for name, part in value)
+
+
+def _written(amount: re.Match[str]) -> str:
+    return format_amount(int(amount[1]), amount[2]) if amount[2] in CURRENCIES else amount[0]

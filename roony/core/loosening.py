@@ -14,6 +14,7 @@ from roony.core.agent import ENVELOPE, UNKNOWN_CARDS, Agent, Organization, Proje
 from roony.core.audit import canonical
 from roony.core.budget import Budget
 from roony.core.control import (
+    AMOUNTS,
     DELIVERIES,
     EMPTY,
     FIELDS,
@@ -25,6 +26,7 @@ from roony.core.control import (
     controls_of,
 )
 from roony.core.explanation import DEFAULTS
+from roony.core.money import format_amount
 from roony.core.role import may
 from roony.core.user import User, may_approve
 
@@ -93,6 +95,8 @@ def loosened(
 ) -> list[dict[str, Any]]:
     """What of these differences loosens, each as {"what", "of", "before", "after"}; empty where nothing does.
 
+    Amounts are minor units of its `currency`, which nothing else has.
+
     `organization` is its row as it was, `limited` the currencies in which the organization and each scope whose budgets
     change had a limit. It looks at all rows of one change together: what belongs to a project or an agent that the
     change makes loosens nothing of what is there.
@@ -104,7 +108,7 @@ def loosened(
     for before, after in rows:
         look = _LOOKS.get(type(after))
         if look is not None and not (isinstance(after, Control | Budget) and after.scope_id in made):
-            found += [_told(after, *one) for one in look(before, after, there)]
+            found += [_told(after, organization, *one) for one in look(before, after, there)]
     return found
 
 
@@ -124,9 +128,23 @@ def _lasting(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return row
 
 
-def _told(row: Any, what: str, before: Any, after: Any) -> dict[str, Any]:
+def _told(row: Any, organization: Organization, what: str, before: Any, after: Any) -> dict[str, Any]:
     of = row.scope_id if isinstance(row, Control | Budget) else row.id
-    return {"what": what, "of": of, "before": before, "after": after}
+    told = {"what": what, "of": of, "before": before, "after": after}
+    if isinstance(row, Budget):
+        return {**told, "currency": row.currency}
+    # A control's amounts count in any currency; they are written in the organization's.
+    return {**told, "currency": organization.currency} if what in AMOUNTS else told
+
+
+def values_in_words(one: Mapping[str, Any]) -> tuple[str, str]:
+    """What it was and would be, as people write it; `one` as `loosened` gives it, perhaps of an older release."""
+    currency, values = one.get("currency"), (one.get("before"), one.get("after"))
+    before, after = (
+        format_amount(value, currency) if currency and isinstance(value, int) else json.dumps(value, ensure_ascii=False)
+        for value in values
+    )
+    return before, after
 
 
 Found = Iterable[tuple[str, Any, Any]]

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from roony.core.duration import local_time
+from roony.core.finding import in_words
+from roony.core.loosening import values_in_words
 from roony.core.money import format_amount
 from roony.core.notice import Notice
 
@@ -151,7 +153,7 @@ def _change_waits(notice: Notice, about: About) -> Text:
 
 
 def _loosened(one: dict[str, Any]) -> str:
-    before, after = (said(json.dumps(one.get(name), ensure_ascii=False)) for name in ("before", "after"))
+    before, after = map(said, values_in_words(one))
     return f"{said(one.get('what') or '')} of {said(one.get('of') or '')} from {before} to {after}"
 
 
@@ -176,8 +178,8 @@ def _declined(notice: Notice, about: About) -> Text:
 def _discrepancy(notice: Notice, about: About) -> Text:
     data = notice.data
     body = _lines(
-        ("Expected", said(data.get("expected") or "", MAX_SENTENCE)),
-        ("Found", said(data.get("found") or "", MAX_SENTENCE)),
+        ("Expected", said(in_words(data.get("expected") or ""), MAX_SENTENCE)),
+        ("Found", said(in_words(data.get("found") or ""), MAX_SENTENCE)),
         ("Note", said(data.get("note") or "", MAX_SENTENCE)), *_who(notice, about), ("Purchase", notice.purchase_id),
         ("Look", f"roony discrepancy list, {notice.subject}"),
     )  # fmt: skip

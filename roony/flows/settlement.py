@@ -116,7 +116,7 @@ class BookAuthorization(Command[str]):
             return self._probed(book, now)
         if card_id is None:
             named = book.get(Card, org, said.roony_card_id) if said.roony_card_id else None
-            spent = f"{said.stripe_card_id} at {said.merchant.name} for {said.amount}"
+            spent = f"{said.amount} {said.currency} with {said.stripe_card_id} by {said.merchant.name}"
             return without_card(book, org, self.connection_id, said.stripe_card_id, self.event, spent, now, named)
         purchase = book.need(Purchase, org, book.need(Card, org, card_id).purchase_id)
         known = book.get(Authorization, org, said.id)
@@ -233,7 +233,7 @@ class BookTransaction(Command[str]):
             purchase = book.need(Purchase, org, book.need(Card, org, card_id).purchase_id)
             nodes.add(Node(org, "purchase_id", purchase.id))
         else:
-            spent = f"{said.stripe_card_id} at {said.merchant.name} for {said.amount}"
+            spent = f"{said.amount} {said.currency} with {said.stripe_card_id} by {said.merchant.name}"
             gives_back = said.type == "refund"
             waits = without_card(
                 book, org, self.connection_id, said.stripe_card_id, self.event, spent, now, flagged=not gives_back

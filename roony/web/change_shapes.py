@@ -7,16 +7,18 @@ from typing import Annotated, Any, Literal
 
 from roony.core.loosening import ProposedChange, current_status
 from roony.web.answers import Json, time
-from roony.web.shape import Listed, Shape, Time, UserId, like
+from roony.web.shape import Currency, Listed, Shape, Time, UserId, like
 
 
 class Loosened(Shape):
-    """One thing that a change loosens. `of` is the scope, or the user, it belongs to."""
+    """One thing that a change loosens. `of` is the scope, or the user, it belongs to; amounts are minor units of the
+    currency, which nothing else has."""
 
     what: Annotated[str, like("purchase_limit")]
     of: Annotated[str, like("agt_7c1d90ab34ef4c52")]
     before: Annotated[Any, like(50_000)]
     after: Annotated[Any, like(100_000)]
+    currency: Currency | None = None
 
 
 class ChangeAnswer(Shape):

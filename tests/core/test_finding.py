@@ -8,7 +8,8 @@ import json
 import pytest
 
 from roony.core.authorization import Authorization, AuthorizationDecision
-from roony.core.finding import Finding, answer_findings, capture_findings, discrepancy_id, history_of
+from roony.core.finding import Finding, answer_findings, capture_findings, discrepancy_id, history_of, in_words
+from roony.core.merchant import Merchant
 from roony.core.purchase import Purchase
 from roony.core.settlement import DISCREPANCY_KINDS, StripeTransaction, with_final
 from tests.core.rows import row
@@ -137,6 +138,20 @@ def test_what_was_declined_was_authorized_for_nothing() -> None:
     entries = json.dumps([list(entry) for entry in history("no", 900)])
     found = answer_findings(KNOWN._replace(history=entries, amount=900), [decision(0, "no", "OVER_HOLD")], 100)
     assert not any(isinstance(result, Finding) for result in found.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("6000 usd captured", "60.00 USD captured"),
+        ("authorization of 700 jpy, closed", "authorization of 700 JPY, closed"),
+        ("1000 usd with ic_1 by 9 men, 500 usd each", "10.00 USD with ic_1 by 9 men, 500 usd each"),
+        ("12 ice creams", "12 ice creams"),
+        (Merchant("Figma", network_id="net 5").to_json(), "name Figma, network id net 5"),
+    ],
+)
+def test_amounts_are_told_as_people_write_them(text: str, words: str) -> None:
+    assert in_words(text) == words
 
 
 def test_the_history_is_read_as_it_was_written() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from roony.core.agent import Agent, Organization, Project
 from roony.core.budget import Budget
 from roony.core.control import FIELDS, MERGED_APART, Control, Controls, parse_controls, strictest
-from roony.core.loosening import SETTING, loosened, looser_controls, mark_of
+from roony.core.loosening import SETTING, loosened, looser_controls, mark_of, values_in_words
 from roony.core.user import User
 
 ORG = Organization("org", "Acme", "usd", "UTC", None, None, "decline", "sealed", 0, "{}", "0", 0, "", 0, 0)
@@ -63,7 +63,7 @@ AS_STRICT: list[tuple[str, Any, Any]] = [
 def test_looser_controls(name: str, before: Any, after: Any) -> None:
     old, new = control(**{name: before}), control(**{name: after})
     [found] = loosened([(old, new)], ORG, {})
-    assert found == {"what": name, "of": "agt", "before": before, "after": after}
+    assert found == {**found, "what": name, "of": "agt", "before": before, "after": after}
 
 
 @pytest.mark.parametrize(("name", "before", "after"), AS_STRICT)
@@ -108,6 +108,24 @@ def test_budgets() -> None:
     assert what(None, BUDGET, org=["usd"]) == []
     assert what(None, BUDGET._replace(currency="eur")) == ["budget eur month"], "that currency was refused before"
     assert what(None, BUDGET._replace(currency="eur", limit_amount=None)) == []
+
+
+def test_amounts_are_told_as_people_write_them() -> None:
+    """The second person sees what the first one typed, a hundredth of what is kept."""
+    yen = BUDGET._replace(currency="jpy")
+    for before, after, words in (
+        (BUDGET, BUDGET._replace(limit_amount=100_000), ("5.00 USD", "1,000.00 USD")),
+        (BUDGET, BUDGET._replace(limit_amount=None), ("5.00 USD", "null")),
+        (yen, yen._replace(limit_amount=700), ("500 JPY", "700 JPY")),
+        (control(purchase_limit=20_000), control(purchase_limit=50_000), ("200.00 USD", "500.00 USD")),
+        (control(velocity_count=1), control(velocity_count=2), ("1", "2")),
+        (control(blocked_merchants=["Évil"]), control(), ('["Évil"]', "null")),
+        (ORG._replace(frozen_at=1), ORG, ("true", "false")),
+    ):
+        [one] = loosened([(before, after)], ORG, {"org": ["usd"], "agt": ["usd"]})
+        assert values_in_words(one) == words
+    told_before = {"what": "budget usd month", "of": "agt", "before": 500, "after": 900}
+    assert values_in_words(told_before) == ("500", "900"), "one of an older release"
 
 
 def test_a_first_limit_where_nothing_could_be_spent_for_want_of_one() -> None:

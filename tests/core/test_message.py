@@ -33,13 +33,13 @@ PERIOD = {
 DATA: dict[str, dict[str, Any]] = {
     "approval.requested": {"amount": 12_999, "currency": "usd", "merchant": "GitHub", "reasons": ["OVER_THRESHOLD"]},
     "change.proposed": {
-        "loosens": [{"what": "budget usd month", "of": "agt_1", "before": 50_000, "after": None}],
+        "loosens": [{"what": "budget usd month", "of": "agt_1", "before": 50_000, "after": None, "currency": "usd"}],
         "proposed_by": "usr_1",
         "expires_at": 1_790_000_000_000_000,
     },
     "purchase.declined": {"amount": 12_999, "currency": "usd", "merchant": "GitHub", "note": "too dear"},
     "authorization.declined": {"amount": 12_999, "currency": "usd", "merchant": "GitHub", "code": "CARD_USED"},
-    "discrepancy.opened": {"kind": "over_capture", "expected": "49.99 USD", "found": "59.99 USD"},
+    "discrepancy.opened": {"kind": "over_capture", "expected": "4999 usd authorized", "found": "5999 usd captured"},
     "budget.warning": PERIOD,
     "budget.exhausted": {**PERIOD, "used": 50_000},
     "card.failed": {"code": "stripe_down"},
@@ -66,7 +66,7 @@ def test_the_second_person_reads_what_is_loosened_until_when_and_where_to_agree(
     title, body = text_of(notice("change.proposed"), ABOUT)
     assert title == "A change waits for a second person"
     assert body.splitlines() == [
-        "Loosens: budget usd month of agt_1 from 50000 to null",
+        "Loosens: budget usd month of agt_1 from 500.00 USD to null",
         "Proposed by: usr_1",
         "Waits until: 2026-09-21 14:13 UTC",
         f"Another admin or owner confirms it, signed in: {URL}/changes",
@@ -102,7 +102,11 @@ def test_who_decides_reads_what_it_is_about_and_where_to_decide() -> None:
     [
         ("purchase.declined", {}, ["Purchase declined: 129.99 USD", "Because of: “too dear”"]),
         ("authorization.declined", {}, ["Payment declined: 129.99 USD", "CARD_USED"]),
-        ("discrepancy.opened", {}, ["Discrepancy: over_capture", "Expected: 49.99 USD", "Found: 59.99 USD"]),
+        (
+            "discrepancy.opened",
+            {},
+            ["Discrepancy: over_capture", "Expected: 49.99 USD authorized", "Found: 59.99 USD captured"],
+        ),
         ("budget.warning", {}, ["Budget at 80 %: project “Cloud”", "Limit: 500.00 USD, by month", "spent: 400.00 USD"]),
         ("budget.exhausted", {}, ["Budget at 100 %", "Held and spent: 500.00 USD"]),
         ("budget.warning", {"currency": "jpy", "limit": 5_000}, ["Limit: 5,000 JPY"]),

@@ -123,6 +123,7 @@ def test_a_finding_is_listed_and_resolved_with_a_note(
     assert (row["kind"], row["status"], row["note"]) == (kind, "open", None)
     shown = run(roony, "discrepancy", "list", "--kind", kind)
     assert row["id"] in shown.stdout, shown.output
+    assert " usd" not in shown.stdout + run(roony, "discrepancy", "show", row["id"]).stdout
     assert json.loads(run(roony, "discrepancy", "show", row["id"], "--json").stdout) == row
     if row["purchase_id"]:
         of_purchase = run(roony, "discrepancy", "list", "--purchase", row["purchase_id"], "--json")

@@ -83,7 +83,7 @@ def test_a_raised_limit_waits_and_a_lowered_one_counts(people: People, agent: st
     assert (error["code"], people.limit(agent)) == ("waits_for_second_person", 400)
     [change] = people.bob.get(f"{ADMIN}/changes", params={"status": "waiting"})["data"]
     assert (change["id"], change["proposed_by"], change["command"]) == (error["id"], people.ann_id, "SetBudget")
-    assert [(one["before"], one["after"]) for one in change["loosens"]] == [(400, 900)]
+    assert [(one["before"], one["after"], one["currency"]) for one in change["loosens"]] == [(400, 900, "usd")]
     assert people.ann.refused(403, "POST", f"{ADMIN}/changes/{change['id']}/confirm")["code"] == "same_person"
     done = people.confirm(change["id"])
     assert (done["status"], done["decided_by"], people.limit(agent)) == ("confirmed", people.bob_id, 900)
@@ -116,7 +116,7 @@ def test_who_may_agree_is_told(roony: ServedRoony, people: People, agent: str) -
         told = [json.loads(one.body) for one in receiver.arrived]
     [text] = [one["text"] for one in told if "text" in one]
     assert text.startswith("A change waits for a second person")
-    assert f"budget usd month of {agent} from 500 to 900" in text
+    assert f"budget usd month of {agent} from 5.00 USD to 9.00 USD" in text
     assert f"roony change confirm {id}" in text
     assert people.ann_id in text
     hooks = [(one["type"], one["data"]["id"], one["data"]["proposed_by"]) for one in told if "type" in one]

@@ -10,10 +10,11 @@ import pytest
 
 from roony.core.alert import Alert, alert_id
 from roony.core.connection import Connection
+from roony.core.finding import told
 from roony.core.merchant import Merchant
 from roony.core.settlement import DISCREPANCY_KINDS, Discrepancy
 from roony.store.inbox import new_event
-from roony.web.dashboard.discrepancies import MEANINGS, told
+from roony.web.dashboard.discrepancies import MEANINGS
 from roony.web.dashboard.events import LONGEST_PAYLOAD, readable
 from tests.support.serving import Company, ServedRoony
 

@@ -7,7 +7,7 @@ import json
 from starlette.responses import Response
 from starlette.routing import Route
 
-from roony.core.loosening import ProposedChange, current_status
+from roony.core.loosening import ProposedChange, current_status, values_in_words
 from roony.store.queries.paging import equal
 from roony.web.dashboard.view import View, page
 
@@ -25,5 +25,8 @@ async def _list(view: View) -> Response:
     rows, next_page = await view.rows(
         ProposedChange, *equal(ProposedChange, {"status": None if status == "all" else status})
     )
-    shown = [(row, current_status(row, now), json.loads(row.differences)) for row in rows]
+    shown = [
+        (row, current_status(row, now), [(one, *values_in_words(one)) for one in json.loads(row.differences)])
+        for row in rows
+    ]
     return view.page("changes.html", "Changes", rows=shown, next=next_page, chosen=status, live=("change.",))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 
 from starlette.responses import Response
 from starlette.routing import Route
 
-from roony.core.money import CURRENCIES, format_amount
+from roony.core.finding import told
 from roony.core.purchase import Purchase
 from roony.core.settlement import DISCREPANCY_KINDS, Discrepancy
 from roony.store.database import Database
@@ -39,8 +38,6 @@ MEANINGS = {
     "missing_at_stripe": "Roony knows of something that Stripe does not list.",
     "missing_here": "Stripe lists something that Roony does not know of.",
 }
-# Findings name amounts in minor units, before whom they are by: what a merchant calls itself is left as it is.
-_AMOUNT = re.compile(r"\b(\d{1,12}) ([a-z]{3})\b")
 
 
 def routes() -> list[Route]:
@@ -69,22 +66,6 @@ async def _one(view: View) -> Response:
         found=told(row.found), merchant=merchant_name(purchase) if purchase else None,
         offered=[(one, merchant_name(one)) for one in offered if one.captured > one.refunded][:OFFERED],
     )  # fmt: skip
-
-
-def told(text: str) -> list[tuple[str, str]] | str:
-    """What was expected or found: what is known of a merchant, or words, with amounts as people write them."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        ours, by, theirs = text.partition(" by ")
-        return _AMOUNT.sub(_written, ours) + by + theirs
-    return [(name, str(part)) for name, part in value.items() if part] or "not known"
-
-
-def _written(amount: re.Match[str]) -> str:
-    return format_amount(int(amount[1]), amount[2]) if amount[2] in CURRENCIES else amount[0]
 
 
 def merchant_name(purchase: Purchase) -> str:

@@ -10,6 +10,7 @@ from roony.core.approval import Approval, current_status
 from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.card import Card
 from roony.core.dispute import Dispute
+from roony.core.finding import in_words
 from roony.core.merchant import Merchant, category_name
 from roony.core.money import format_amount
 from roony.core.purchase import Purchase
@@ -17,7 +18,6 @@ from roony.core.retention import removed_words
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.store.queries.authorizations import AuthorizationView
 from roony.store.queries.timeline import Everything
-from roony.web.dashboard.discrepancies import told
 from roony.web.dashboard.words import label
 
 _FUNDS = {"none": "", "reinstated": "The money is back.", "rescinded": "The money was taken again."}
@@ -196,7 +196,7 @@ def _dispute(row: Dispute) -> Step:
 
 
 def _discrepancy(row: Discrepancy, names: dict[str, str]) -> Iterator[Step]:
-    said = (("Expected", _in_words(row.expected)), ("Found", _in_words(row.found)))
+    said = (("Expected", in_words(row.expected)), ("Found", in_words(row.found)))
     kind = "bad" if row.status == "open" else "calm"
     title = f"Does not fit: {label(row.kind).lower()}"
     path = f"/discrepancies/{row.id}"
@@ -204,9 +204,3 @@ def _discrepancy(row: Discrepancy, names: dict[str, str]) -> Iterator[Step]:
     if row.resolved_at is not None:
         title = f"Resolved by {who(row.resolved_by, names)}"
         yield Step(row.resolved_at, "good", title, note=row.note or "", id=row.id)
-
-
-def _in_words(text: str) -> str:
-    """What was expected or found on one line."""
-    value = told(text)
-    return value if isinstance(value, str) else ", ".join(f"{label(name).lower()} {part}" for name, part in value)
