@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from tests.support.desk import Desk, confirm
+from tests.support.desk import Desk, confirm, look_again
 from tests.support.served import unique
 
 SCRIPT = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
@@ -55,3 +55,40 @@ def test_a_purchase_is_canceled_on_a_phone_but_not_by_a_viewer(owner_page: Page,
     ended = owner_page.locator(".timeline h3").filter(has_text="No new authorization is accepted any more")
     expect(ended).to_have_count(1)
     assert desk.roony.purchase(bought.id)["status"] == "canceled"
+
+
+def test_facts_beside_long_names_have_room(owner_page: Page, desk: Desk) -> None:
+    """Three cards in a row are the narrowest: the name of a fact is wrapped, not what it says."""
+    bought = desk.roony.buyer(name=unique("An agent whose name is rather long")).buy(1_000, unique("Figma"))
+    owner_page.goto(f"{desk.url}/purchases/{bought.id}")
+    expect(owner_page.locator(".grid > .card")).to_have_count(3)
+    widths = "[...document.querySelectorAll('dl.facts dd')].map(one => one.getBoundingClientRect().width)"
+    assert min(owner_page.evaluate(widths)) > 100
+
+
+def test_another_name_that_was_declined_is_learned_and_the_card_pays(owner_page: Page, desk: Desk) -> None:
+    """Where such payments are declined nothing was taken, so that no discrepancy would ask about the name."""
+    page, roony, merchant, billed = owner_page, desk.roony, unique("Zoom"), f"{unique('Videocalls')} {SCRIPT[:20]}"
+    bought = roony.buyer().buy(5_200, merchant)
+    assert not roony.charge(bought.stripe_card, 5_200, billed).approved
+    roony.settle()
+    page.goto(f"{desk.url}/purchases/{bought.id}")
+    expect(page.get_by_text("Another merchant asked for the payment")).to_be_visible()
+    asked = page.locator("section").filter(has=page.get_by_role("heading", name="Is it the same merchant?"))
+    expect(asked.locator(".untrusted")).to_have_text(billed)
+    page.get_by_role("button", name=f"It is {merchant}").click()
+    expect(page.get_by_role("dialog")).to_contain_text(f"Approve payments by “{billed}”")
+    page.get_by_role("button", name="Yes", exact=True).click()
+    expect(asked).to_have_count(0)
+    assert roony.charge(bought.stripe_card, 5_200, billed).approved
+    roony.settle()
+    look_again(page)
+    expect(page.get_by_text("Another merchant asked for the payment")).to_have_count(0)
+
+
+def test_who_may_only_look_is_not_asked_about_a_name(page: Page, desk: Desk) -> None:
+    bought = desk.roony.buyer().buy(5_300, unique("Zoom"))
+    assert not desk.roony.charge(bought.stripe_card, 5_300, unique("Videocalls")).approved
+    desk.sign_in(page, desk.person("approver"), f"/purchases/{bought.id}")
+    expect(page.get_by_text("Another merchant asked for the payment")).to_be_visible()
+    expect(page.get_by_role("heading", name="Is it the same merchant?")).to_have_count(0)

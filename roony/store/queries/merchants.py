@@ -18,3 +18,11 @@ def merchant_page(database: Database, organization_id: str, wanted: Slice) -> Pa
     )
     rows = [KnownMerchant(*values) for values in database.read(statement)]
     return cut(rows, wanted, lambda row: (row.merchant_key,))
+
+
+def known_merchant(database: Database, organization_id: str, merchant_key: str) -> KnownMerchant | None:
+    """One of them, with what was learned of it, or None where nothing was bought from it yet."""
+    table = known_merchants
+    where = (table.c.organization_id == organization_id, table.c.merchant_key == merchant_key)
+    found = database.read(select(table).where(*where))
+    return KnownMerchant(*found[0]) if found else None

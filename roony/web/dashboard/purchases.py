@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from roony.core.agent import Agent, Project
-from roony.core.merchant import Merchant
+from roony.core.merchant import Merchant, alias_of
 from roony.core.purchase import RECURRING, STATUSES, Purchase
 from roony.store.database import Database
+from roony.store.queries.merchants import known_merchant
 from roony.store.queries.names import choices, names_of
 from roony.store.queries.paging import Slice, equal
 from roony.store.queries.purchase_search import of_merchant, purchase_with
 from roony.store.queries.purchases import purchase_page
-from roony.store.queries.timeline import everything_about
+from roony.store.queries.timeline import Everything, everything_about
 from roony.store.tables import purchases
 from roony.web.dashboard.checks import checks, kept_decisions
 from roony.web.dashboard.timeline import steps, who
@@ -75,8 +76,31 @@ async def _one(view: View) -> Response:
         metadata=json.loads(row.metadata), failure=json.loads(row.failure) if row.failure else None,
         steps=steps(all_of, view.context.clock()), who=who,
         decisions=[(name, decision["verdict"], checks(decision)) for name, decision in kept_decisions(row.decision)],
+        other_name=await view.read(_other_name, all_of),
         cancelable=row.status in _CANCELABLE or _goes_on(row),
     )  # fmt: skip
+
+
+class OtherName(NamedTuple):
+    """Under which name the newest payment was declined, as the network wrote it, and what would be learned of it."""
+
+    written: str
+    alias: str
+
+
+def _other_name(database: Database, organization_id: str, all_of: Everything) -> OtherName | None:
+    """Where a person may say that it is the approved merchant's; None once that was learned."""
+    action = all_of.parts.view.action
+    if action is None or action.code != "merchant_mismatch":
+        return None
+    known = known_merchant(database, organization_id, all_of.parts.view.purchase.merchant_key)
+    # Nothing is known of a merchant before Stripe has told of it.
+    said = json.loads(all_of.parts.authorizations[0].authorization.merchant)
+    name, country = said.get("name", ""), said.get("country")
+    alias = alias_of(name, noise=(country,) if country else ())
+    if known is None or not alias or alias in json.loads(known.aliases):
+        return None
+    return OtherName(name, alias)
 
 
 def _goes_on(row: Purchase) -> bool:
