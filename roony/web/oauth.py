@@ -181,7 +181,7 @@ def _connected(
         reasons = [f"{one.message} {NEXT.get(one.code, '')}" for one in restrictions_of(connection)]
         text = f"Nothing can be bought on it yet. {' '.join(reasons)}"
     found = summary(checks_of(looked)) if looked is not None else "Roony is still looking at the account."
-    see = "" if more is not None else f"; see more with: roony connection preflight {connection.id}"
+    command = f" Roony's pages say what to do; so does: roony connection preflight {connection.id}"
     return render(
         "connect/result.html",
         200,
@@ -194,7 +194,7 @@ def _connected(
             ("Mode", mode),
             ("Connection", connection.id),
         ],
-        next=f"{found} You can close this window{see or '.'}",
+        next=f"{found} You can close this window.{command if more is None else ''}",
         more=more,
         back=back,
     )

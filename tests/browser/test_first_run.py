@@ -45,7 +45,6 @@ def test_first_run_to_the_first_settled_purchase(page: Page, desk: Desk) -> None
     page.get_by_label("The timeout action is decline.").check()
     page.get_by_role("button", name="Confirm").click()
     expect(page.get_by_label("The timeout action is decline.", exact=True)).not_to_be_visible()
-    page.get_by_role("button", name="Look again").click()
     expect(page.get_by_text("Nobody has confirmed it")).to_have_count(0)
     _fill(page, Name_of_the_project="Research")
     page.get_by_role("button", name="Save the name").click()
@@ -78,6 +77,20 @@ def test_first_run_to_the_first_settled_purchase(page: Page, desk: Desk) -> None
     expect(page.locator("[aria-current=step]")).to_have_count(0)
     page.get_by_role("link", name="see the overview").click()
     expect(page.get_by_text("12.00 USD").first).to_be_visible()
+
+
+def test_the_time_zone_of_whoever_sets_it_up_is_chosen(open_page: Callable[..., Page], desk: Desk) -> None:
+    """It can never be changed. What somebody chose stays when the form comes back."""
+    page = open_page(timezone_id="Europe/Berlin")
+    page.goto(desk.first_run())
+    zone = page.get_by_label("Time zone")
+    expect(zone).to_have_value("Europe/Berlin")
+    zone.select_option("Asia/Tokyo")
+    email = "olive.owner@example.com"
+    _fill(page, Company=unique("Acme"), Your_name="Olive", Your_e=email, Choose_a_password=email)
+    page.get_by_role("button", name="Create the organization").click()
+    expect(page.get_by_role("alert")).to_have_text("Password: It is too easy to guess.")
+    expect(zone).to_have_value("Asia/Tokyo")
 
 
 def test_a_connection_is_looked_at_probed_and_ended(page: Page, desk: Desk) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from roony.web import docs, pages
 from tests.support.serving import Caller, Company, ServedRoony, serve
+from tests.web.conftest import signed_in
 
 
 @pytest.fixture
@@ -109,6 +110,19 @@ def test_the_docs_show_an_example_of_everything_sent_and_answered(nobody: Caller
     texts = [one.strip() if isinstance(one, str) else json.dumps(one, indent=2, ensure_ascii=False) for one in wanted]
     assert len(texts) > 100
     assert sorted(shown) == sorted(texts)
+
+
+def test_only_what_this_installation_is_set_up_for_can_be_pressed_to_connect_stripe(tmp_path: Path) -> None:
+    """With the key of an own account alone that one is first; the others say which setting they need."""
+    with serve(tmp_path, client_id=None) as served, signed_in(served, served.company()) as browser:
+        for path in ("/start", "/connections"):
+            page = browser.get(path).text
+            assert re.findall(r'name="kind" value="(\w+)"', page) == ["direct"]
+            assert re.findall(r"it needs <code>(\w+)</code>", page) == [
+                "STRIPE_CONNECT_CLIENT_ID",
+                "STRIPE_APP_CLIENT_ID",
+            ]
+            assert page.index("Use the key") < page.index("Connect with Stripe")
 
 
 def test_alive_and_ready(nobody: Caller) -> None:

@@ -60,6 +60,7 @@ async def confirm_connection(id: str, body: ConfirmBody, caller: CallerOf, conte
 
     `realtime_url`: Roony's address is the real-time authorization URL. `timeout_declines`: the timeout action is
     decline. `other_cards` says, for the whole organization, what becomes of payments with cards Roony did not make.
+    Then the account is looked at once more.
     """
     org = caller.organization_id
     connection = await get_row(context, Connection, org, id, "connection")
@@ -70,6 +71,10 @@ async def confirm_connection(id: str, body: ConfirmBody, caller: CallerOf, conte
         connection = accepted(await context.till.submit(command, by=caller.authority))
     if body.other_cards is not None:
         accepted(await choose_unknown_cards(context, org, body.other_cards, caller.actor, caller.authority))
+        connection = await get_row(context, Connection, org, id, "connection")
+    if connection.status in STANDING:
+        # What nobody had confirmed before is not to be shown any longer.
+        await run_preflight(context, connection, caller.actor, by=caller.authority)
         connection = await get_row(context, Connection, org, id, "connection")
     return await _shown(context, connection)
 

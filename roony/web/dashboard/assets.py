@@ -12,6 +12,7 @@ _FILES = {
     "/static/approvals.js": "text/javascript",
     "/static/dashboard.css": "text/css",
     "/static/dashboard.js": "text/javascript",
+    "/static/first_run.js": "text/javascript",
     "/static/icon.svg": "image/svg+xml",
     "/static/live.js": "text/javascript",
     "/static/passkeys.js": "text/javascript",

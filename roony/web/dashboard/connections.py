@@ -46,6 +46,15 @@ class Shown(NamedTuple):
     standing: bool
 
 
+class Way(NamedTuple):
+    """A way to connect an account, and what it is for. `lacks` is the setting it needs and does not have."""
+
+    kind: str
+    name: str
+    text: str
+    lacks: str | None = None
+
+
 def routes() -> list[Route]:
     """The page."""
     return [page("/connections", _connections)]
@@ -93,11 +102,15 @@ def _with_next(check: Check) -> tuple[Check, str | None]:
     return check, _HERE.get(check.id, check.next)
 
 
-def ways(view: View) -> list[tuple[str, str, str]]:
-    """How an account can be connected: kind, name and what it is for."""
+def ways(view: View) -> list[Way]:
+    """How an account can be connected, those first that this installation is set up for."""
     whose = "the simulated" if view.request.app.state.options.simulate else "your"
-    return [
-        ("connect", "Connect with Stripe", f"Opens {whose} Stripe, where you choose the account and agree."),
-        ("stripe_app", "Install the Stripe App", "For accounts that should grant single permissions only."),
-        ("direct", "Use the key's own account", "The account that STRIPE_SECRET_KEY belongs to. Nothing opens."),
-    ]
+    gateway = view.context.gateway
+    found = [
+        Way("connect", "Connect with Stripe", f"Opens {whose} Stripe, where you choose the account and agree.",
+            None if gateway.connect_client_id else "STRIPE_CONNECT_CLIENT_ID"),
+        Way("stripe_app", "Install the Stripe App", "For accounts that should grant single permissions only.",
+            None if gateway.app_client_id else "STRIPE_APP_CLIENT_ID"),
+        Way("direct", "Use the key's own account", "The account that STRIPE_SECRET_KEY belongs to. Nothing opens."),
+    ]  # fmt: skip
+    return sorted(found, key=lambda way: way.lacks is not None)
