@@ -340,3 +340,9 @@ SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC
 YT ZA ZM ZW
 """
 COUNTRIES = frozenset(_COUNTRIES.split())
+
+
+def category_words(category: str) -> str:
+    """`5734` → `Computer software stores`; what Stripe has no name for stays as it is."""
+    text = NAMES.get(category, category).replace("_", " ")
+    return text[:1].upper() + text[1:]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from roony.core.authorization import Authorization, AuthorizationDecision
+from roony.core.categories import category_words
 from roony.core.hashing import derived_id
 from roony.core.mandate import Payment, part_of, payment_of
 from roony.core.merchant import Merchant
@@ -183,7 +184,8 @@ def told(text: str) -> list[tuple[str, str]] | str:
     if not isinstance(value, dict):
         ours, by, theirs = text.partition(" by ")
         return _AMOUNT.sub(_written, ours) + by + theirs
-    return [(name, str(part)) for name, part in value.items() if part] or "not known"
+    said = [(name, str(part)) for name, part in value.items() if part]
+    return [(name, category_words(part) if name == "category" else part) for name, part in said] or "not known"
 
 
 def in_words(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from roony.core.approval import Approval, what_was_shown
-from roony.core.merchant import category_name
+from roony.core.categories import category_words
 from roony.core.money import decimal_text, format_amount
 
 
@@ -52,7 +52,7 @@ def asked(row: Approval, names: Mapping[str, str], when: Callable[[int], str]) -
         price=format_amount(seen["amount"], currency), amount=decimal_text(amount, currency), currency=currency,
         agent=seen["agent"] or seen.get("agent_id", ""),
         merchant=[merchant["name"], *(merchant[name] for name in ("url", "country") if merchant.get(name))],
-        category=category_name(merchant.get("category") or "") or merchant.get("category"),
+        category=category_words(merchant["category"]) if merchant.get("category") else None,
         history=_history(seen.get("history"), when), facts=_facts(row, seen),
         reasons=[reason["message"] for reason in seen["reasons"]],
         budgets=[_left(budget, seen) for budget in seen["budgets"]],

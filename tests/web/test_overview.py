@@ -150,6 +150,12 @@ def test_what_waits_and_what_was_declined_is_that_of_the_lists(roony: ServedRoon
     assert _card(page, "Does not fit").startswith("Unmatched refund")
 
 
+def test_what_a_person_denied_was_declined_by_a_person(roony: ServedRoony, company: Company) -> None:
+    _, asked = waiting(roony, company)
+    company.owner.send("POST", f"{ADMIN}/approvals/{asked['approval']['id']}/deny", {})
+    assert _card(_page(roony, company), "Declined lately").endswith("A person said no. Why Denied by a person 1")
+
+
 def test_nothing_yet_says_so_and_only_owners_and_admins_see_the_switch(roony: ServedRoony, company: Company) -> None:
     page = _page(roony, company)
     assert _card(page, "This month").startswith("0.00 USD spent · no limit for the whole organization")

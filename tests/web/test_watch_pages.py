@@ -30,6 +30,7 @@ def test_every_kind_has_a_meaning() -> None:
     [
         ("5600 usd captured, 700 jpy by 9 men", "56.00 USD captured, 700 JPY by 9 men"),
         (Merchant("Figma", country="US").to_json(), [("country", "US"), ("name", "Figma")]),
+        (Merchant("Figma", category="5734").to_json(), [("category", "Computer software stores"), ("name", "Figma")]),
         ("{}", "not known"),
         ("[1]", "[1]"),
         ("nothing at Stripe", "nothing at Stripe"),
@@ -72,6 +73,25 @@ def test_alerts_and_discrepancies_stand_open_first_and_as_text(
         assert "See &lt;b&gt;" in both
     assert "&lt;i&gt;fine&lt;/i&gt;" in look("/discrepancies/dis_closed").text
     assert look("/discrepancies/dis_none").status_code == 404
+
+
+def test_people_are_called_by_their_names(roony: ServedRoony, company: Company, look: Look) -> None:
+    """In the audit log beside the id, at a discrepancy, and at the versions of rules."""
+    at, name = roony.context.clock(), "Ann <b>Lee</b>"
+    path = "/api/v1/admin/users"
+    ann = company.owner.send("POST", path, {"name": name, "email": "lee@example.com", "role": "admin"}, 201)["id"]
+    key = roony.caller(company.owner.send("POST", f"{path}/{ann}/keys", {"name": "laptop"}, 201)["key"])
+    roony.books.put(
+        Discrepancy(
+            company.id, "dis_named", "force_capture", "resolved", None, None, "ipi_1", "an authorization", "none",
+            "fine", ann, at, at,
+        )
+    )  # fmt: skip
+    rules = {"scope": "organization", "scope_id": company.id, "controls": {"purchase_limit": 900}}
+    key.send("PUT", "/api/v1/admin/controls", rules)
+    assert "by Ann &lt;b&gt;Lee&lt;/b&gt;</dd>" in look("/discrepancies/dis_named").text
+    assert '<td data-label="Who">Ann &lt;b&gt;Lee&lt;/b&gt;</td>' in look("/rules/organization").text
+    assert f'<span>Ann &lt;b&gt;Lee&lt;/b&gt;</span><br><code class="id" title="{ann}">' in look("/audit").text
 
 
 def test_events_given_and_waiting_stand_in_one_order(roony: ServedRoony, company: Company, look: Look) -> None:

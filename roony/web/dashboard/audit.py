@@ -15,6 +15,7 @@ from roony.core.checkpoint import Checkpoint
 from roony.store import checkpoints
 from roony.store.database import Database
 from roony.store.queries.history import audit_between, audit_page
+from roony.store.queries.names import names_of
 from roony.store.queries.paging import Page, Slice, equal
 from roony.store.rows import SigningKey
 from roony.web.admin_api.checkpoints import file_of
@@ -39,10 +40,11 @@ async def _list(view: View) -> Response:
         return audit_page(database, view.organization.id, wanted, *where)
 
     rows = await view.read(read, view.slice())
+    names = await view.read(names_of, [id for row in rows.rows for id in (row.actor, row.subject)])
     keys, newest = await run_in_threadpool(_signing, view)
     return view.page(
         "audit.html", "Audit log", keys=keys, newest=newest,
-        rows=[(row, json.loads(row.body)) for row in rows.rows], given=given, days=days,
+        rows=[(row, json.loads(row.body)) for row in rows.rows], given=given, days=days, names=names,
         next=view.next_page(rows.next_cursor),
     )  # fmt: skip
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from roony.core.categories import category_words
 from roony.core.control import parse_controls
-from roony.core.merchant import category_name
 from roony.core.money import format_amount
 from roony.web.sentences import level_name, sentences
 
@@ -89,7 +89,7 @@ def _fact(code: str, inputs: dict[str, Any], ask: dict[str, Any]) -> Iterator[st
         yield f"The same as {inputs['duplicate_of']}." if inputs["duplicate_of"] else "No purchase like it."
     elif code in ("CATEGORY_BLOCKED", "APPROVAL_CATEGORY"):
         named = merchant.get("category")
-        yield f"Category named: {(category_name(named) or named) if named else 'none'}."
+        yield f"Category named: {category_words(named) if named else 'none'}."
     elif code == "COUNTRY_BLOCKED":
         yield f"Country named: {merchant.get('country') or 'none'}."
     elif code == "APPROVAL_NEW_MERCHANT":

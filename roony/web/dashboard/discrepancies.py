@@ -11,6 +11,7 @@ from roony.core.finding import told
 from roony.core.purchase import Purchase
 from roony.core.settlement import DISCREPANCY_KINDS, Discrepancy
 from roony.store.database import Database
+from roony.store.queries.names import names_of
 from roony.store.queries.overview import newest_purchases
 from roony.store.queries.paging import equal, find
 from roony.web.dashboard.view import View, page
@@ -64,6 +65,7 @@ async def _one(view: View) -> Response:
     return view.page(
         "discrepancy.html", label(row.kind), row=row, meaning=MEANINGS[row.kind], expected=told(row.expected),
         found=told(row.found), merchant=merchant_name(purchase) if purchase else None,
+        names=await view.read(names_of, [row.resolved_by]),
         offered=[(one, merchant_name(one)) for one in offered if one.captured > one.refunded][:OFFERED],
     )  # fmt: skip
 

@@ -33,6 +33,7 @@ SHOWN = 5
 LOOKED_AT = 200
 # By when an authorization must be answered, in seconds (design section 7).
 DEADLINE = 1.2
+DENIED = {"code": "denied_by_a_person", "message": "A person said no."}
 
 
 def routes() -> list[Route]:
@@ -74,8 +75,12 @@ def _page_of(database: Any, organization_id: str, row: Any, where: dict[str, str
     return newest_first(database, row, organization_id, Slice(SHOWN), *equal(row, where)).rows
 
 
-def _first_reason(decision: str) -> dict[str, Any]:
-    reasons: list[dict[str, Any]] = json.loads(decision)["reasons"]
+def _first_reason(text: str) -> dict[str, Any]:
+    """Why a purchase was declined. Where the rules only asked for a person, that person said no."""
+    decision: dict[str, Any] = json.loads(text)
+    if decision["verdict"] == "needs_approval":
+        return DENIED
+    reasons: list[dict[str, Any]] = decision["reasons"]
     return reasons[0] if reasons else {"code": "", "message": ""}
 
 

@@ -17,6 +17,7 @@ from roony.core.money import THREE_DECIMAL, ZERO_DECIMAL, decimal_text
 from roony.core.rulebook import ScopeRules, rules_of
 from roony.store.database import Database
 from roony.store.queries import limits
+from roony.store.queries.names import names_of
 from roony.store.queries.paging import Slice, equal, newest_first
 from roony.web.dashboard import rule_fields
 from roony.web.dashboard.scopes import MOST_BUDGETS, rules_in_force, scopes_above
@@ -60,6 +61,7 @@ async def _rules(view: View) -> Response:
         currencies=list(dict.fromkeys([currency, *rules.limits])), in_force=await rules_in_force(view, place.above),
         categories=[*((name, f"group of {len(codes)}") for name, codes in GROUPS.items()), *CODES.items()],
         versions=_with_changes(versions.rows, older, currency), next=view.next_page(versions.next_cursor),
+        names=await view.read(names_of, [row.actor for row in versions.rows]),
         tried_days=TRIED_DAYS, places={**dict.fromkeys(ZERO_DECIMAL, 0), **dict.fromkeys(THREE_DECIMAL, 3)},
     )  # fmt: skip
 

@@ -9,9 +9,10 @@ from typing import NamedTuple
 from roony.core.approval import Approval, current_status
 from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.card import Card
+from roony.core.categories import category_words
 from roony.core.dispute import Dispute
 from roony.core.finding import in_words
-from roony.core.merchant import Merchant, category_name
+from roony.core.merchant import Merchant
 from roony.core.money import format_amount
 from roony.core.purchase import Purchase
 from roony.core.retention import removed_words
@@ -174,7 +175,7 @@ def _where(row: Authorization | StripeTransaction) -> tuple[tuple[str, str], ...
     # Nothing is known of a merchant before Stripe has told of it.
     said = json.loads(row.merchant)
     category = said.get("category")
-    named = label(category_name(category) or category) if category else ""
+    named = category_words(category) if category else ""
     place = ", ".join(text for text in (named, said.get("country")) if text)
     return (("At", f"{said.get('name') or 'a merchant without a name'}" + (f" ({place})" if place else "")),)
 
