@@ -43,7 +43,6 @@ _NEXT = {
     "awaiting_approval": "A person decides. Next: roony purchase show {id} --wait 55, or as owner: roony approval list",
     "declined": "Nothing is held. Next: roony purchase rules, roony purchase budgets",
     "expired": "Its time is over; nothing is held. Ask again if it is still wanted.",
-    "failed": "The card could not be made. Ask again; nothing is held.",
 }
 _OPENED_BY = {
     "sealed": "Next, on the agent's machine: roony agent-key open JWE, or here with --key-file",
@@ -307,9 +306,25 @@ def _tell(purchase: Purchase, as_json: bool) -> None:
     if not as_json:
         for reason in purchase["decision"]["reasons"]:
             say(f"  {reason['code']}: {reason['message']}")
-    if purchase["status"] in _NEXT:
-        typer.echo(_NEXT[purchase["status"]].format(id=purchase["id"]), err=as_json)
+    next_step = _next_step(purchase)
+    if next_step is not None:
+        say(next_step, err=as_json)
     raise typer.Exit(_CODES.get(purchase["status"], FAILED))
+
+
+def _next_step(purchase: Purchase) -> str | None:
+    """What to do now, where there is something."""
+    card, failure, action = purchase["card"], purchase["failure"], purchase["action_required"]
+    if purchase["status"] == "ready" and card is not None and card["status"] == "frozen":
+        return "The card is frozen: whatever is charged to it is declined. Only the owner can lift that."
+    # There was no yes of a person's: the reasons are still those for which a person was asked.
+    if purchase["status"] in ("declined", "expired") and action is not None:
+        return f"{action['message']} {action['next']} Nothing is held."
+    if purchase["status"] == "failed" and failure is not None:
+        again = "Asking again can help." if failure["retry_can_help"] else "Asking again does not help by itself."
+        return f"{failure['message']} Nothing is held. {again}"
+    hint = _NEXT.get(purchase["status"])
+    return hint.format(id=purchase["id"]) if hint is not None else None
 
 
 def _print(purchase: Purchase, as_json: bool) -> None:

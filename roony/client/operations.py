@@ -26,7 +26,7 @@ from roony.client.answers import (
 )
 from roony.client.errors import RoonyError
 from roony.client.exchange import ANSWER_SECONDS, MAX_TRIES, Pause, Reply, Request, Talk, exchange, is_passing, json_of
-from roony.client.sealed import CannotOpen, open_sealed
+from roony.client.sealed import CannotOpen, check_private_key, open_sealed
 
 PURCHASES = "/api/v1/purchase_intents"
 # The longest wait Roony grants to one call; longer ones are made of several.
@@ -154,8 +154,11 @@ def get_card(
     """The card's credentials, as `delivery` says which way; audited with the purpose, at most 5 times a purchase.
 
     With the agent's `private_key` (the text of the file `roony agent-key new` made) sealed ones are opened here.
-    Raises RoonyError, and InvalidPrivateKey or CannotOpen for what the key does not open.
+    Raises RoonyError, InvalidPrivateKey before anything is asked, and CannotOpen for what the key does not open.
     """
+    if private_key is not None:
+        # A delivery that cannot be opened would count all the same.
+        check_private_key(private_key)
     body = _given(delivery=delivery, purpose=purpose)
     # Each call counts as a delivery: it is not repeated where the first one may have arrived.
     reply = yield from _post(_of(purchase_id, "/card"), body, repeatable=False)

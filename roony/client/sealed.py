@@ -12,6 +12,7 @@ from roony.core.delivery import ALGORITHMS, MEMBERS, thumbprint
 
 # Longer than any of ours by far.
 MAX_SEALED = 16_384
+_NO_PRIVATE_KEY = "This is no private key made by `roony agent-key new`."
 
 
 class InvalidPrivateKey(ValueError):
@@ -42,21 +43,17 @@ def new_private_key() -> PrivateKey:
     return PrivateKey(canonical(key.as_dict(private=True)), canonical(key.as_dict(private=False)))
 
 
+def check_private_key(private: str) -> None:
+    """Nothing, for a private key that can open what is sealed to it. Raises InvalidPrivateKey for what is none."""
+    _read(private)
+
+
 def open_sealed(private: str, sealed: str) -> dict[str, Any]:
     """What was sealed to this key. Raises InvalidPrivateKey for what is none, CannotOpen for the rest."""
-    # Here, as most programs never open anything and this takes longer to import than all the rest.
     from joserfc import jwe
     from joserfc.errors import JoseError
-    from joserfc.jwk import ECKey, OKPKey
 
-    try:
-        given = json.loads(private)
-        key = ECKey.import_key(given) if given["kty"] == "EC" else OKPKey.import_key(given)
-        public = canonical({name: given[name] for name in MEMBERS[given["kty"], given["crv"]]})
-    except (JoseError, ValueError, TypeError, KeyError):
-        key = None
-    if key is None or not key.is_private:
-        raise InvalidPrivateKey("This is no private key made by `roony agent-key new`.")
+    key, public = _read(private)
     if len(sealed) > MAX_SEALED:
         raise CannotOpen("This is longer than any sealed card.")
     kid = _kid_of(sealed)
@@ -67,6 +64,23 @@ def open_sealed(private: str, sealed: str) -> dict[str, Any]:
     except (JoseError, ValueError):
         raise CannotOpen("It was changed on its way, or is not complete.") from None
     return opened
+
+
+def _read(private: str) -> tuple[Any, str]:
+    """A private key, and its public half as text. Raises InvalidPrivateKey."""
+    # Here, as most programs never open anything and this takes longer to import than all the rest.
+    from joserfc.errors import JoseError
+    from joserfc.jwk import ECKey, OKPKey
+
+    try:
+        given = json.loads(private)
+        key = ECKey.import_key(given) if given["kty"] == "EC" else OKPKey.import_key(given)
+        public = canonical({name: given[name] for name in MEMBERS[given["kty"], given["crv"]]})
+    except (JoseError, ValueError, TypeError, KeyError):
+        raise InvalidPrivateKey(_NO_PRIVATE_KEY) from None
+    if not key.is_private:
+        raise InvalidPrivateKey(_NO_PRIVATE_KEY)
+    return key, public
 
 
 def _kid_of(sealed: str) -> object:

@@ -149,14 +149,24 @@ def live_card(book: Book, purchase: Purchase, now: int) -> Card | Refusal:
     """The card while it can still pay: recorded, unused, in time, and nobody above it frozen or cut off."""
     org = purchase.organization_id
     card = book.get(Card, org, purchase.card_id) if purchase.card_id else None
+    why = f"The purchase is {purchase.status}; it has no card to hand out."
     if card is not None and card.stripe_card_id is not None and now < card.expires_at:
         connection = book.need(Connection, org, card.connection_id)
-        active = card.status == card.stripe_status == connection.status == "active"
-        if active and frozen_above(book, purchase) is None:
+        frozen = card.status == "frozen" or frozen_above(book, purchase) is not None
+        if card.status == card.stripe_status == connection.status == "active" and not frozen:
             return card
-    return Refusal(
-        "card_not_ready", f"The purchase is {purchase.status}; it has no card to hand out.", 409, id=purchase.id
-    )
+        if purchase.status == "ready":
+            why = _why_it_cannot_pay(frozen, connection)
+    return Refusal("card_not_ready", why, 409, id=purchase.id)
+
+
+def _why_it_cannot_pay(frozen: bool, connection: Connection) -> str:
+    """Of a purchase that is ready: whoever goes by that alone would ask for its card again and again."""
+    if frozen:
+        return "The card is frozen: whatever is charged to it is declined. Only the owner can lift that."
+    if connection.status != "active":
+        return "The Stripe account of this card cannot be used now. The owner has to see to it."
+    return "The card is not switched on at Stripe yet. Try again in a moment."
 
 
 def allowed_for(book: Book, purchase: Purchase) -> str:

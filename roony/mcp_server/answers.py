@@ -1,4 +1,4 @@
-"""What the tools answer: the REST API's answers with every amount as a decimal text, and the next step in words."""
+"""What the tools answer: the REST API's answers with every amount as a decimal text, and the next step."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, Field
 
 from roony.core.money import decimal_text
+from roony.mcp_server.next_step import PREVIEWED, next_step
 
 Json = Mapping[str, Any]
 
@@ -245,15 +246,19 @@ def _decision(decision: Json) -> Decision:
 def purchase(row: Json, details: Json | None = None) -> Purchase:
     """A purchase, with its card's details if they were asked for."""
     given = credentials(details)
-    return _picked(Purchase, row, **{**_parts(row), "credentials": given, "next_step": next_step(row, given)})
+    return _picked(Purchase, row, **{**_parts(row), "credentials": given, "next_step": _next_step(row, given)})
 
 
 def requested(row: Json, replayed: bool, request_id: str | None) -> RequestedPurchase:
     """A purchase that was asked for; with the numbers where the REST API sent them in its answer."""
     card = row["card"] or {}
     given = credentials({**card, "delivery": "raw"}) if card.get("number") else None
-    changed = {**_parts(row), "credentials": given, "next_step": next_step(row, given)}
+    changed = {**_parts(row), "credentials": given, "next_step": _next_step(row, given)}
     return _picked(RequestedPurchase, row, **{**changed, "replayed": replayed, "request_id": request_id})
+
+
+def _next_step(row: Json, given: Credentials | None) -> str:
+    return next_step(row, given.delivery if given is not None else None)
 
 
 def credentials(details: Json | None) -> Credentials | None:
@@ -263,7 +268,7 @@ def credentials(details: Json | None) -> Credentials | None:
 
 def preview(row: Json) -> Preview:
     """What would be decided."""
-    step = _PREVIEW[row["decision"]["verdict"]]
+    step = PREVIEWED[row["decision"]["verdict"]]
     amounts = _money(row, "amount", "hold_amount")
     return _picked(Preview, row, **{**amounts, "decision": _decision(row["decision"]), "next_step": step})
 
@@ -293,54 +298,3 @@ def transactions(page: Json) -> Transactions:
         for row in page["data"]
     ]  # fmt: skip
     return Transactions(transactions=rows, next_cursor=page["next_cursor"])
-
-
-_PREVIEW = {
-    "approved": "It would be approved now. Call request_purchase with the same arguments to buy.",
-    "needs_approval": "A person would have to decide. Call request_purchase with the same arguments to ask for it.",
-    "declined": "It would be declined. Change what `reasons` names, or ask the owner for other rules.",
-}
-_STEPS = {
-    "issuing": "The card is being made. Call get_purchase with purchase_id {id} and wait_seconds 45.",
-    "awaiting_approval": "A person has to decide, until {until}. Do not request it again. Call get_purchase with"
-    " purchase_id {id} and wait_seconds 45, again and again if need be.",
-    "declined": "Not allowed: `decision.reasons` says why. The same request will be declined again; change what the"
-    " first reason names, or ask the owner.",
-    "authorized": "The merchant has authorized the payment. Nothing more is to be done.",
-    "settled": "It is paid. Nothing more is to be done.",
-    "canceled": "It is over and nothing can be paid with it. Make a new request if it is still needed.",
-    "expired": "Its time is over and nothing can be paid with it. Make a new request if it is still needed.",
-    "failed": "The card could not be made and nothing is held; `failure` says why. A new request needs a new"
-    " request_id.",
-}
-# With an action these ended for want of a person's yes, and not as `_STEPS` says.
-_WITHOUT_A_YES = frozenset({"declined", "expired"})
-_PAY = " Pay this merchant at most {limit} {currency} before {end}. If you do not pay, call cancel_purchase."
-_READY = {
-    None: "The card is ready. Call get_purchase with purchase_id {id} and card_purpose to get its details.",
-    "raw": "The card's details are in `credentials`; keep them to yourself.",
-    "sealed": "The card's details are sealed in `credentials.jwe`: your own program opens them with its private key"
-    " (`roony agent-key open`).",
-    "reveal": "A person opens `credentials.url` within 10 minutes; it shows the card once.",
-}
-
-
-def next_step(row: Json, given: Credentials | None) -> str:
-    """What the agent does now, in a few sentences; first about a payment that was refused."""
-    action = row["action_required"]
-    if action is None:
-        return _step(row, given)
-    if row["status"] in _WITHOUT_A_YES:
-        return f"{action['message']} {action['next']} Nothing is held."
-    return f"The last payment was refused. {action['message']} {action['next']} " + _step(row, given)
-
-
-def _step(row: Json, given: Credentials | None) -> str:
-    if row["status"] != "ready":
-        until = (row["approval"] or {}).get("expires_at")
-        return _STEPS[row["status"]].format(id=row["id"], until=until)
-    card, currency = row["card"], row["currency"]
-    pay = _PAY.format(
-        limit=decimal_text(card["hard_limit"], currency), currency=currency.upper(), end=card["expires_at"]
-    )
-    return _READY[given.delivery if given else None].format(id=row["id"]) + pay

@@ -28,6 +28,9 @@ _STEPS: dict[str | int, str] = {
     " the first request exactly.",
     "too_many_deliveries": "Its details were handed out as often as is allowed. Use the ones you have, or cancel the"
     " purchase and request a new one.",
+    "card_not_ready": "The message says why. Do not ask for the card again before that has changed, or call"
+    " cancel_purchase.",
+    "no_public_key": "Tell the person who runs you: the message says what is missing.",
     400: _CORRECT,
     401: "The agent's key is not accepted: the person who runs you has to set another one.",
     403: "The agent's key does not allow this: the owner has to. Do not try again.",

@@ -51,7 +51,7 @@ def test_show_waits_too(roony: Run, roony_json: RunJson, agent: dict[str, str]) 
     assert roony("purchase", "show", purchase["id"], "--wait", "1", **agent).exit_code == 3
     roony_json("approval", "deny", purchase["approval"]["id"])
     denied = roony("purchase", "show", purchase["id"], "--wait", "60", **agent)
-    assert (denied.exit_code, "Nothing is held" in denied.stdout) == (4, True)
+    assert (denied.exit_code, "said no. Do not ask" in denied.stdout) == (4, True)
 
 
 def test_json_alone_on_stdout_and_the_hint_beside_it(roony: Run, agent: dict[str, str]) -> None:
@@ -59,6 +59,16 @@ def test_json_alone_on_stdout_and_the_hint_beside_it(roony: Run, agent: dict[str
     purchase = json.loads(asked.stdout)
     assert (asked.exit_code, purchase["status"], purchase["replayed"]) == (0, "ready", False)
     assert asked.stderr == f"Next: roony purchase card {purchase['id']}\n"
+
+
+def test_a_frozen_card_is_not_offered(roony: Run, roony_json: RunJson, agent: dict[str, str]) -> None:
+    """Nor asked for in vain: the purchase is ready, its card cannot pay."""
+    made = json.loads(roony("purchase", "ask", "5", "--merchant", a_shop(), *SHOP, "--json", **agent).stdout)
+    roony_json("card", "freeze", made["card"]["id"])
+    shown = roony("purchase", "show", made["id"], **agent)
+    assert (shown.exit_code, "The card is frozen" in shown.stdout, "Next:" in shown.stdout) == (0, True, False)
+    refused = roony("purchase", "card", made["id"], **agent)
+    assert (refused.exit_code, "The card is frozen" in refused.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(

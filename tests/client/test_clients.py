@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from roony.client import AsyncRoony, CannotOpen, Roony, RoonyError, Unreachable, operations
+from roony.client import AsyncRoony, CannotOpen, InvalidPrivateKey, Roony, RoonyError, Unreachable, operations
 from roony.client.sealed import new_private_key
 from roony.flows.sealing import seal
 from tests.client.conftest import Connect
@@ -180,6 +180,20 @@ def test_a_sealed_card_is_opened_here(roony: ServedRoony, company: Company, conn
     assert opened["number"].endswith(purchase["card"]["last4"])
     with pytest.raises(CannotOpen, match="It was sealed to the key"):
         client.get_card(purchase["id"], private_key=new_private_key().jwk)
+
+
+def test_a_file_that_is_no_private_key_uses_up_no_delivery(
+    company: Company, roony: ServedRoony, connect: Connect
+) -> None:
+    made, caller = company.agent(budgets=[MONTH], controls={"delivery": "sealed"})
+    company.owner.send("PUT", f"{ADMIN}/agents/{made['id']}/public_key", json.loads(KEY.public))
+    client = connect(roony.url, caller.key)
+    purchase = client.request_purchase(**ask())
+    for wrong in ("", "no key", KEY.public, "[]", "{}"):
+        with pytest.raises(InvalidPrivateKey):
+            client.get_card(purchase["id"], private_key=wrong)
+    for _ in range(5):
+        assert client.get_card(purchase["id"], private_key=KEY.jwk)["delivery"] == "opened"
 
 
 def test_a_card_sealed_for_another_purchase_is_not_taken() -> None:

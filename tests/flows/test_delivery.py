@@ -103,14 +103,19 @@ def test_no_live_card_no_details(table: str, way: str, books: Books) -> None:
 def test_a_freeze_counts_before_its_cards_have_followed(scope: type, books: Books, story: Story) -> None:
     books.freeze(scope)
     assert books.row(Card).status == "active"
-    expect_refused(books, "card_not_ready", story.purchase_id, "raw")
+    assert "The card is frozen" in expect_refused(books, "card_not_ready", story.purchase_id, "raw").message
 
 
 @pytest.mark.parametrize("status", ["restricted", "revoked", "expired"])
 def test_no_details_while_the_account_is_not_ours_to_buy_with(status: str, books: Books, story: Story) -> None:
     books.put(books.row(Connection)._replace(status=status))
     books.reconfigure()
-    expect_refused(books, "card_not_ready", story.purchase_id, "raw")
+    assert "The Stripe account" in expect_refused(books, "card_not_ready", story.purchase_id, "raw").message
+
+
+def test_a_card_that_stripe_has_not_switched_on_again_is_to_be_asked_for_later(books: Books, story: Story) -> None:
+    books.put(books.row(Card)._replace(stripe_status="inactive"))
+    assert "Try again" in expect_refused(books, "card_not_ready", story.purchase_id, "raw").message
 
 
 @pytest.mark.parametrize("allowed", DELIVERIES)

@@ -17,7 +17,7 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from tests.support.served import Buyer, Simulation, clean_environment, unique, until
-from tests.support.tools import MODES, good, message, use, with_host
+from tests.support.tools import MODES, good, message, refused, use, with_host
 
 WISH = {"currency": "usd", "description": "1 month", "merchant_category": "5734", "merchant_country": "US"}
 COMMAND = [sys.executable, "-m", "roony", "mcp"]
@@ -107,6 +107,20 @@ def test_a_no_is_told_to_who_waits(roony: Simulation, careful: Buyer) -> None:
     assert (answer["status"], answer["card"]) == ("declined", None)
     assert (answer["approval"]["status"], answer["approval"]["note"]) == ("denied", "too dear")
     assert answer["next_step"].startswith("A person was asked and said no. Do not ask for the same again;")
+
+
+def test_what_is_next_is_true_of_a_subscription_and_of_a_freeze(roony: Simulation, buyer: Buyer) -> None:
+    """Each payment is limited, not their sum; with a frozen card nothing is to be paid, nor its details asked for."""
+    asked = {**WISH, "merchant": unique("GitHub"), "amount": "12.00", "repeat_every": "month", "payments": 3}
+    made = use(roony.url, buyer.key, "request_purchase", **asked)
+    assert (made["card"]["hard_limit"], made["hold_amount"]) == ("36.00", "12.00")
+    assert "at most 12.00 USD each month, 3 times in all" in made["next_step"]
+    roony.owner.send("POST", "/api/v1/admin/freeze", {"scope": "agent", "scope_id": buyer.id})
+    until(lambda: roony.card_of(made["id"])["status"], "frozen")
+    look = {"purchase_id": made["id"]}
+    assert "Do not pay." in use(roony.url, buyer.key, "get_purchase", **look)["next_step"]
+    error = refused(roony.url, buyer.key, "get_purchase", **look, card_purpose="pay")
+    assert (error["code"], "The card is frozen" in error["message"]) == ("card_not_ready", True)
 
 
 def test_many_ask_and_look_at_the_same_time(roony: Simulation, buyer: Buyer) -> None:
