@@ -11,6 +11,7 @@ The model never sees a card number: the program that drives the browser gets the
 from __future__ import annotations
 
 import json
+import sys
 import uuid
 from typing import Any
 
@@ -148,5 +149,8 @@ def converse(roony: Roony, model: ScriptedModel, task: str) -> str:
 
 
 if __name__ == "__main__":
-    with Roony() as client:
-        print(converse(client, ScriptedModel("Figma", 4_900), "Get us a month of Figma."))
+    try:
+        with Roony() as client:
+            print(converse(client, ScriptedModel("Figma", 4_900), "Get us a month of Figma."))
+    except ValueError as error:
+        sys.exit(str(error))

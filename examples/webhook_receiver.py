@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, ClassVar
@@ -60,7 +61,9 @@ class Receiver(BaseHTTPRequestHandler):
 
 def main(port: int) -> None:
     """Serves until it is stopped."""
-    Receiver.secret = os.environ["ROONY_WEBHOOK_SECRET"]
+    Receiver.secret = os.environ.get("ROONY_WEBHOOK_SECRET", "")
+    if not re.fullmatch("whsec_[A-Za-z0-9+/=]+", Receiver.secret):
+        sys.exit("Set ROONY_WEBHOOK_SECRET to the whsec_… that `roony webhook add` printed.")
     with HTTPServer(("127.0.0.1", port), Receiver) as server:
         print(f"Listening at http://127.0.0.1:{server.server_port}", flush=True)
         server.serve_forever()

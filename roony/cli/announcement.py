@@ -82,6 +82,7 @@ def _for_people(what: Announced) -> str:
             f"  export ROONY_URL={what.url}",
             f"  export ROONY_ADMIN_KEY={what.demo.admin_key}",
             f"  export ROONY_AGENT_KEY={what.demo.agent_key}",
+            f"  export AGENT_ID={what.demo.agent_id}",
             "  roony purchase ask 49.99 --merchant Figma --category computer_software_stores --country US",
             "",
             "To speak to the simulated Stripe, as a merchant does:",

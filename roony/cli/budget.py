@@ -37,10 +37,12 @@ def scope_of(scope_id: str | None) -> dict[str, str]:
     if scope_id is None or scope_id == "organization":
         return {"scope": "organization"}
     scopes = {"org": "organization", "prj": "project", "agt": "agent"}
-    scope = scopes.get(scope_id.partition("_")[0])
-    if scope is None:
-        message = "is no agent (agt_…), task (agt_…:TASK), project (prj_…) or organization (org_…)."
-        raise typer.BadParameter(f"{scope_id!r} {message}")
+    prefix, _, rest = scope_id.partition("_")
+    scope = scopes.get(prefix)
+    # An ellipsis is copied from a page more often than anything else is mistyped.
+    if scope is None or rest.startswith("…"):
+        message = "is no id of an agent (agt_…), task (agt_…:TASK), project (prj_…) or organization (org_…)."
+        raise typer.BadParameter(f"{scope_id!r} {message} `roony agent list` and `roony project list` have them.")
     if scope == "agent" and ":" in scope_id:
         scope = "task"
     return {"scope": scope, "scope_id": scope_id}

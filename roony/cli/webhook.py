@@ -27,7 +27,10 @@ def add(
 ) -> None:
     """Name a receiver; prints its signing secret this once."""
     body = {"url": address, "types": only, "description": description}
-    print_one(owner(url).post(_ENDPOINTS, body), as_json)
+    made = owner(url).post(_ENDPOINTS, body)
+    print_one(made, as_json)
+    if not as_json:
+        typer.echo(f"Keep the secret: it is not shown again. Next: roony webhook test {made['id']}")
 
 
 @app.command("list")
@@ -96,6 +99,8 @@ def rotate_secret(
 def send_test(endpoint_id: str = _ID, url: str = UrlOption, as_json: bool = JsonOption) -> None:
     """Send a test; `roony webhook deliveries` shows how it went."""
     print_one(owner(url).post(f"{_ENDPOINTS}/{endpoint_id}/test"), as_json)
+    if not as_json:
+        typer.echo(f"Next: roony webhook deliveries {endpoint_id}")
 
 
 @app.command()

@@ -123,8 +123,8 @@ class RequestArguments(WishArguments):
         int,
         Field(
             ge=0, le=MAX_WAIT_SECONDS,
-            description="How long to wait for a person or for the card before answering. While a card is being made, the"
-            " answer may take 10 seconds whatever is said here.",
+            description="How long to wait for a person or for the card before answering. While a card is being made,"
+            " the answer may take 10 seconds whatever is said here.",
         ),
     ] = MAX_WAIT_SECONDS  # fmt: skip
 

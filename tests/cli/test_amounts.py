@@ -91,6 +91,8 @@ def test_a_scope_is_known_by_its_id() -> None:
     assert scope_of("org_1") == {"scope": "organization", "scope_id": "org_1"}
     with pytest.raises(typer.BadParameter):
         scope_of("pur_1")
+    with pytest.raises(typer.BadParameter, match="`roony agent list`"):
+        scope_of("agt_…")
 
 
 def test_the_local_key_is_sent_to_this_machine_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

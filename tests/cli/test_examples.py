@@ -111,6 +111,24 @@ def test_the_receiver_believes_what_is_signed_once() -> None:
     assert printed == ["whd_1 purchase.ready pur_1", "refused: No matching signature found"]
 
 
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("buy_with_approval.py", "ROONY_AGENT_KEY"), ("tool_loop.py", "ROONY_AGENT_KEY"),
+        ("webhook_receiver.py", "ROONY_WEBHOOK_SECRET"),
+    ],
+)  # fmt: skip
+def test_an_example_says_what_it_wants(name: str, wanted: str) -> None:
+    """And not where it fell over. What is copied from its page as it stands there is no secret."""
+    done = subprocess.run(
+        [sys.executable, example(name)], env=clean_environment(ROONY_WEBHOOK_SECRET="whsec_…"), capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert wanted in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_the_lines_of_the_page_run(run: Run, tmp_path: Path) -> None:
     page = (ROOT / "docs" / "client.md").read_text(encoding="utf-8")
     program = tmp_path / "page.py"

@@ -330,6 +330,7 @@ def test_people_are_told_where_to_look(tmp_path: Path) -> None:
     secrets = json.loads((folder / "roony.db.secrets").read_text())
     assert f"export STRIPE_KEY={secrets['stripe_secret_key']}\n" in text
     assert "export ACCOUNT=acct_" in text
+    assert "export AGENT_ID=agt_" in text
     # Nobody has put the commands on the path yet.
     assert f'export PATH="{Path(sys.executable).parent}:$PATH"\n' in text
     assert "alembic" not in (tmp_path / "log").read_text()
