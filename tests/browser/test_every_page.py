@@ -5,16 +5,13 @@ The pages come from the routes, so a new one is tested as soon as it is there. `
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from html import unescape
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx2
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, Page, expect
 
 from roony.core.role import OWNER_ONLY, may
@@ -25,20 +22,14 @@ from tests.browser.conftest import Windows
 from tests.support.authenticator import Authenticator
 from tests.support.desk import Desk
 from tests.support.filling import fill
+from tests.support.looking import PHONE, WIDE, looks_right
 from tests.support.walking import Visit, page_routes, walk
 
-PHONE = {"width": 390, "height": 844}
-WIDE = {"width": 1280, "height": 900}
-# What nobody may be kept out by (axe-core's own words).
-GRAVE = ("serious", "critical")
 PAGES = [route.path for route in page_routes()]
 _CALL = re.compile(r'data-call="(\w+) ([^"]+)"')
-_FIND = "options => axe.run(document, options).then(result => result.violations)"
 _ROWS_OF_FILTERS = (
     "new Set([...document.querySelectorAll('.filters > *')].map(one => one.getBoundingClientRect().bottom | 0)).size"
 )
-# Only what changes with the colours is looked at again in the dark.
-_COLOURS = {"runOnly": ["color-contrast"]}
 
 
 class Filled(NamedTuple):
@@ -92,43 +83,6 @@ def _enter(page: Page, cookie: Any, address: str) -> None:
     assert answer.status == 200
 
 
-def _grave(page: Page, options: dict[str, Any]) -> list[str]:
-    """What axe-core finds serious or worse, with where it is."""
-    if page.evaluate("typeof axe") == "undefined":
-        page.evaluate(AXE_SCRIPT)
-    found = page.evaluate(_FIND, {"resultTypes": ["violations"], **options})
-    return [
-        f"{one['id']}: {node['html']} ({node['failureSummary']})"
-        for one in found
-        if one["impact"] in GRAVE
-        for node in one["nodes"]
-    ]
-
-
-def _keep(page: Page, name: str, kind: str) -> None:
-    """A picture, where somebody asked for pictures."""
-    folder = os.environ.get("ROONY_SCREENSHOTS")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        name = re.sub(r"\W+", "-", name).strip("-") or "overview"
-        page.screenshot(path=Path(folder) / f"{name}-{kind}.png", full_page=kind == "phone")
-
-
-def _everywhere(page: Page, name: str) -> None:
-    """What holds on every page: readable in light and dark, nothing sideways on a phone, one heading."""
-    expect(page.get_by_role("heading", level=1)).to_have_count(1)
-    assert _grave(page, {}) == []
-    assert page.evaluate("[...document.querySelectorAll('[tabindex]')].filter(one => one.tabIndex > 0).length") == 0
-    _keep(page, name, "light")
-    page.emulate_media(color_scheme="dark")
-    assert _grave(page, _COLOURS) == []
-    _keep(page, name, "dark")
-    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-    page.emulate_media(color_scheme="light")
-    _keep(page, name, "phone")
-
-
 @pytest.mark.parametrize("route", PAGES)
 def test_a_page_is_there_for_everybody(window: Page, filled: Filled, route: str) -> None:
     assert route in filled.visit.addresses, "no link leads there from the menu on"
@@ -142,17 +96,7 @@ def test_a_page_is_there_for_everybody(window: Page, filled: Filled, route: str)
     expect(page.locator("main")).to_be_focused()
     page.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
     assert page.evaluate(_ROWS_OF_FILTERS) <= 1
-    _everywhere(page, route)
-
-
-def test_pages_for_people_who_are_not_signed_in(open_page: Callable[..., Page], desk: Desk) -> None:
-    page = open_page(reduced_motion="reduce")
-    user = desk.person("viewer").id
-    connect = "/connect/stripe?ticket=over"
-    for address in ("/sign-in", desk.first_run(), desk.invitation(user), "/welcome?ticket=over", connect):
-        page.set_viewport_size(WIDE)  # type: ignore[arg-type]
-        page.goto(address if address.startswith("http") else desk.url + address)
-        _everywhere(page, "outside" + re.sub(r"[?].*|^https?://[^/]+", "", address))
+    looks_right(page, route)
 
 
 def test_every_link_leads_somewhere(filled: Filled) -> None:
