@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
+from tests.browser.conftest import Windows
 from tests.support.desk import Desk, wait_until_ready
 from tests.support.served import Buyer, unique
 
@@ -125,3 +126,37 @@ def test_what_a_form_was_told_stays_when_the_page_is_drawn_again(owner_page: Pag
     shop = declined(buyer)
     expect(page.get_by_role("link", name=f"at {shop}")).to_be_visible()
     expect(told).to_be_visible()
+
+
+def test_a_page_that_cannot_be_drawn_again_says_so(browser: Browser, desk: Desk, buyer: Buyer) -> None:
+    """A proxy in front whose own sign-in is over refuses the page, or sends it elsewhere, while the stream goes on."""
+    fates: list[Callable[[Route], None]] = [
+        lambda route: route.fulfill(status=401, body="sign in at the proxy"),
+        lambda route: route.fulfill(status=302, headers={"Location": "https://proxy.example/sign-in"}),
+        lambda route: route.abort(),
+    ]
+    # Of its own: the console tells of each.
+    with Windows(browser) as windows:
+        page = windows.open()
+        desk.sign_in(page)
+        stale = page.get_by_text("Nothing new is shown on this page any more.")
+        for fate in fates:
+            page.route("**/*", _instead(fate))
+            declined(buyer)
+            expect(stale).to_be_visible()
+            page.unroute_all()
+            shop = declined(buyer)
+            expect(page.get_by_role("link", name=f"at {shop}")).to_be_visible()
+            expect(stale).to_be_hidden()
+
+
+def _instead(fate: Callable[[Route], None]) -> Callable[[Route], None]:
+    """What becomes of the page when it is fetched by itself."""
+
+    def answer(route: Route) -> None:
+        if "x-roony-by-itself" in route.request.headers:
+            fate(route)
+        else:
+            route.fallback()
+
+    return answer

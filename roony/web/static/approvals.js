@@ -39,7 +39,7 @@ async function busy(work) {
   try {
     if (await work()) {
       document.getElementById("outcomes").focus();
-      await drawAgain(content, true).catch(() => {});
+      await draw(true);
     }
   } finally {
     deciding = false;

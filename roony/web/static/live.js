@@ -11,8 +11,8 @@ const PRESSED = `a, button, label, summary, ${FIELDS}`;
 const CLICK_FOLLOWS = 300;
 
 // Whoever decides by this page must know that it is no longer as things are.
-function sayStale() {
-  document.getElementById("stale").hidden = false;
+function sayStale(isStale = true) {
+  document.getElementById("stale").hidden = !isStale;
 }
 
 const chosenIn = (select) => [...select.selectedOptions].map((option) => option.value);
@@ -97,9 +97,9 @@ async function drawAgain(main, isAsked = false) {
   if (isBusy(main)) { isBehind = true; return; }
   isBehind = false;
   const answer = await fetch(location.href, { credentials: "same-origin", headers: { "X-Roony-By-Itself": "1" } });
-  if (answer.redirected) sayStale();
-  if (!answer.ok || answer.redirected) return;
+  if (!answer.ok || answer.redirected) { sayStale(); return; }
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  sayStale(stream.readyState === EventSource.CLOSED);
   // Somebody may have begun while the page was fetched.
   if (isBusy(main)) { isBehind = true; return; }
   if (!isAsked && heldRow(main)) { await drawInPlace(main, page.getElementById("content")); return; }
@@ -162,11 +162,11 @@ function followPresses(over) {
 const live = document.querySelector("main[data-live]");
 let waiting = null;
 const stream = new EventSource("/api/v1/admin/stream");
-const changed = () => {
-  waiting ??= setTimeout(() => { waiting = null; drawAgain(live).catch(() => {}); }, WAIT_FOR_MORE);
-};
+// Nothing comes where Roony is away, or where a proxy whose own sign-in is over sends the page elsewhere.
+const draw = (isAsked = false) => drawAgain(live, isAsked).catch(() => sayStale());
+const changed = () => { waiting ??= setTimeout(() => { waiting = null; draw(); }, WAIT_FOR_MORE); };
 for (const type of live.dataset.live.split(" ")) stream.addEventListener(type, changed);
-document.querySelector("#news button").addEventListener("click", () => { drawAgain(live, true).catch(() => {}); });
+document.querySelector("#news button").addEventListener("click", () => draw(true));
 const catchUp = () => { if (isBehind && !heldRow(live) && !isBusy(live)) changed(); };
 for (const type of ["pointerout", "focusout"]) live.addEventListener(type, () => setTimeout(catchUp));
 document.getElementById("confirm").addEventListener("close", () => setTimeout(catchUp));
