@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from typer.testing import Result
 
@@ -258,6 +259,9 @@ def test_people_get_roles_and_keys(roony: Run, roony_json: RunJson) -> None:
     assert "roony user role" in refused.stderr
     assert roony_json("user", "role", ann["id"], "viewer")["role"] == "viewer"
     assert ann["id"] in roony("user", "list", "--role", "viewer").stdout
+    link = roony_json("user", "reset", email.upper())["url"]
+    assert "Welcome, Ann" in httpx2.get(link, trust_env=False, timeout=60).text
+    assert "No user has the address" in roony("user", "reset", f"no.{email}").stderr
     assert roony_json("user", "disable", ann["id"])["disabled_at"]
     assert roony("user", "list", ROONY_ADMIN_KEY=key).exit_code == 1
     [row] = roony_json("user", "key", "list", ann["id"])["data"]

@@ -15,7 +15,7 @@ import pytest
 
 from roony.core.audit import AuditRecord
 from roony.core.errors import Refusal
-from roony.core.sign_in import FIRST_WAIT, FORGOTTEN_SECONDS, FREE_FAILURES, LONGEST_WAIT
+from roony.core.sign_in import FIRST_WAIT, FORGOTTEN_SECONDS, FREE_FAILURES, LINK_SECONDS, LONGEST_WAIT
 from roony.core.user import User
 from roony.flows import password
 from roony.flows.context import FlowContext
@@ -194,6 +194,54 @@ def test_a_link_to_an_address_that_was_wrong_opens_nothing_once_it_is_mended(
     company.owner.send("PATCH", f"{ADMIN}/users/{user['id']}", {"email": "ann@right.example"})
     form = {"ticket": parse_qs(urlsplit(invited).query)["ticket"][0], "password": WORDS}
     assert roony.caller().call("POST", "/welcome", data=form).status_code == 410
+
+
+def test_a_link_opens_in_its_time_alone_and_lets_in_who_is_locked_out(roony: ServedRoony, company: Company) -> None:
+    """As the role is when it is opened; whoever tries passwords meanwhile keeps nobody from it."""
+    email, nobody, clock = "ann@link.example", roony.caller(), roony.context.clock
+    user = person(roony, company, email)
+
+    def link() -> dict[str, str]:
+        url = company.owner.send("POST", f"{ADMIN}/users/{user['id']}/invitation", {}, 201)["url"]
+        return {"ticket": parse_qs(urlsplit(url).query)["ticket"][0]}
+
+    def look_and_use(ticket: dict[str, str]) -> list[int]:
+        sent = {**ticket, "password": "another row of words"}
+        return [
+            nobody.call("GET", "/welcome", params=ticket).status_code,
+            nobody.call("POST", "/welcome", data=sent).status_code,
+        ]
+
+    late, replaced = link(), link()
+    assert look_and_use(late) == [410, 410]
+    late = replaced
+    clock.advance(LINK_SECONDS["invitation"] - 1)  # type: ignore[attr-defined]
+    assert nobody.call("GET", "/welcome", params=late).status_code == 200
+    clock.advance(1)  # type: ignore[attr-defined]
+    assert look_and_use(late) == [410, 410]
+    good = link()
+    assert wrong(roony, email) == LOCKED_OUT
+    assert nobody.call("POST", "/sign-in", data={"email": email, "password": WORDS}).status_code == 429
+    company.owner.send("PATCH", f"{ADMIN}/users/{user['id']}", {"role": "approver"})
+    with httpx2.Client(base_url=roony.url, trust_env=False, timeout=60) as http:
+        assert http.post("/welcome", data={**good, "password": "another row of words"}).status_code == 303
+        assert http.get(f"{ADMIN}/me").json()["role"] == "approver"
+        # Its browser is known from now on.
+        again = {"email": email, "password": "another row of words"}
+        assert http.post("/sign-in", data=again).status_code == 303
+    assert nobody.call("POST", "/sign-in", data=again).status_code == 429
+    assert look_and_use(good) == [410, 410]
+
+
+def test_a_link_to_a_first_run_is_good_for_a_day(roony: ServedRoony, company: Company) -> None:
+    link = company.owner.send("POST", f"{ADMIN}/first_runs", {}, 201)["url"]
+    form = {
+        "code": parse_qs(urlsplit(link).query)["code"][0], "organization": "Third", "name": "Olive",
+        "email": "olive@late.example", "password": WORDS, "currency": "usd", "time_zone": "UTC",
+    }  # fmt: skip
+    roony.context.clock.advance(LINK_SECONDS["first_run"])  # type: ignore[attr-defined]
+    assert roony.caller().call("POST", "/first-run", data=form).status_code == 410
+    assert [row for row in roony.books.rows(User) if row.email == form["email"]] == []
 
 
 def test_a_first_run_is_on_record_from_its_link_to_its_owner(roony: ServedRoony, company: Company) -> None:

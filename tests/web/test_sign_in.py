@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -169,6 +170,21 @@ def test_a_change_needs_the_sessions_token_and_a_page_of_ours(
     assert browser.is_in()
     assert browser.api("POST", "/projects", json=project, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 201
     other.http.close()
+
+
+def test_no_change_of_the_api_is_taken_without_the_sessions_own_token(
+    roony: ServedRoony, company: Company, browser: Browser
+) -> None:
+    browser.sign_in(person(roony, company)["email"])
+    others = csrf_token("roony_session_of_somebody_else")
+    changes = [(method, path) for method, path in PERMISSIONS if path.startswith(ADMIN) and method != "GET"]
+    assert len(changes) > 60
+    for method, path in changes:
+        address = re.sub(r"{\w+}", "id_1", path.removeprefix(ADMIN))
+        for token in ("", others):
+            answer = browser.api(method, address, token)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (403, "wrong_form_token"), (method, path)
+    assert browser.is_in()
 
 
 def test_what_does_more_than_read_needs_the_token_also_as_a_get(
