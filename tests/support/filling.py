@@ -29,7 +29,9 @@ def fill(roony: Simulation, said: Callable[[str], str] = str) -> dict[str, str]:
         "project": said("Research"), "agent": said("Research assistant"), "agent description": said("Buys software"),
         "description": said("One seat for a month"), "task": said("summer-report"), "network name": said("GIFT CARDS"),
         "metadata": said("order 1187"), "receipt": said("Paid 45.00"), "note": said("The shop has another name"),
-        "user": said("Vera Viewer"), "recipient": said("Finance"),
+        "user": said("Vera Viewer"), "recipient": said("Finance"), "metadata name": said("order")[:40],
+        "address": f"https://shop.example/{said('seats')}".replace(" ", "%20"), "network id": said("4512")[:64],
+        "purpose": said("To pay by hand"), "idempotency key": said("July"),
     }  # fmt: skip
     project = owner.send("POST", f"{ADMIN}/projects", {"name": texts["project"]}, 201)["id"]
     buyer = roony.buyer(
@@ -37,7 +39,8 @@ def fill(roony: Simulation, said: Callable[[str], str] = str) -> dict[str, str]:
         controls={"purchase_limit": 60_000, "approval_threshold": 35_000, "merchant_lock": "monitor"},
     )  # fmt: skip
     more = {
-        "description": texts["description"], "task_id": texts["task"], "metadata": {"order": texts["metadata"]},
+        "description": texts["description"], "task_id": texts["task"],
+        "metadata": {texts["metadata name"]: texts["metadata"]},
     }  # fmt: skip
     for name, amount, state in BOUGHT:
         _play(roony, buyer.buy(amount, said(name), **more), said(name), amount, state)
@@ -52,7 +55,8 @@ def fill(roony: Simulation, said: Callable[[str], str] = str) -> dict[str, str]:
         assert buyer.ask(amount, said("Big Data Set"), **more)["status"] == "declined"
     for name in ("GitHub", "OpenAI"):
         assert buyer.ask(40_000, said(name), **more)["status"] == "awaiting_approval"
-    _settle_findings(roony, buyer, texts)
+    shop = {"url": texts["address"], "network_id": texts["network id"]}
+    _settle_findings(roony, buyer, texts, said("Airtable"), {**more, "shop": shop})
     owner.send(
         "POST", f"{ADMIN}/users", {"name": texts["user"], "email": f"{buyer.id}@example.com", "role": "viewer"}, 201
     )  # fmt: skip
@@ -75,14 +79,18 @@ def _play(roony: Simulation, bought: Bought, name: str, amount: int, state: str)
         helpers.transactions.refund(captured.transactions[-1].id, {"refund_amount": amount // 3})
 
 
-def _settle_findings(roony: Simulation, buyer: Buyer, texts: dict[str, str]) -> None:
+def _settle_findings(
+    roony: Simulation, buyer: Buyer, texts: dict[str, str], merchant: str, more: dict[str, Any]
+) -> None:
     """One finding is resolved with a note, one stays open, and so does a purchase that somebody denied."""
     roony.settle()
     findings = roony.owner.get(f"{ADMIN}/discrepancies", params={"status": "open", "kind": "merchant_mismatch"})["data"]
     assert findings
-    other = buyer.buy(6_000, "Airtable", description=texts["description"])
+    other = buyer.buy(6_000, merchant, **more)
+    link = {"delivery": "reveal", "purpose": texts["purpose"]}
+    buyer.api.send("POST", f"/api/v1/purchase_intents/{other.id}/card", link)
     _play(roony, other, texts["network name"], 6_000, "authorized")
     roony.owner.send("POST", f"{ADMIN}/discrepancies/{findings[0]['id']}/resolve", {"note": texts["note"]})
-    denied = buyer.ask(41_000, "Airtable", description=texts["description"])
+    denied = buyer.ask(41_000, merchant, texts["idempotency key"], **more)
     roony.owner.send("POST", f"{ADMIN}/approvals/{denied['approval']['id']}/deny", {"note": texts["note"]})
     roony.settle()

@@ -307,10 +307,10 @@ class Buyer(NamedTuple):
     api: Caller
     key: str
 
-    def wish(self, amount: int, merchant: str, **more: Any) -> dict[str, Any]:
-        """The body of an ask for software in the US."""
-        shop = {"name": merchant, **SOFTWARE}
-        return {"amount": amount, "currency": "usd", "description": f"From {merchant}", "merchant": shop, **more}
+    def wish(self, amount: int, merchant: str, shop: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
+        """The body of an ask for software in the US; `shop` is what else is said of the merchant."""
+        about = {"name": merchant, **SOFTWARE, **(shop or {})}
+        return {"amount": amount, "currency": "usd", "description": f"From {merchant}", "merchant": about, **more}
 
     def ask(self, amount: int, merchant: str, key: str | None = None, **more: Any) -> dict[str, Any]:
         """Asks; the purchase as it was answered with 201."""
