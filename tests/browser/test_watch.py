@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
@@ -16,6 +17,7 @@ from roony.store.statements import write_row
 from roony.store.tables import TABLE_OF
 from roony.web.admin_api.events import REPLAY_LIMIT
 from tests.support.desk import Desk
+from tests.support.looking import looks_right
 from tests.support.payer import Payer
 from tests.support.served import until
 
@@ -74,8 +76,11 @@ def test_a_refund_is_given_to_its_purchase(owner_page: Page, desk: Desk) -> None
     until(lambda: desk.roony.purchase(other.bought.id)["refunded_amount"], 2_000)
 
 
-def test_an_alert_is_seen_to_and_all_dead_events_are_handled_again_in_parts(page: Page, desk: Desk) -> None:
+def test_an_alert_is_seen_to_and_all_dead_events_are_handled_again_in_parts(
+    open_page: Callable[..., Page], desk: Desk
+) -> None:
     """More of them than one call takes up."""
+    page = open_page(reduced_motion="reduce")
     desk.company(page)
     organization = page.request.get(f"{desk.url}/api/v1/admin/organization").json()["id"]
     with sqlite3.connect(desk.roony.folder / "roony.db", timeout=30) as database:
@@ -93,6 +98,7 @@ def test_an_alert_is_seen_to_and_all_dead_events_are_handled_again_in_parts(page
         database.execute(write_row(TABLE_OF[Alert], "sqlite"), Alert(*words))
     page.goto(f"{desk.url}/alerts")
     expect(page.locator("main")).to_contain_text(HOSTILE)
+    looks_right(page, "alerts that are open")
     page.get_by_role("button", name="I have seen to it").click()
     expect(page.get_by_text("No alerts.")).to_be_visible()
     expect(page.locator("#menu .count")).to_have_count(0)
