@@ -12,6 +12,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 import structlog
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -23,6 +24,7 @@ from roony.flows.context import FlowContext
 from roony.flows.delivery import LINK_PATH
 from roony.flows.reveal import LINK_OVER, Revealed, count_wrong_key, find_link, reveal
 from roony.store.command import TillClosed
+from roony.store.queries.names import names_of
 from roony.store.writer import ConnectionLost
 from roony.web import answers
 from roony.web.auth import MAX_KEY_LENGTH, Caller, caller_in_session, who_may_reveal
@@ -103,8 +105,7 @@ async def _open(request: Request, context: FlowContext, link: RevealLink, ticket
         if isinstance(counted, Refusal) or not counted.tries_left:
             return _failed(counted if isinstance(counted, Refusal) else LINK_OVER)
         return await _asking(request, counted, ticket, 403)
-    revealed = await reveal(context, link, person.actor, person.authority)
-    return _failed(revealed) if isinstance(revealed, Refusal) else _shown(revealed)
+    return await _open_for(context, link, person)
 
 
 async def _open_in_session(request: Request, context: FlowContext, link: RevealLink, form: dict[str, str]) -> Response:
@@ -114,8 +115,16 @@ async def _open_in_session(request: Request, context: FlowContext, link: RevealL
     if session is None or person is None:
         return await _asking(request, link, form["ticket"], 403)
     check_csrf(request, session, form[CSRF_FIELD])
+    return await _open_for(context, link, person)
+
+
+async def _open_for(context: FlowContext, link: RevealLink, person: Caller) -> Response:
+    """Everything is read before the link is spent: what fails afterwards would take the card's details along."""
+    names = await run_in_threadpool(names_of, context.database, link.organization_id, [link.requested_by])
     revealed = await reveal(context, link, person.actor, person.authority)
-    return _failed(revealed) if isinstance(revealed, Refusal) else _shown(revealed)
+    if isinstance(revealed, Refusal):
+        return _failed(revealed)
+    return _shown(revealed, names.get(link.requested_by, link.requested_by))
 
 
 async def _signed_in(request: Request, link: RevealLink) -> Caller | None:
@@ -142,7 +151,7 @@ async def _asking(request: Request, link: RevealLink, ticket: str, status: int) 
     )  # fmt: skip
 
 
-def _shown(revealed: Revealed) -> Response:
+def _shown(revealed: Revealed, agent: str) -> Response:
     """The card, this once. Merchant and purpose are what an agent wrote: escaped, and named as such."""
     purchase, details = revealed.purchase, revealed.details
     facts = [
@@ -151,7 +160,7 @@ def _shown(revealed: Revealed) -> Response:
     ]  # fmt: skip
     about = [
         ("Purchase", purchase.id), ("Amount", format_amount(purchase.amount, purchase.currency)),
-        ("Merchant", json.loads(purchase.merchant)["name"]), ("Agent", revealed.link.requested_by),
+        ("Merchant", json.loads(purchase.merchant)["name"]), ("Agent", agent),
         ("Purpose, as the agent gave it", revealed.link.purpose),
     ]  # fmt: skip
     groups = [details.number[place : place + 4] for place in range(0, len(details.number), 4)]

@@ -15,6 +15,9 @@ from roony.store.queries.limits import Standing
 
 # A list longer than this is cut in a sentence; the controls themselves have all of it.
 _SHOWN = 20
+_DELIVERIES = {
+    "sealed": "sealed to its public key", "reveal": "by a one-time link for a person", "raw": "as plain numbers",
+}  # fmt: skip
 # The largest first.
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
@@ -113,7 +116,7 @@ _SENTENCES: dict[str, Callable[[Any, str], str]] = {
         if value == "allow"
         else "Charges in a foreign currency are declined."
     ),
-    "delivery": lambda value, _: f"Card details are delivered as {value}.",
+    "delivery": lambda value, _: f"Card details reach the agent {_DELIVERIES[value]} ({value}).",
     "duplicate_window_seconds": lambda value, _: (
         f"The same wish again within {_span(value)} is taken for a repetition."
         if value

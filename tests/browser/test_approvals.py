@@ -190,7 +190,7 @@ def test_what_agents_write_is_only_ever_text(open_page: Callable[..., Page], des
 
 def test_a_card_is_revealed_and_hides_itself(open_page: Callable[..., Page], desk: Desk) -> None:
     """By session: no key, not by somebody without the right, and a minute later the page has no number any more."""
-    buyer = desk.roony.buyer()
+    buyer = desk.roony.buyer(name=(agent := unique("Shopper")))
     purchase = buyer.ask(2_000, unique("Figma"))
 
     def link() -> str:
@@ -213,6 +213,7 @@ def test_a_card_is_revealed_and_hides_itself(open_page: Callable[..., Page], des
     page.get_by_role("button", name="Show the card once").click()
     expect(page.locator("#card .number")).to_have_text(purchase["card"]["number"])
     expect(page.get_by_text(EVIL)).to_be_visible()
+    expect(page.get_by_text(agent)).to_be_visible()
     assert page.evaluate("typeof window.ran") == "undefined"
     expect(page.locator("#left")).to_contain_text("Hidden in")  # its script runs after the page is shown
     page.clock.run_for(61_000)

@@ -41,6 +41,7 @@ def test_first_run_to_the_first_settled_purchase(page: Page, desk: Desk) -> None
 
     # What is missing is said with what to do; what nobody but the owner can see is confirmed here.
     expect(page.get_by_text("Nobody has confirmed it")).to_have_count(2)
+    expect(page.get_by_text("Roony's address, for real-time")).to_contain_text(f"{desk.roony.url}/api/webhooks/stripe")
     page.get_by_label("Roony's address is the real-time authorization URL.").check()
     page.get_by_label("The timeout action is decline.").check()
     page.get_by_role("button", name="Confirm").click()

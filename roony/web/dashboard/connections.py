@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from roony.core.connection import NEXT, STANDING, Connection, Restriction, restrictions_of
 from roony.core.preflight import OK, Check, checks_of
+from roony.flows.webhook_endpoint import webhook_url
 from roony.store.database import Database
 from roony.store.queries.connections import About, about_connections
 from roony.store.queries.paging import Slice, newest_first
@@ -64,7 +65,7 @@ async def _connections(view: View) -> Response:
     rows, cursor = await view.read(connections_page, view.slice())
     return view.page(
         "connections.html", "Connections", live=("connection",), connections=rows, next=view.next_page(cursor),
-        ways=ways(view),
+        ways=ways(view), address=webhook_url(view.context),
     )  # fmt: skip
 
 

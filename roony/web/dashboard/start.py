@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from roony.core.agent import Agent, Project
 from roony.core.preflight import MISSING
+from roony.flows.webhook_endpoint import webhook_url
 from roony.store.database import Database
 from roony.store.queries.organizations import first_project
 from roony.store.queries.paging import Slice, equal, newest_first
@@ -50,6 +51,7 @@ async def _start(view: View) -> Response:
     return view.page(
         "start.html", "Set up", live=("connection", "agent", "purchase"), steps=list(zip(STEPS, done, strict=True)),
         now=done.index(False) if False in done else len(done), ways=ways(view), url=view.context.public_url(),
+        address=webhook_url(view.context),
         shown=standing.connection, project=standing.project, agent=standing.agent, bought=standing.purchase,
         reasons=_reasons(standing.purchase),
     )  # fmt: skip
