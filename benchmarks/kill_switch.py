@@ -69,6 +69,8 @@ class Company:
         self.installation.start_simulator()
         self.installation.start_roony()
         self.urls = [self.installation.url]
+        # Of the process that was started last.
+        self.pid: int = self.installation.roony.ready["pid"] if self.installation.roony is not None else 0
         for number in range(1, processes):
             child = Child(
                 ["serve", "--port", "0", "--ready-json"], folder / f"serve{number}.log",
@@ -76,6 +78,7 @@ class Company:
             )  # fmt: skip
             self.stack.callback(child.stop)
             self.urls.append(child.ready["url"])
+            self.pid = child.ready["pid"]
         self.owner = self.caller(self.urls[0], key)
         self.owner.send("POST", "/api/v1/admin/connections", {"kind": "direct"}, 201)
         budgets = [{**budget, "limit": 1_000_000_000} for budget in BUDGETS]
