@@ -133,6 +133,8 @@ STATUSES = [
     "expired",
     "failed",
 ]
+# It has or will have a card that can pay, or it was paid: something is bought at its merchant.
+BOUGHT = frozenset({"issuing", "ready", "authorized", "settled"})
 
 
 @lru_cache(maxsize=1_024)

@@ -14,11 +14,12 @@ from roony.core.card import Card, derive_card_status, derive_mandate_card_status
 from roony.core.json_text import to_text
 from roony.core.ledger import Entry, Hold, position
 from roony.core.mandate import Payment, by_payment, paid_intervals, payment_position, with_count
-from roony.core.purchase import RECURRING, Purchase, derive_status
+from roony.core.purchase import BOUGHT, RECURRING, Purchase, derive_status
 from roony.flows.rules import keep_task_budgets
 from roony.flows.scope import frozen_above
 from roony.store.book import Book
 from roony.store.facts import budgets_above
+from roony.store.rows import KnownMerchant
 
 
 def card_of(book: Book, purchase: Purchase) -> Card | None:
@@ -112,9 +113,7 @@ def follow(book: Book, purchase: Purchase, kind: str, now: int) -> Purchase:
     hold = _hold_of(book, purchase) if moved else None
     if hold is not None:
         purchase = _enter(book, purchase, hold, kind, target.held - purchase.held, target.spent - purchase.spent, now)
-    purchase = purchase._replace(status=derive_status(purchase, card_status, authorizations), updated_at=now)
-    book.put(purchase)
-    return purchase
+    return _come_into(book, purchase, derive_status(purchase, card_status, authorizations), now)
 
 
 def _follow_mandate(book: Book, purchase: Purchase, kind: str, now: int) -> Purchase:
@@ -136,9 +135,32 @@ def _follow_mandate(book: Book, purchase: Purchase, kind: str, now: int) -> Purc
             hold = book.need(Hold, purchase.organization_id, payment.hold_id)
             purchase = _enter(book, purchase, hold, kind, target.held - payment.held, target.spent - payment.spent, now)
             book.put(payment._replace(held=target.held, spent=target.spent))
-    purchase = purchase._replace(status=derive_status(purchase, card_status, authorizations), updated_at=now)
+    return _come_into(book, purchase, derive_status(purchase, card_status, authorizations), now)
+
+
+def _come_into(book: Book, purchase: Purchase, status: str, now: int) -> Purchase:
+    """The purchase in this status. One that is over and was not paid counts no more as bought at its merchant."""
+    if (status in BOUGHT) != (purchase.status in BOUGHT):
+        count_at_merchant(book, purchase, 1 if status in BOUGHT else -1, now)
+    purchase = purchase._replace(status=status, updated_at=now)
     book.put(purchase)
     return purchase
+
+
+def count_at_merchant(book: Book, purchase: Purchase, more: int, now: int) -> None:
+    """Counts a purchase at its merchant, with its price, or takes that back: where its price was the last, none is."""
+    org, key = purchase.organization_id, purchase.merchant_key
+    known = book.get(KnownMerchant, org, key) or KnownMerchant(
+        org, key, json.loads(purchase.merchant)["name"], "[]", "[]", 0, now
+    )
+    if more > 0:
+        known = known._replace(
+            first_at=known.first_at if known.purchases > 0 else now,
+            last_at=now, last_amount=purchase.amount, last_currency=purchase.currency,
+        )  # fmt: skip
+    elif (card := card_of(book, purchase)) is not None and card.created_at == known.last_at:
+        known = known._replace(last_at=None, last_amount=None, last_currency=None)
+    book.put(known._replace(purchases=max(known.purchases + more, 0)))
 
 
 def audit(book: Book, purchase: Purchase, actor: str, action: str, now: int, **body: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,7 +19,7 @@ from roony.core.json_text import to_text
 from roony.core.merchant import normalise
 from roony.core.purchase import RECURRING, KeptKey, Purchase, RecentPurchase, Velocity, fingerprint
 from roony.core.strictness import loosens
-from roony.flows.movement import audit, place_hold
+from roony.flows.movement import audit, count_at_merchant, place_hold
 from roony.flows.rules import budgets_of, controls_above, decision_json
 from roony.flows.scope import cardholder_scope
 from roony.flows.snapshot import snapshot
@@ -236,7 +235,7 @@ def facts_of(book: Book, above: Chain, ask: Ask, now: int, without: Purchase | N
     count, amount = (velocity.purchases, velocity.amount) if velocity else (0, 0)
     if without is not None and without.created_at // HOUR == now // HOUR:
         count, amount = count - 1, amount - without.amount
-    controls = controls_above(book, above)
+    controls, known = controls_above(book, above), book.get(KnownMerchant, organization_id, key)
     return Facts(
         organization=organization,
         project=book.get(Project, organization_id, project_id),
@@ -246,7 +245,7 @@ def facts_of(book: Book, above: Chain, ask: Ask, now: int, without: Purchase | N
         budgets=budgets_of(book, above, now),
         duplicate_of=_duplicate(book, recent, [scoped for _, scoped in controls], without, now),
         velocity=(count, amount),
-        merchant_known=book.get(KnownMerchant, organization_id, key) is not None,
+        merchant_known=known is not None and known.purchases > 0,
     )
 
 
@@ -316,21 +315,8 @@ def promise_card(
     book.put(card)
     book.put(purchase)
     book.promise(promise)
-    _remember_merchant(book, purchase, now)
+    count_at_merchant(book, purchase, 1, now)
     return purchase, promise
-
-
-def _remember_merchant(book: Book, purchase: Purchase, now: int) -> None:
-    """Counts one more approved purchase at its merchant, with its price."""
-    org, key = purchase.organization_id, purchase.merchant_key
-    known = book.get(KnownMerchant, org, key) or KnownMerchant(
-        org, key, json.loads(purchase.merchant)["name"], "[]", "[]", 0, now
-    )
-    book.put(
-        known._replace(
-            purchases=known.purchases + 1, last_at=now, last_amount=purchase.amount, last_currency=purchase.currency
-        )
-    )
 
 
 def count_velocity(book: Book, purchase: Purchase, now: int) -> None:

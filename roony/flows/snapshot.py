@@ -69,7 +69,7 @@ def _after(row: tuple[Budget, int, int], purchase: Purchase) -> dict[str, Any]:
 
 def _history(known: KnownMerchant | None) -> dict[str, Any]:
     """What the organization bought from this merchant before, by the merchant's normalised name."""
-    if known is None:
+    if known is None or known.purchases < 1:
         return {"new": True, "purchases": 0, "first_at": None, "last_at": None, "last_amount": None,
                 "last_currency": None}  # fmt: skip
     return {

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 class KnownMerchant(NamedTuple):
     """A merchant an organization has bought from; `network_ids` and `aliases` are JSON lists learned from purchases.
 
-    The `last_*` columns say when the newest purchase was approved, and at what price; None if before they were kept.
+    `purchases` counts those that may be paid or were: with 0 the merchant is new again. The `last_*` columns say when
+    the newest of them was approved, and at what price; None if that is not known.
     """
 
     organization_id: str

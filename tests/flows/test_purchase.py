@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from roony.core.agent import Agent, Organization, Project
+from roony.core.approval import Approval, what_was_shown
 from roony.core.audit import AuditRecord
 from roony.core.budget import Budget, BudgetPeriod
 from roony.core.card import Card
@@ -23,7 +24,7 @@ from roony.core.purchase import KeptKey, Purchase, Velocity
 from roony.flows.approval import Deny
 from roony.flows.ending import CancelPurchase
 from roony.flows.purchase import MOST_REPEATED
-from roony.store.rows import OutboxPromise
+from roony.store.rows import KnownMerchant, OutboxPromise
 from tests.support.books import AGENT, CONNECTION, ORG, PROJECT, Books, open_books
 from tests.support.memory import MemoryBooks
 from tests.support.postgres import swept_books_database
@@ -194,6 +195,45 @@ def test_only_what_holds_or_has_spent_is_repeated(table: str, books: Books) -> N
     Story(books).tell(table)
     books.clock.advance(1)
     assert isinstance(books.ask(10_000), Refusal) is AFTER[table]
+
+
+# What became of the only purchase at a merchant, and how often something was bought there then.
+BOUGHT_THERE = {
+    "ask 10000": 1,
+    "ask 10000\ncard": 1,
+    "ask 10000\ncard\nrequest A 10000": 1,
+    "ask 10000\ncard\nrequest A 10000\nsays A closed 10000 yes with t1:10000\nrefund r1 10000": 1,
+    "ask 10000\ncard\nrequest A 10000\nsays A reversed 0 yes": 0,
+    "ask 10000\ncard\ncancel": 0,
+    "ask 10000\ncard\nexpire": 0,
+    "ask 10000\nfail": 0,
+    # It was paid after all.
+    "ask 10000\ncard\ncancel\ncapture - t1 4000": 1,
+    "ask 10000 every month 3\ncard\ncancel": 0,
+}
+
+
+@pytest.mark.parametrize("table", BOUGHT_THERE, ids=[table.replace("\n", ", ") for table in BOUGHT_THERE])
+def test_a_merchant_is_known_for_what_was_or_may_be_paid_there(table: str, books: Books) -> None:
+    """What ended unpaid costs an agent nothing: a person is asked anew, and is not told that something was bought."""
+    Story(books).tell(table)
+    known, bought = books.row(KnownMerchant), BOUGHT_THERE[table]
+    assert (known.purchases, known.last_amount is not None) == (bought, bought > 0)
+    books.controls(AGENT, "agent", approve_new_merchants=True)
+    asked = books.ask(9_000)
+    assert codes(asked) == ([] if bought else ["APPROVAL_NEW_MERCHANT"])
+    if not bought:
+        assert what_was_shown(books.row(Approval))["history"]["new"]
+
+
+def test_what_ended_unpaid_takes_nothing_from_what_was_bought_before(books: Books) -> None:
+    books.ready(10_000)
+    before = books.row(KnownMerchant)
+    books.clock.advance(60)
+    again = books.ready(9_000)
+    assert books.row(KnownMerchant)[5:] == (2, before.first_at, before.last_at + 60_000_000, 9_000, "usd")
+    books.run(CancelPurchase(ORG, again.id, AGENT, books.new_id("out"), AGENT))
+    assert books.row(KnownMerchant)[5:] == (1, before.first_at, None, None, None)
 
 
 class TestWhatIsRepeatedStaysKnown:

@@ -313,6 +313,22 @@ def test_a_merchant_is_known_only_where_something_is_bought_from_it(books: Books
     }  # fmt: skip
 
 
+def test_what_ended_unpaid_makes_a_merchant_known_no_more(books: Books) -> None:
+    """20.00 and its cancel, 30.00, then 10.00: without the second one nothing was bought there any more."""
+    given_up = books.ready(2_000)
+    books.clock.advance(60)
+    books.run(CancelPurchase(ORG, given_up.id, AGENT, books.new_id("out"), AGENT))
+    books.clock.advance(60)
+    books.ask(3_000)
+    books.clock.advance(60)
+    books.ask(1_000)
+    assert told(books, agent(controls={"approve_new_merchants": True})) == {
+        "pur_1": f"{APPROVED}>{ASKED} APPROVAL_NEW_MERCHANT", "pur_2": f"{APPROVED}>{ASKED} APPROVAL_NEW_MERCHANT",
+    }  # fmt: skip
+    strict = agent(controls={"purchase_limit": 2_500, "approve_new_merchants": True})
+    assert told(books, strict)["pur_3"] == f"{APPROVED}>{ASKED} APPROVAL_NEW_MERCHANT"
+
+
 def test_what_is_not_recorded_is_counted_and_never_guessed(books: Books) -> None:
     """A decision of a release before 0005, a raise of one that did not keep the ask, and two tasks' controls."""
     old = books.ready(5_000)

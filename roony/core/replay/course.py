@@ -264,7 +264,9 @@ class Course:
                 self._later(at, _bound(self._uncount, shadow, at, before, amount))
                 before = amount
         if past.card_made_at is not None:
-            self._later(past.card_made_at, lambda: self._make_known(shadow))
+            self._later(past.card_made_at, lambda: self._make_known(shadow, 1))
+            if past.unpaid_since is not None:
+                self._later(past.unpaid_since, lambda: self._make_known(shadow, -1))
         for entry in past.entries:
             self._later(entry.at, _bound(self._enter, shadow, entry))
 
@@ -294,8 +296,8 @@ class Course:
         if shadow.gone and (first or amount > before or past.created_at // HOUR == at // HOUR):
             _shift(self._velocity[(past.chain.agent_id, at // HOUR)], -1 if first else 0, before - amount)
 
-    def _make_known(self, shadow: Shadow) -> None:
-        (self._unmade if shadow.gone else self._made)[shadow.past.merchant_key] += 1
+    def _make_known(self, shadow: Shadow, more: int) -> None:
+        (self._unmade if shadow.gone else self._made)[shadow.past.merchant_key] += more
 
     def _add(self, shadow: Shadow, at: int, amount: int, counted: bool = False) -> None:
         """A purchase that was not counts with its asked amount; `counted`: its agent's hour has it already."""

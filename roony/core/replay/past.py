@@ -47,7 +47,8 @@ class PastPurchase:
     """One recorded purchase; amounts in minor units of `currency`, times in microseconds UTC.
 
     `yes` is when a person approved it, and what amount; `card_made_at` when its card was promised, which is when its
-    merchant became known. `kept` is its decision as it is stored.
+    merchant became known; `unpaid_since` when it was over without a payment, and made it known no more. `kept` is its
+    decision as it is stored.
     """
 
     chain: Chain
@@ -63,6 +64,7 @@ class PastPurchase:
     yes: tuple[int, int] | None
     holds: dict[str, PastHold]
     entries: tuple[PastEntry, ...]
+    unpaid_since: int | None = None
 
     @cached_property
     def asked(self) -> PastDecision | None:

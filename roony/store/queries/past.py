@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, union_all
 from roony.core.agent import Chain
 from roony.core.approval import Approval
 from roony.core.budget import Budget
+from roony.core.purchase import BOUGHT
 from roony.core.replay.past import PastEntry, PastHold, PastPurchase, past_merchant
 from roony.store.database import Database
 from roony.store.queries.paging import Page, Slice, cut, keyset
@@ -20,7 +21,7 @@ from roony.store.tables import approvals, budgets, cards, entries, entries_archi
 _COLUMNS = (
     purchases.c.project_id, purchases.c.agent_id, purchases.c.task_id, purchases.c.id, purchases.c.amount,
     purchases.c.currency, purchases.c.kind, purchases.c.merchant_key, purchases.c.merchant, purchases.c.decision,
-    purchases.c.created_at,
+    purchases.c.created_at, purchases.c.status, purchases.c.ended_at,
 )  # fmt: skip
 
 # In one statement, so that none is missed or seen twice while `roony archive` moves it.
@@ -79,6 +80,7 @@ def past_page(
             Chain(organization_id, row.project_id, row.agent_id, row.task_id), row.id, row.amount, row.currency,
             row.kind, row.merchant_key, past_merchant(row.merchant), json.loads(row.decision), row.created_at,
             row.card_made_at, agreed.get(row.id), placed.get(row.id, {}), tuple(moved.get(row.id, ())),
+            None if row.status in BOUGHT else row.ended_at,
         )
         for row in rows
     ]  # fmt: skip
