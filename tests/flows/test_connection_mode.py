@@ -9,6 +9,7 @@ import pytest
 from roony.core.agent import Organization
 from roony.core.alert import Alert
 from roony.core.connection import Connection, restrictions_of
+from roony.core.errors import Refusal
 from roony.core.preflight import Preflight, checks_of
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
@@ -125,3 +126,31 @@ async def test_a_disconnect_ends_and_leaves_the_other_mode_alone(
     assert [row.kind for row in books.rows(Discrepancy)] == ["card_left_open"]
     assert books.row(Purchase, id=purchase.id).held > 0
     assert wire.received == []
+
+
+async def test_books_with_cards_of_one_mode_take_no_account_in_the_other(
+    context: FlowContext, books: Books, wire: LoopbackStripe
+) -> None:
+    """Budgets and reports would count test payments as money."""
+    wire.script(Answer({"id": "acct_live", "object": "account", "country": "US"}))
+    books.put(books.row(Connection, id=CONNECTION)._replace(status="revoked"))
+    unused = await flow.start_connection(context, ORG, "direct", "usr_1")
+    assert isinstance(unused, Refusal)
+    assert unused.code == "billing_address_missing", "without any card it may go on"
+
+    books.put(books.row(Connection, id=CONNECTION)._replace(status="active"))
+    books.ready(1_000)
+    asked = len(wire.received)
+    for kind in ("direct", "connect", "stripe_app"):
+        refused = await flow.start_connection(context, ORG, kind, "usr_1")
+        assert isinstance(refused, Refusal)
+        assert (refused.code, refused.status) == ("wrong_mode", 409)
+    assert len(wire.received) == asked
+    assert [row.id for row in books.rows(Connection)] == [CONNECTION]
+
+    # What was connected in this mode before may be connected again.
+    live = books.row(Connection, id=CONNECTION)._replace(id="con_live", stripe_account="acct_live", livemode=1)
+    books.put(live)
+    again = await flow.start_connection(context, ORG, "connect", "usr_1")
+    assert isinstance(again, Refusal)
+    assert again.code != "wrong_mode"

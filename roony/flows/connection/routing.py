@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from sqlalchemy import Insert, bindparam, select, update
+from sqlalchemy import Insert, and_, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from roony.core.agent import Organization
@@ -13,7 +13,7 @@ from roony.core.connection import Connection, restrictions_of
 from roony.core.duration import HOUR
 from roony.flows.context import FlowContext
 from roony.store.rows import AccountRoute
-from roony.store.tables import account_routes, connections, organizations
+from roony.store.tables import account_routes, cards, connections, organizations
 from roony.store.writer import Writer
 
 # A connection that did not become active in this time never will: its start link and its state last 10 minutes each.
@@ -37,6 +37,24 @@ _DIRECTS = (
 )
 _CONNECTION = select(connections).where(
     connections.c.organization_id == bindparam("org"), connections.c.id == bindparam("connection")
+)
+_OF_MODE = (
+    select(connections.c.id)
+    .where(
+        connections.c.organization_id == bindparam("org"),
+        connections.c.livemode == bindparam("mode"),
+        connections.c.stripe_account.is_not(None),
+    )
+    .limit(1)
+)
+_CARD_OF_MODE = (
+    select(cards.c.id)
+    .join(
+        connections,
+        and_(connections.c.organization_id == cards.c.organization_id, connections.c.id == cards.c.connection_id),
+    )
+    .where(cards.c.organization_id == bindparam("org"), connections.c.livemode == bindparam("mode"))
+    .limit(1)
 )
 _ORGANIZATION = select(organizations).where(organizations.c.id == bindparam("org"))
 
@@ -75,6 +93,13 @@ def all_routes(context: FlowContext) -> dict[tuple[str | None, int], AccountRout
         if direct is not None:
             routes[None, livemode] = direct
     return routes
+
+
+def would_mix_modes(context: FlowContext, organization_id: str, livemode: bool) -> bool:
+    """True where cards were made in the other mode and no account of this one was connected yet: budgets and reports
+    would count play money and money as one. Blocks: cold reads."""
+    known = context.database.read(_OF_MODE, {"org": organization_id, "mode": int(livemode)})
+    return not known and bool(context.database.read(_CARD_OF_MODE, {"org": organization_id, "mode": int(not livemode)}))
 
 
 def direct_connections(context: FlowContext, livemode: bool) -> list[Connection]:

@@ -15,7 +15,7 @@ from roony.core.errors import Refusal, not_found
 from roony.core.hashing import text_hash
 from roony.flows.connection.cardholder_rows import default_params
 from roony.flows.connection.direct import connect_direct
-from roony.flows.connection.routing import read_connection, read_organization
+from roony.flows.connection.routing import read_connection, read_organization, would_mix_modes
 from roony.flows.context import FlowContext
 from roony.gateway import connect
 from roony.store.authority import Authority
@@ -106,10 +106,12 @@ async def start_connection(
     context: FlowContext, organization_id: str, kind: str, actor: str, by: Authority | None = None
 ) -> Started | Refusal:
     """Begins to connect an account. `connect` and `stripe_app` give a start link, good once and for 10 minutes;
-    `direct` is done at once with the key from the environment.
+    `direct` is done at once with the key from the environment. Refuses where test and live money would mix.
     """
     if kind not in KINDS:
         return Refusal("invalid_kind", f"The kind of a connection is one of {', '.join(KINDS)}.", 422, "kind")
+    if await asyncio.to_thread(would_mix_modes, context, organization_id, context.gateway.livemode):
+        return _mixed(context.gateway.livemode)
     if kind == "direct":
         connected = await connect_direct(context, organization_id, actor, by)
         return connected if isinstance(connected, Refusal) else Started(connected, None)
@@ -187,3 +189,12 @@ def _client_id(context: FlowContext, kind: str) -> str | Refusal:
     if kind == "stripe_app":
         return context.gateway.app_client_id or APP_NOT_CONFIGURED
     return context.gateway.connect_client_id or CONNECT_NOT_CONFIGURED
+
+
+def _mixed(livemode: bool) -> Refusal:
+    here, there = ("live", "test") if livemode else ("test", "live")
+    sentence = (
+        f"Roony's Stripe key is of {here} mode, and this organization's books have cards of {there} mode: its budgets"
+        f" and reports would count both as one. Use another database for {here} mode, or another organization."
+    )
+    return Refusal("wrong_mode", sentence, 409)
