@@ -50,6 +50,8 @@ class Card(NamedTuple):
 STATUSES = ("creating", "active", "used", "expired", "canceled", "frozen")
 # With these a card exists and is not over here.
 OPEN_STATUSES = ("active", "used", "frozen")
+# And with these it is over, and is to be canceled at Stripe.
+OVER_STATUSES = ("expired", "canceled")
 DEFAULT_LIFETIME_SECONDS = 60 * 60
 _LISTS = ("categories", "merchant_countries", "card_presences")
 # A card's details are handed out at most this often (section 11).

@@ -11,7 +11,7 @@ from roony.core.card import Card, wanted_at_stripe
 from roony.core.connection import Connection
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
-from roony.flows.discrepancy import discrepancy_id, flag
+from roony.flows.discrepancy import discrepancy_id, explain, flag
 from roony.flows.ending import end_card, promise_card_status
 from roony.flows.fraud_warning import note_fraud_warning, warning_row
 from roony.flows.mandate import end_if_canceled, with_end_of_mandate
@@ -167,8 +167,8 @@ class RecordCardStatus(Command[Card]):
     next_promise_id: str
 
     def needs(self, now: int) -> Needs:
-        """The card with its purchase."""
-        return Needs(rows=((Card, self.organization_id, self.card_id),))
+        """The card with its purchase, and whether it was found open before."""
+        return _left_open_needs(self.organization_id, self.card_id)
 
     def apply(self, book: Book, now: int) -> Card:
         """Records it; `canceled` at Stripe is final. What is wanted by now, if it differs, is promised again.
@@ -197,11 +197,16 @@ def _wanted_of_used(book: Book, card: Card, now: int) -> str | None:
 
 
 def note_stripe_status(book: Book, card: Card, stripe_status: str, now: int) -> Card:
-    """Records Stripe's status of a card; its own cancel of a used card must not free the hold (section 4)."""
+    """Records Stripe's status of a card; its own cancel of a used card must not free the hold (section 4).
+
+    The caller named `left_open_row`.
+    """
     if card.stripe_status in (stripe_status, "canceled"):
         return card
     card = card._replace(stripe_status=stripe_status, updated_at=now)
     book.put(card)
+    if stripe_status == "canceled":
+        explain(book, card.organization_id, "card_left_open", card.id, "Stripe says that it is canceled.", now)
     purchase = book.need(Purchase, card.organization_id, card.purchase_id)
     end_if_canceled(book, follow(book, purchase, "card", now), stripe_status, now)
     book.record(card.organization_id, ROONY, "card.status_at_stripe", card.id, {"stripe_status": stripe_status}, now)
@@ -303,6 +308,10 @@ def card_facts(card: dict[str, Any]) -> MadeCard:
     return MadeCard(card["id"], card["status"], card["last4"], card["exp_month"], card["exp_year"], warning)
 
 
+def left_open_row(organization_id: str, card_id: str) -> tuple[type[Discrepancy], str, str]:
+    """The finding that this card was not canceled at Stripe."""
+    return Discrepancy, organization_id, discrepancy_id("card_left_open", card_id)
+
+
 def _left_open_needs(organization_id: str, card_id: str) -> Needs:
-    finding = (Discrepancy, organization_id, discrepancy_id("card_left_open", card_id))
-    return Needs(rows=((Card, organization_id, card_id), finding))
+    return Needs(rows=((Card, organization_id, card_id), left_open_row(organization_id, card_id)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from roony.core.card import Card
-from roony.flows.card import MadeCard, RecordCard, note_stripe_status
+from roony.flows.card import MadeCard, RecordCard, left_open_row, note_stripe_status
 from roony.flows.event_outcome import finished, later
 from roony.flows.fraud_warning import note_fraud_warning, warning_row
 from roony.flows.unknown_card import LOOK_AGAIN, WAITING, unknown_card_rows
@@ -37,7 +37,7 @@ class BookCard(Command[str]):
         rows: list[tuple[Any, ...]] = unknown_card_rows(org, self.connection_id, self.made.stripe_card_id)
         rows.append(warning_row(org, self.made.stripe_card_id))
         if self.roony_card_id:
-            rows.append((Card, org, self.roony_card_id))
+            rows += [(Card, org, self.roony_card_id), left_open_row(org, self.roony_card_id)]
         return Needs(
             rows=tuple(rows), stripe_cards=(StripeCardNeed(org, self.connection_id, self.made.stripe_card_id),)
         )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from roony.core.audit import AuditRecord
 from roony.core.authorization import Authorization
 from roony.core.card import Card
 from roony.core.purchase import Purchase
+from roony.core.reconciliation import UNSEEN
 from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.flows.card import FailCard
+from roony.flows.connection import RevokeConnection
 from roony.flows.discrepancy import discrepancy_id
 from roony.flows.resolution import ResolveDiscrepancy
+from roony.store.queries.reconciliations import left_open_cards
 from roony.store.rows import OutboxPromise
 from tests.support.books import ORG
 from tests.support.reconciling import SHOP, Lossy, detail
@@ -77,6 +82,56 @@ class TestDifferences:
         roony.books.put(open_finding)
         assert roony.reconcile().differences == 0
         assert roony.findings("missing_at_stripe") == [("missing_at_stripe", capture.id, "resolved")]
+
+
+class TestLeftOpen:
+    """Cards that ended while the account was not ours to act for."""
+
+    def put_connection(self, roony: Lossy, **fields: Any) -> None:
+        """The connection with these fields, past every rule."""
+        roony.books.put(roony.connection._replace(**fields))
+        roony.books.reconfigure()
+
+    def end_connection(self, roony: Lossy) -> None:
+        """The business ends the access: no card can be canceled any more."""
+        self.put_connection(roony, activated_at=roony.books.clock())
+        fault = {"endpoint": "POST /v1/issuing/cards/{card}", "kind": "forbidden"}
+        roony.simulator.control("faults", [fault])
+        roony.books.run(RevokeConnection(ORG, roony.connection.id, "ended at Stripe", "stripe", "out_end"))
+        roony.work()
+        roony.simulator.control("faults", [])
+
+    def test_one_is_canceled_once_the_account_is_ours_again(self, roony: Lossy) -> None:
+        """The hold was given back, so nothing may pay with it; a person was told and need not see to it any more."""
+        purchase, other = roony.buy(), roony.buy(4_000)
+        self.end_connection(roony)
+        assert [row.held for row in (roony.purchase(purchase), roony.purchase(other))] == [0, 0]
+        assert {status for _, _, status in roony.findings("card_left_open")} == {"open"}
+        # One of them is canceled in the Dashboard meanwhile, as the person is told to.
+        roony.stripe.v1.issuing.cards.update(roony.card(other), {"status": "canceled"})
+        self.put_connection(roony, status="active")
+
+        roony.reconcile(since=60)
+        roony.work()
+
+        assert [roony.stripe.v1.issuing.cards.retrieve(roony.card(row)).status for row in (purchase, other)] == [
+            "canceled", "canceled",
+        ]  # fmt: skip
+        assert {status for _, _, status in roony.findings("card_left_open")} == {"resolved"}
+        assert {row.stripe_status for row in roony.books.rows(Card)} == {"canceled"}
+        before = len(roony.books.rows(OutboxPromise, kind="set_card_status"))
+        roony.reconcile(since=60)
+        assert len(roony.books.rows(OutboxPromise, kind="set_card_status")) == before
+
+    def test_a_timed_run_asks_for_one_once_a_day(self, roony: Lossy) -> None:
+        purchase = roony.buy()
+        self.end_connection(roony)
+        self.put_connection(roony, status="active")
+        now = roony.at() * 1_000_000
+        [card] = left_open_cards(roony.books.database, roony.connection, now - UNSEEN, 10)
+        assert card.id == purchase.card_id
+        roony.books.put(card._replace(seen_at=now - UNSEEN))
+        assert left_open_cards(roony.books.database, roony.connection, now - UNSEEN, 10) == []
 
 
 class TestOrphans:

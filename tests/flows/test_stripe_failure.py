@@ -244,7 +244,10 @@ class TestEnd:
     def test_a_look_at_more_cards_than_are_read_is_bounded_too(
         self, roony: Lossy, over: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """It is no proof that there is none, so no other card is made; in the end a person is told."""
+        """It is no proof that there is none, so no other card is made; in the end a person is told.
+
+        The hourly reconciliation goes through all of them, finds the one that was made after all, and has it canceled.
+        """
         monkeypatch.setattr(paging, "PAGE_SIZE", 1)
         monkeypatch.setattr(issuing, "FIND_CARDS_MAX_PAGES", 1)
         roony.buy(4_000)
@@ -263,7 +266,7 @@ class TestEnd:
         assert (promise.status, promise.last_error) == said
         assert roony.purchase(asked.purchase).status == ("failed" if over else "issuing")
         found = roony.findings("card_left_open")
-        assert found == ([("card_left_open", asked.purchase.card_id, "open")] if over else [])
+        assert found == ([("card_left_open", asked.purchase.card_id, "resolved")] if over else [])
 
     def test_a_try_a_day_after_the_last_looks_first(self, roony: Lossy) -> None:
         """Stripe has forgotten the key by then: the same key would make a second card (P2)."""

@@ -11,11 +11,12 @@ from typing import Any
 
 import structlog
 
-from roony.core.card import Card
+from roony.core.card import OVER_STATUSES, Card
 from roony.core.hashing import derived_id
 from roony.core.settlement import Discrepancy
-from roony.flows.card import MadeCard, RecordCard, card_facts, note_stripe_status
+from roony.flows.card import MadeCard, RecordCard, card_facts, left_open_row, note_stripe_status
 from roony.flows.discrepancy import discrepancy_id, flag
+from roony.flows.ending import promise_card_status
 from roony.flows.fraud_warning import note_fraud_warning, warning_row
 from roony.flows.probe_mark import PROBE
 from roony.flows.reconciliation.missing import still_missing
@@ -93,22 +94,28 @@ def _names_us(work: Work, item: dict[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SeeCard(Command[None]):
-    """Stripe showed a card of ours: its status there, a fraud warning, and that it was seen now."""
+    """Stripe showed a card of ours: its status there, a fraud warning, and that it was seen now.
+
+    `cancel_promise_id`: nobody is canceling it any more, so that is promised again where it is still to be done.
+    """
 
     organization_id: str
     card_id: str
     said: MadeCard
+    cancel_promise_id: str | None = None
 
     def needs(self, now: int) -> Needs:
-        """The card with its purchase, and the alert about it."""
-        org = self.organization_id
-        return Needs(rows=((Card, org, self.card_id), warning_row(org, self.said.stripe_card_id)))
+        """The card with its purchase, the alert about it, and whether it was found open before."""
+        org, id = self.organization_id, self.card_id
+        return Needs(rows=((Card, org, id), warning_row(org, self.said.stripe_card_id), left_open_row(org, id)))
 
     def apply(self, book: Book, now: int) -> None:
         """Notes all three."""
         card = note_stripe_status(book, book.need(Card, self.organization_id, self.card_id), self.said.status, now)
         card = note_fraud_warning(book, card, self.said.fraud_warning, now)
         book.put(card._replace(seen_at=now))
+        if self.cancel_promise_id is not None and card.stripe_status != "canceled" and card.status in OVER_STATUSES:
+            promise_card_status(book, card, "canceled", self.cancel_promise_id, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from roony.gateway import issuing
 from roony.gateway.client import PlainObject
 from roony.gateway.errors import FailureKind, StripeRefused
 from roony.store.queries.reconciliations import (
+    left_open_cards,
     open_authorizations,
     open_cards,
     unlisted_authorizations,
@@ -51,7 +52,9 @@ async def unlisted_step(work: Work) -> None:
 
 
 async def open_cards_step(work: Work) -> None:
-    """Some cards that can be charged, not seen for a day."""
+    """Some cards that can be charged, not seen for a day; first those that should have ended."""
+    if work.place.after is None:
+        await _cancel_left_open(work)
     rows = await work.look(open_cards, work.connection, _unseen_before(work), work.place.after or "", EACH_STEP)
     for card in await _worth_asking(work, rows, {row.id: row.stripe_card_id or "" for row in rows}):
         stripe_id = card.stripe_card_id or ""
@@ -63,6 +66,15 @@ async def open_cards_step(work: Work) -> None:
             await work.apply([SeeCard(work.organization_id, card.id, card_facts(found))])
             await close_found(work, at_stripe=[stripe_id])
     _go_on(work, rows)
+
+
+async def _cancel_left_open(work: Work) -> None:
+    """Some cards that could not be canceled when they ended, as when the account was not ours to act for: now it is."""
+    for card in await work.look(left_open_cards, work.connection, _unseen_before(work), EACH_STEP):
+        found = await _retrieve(work, issuing.retrieve_card, card.stripe_card_id or "")
+        if found is not None:
+            promise_id = work.context.new_id("out")
+            await work.apply([SeeCard(work.organization_id, card.id, card_facts(found), promise_id)])
 
 
 async def settle_step(work: Work) -> int:

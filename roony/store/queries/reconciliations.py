@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Select, TextClause, and_, case, func, select, text
 
 from roony.core.authorization import Authorization
-from roony.core.card import Card
+from roony.core.card import OVER_STATUSES, Card
 from roony.core.connection import STANDING, Connection
 from roony.core.reconciliation import (
     ALLOWANCE_PERIOD,
@@ -196,6 +196,25 @@ def open_cards(database: Database, connection: Connection, before: int, after: s
         .where(*_of(cards, connection), known.status.in_(("active", "frozen")), known.stripe_card_id.is_not(None))
         .where(known.seen_at < before, known.updated_at < before, known.id > after)
         .order_by(known.id)
+        .limit(limit)
+    )
+    return [Card(*values) for values in database.read(statement)]
+
+
+def left_open_cards(database: Database, connection: Connection, before: int, limit: int) -> list[Card]:
+    """Cards over here of which a person was told that Stripe may not have canceled them, not looked at since `before`.
+
+    The oldest findings first.
+    """
+    known, found = cards.c, discrepancies.c
+    about = and_(found.organization_id == known.organization_id, found.subject == known.id)
+    statement = (
+        select(cards)
+        .select_from(discrepancies.join(cards, about))
+        .where(found.organization_id == connection.organization_id, found.status == "open")
+        .where(found.kind == "card_left_open", *_of(cards, connection))
+        .where(known.status.in_(OVER_STATUSES), known.stripe_card_id.is_not(None), known.seen_at < before)
+        .order_by(found.created_at, found.id)
         .limit(limit)
     )
     return [Card(*values) for values in database.read(statement)]
