@@ -32,7 +32,7 @@ def _second_person(page: Page, desk: Desk, window: Page) -> None:
 
 def test_what_one_person_loosens_another_one_confirms(open_page: Callable[..., Page], desk: Desk) -> None:
     page, other = (open_page(viewport=WIDE, reduced_motion="reduce") for _ in range(2))
-    desk.company(page)
+    desk.company(page, "Acme")
     page.goto(f"{desk.url}/settings")
     _second_person(page, desk, other)
     box = page.get_by_label("Two people", exact=False).first
@@ -55,7 +55,9 @@ def test_what_one_person_loosens_another_one_confirms(open_page: Callable[..., P
     other.goto(f"{desk.url}/changes")
     rows = other.locator("[data-row]")
     expect(rows).to_have_count(2)
-    looks_right(other, "changes that wait")
+    expect(rows.last).to_contain_text("Purchase limit, Acme")
+    expect(rows.last).to_contain_text("Proposed by Olive Owner")
+    looks_right(other, "changes waiting")
     confirm(other, rows.last.get_by_role("button", name="Confirm"))
     expect(rows).to_have_count(1)
     [kept] = page.request.get(f"{desk.url}{ADMIN}/controls", params=rule).json()["data"]
