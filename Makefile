@@ -59,8 +59,10 @@ chaos: $(RUN_READY) $(TEST_READY) ## processes killed and connections broken at 
 promises: $(RUN_READY) $(TEST_READY) ## what is promised, and the tests that prove it (WRITE=1 writes it into the docs)
 	@$(BIN)/python -m tests.promises $(if $(WRITE),--write)
 
-screenshots: $(RUN_READY) $(TEST_READY) ## a picture of every page in light, dark and phone width, in build/screenshots
-	@ROONY_SCREENSHOTS=build/screenshots $(PYTEST) -q tests/browser/test_every_page.py
+screenshots: $(RUN_READY) $(TEST_READY) ## a picture of every page in light, dark and phone width, in build/screenshots (WRITE=1 renews those of the docs)
+	@ROONY_SCREENSHOTS=build/screenshots $(PYTEST) -q tests/browser/test_every_page.py tests/browser/test_outside.py tests/browser/test_changes.py tests/browser/test_watch.py
+	@$(if $(WRITE),for one in docs/screenshots/*.png; do cp build/screenshots/$${one##*/} docs/screenshots/ || exit 1; done)
+	@$(if $(WRITE),! command -v pngquant >/dev/null || pngquant --force --ext .png docs/screenshots/*.png)
 
 bench: $(RUN_READY) $(TEST_READY) ## ratios against a no-op in the same run (BENCH="--only sqlite", "--scale", …)
 	@$(BIN)/python -m benchmarks $(BENCH)

@@ -99,6 +99,16 @@ def test_a_page_is_there_for_everybody(window: Page, filled: Filled, route: str)
     looks_right(page, route)
 
 
+def test_a_purchase_with_all_that_may_happen_to_it_is_there_for_everybody(
+    window: Page, filled: Filled, desk: Desk
+) -> None:
+    """The walk comes to one that was denied: this one has a card, what was paid with it, and what came back."""
+    bought = desk.roony.owner.get("/api/v1/admin/purchases", params={"limit": 200})["data"]
+    refunded = next(one for one in bought if one["refunded_amount"] and one["merchant"]["name"] == "Notion")
+    _enter(window, filled.session, f"/purchases/{refunded['id']}")
+    looks_right(window, "purchases one refunded")
+
+
 def test_every_link_leads_somewhere(filled: Filled) -> None:
     assert filled.visit.broken == {}
 

@@ -171,4 +171,4 @@ def test_none_is_missing() -> None:
 def test_it_is_there_for_everybody(open_page: Callable[..., Page], desk: Desk, template: str, state: str) -> None:
     page = open_page(reduced_motion="reduce")
     OPENERS[template, state](page, desk)
-    looks_right(page, f"outside {template.removesuffix('.html')} {state}")
+    looks_right(page, f"{template.removeprefix('dashboard/').removesuffix('.html')} {state}")

@@ -17,7 +17,7 @@ from roony.store.statements import write_row
 from roony.store.tables import TABLE_OF
 from roony.web.admin_api.events import REPLAY_LIMIT
 from tests.support.desk import Desk
-from tests.support.looking import looks_right
+from tests.support.looking import WIDE, looks_right
 from tests.support.payer import Payer
 from tests.support.served import until
 
@@ -76,11 +76,8 @@ def test_a_refund_is_given_to_its_purchase(owner_page: Page, desk: Desk) -> None
     until(lambda: desk.roony.purchase(other.bought.id)["refunded_amount"], 2_000)
 
 
-def test_an_alert_is_seen_to_and_all_dead_events_are_handled_again_in_parts(
-    open_page: Callable[..., Page], desk: Desk
-) -> None:
+def test_an_alert_is_seen_to_and_all_dead_events_are_handled_again_in_parts(page: Page, desk: Desk) -> None:
     """More of them than one call takes up."""
-    page = open_page(reduced_motion="reduce")
     desk.company(page)
     organization = page.request.get(f"{desk.url}/api/v1/admin/organization").json()["id"]
     with sqlite3.connect(desk.roony.folder / "roony.db", timeout=30) as database:
@@ -98,7 +95,6 @@ def test_an_alert_is_seen_to_and_all_dead_events_are_handled_again_in_parts(
         database.execute(write_row(TABLE_OF[Alert], "sqlite"), Alert(*words))
     page.goto(f"{desk.url}/alerts")
     expect(page.locator("main")).to_contain_text(HOSTILE)
-    looks_right(page, "alerts that are open")
     page.get_by_role("button", name="I have seen to it").click()
     expect(page.get_by_text("No alerts.")).to_be_visible()
     expect(page.locator("#menu .count")).to_have_count(0)
@@ -117,17 +113,29 @@ def test_an_alert_is_seen_to_and_all_dead_events_are_handled_again_in_parts(
     expect(page.get_by_role("link", name="Next page")).to_be_visible()
 
 
-def test_alerts_keep_their_places_while_somebody_points_at_one(page: Page, desk: Desk) -> None:
+def test_alerts_keep_their_places_while_somebody_points_at_one(open_page: Callable[..., Page], desk: Desk) -> None:
     """What is over stays there, says so, and has no button any more, until the hand is gone."""
+    page = open_page(reduced_motion="reduce")
     desk.company(page)
     organization = page.request.get(f"{desk.url}/api/v1/admin/organization").json()["id"]
     at = desk.roony.now() * 1_000_000
     ids = [alert_id("connection_restricted", account) for account in ("acct_1", "acct_2")]
     with sqlite3.connect(desk.roony.folder / "roony.db", timeout=30) as database:
         for number, id in enumerate(ids):
-            about = (organization, id, "connection_restricted", f"acct_{number}", "open", HOSTILE, 1, None)
+            about = (
+                organization,
+                id,
+                "connection_restricted",
+                f"acct_{number}",
+                "open",
+                "Cards cannot be made now.",
+                1,
+                None,
+            )
             database.execute(write_row(TABLE_OF[Alert], "sqlite"), Alert(*about, at, at - number, None))
     page.goto(f"{desk.url}/alerts")
+    looks_right(page, "alerts open")
+    page.set_viewport_size(WIDE)  # type: ignore[arg-type]
     first, second = (page.locator("[data-row]").filter(has_text=f"acct_{number}") for number in range(2))
     button = first.get_by_role("button", name="I have seen to it")
     button.hover()

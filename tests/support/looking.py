@@ -74,6 +74,6 @@ def _keep(page: Page, name: str, kind: str) -> None:
         page.screenshot(path=Path(folder) / f"{picture_of(name)}-{kind}.png", full_page=kind == "phone")
 
 
-def picture_of(route: str) -> str:
-    """What a page's pictures are called, before their kind."""
-    return re.sub(r"\W+", "-", route).strip("-") or "overview"
+def picture_of(name: str) -> str:
+    """What a page's pictures are called, before their kind; `name` may be its route."""
+    return re.sub(r"\W+", "-", re.sub(r"{[^}]+}", "one", name)).strip("-") or "overview"
