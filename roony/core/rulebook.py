@@ -100,7 +100,7 @@ def rules_version(control: Control | None, budgets: Iterable[Budget]) -> str:
 
 
 def to_document(book: Rulebook) -> Document:
-    """All of it; controls and limits that are not set are left out."""
+    """All of it; limits that are not set are left out. Controls stand there also where none is set: that is so, too."""
     tasks: dict[str, Document] = {}
     for scope_id, rules in sorted(book.tasks.items()):
         agent_id, _, task = scope_id.partition(":")
@@ -120,8 +120,8 @@ def to_document(book: Rulebook) -> Document:
 
 
 def _shown(rules: ScopeRules) -> Document:
-    given: Document = {"version": rules.version, "controls": rules.controls, "budgets": rules.limits}
-    return {name: value for name, value in given.items() if value}
+    given: Document = {"version": rules.version, "controls": rules.controls}
+    return {**given, "budgets": rules.limits} if rules.limits else given
 
 
 def targets(book: Rulebook, document: Mapping[str, Any], new_id: Callable[[str, str], str]) -> list[Target]:

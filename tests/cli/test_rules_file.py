@@ -71,7 +71,8 @@ def test_rules_go_out_and_in(roony: Run, roony_json: RunJson, tmp_path: Path) ->
     assert rules["agents"][made]["budgets"] == {"usd": {"month": 5_000}}
     assert rules["agents"][made]["each_task"]["budgets"] == {"usd": {"lifetime": 2_000}}
     assert rules["agents"][made]["tasks"]["2024"]["controls"] == {"velocity_count": 3}
-    assert set(rules["projects"][project]) == {"name", "version"}
+    assert rules["projects"][project].keys() == {"name", "version", "controls"}
+    assert rules["projects"][project]["controls"] == {}
     assert "version" not in roony("control", "export", "--no-versions").stdout
     file = tmp_path / "rules.yaml"
     file.write_text(exported.stdout)
@@ -105,6 +106,21 @@ def test_rules_go_out_and_in(roony: Run, roony_json: RunJson, tmp_path: Path) ->
     file.write_text(yaml.safe_dump({"agents": {name: {"budgets": {"usd": {"week": 5}}}}}))
     assert roony("control", "apply", str(file), "--yes").stdout.endswith("1 change made.\n")
     assert roony_json("control", "show", made) == {"purchase_limit": 900}
+
+
+@pytest.mark.parametrize("versions", [["--force"], ["--no-versions"]], ids=["forced", "without versions"])
+def test_an_export_brings_back_a_level_that_had_no_controls(
+    roony: Run, roony_json: RunJson, tmp_path: Path, versions: list[str]
+) -> None:
+    """What was loosened by hand since is shown, and taken off again."""
+    made = roony_json("agent", "create", "bare")["id"]
+    file = tmp_path / "rules.yaml"
+    no_versions = [option for option in versions if option == "--no-versions"]
+    file.write_text(roony("control", "export", *no_versions).stdout)
+    roony_json("control", "set", "foreign_currency=allow", "--scope", made)
+    applied = roony("control", "apply", str(file), "--yes", *(set(versions) - {"--no-versions"}))
+    assert f"agent {made} (bare)\n  controls.foreign_currency\n    - allow\n" in applied.stdout
+    assert roony_json("control", "show", made) == {}
 
 
 def test_a_new_agent_is_said_to_be_new_and_how_it_gets_its_key(roony: Run, roony_json: RunJson, tmp_path: Path) -> None:
