@@ -323,6 +323,9 @@ def _next_step(purchase: Purchase) -> str | None:
     if purchase["status"] == "failed" and failure is not None:
         again = "Asking again can help." if failure["retry_can_help"] else "Asking again does not help by itself."
         return f"{failure['message']} Nothing is held. {again}"
+    # Between two payments of a mandate nothing is to be done.
+    if purchase["status"] == "ready" and "mandate" in purchase and purchase["mandate"]["payments_made"]:
+        return None
     hint = _NEXT.get(purchase["status"])
     return hint.format(id=purchase["id"]) if hint is not None else None
 

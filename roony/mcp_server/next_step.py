@@ -42,6 +42,11 @@ _PAY_EACH = (
     " you do not subscribe, call cancel_purchase."
 )
 _PAYS_ON = " The same card pays again from {since} on."
+# Between two payments: what was said of the first one would make an agent pay again, or give up what it has paid for.
+_PAID_IN_PART = (
+    "{made} of {payments} payments are made. This merchant may charge the same card at most {limit} {currency} each"
+    " {interval}, the next time from {since} on. Nothing is to be done; cancel_purchase ends the subscription for good."
+)
 _READY = {
     None: "The card is ready. Call get_purchase with purchase_id {id} and card_purpose to get its details.",
     "raw": "The card's details are in `credentials`; keep them to yourself.",
@@ -79,8 +84,15 @@ def _step(row: Json, delivery: str | None) -> str:
 def _ready(row: Json, delivery: str | None) -> str:
     """How to get at the card, and what it may pay: of a mandate each payment, not all of them at once."""
     card, mandate, currency = row["card"], row.get("mandate"), row["currency"]
-    limit = row["hold_amount"] if mandate else card["hard_limit"]
-    pays = (_PAY_EACH if mandate else _PAY).format(
-        limit=decimal_text(limit, currency), currency=currency.upper(), end=card["expires_at"], **(mandate or {})
-    )
-    return _READY[delivery].format(id=row["id"]) + pays
+    details = _READY[delivery].format(id=row["id"])
+    if mandate is None:
+        limit = decimal_text(card["hard_limit"], currency)
+        return details + _PAY.format(limit=limit, currency=currency.upper(), end=card["expires_at"])
+    facts = {
+        "limit": decimal_text(row["hold_amount"], currency), "currency": currency.upper(), "end": card["expires_at"],
+        "interval": mandate["interval"], "payments": mandate["payments"], "made": mandate["payments_made"],
+        "since": mandate["next_payment_from"],
+    }  # fmt: skip
+    if mandate["payments_made"] == 0:
+        return details + _PAY_EACH.format(**facts)
+    return _PAID_IN_PART.format(**facts) if delivery is None else f"{details} {_PAID_IN_PART.format(**facts)}"

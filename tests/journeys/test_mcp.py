@@ -115,6 +115,11 @@ def test_what_is_next_is_true_of_a_subscription_and_of_a_freeze(roony: Simulatio
     made = use(roony.url, buyer.key, "request_purchase", **asked)
     assert (made["card"]["hard_limit"], made["hold_amount"]) == ("36.00", "12.00")
     assert "at most 12.00 USD each month, 3 times in all" in made["next_step"]
+    authorization = roony.charge(roony.card_of(made["id"])["stripe_card_id"], 1_200, asked["merchant"])
+    roony.stripe.v1.test_helpers.issuing.authorizations.capture(authorization.id)
+    roony.settle()
+    paid = use(roony.url, buyer.key, "get_purchase", purchase_id=made["id"])
+    assert (paid["status"], paid["next_step"][:25]) == ("ready", "1 of 3 payments are made.")
     roony.owner.send("POST", "/api/v1/admin/freeze", {"scope": "agent", "scope_id": buyer.id})
     until(lambda: roony.card_of(made["id"])["status"], "frozen")
     look = {"purchase_id": made["id"]}

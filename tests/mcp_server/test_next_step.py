@@ -44,6 +44,18 @@ def test_of_a_mandate_each_payment_is_limited_and_not_their_sum() -> None:
     assert "30.00" not in said
 
 
+def test_between_two_payments_nothing_is_to_be_paid() -> None:
+    """And nobody is asked to give up what is paid for."""
+    since = "2027-01-01T00:00:00.000000Z"
+    paid = {**MANDATE, "payments_made": 1, "next_payment_from": since}
+    said = step("ready", mandate=paid)
+    assert said.startswith("1 of 3 payments are made.")
+    assert f"at most 10.00 USD each month, the next time from {since} on" in said
+    assert "card_purpose" not in said
+    assert "If you do not" not in said
+    assert step("ready", "raw", mandate=paid).endswith(said)
+
+
 @pytest.mark.parametrize("status", ["authorized", "settled"])
 def test_a_mandate_is_not_done_with_its_first_payment(status: str) -> None:
     since = "2027-01-01T00:00:00.000000Z"
