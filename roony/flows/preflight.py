@@ -22,6 +22,7 @@ from roony.core.cardholder import REFUSED, Cardholder
 from roony.core.confirmation import OTHER_CARDS, Confirmation, Evidence
 from roony.core.connection import NEXT, STANDING, Connection, Seen, as_seen
 from roony.core.errors import Refusal, not_found
+from roony.core.money import format_amount
 from roony.core.preflight import MISSING, OK, WARNING, Check, Facts, Preflight, look, to_json
 from roony.flows.alert import alert_row, close_alert, raise_alert
 from roony.flows.card import FinishPromise, done
@@ -236,8 +237,9 @@ class RecordBalance(Command[None]):
         connection = book.get(Connection, org, id)
         threshold = low_balance_amount(book.need(Organization, org))
         if connection is not None and self.available <= threshold:
-            words = f"The Issuing balance of {connection.stripe_account} is {self.available} (minor units of"
-            words = f"{words} {connection.currency}), no more than {threshold}: payments may be declined."
+            there, least = (format_amount(amount, connection.currency) for amount in (self.available, threshold))
+            words = f"The Issuing balance of {connection.stripe_account} is {there}, no more than {least}:"
+            words = f"{words} payments may be declined."
             raise_alert(book, org, BALANCE_LOW, id, f"{words} Add funds in the Stripe Dashboard.", now)
         else:
             close_alert(book, org, BALANCE_LOW, id, now)

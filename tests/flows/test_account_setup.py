@@ -94,6 +94,7 @@ class TestPreflight:
         assert await look("1") == []
         await context.till.submit(UpdateOrganization(ORG, "usr_1", low_balance_amount=10**11))
         assert await look("2") == [("open", 1)]
+        assert "no more than 1,000,000,000.00 USD: payments" in books.row(Alert, kind="issuing_balance_low").message
         assert await look("3") == [("open", 1)]
         await context.till.submit(UpdateOrganization(ORG, "usr_1", low_balance_amount=0))
         assert await look("4") == [("closed", 1)]
