@@ -9,10 +9,12 @@ from typing import Any
 
 from roony.core.approval import Approval
 from roony.core.budget import Budget, BudgetPeriod, day_begin, period_start
+from roony.core.connection import Connection
 from roony.core.money import format_amount
-from roony.core.settlement import Discrepancy
+from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.web.dashboard.overview import SHOWN, latency_of
 from roony.web.latency import LatencyCounter
+from tests.core.rows import row as row_of
 from tests.support.books import NOW
 from tests.support.serving import Caller, Company, ServedRoony
 from tests.web.conftest import MONTH, signed_in, waiting
@@ -100,6 +102,21 @@ def test_the_line_has_the_days_of_the_books(roony: ServedRoony, company: Company
     heights = [float(y) for y in re.findall(r'class="dot" cx="[\d.]+" cy="([\d.]+)"', chart)]
     assert heights[-4] == min(heights)
     assert heights[-1] < heights[-2] == max(heights)
+
+
+def test_money_in_another_currency_is_not_left_out(roony: ServedRoony, company: Company) -> None:
+    """The figures are those of budgets in the organization's currency; an account may be of another country."""
+    where = {"organization_id": company.id, "connection_id": "con_gb", "currency": "gbp", "type": "capture"}
+    pounds = row_of(StripeTransaction, id="ipi_gb", purchase_id="pur_gb", amount=40_000, created_at=NOW, **where)
+    roony.books.put(pounds, pounds._replace(id="ipi_back", type="refund", amount=1_000))
+    account = row_of(Connection, organization_id=company.id, id="con_gb", currency="gbp", stripe_account="acct_gb")
+    with signed_in(roony, company, "owner") as browser:
+        assert "GBP" not in _card(unescape(browser.get("/").text), "This month")
+        roony.books.put(account._replace(kind="direct", status="active"))
+        page = unescape(browser.get("/").text)
+    words = "390.00 GBP captured as well. All other figures here are in USD."
+    assert _card(page, "This month").endswith(words)
+    assert _card(page, "By agent, this month") == "Nothing was bought in USD this month."
 
 
 def test_the_first_day_of_the_line_is_whole_also_after_the_clock_was_set_back(roony: ServedRoony) -> None:

@@ -14,15 +14,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from roony.core.approval import what_was_shown
-from roony.core.budget import day_begin
+from roony.core.budget import day_begin, period_start
 from roony.core.connection import Connection, restrictions_of
 from roony.core.duration import local_time
 from roony.core.money import format_amount
 from roony.core.settlement import Discrepancy
+from roony.store.database import Database
 from roony.store.queries.approvals import waiting_approvals
 from roony.store.queries.connections import standing_connections
 from roony.store.queries.overview import DAYS, Used, by_day, newest_purchases, used_most
 from roony.store.queries.paging import Slice, equal, newest_first
+from roony.store.queries.spending import Span, Spent, spent_in_all
 from roony.web.dashboard.charts import NARROW, WIDTH, Point, line_chart, meter, round_axis
 from roony.web.dashboard.view import View, page
 from roony.web.latency import BOUNDS, LatencyCounter
@@ -57,6 +59,8 @@ async def _overview(view: View) -> Response:
     days = await view.read(_days, org.currency, org.time_zone, now)
     declined = [row for row in await view.read(newest_purchases, LOOKED_AT) if row.status == "declined"]
     waiting = await view.read(waiting_approvals, Slice(SHOWN), now)
+    connections = await view.read(standing_connections)
+    elsewhere = any(row.currency != org.currency for row in connections)
     return view.page(
         "overview.html", "Overview", live=("purchase", "approval", "alert", "discrepancy", "connection", "budget"),
         month=month, month_meter=_meter(view, month, month.spent + month.held), days=days,
@@ -67,8 +71,15 @@ async def _overview(view: View) -> Response:
         why=Counter(_first_reason(row.decision)["code"] for row in declined).most_common(SHOWN),
         discrepancies=await view.read(_page_of, Discrepancy, {"status": "open"}),
         latency=latency_of(view.request.app.state.latency),
-        connections=[(row, _reasons(row)) for row in await view.read(standing_connections)],
+        connections=[(row, _reasons(row)) for row in connections],
+        elsewhere=await view.read(_in_other_currencies, *money) if elsewhere else [],
     )  # fmt: skip
+
+
+def _in_other_currencies(database: Database, organization_id: str, currency: str, zone: str, now: int) -> list[Spent]:
+    """What was captured this month in currencies in which the organization has no budgets by itself."""
+    span = Span(period_start("month", zone, now), now + 1)
+    return [row for row in spent_in_all(database, organization_id, span).totals if row.currency != currency]
 
 
 def _page_of(database: Any, organization_id: str, row: Any, where: dict[str, str | None]) -> list[Any]:
