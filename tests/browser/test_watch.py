@@ -36,8 +36,10 @@ def test_another_name_of_a_merchant_is_settled_and_learned(owner_page: Page, des
     page.get_by_role("link", name="Discrepancies").click()
     page.get_by_label("Kind").select_option("merchant_mismatch")
     page.get_by_role("button", name="Show").click()
-    row = page.get_by_role("row").filter(has_text=payer.bought.id)
+    row = page.get_by_role("row").filter(has_text=payer.merchant)
     expect(row).to_contain_text(HOSTILE)
+    bought = row.get_by_role("link", name=f"at {payer.merchant}")
+    expect(bought).to_have_attribute("href", f"/purchases/{payer.bought.id}")
     row.get_by_role("link").first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Merchant mismatch")
     expect(page.locator(".untrusted")).to_contain_text(HOSTILE)
@@ -53,7 +55,7 @@ def test_another_name_of_a_merchant_is_settled_and_learned(owner_page: Page, des
         if merchant["name"] == payer.merchant
     ] == [True]
     page.goto(f"{desk.url}/discrepancies")
-    expect(page.get_by_role("row").filter(has_text=payer.bought.id)).to_have_count(0)
+    expect(page.get_by_role("row").filter(has_text=payer.merchant)).to_have_count(0)
     assert dialogs == []
 
 
@@ -63,7 +65,7 @@ def test_a_refund_is_given_to_its_purchase(owner_page: Page, desk: Desk) -> None
     payer = Payer(desk.roony, {})
     payer.play("pay 5000, capture 2000, refund 2000, unlinked 2000")
     page.goto(f"{desk.url}/discrepancies?kind=unmatched_refund")
-    page.get_by_role("row").filter(has_text=payer.bought.id).get_by_role("link").first.click()
+    page.get_by_role("row").filter(has_text=payer.merchant).get_by_role("link").first.click()
     expect(page.locator(".untrusted")).to_contain_text("20.00 USD by")
     expect(page.locator(f"datalist option[value='{other.bought.id}']")).to_have_count(1)
     page.get_by_label("What did you find out?").fill("They paid it to the wrong card")

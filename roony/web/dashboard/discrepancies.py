@@ -14,6 +14,7 @@ from roony.store.database import Database
 from roony.store.queries.names import names_of
 from roony.store.queries.overview import newest_purchases
 from roony.store.queries.paging import equal, find
+from roony.store.queries.purchase_search import purchases_by_id
 from roony.web.dashboard.view import View, page
 from roony.web.dashboard.words import label
 
@@ -51,9 +52,11 @@ async def _list(view: View) -> Response:
     kind = view.filter("kind", DISCREPANCY_KINDS)
     where = equal(Discrepancy, {"status": None if status == "all" else status, "kind": kind})
     rows, next_page = await view.rows(Discrepancy, *where)
+    bought = await view.read(purchases_by_id, [row.purchase_id for row in rows])
     return view.page(
         "discrepancies.html", "Discrepancies", live=("discrepancy",), rows=[(row, told(row.found)) for row in rows],
-        next=next_page, chosen=status, statuses=STATUSES, kind=kind, kinds=DISCREPANCY_KINDS,
+        about={id: (one, merchant_name(one)) for id, one in bought.items()}, next=next_page, chosen=status,
+        statuses=STATUSES, kind=kind, kinds=DISCREPANCY_KINDS,
     )  # fmt: skip
 
 
