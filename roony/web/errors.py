@@ -37,6 +37,7 @@ _MESSAGES = {
     404: "There is nothing at this address.",
     405: "This address does not know this method.",
 }
+_TITLES = {404: "There is nothing here", 503: "This does not work now"}
 _KINDS = {
     "missing": "It is required.",
     "extra_forbidden": "There is no field of this name here.",
@@ -109,6 +110,18 @@ def error_answer(refusal: Refusal, request_id: str, headers: Mapping[str, str] |
     return JSONResponse({"error": error}, refusal.status, given)
 
 
+def answer_of(request: Request, refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:
+    """The error as a page for a person whose browser looks at one, and in the one shape for everybody else."""
+    if request.scope["path"].startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
+        return error_answer(refusal, request_id_of(request), headers)
+    page = render_page(
+        "dashboard/outside_problem.html", refusal.status, title=_TITLES.get(refusal.status, "This did not work"),
+        wrong=_clean(refusal.message, MAX_MESSAGE), request_id=request_id_of(request),
+    )  # fmt: skip
+    page.headers.update(headers or {})
+    return page
+
+
 def request_id_of(request: Request) -> str:
     """The id of this request, as in its `Request-Id` header."""
     return str(request.scope.get("state", {}).get("request_id", ""))
@@ -124,7 +137,7 @@ def _clean(text: str, most: int) -> str:
 
 async def on_refused(request: Request, error: Refused) -> Response:
     """A refusal of ours."""
-    return error_answer(error.refusal, request_id_of(request), error.headers)
+    return answer_of(request, error.refusal, error.headers)
 
 
 async def on_http(request: Request, error: HTTPException) -> Response:
@@ -139,7 +152,7 @@ async def on_http(request: Request, error: HTTPException) -> Response:
         return page
     status = error.status_code if error.status_code in _CODES else 400
     message = _MESSAGES.get(status, "The request cannot be answered.")
-    return error_answer(Refusal(_CODES[status], message, status), request_id_of(request), error.headers)
+    return answer_of(request, Refusal(_CODES[status], message, status), error.headers)
 
 
 async def on_invalid(request: Request, error: RequestValidationError) -> Response:
@@ -163,12 +176,12 @@ async def on_unavailable(request: Request, error: Exception) -> Response:
     """The database or the till does not answer now; nothing is known to have changed."""
     log.error("web.unavailable", error=type(error).__name__, request_id=request_id_of(request))
     refusal = Refusal("unavailable", "Roony cannot reach its database now. Try again in a moment.", 503)
-    return error_answer(refusal, request_id_of(request))
+    return answer_of(request, refusal)
 
 
 async def on_busy(request: Request, _error: PasswordsBusy) -> Response:
     """Too many sign in at this moment."""
-    return error_answer(BUSY, request_id_of(request))
+    return answer_of(request, BUSY)
 
 
 def _field(location: Sequence[str | int]) -> str | None:

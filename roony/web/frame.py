@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from roony.core.errors import Refusal
 from roony.log_ids import about
-from roony.web.errors import error_answer
+from roony.web.errors import answer_of
 
 log = structlog.get_logger("roony.web")
 
@@ -82,7 +83,7 @@ class RequestFrame:
                 await self._at_once.get((scope["method"], scope["path"]), self._app)(scope, receive, framed)
             except Exception as error:  # The last stop: a caller gets a plain 500, the log gets the rest.
                 if not status:
-                    await error_answer(_INTERNAL, request_id)(scope, receive, framed)
+                    await answer_of(Request(scope), _INTERNAL)(scope, receive, framed)
                 log.exception("web.failed", error=type(error).__name__, path=scope["path"][:200])
             method = scope["method"] if scope["method"] in ("GET", "POST", "PUT", "PATCH", "DELETE") else "OTHER"
             self._counts.answered[method, status] += 1

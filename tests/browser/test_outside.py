@@ -139,6 +139,7 @@ OPENERS: dict[tuple[str, str], Opener] = {
     ("dashboard/first_run.html", "without a code"): _at("/first-run"),
     ("dashboard/welcome.html", ""): lambda page, desk: page.goto(desk.invitation(desk.person("viewer").id)),
     ("dashboard/outside_problem.html", ""): _at("/welcome?ticket=over"),
+    ("dashboard/outside_problem.html", "nowhere"): _at("/nowhere"),
     ("dashboard/needs_script.html", ""): _without_its_script,
     ("connect/result.html", "failed"): _at("/connect/stripe?ticket=over"),
     ("connect/result.html", ""): _connected,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from roony.web import docs, pages
+from roony.web.session import COOKIE
 from tests.support.serving import Caller, Company, ServedRoony, serve
-from tests.web.conftest import signed_in
+from tests.web.conftest import session_of, signed_in
 
 
 @pytest.fixture
@@ -176,6 +177,48 @@ def test_what_breaks_inside_stays_inside(broken: ServedRoony, monkeypatch: pytes
     assert answer.json()["error"]["code"] == "internal"
     assert "secret" not in answer.text
     assert "Traceback" not in answer.text
+
+
+LOOKED_AT = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+def test_what_goes_wrong_is_a_page_where_a_person_looks(
+    broken: ServedRoony, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """And JSON for programs, and for everybody below /api."""
+    from sqlalchemy.exc import OperationalError
+
+    company, nobody = broken.company(), broken.caller()
+    person = {"name": "Ann", "email": "ann@example.com", "role": "owner"}
+    user = company.owner.send("POST", "/api/v1/admin/users", person, 201)
+    cookie = {"Cookie": f"{COOKIE}={session_of(broken, company, user['id'])}"}
+
+    def look(path: str, status: int) -> str:
+        page = nobody.call("GET", path, headers={**LOOKED_AT, **cookie})
+        call = nobody.call("GET", path, headers=cookie)
+        assert (page.status_code, call.status_code) == (status, status)
+        assert page.headers["content-type"].startswith("text/html")
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        assert page.headers["cache-control"] == "no-store"
+        assert page.headers["request-id"] in page.text
+        assert page.headers.get("retry-after") == call.headers.get("retry-after")
+        assert unescape(page.text).count(call.json()["error"]["message"]) == 1
+        return page.text
+
+    assert "There is nothing at this address." in look("/nowhere", 404)
+    look("/sign-out", 405)
+    assert nobody.call("GET", "/api/v1/nowhere", headers=LOOKED_AT).json()["error"]["code"] == "not_found"
+
+    def fails(error: Exception) -> Callable[..., Any]:
+        def read(*_: Any) -> Any:
+            raise error
+
+        return read
+
+    monkeypatch.setattr(broken.context.database, "read", fails(OperationalError("SELECT", {}, Exception("on fire"))))
+    assert "cannot reach its database now" in look("/account", 503)
+    monkeypatch.setattr(broken.context.database, "read", fails(RuntimeError("secret detail")))
+    assert "secret" not in look("/account", 500)
 
 
 def test_what_breaks_in_an_ask_stays_inside_too(broken: ServedRoony, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -229,7 +229,11 @@ async def _welcome(
     if isinstance(link, Refusal) or user is None:
         refusal = link if isinstance(link, Refusal) else LINK_OVER
         return render_page(
-            "dashboard/outside_problem.html", refusal.status, title="This link does not work", wrong=refusal.message
+            "dashboard/outside_problem.html",
+            refusal.status,
+            title="This link does not work",
+            wrong=refusal.message,
+            request_id="",
         )
     organization = (await run_in_threadpool(find_organization, context.database, link.organization_id)).name
     return render_page(
