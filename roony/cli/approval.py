@@ -31,7 +31,7 @@ app = typer.Typer(help="Purchases that wait for a person.", no_args_is_help=True
 _APPROVALS = "/api/v1/admin/approvals"
 _CODES = {"approved": DONE, "partly_approved": WAITING, "denied": DECLINED}
 IdsArgument = typer.Argument(help="apr_…, one or more.")
-NoteOption = typer.Option("", help="Why, for the record.")
+NoteOption = typer.Option("", help="Why, for the record; the agent reads it too.")
 
 
 @app.command("list")

@@ -272,9 +272,11 @@ def test_what_the_page_shows_and_decides(shop: Shop) -> None:
 
 def test_a_no_on_the_page(shop: Shop) -> None:
     agent, purchase = shop.ask()
+    assert "Note, which the agent reads too" in shop.fill(purchase, shop.ann.key, "look").text
     page = shop.fill(purchase, shop.ann.key, "deny", note="too dear")
     assert (page.status_code, "<h1>Not approved</h1>" in page.text) == (200, True)
-    assert agent.get(f"{ASK}/{purchase['id']}")["status"] == "declined"
+    seen = agent.get(f"{ASK}/{purchase['id']}")
+    assert (seen["status"], seen["approval"]["status"], seen["approval"]["note"]) == ("declined", "denied", "too dear")
 
 
 def test_another_amount_on_the_page(shop: Shop) -> None:
