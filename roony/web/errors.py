@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import structlog
@@ -89,8 +89,15 @@ def past_time(text: str, now: int, field: str = "since") -> int:
     return at
 
 
-def error_answer(refusal: Refusal, request_id: str, headers: Mapping[str, str] | None = None) -> Response:
-    """The one shape of all errors."""
+def _alone(error: dict[str, Any]) -> dict[str, Any]:
+    return {"error": error}
+
+
+def error_answer(
+    refusal: Refusal, request_id: str, headers: Mapping[str, str] | None = None,
+    within: Callable[[dict[str, Any]], dict[str, Any]] = _alone,
+) -> Response:  # fmt: skip
+    """The one shape of all errors; `within` is the body that a protocol of its own wants around it."""
     error: dict[str, Any] = {"code": refusal.code, "message": _clean(refusal.message, MAX_MESSAGE)}
     if refusal.field is not None:
         error["field"] = _clean(refusal.field, MAX_FIELD)
@@ -107,7 +114,7 @@ def error_answer(refusal: Refusal, request_id: str, headers: Mapping[str, str] |
         given.setdefault("WWW-Authenticate", "Bearer")
     if refusal.status in (429, 503):
         given.setdefault("Retry-After", "2")
-    return JSONResponse({"error": error}, refusal.status, given)
+    return JSONResponse(within(error), refusal.status, given)
 
 
 def answer_of(request: Request, refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:

@@ -17,10 +17,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from roony.core.address import parse_address
 from roony.flows.context import FlowContext
 from roony.web.auth import INSIDE, authenticate, bearer
-from roony.web.errors import Refused, refuse
+from roony.web.errors import Refused, error_answer, refuse, request_id_of
 from roony.web.requests import MAX_BODY, check_content_type, decode, read_body
 
 PATH = "/api/mcp"
+# JSON-RPC's own number for an error that it has no number for.
+_REFUSED = -32000
 
 
 def routes() -> list[Route]:
@@ -36,8 +38,21 @@ class McpDoor:
         self._loading: asyncio.Task[Any] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """1 method, host and origin · 2 whose key · 3 the body, small and JSON · 4 the protocol."""
+        """1 who may come in, with what · 2 the protocol."""
         request = Request(scope, receive)
+        try:
+            body, message = await self._admit(request)
+        except Refused as error:
+            refused = error_answer(error.refusal, request_id_of(request), error.headers, _as_message)
+            await refused(scope, receive, send)
+            return
+        exchange = await self._loaded()
+        inside = _inside(scope)
+        await exchange.serve(inside, bearer(request), _wants_progress(message), scope, _replay(body, receive), send)
+
+    @staticmethod
+    async def _admit(request: Request) -> tuple[bytes, Any]:
+        """1 method, host and origin · 2 whose key · 3 the body, small and JSON. Raises Refused."""
         if request.method != "POST":
             # There is no stream to open and no session to end.
             raise refuse(405, "Send MCP messages with POST.", allow="POST")
@@ -46,16 +61,18 @@ class McpDoor:
         await authenticate(request, "agent", None)
         check_content_type(request.headers.getlist("content-type"))
         body = await read_body(request, MAX_BODY)
-        message = decode(body)
-        exchange = await self._loaded()
-        inside = _inside(scope)
-        await exchange.serve(inside, bearer(request), _wants_progress(message), scope, _replay(body, receive), send)
+        return body, decode(body)
 
     async def _loaded(self) -> Any:
         """The part that speaks the protocol: loaded once, in a thread, while everything else goes on."""
         if self._loading is None or (self._loading.done() and self._loading.exception() is not None):
             self._loading = asyncio.ensure_future(asyncio.to_thread(importlib.import_module, "roony.mcp_server.http"))
         return await asyncio.shield(self._loading)
+
+
+def _as_message(error: dict[str, Any]) -> dict[str, Any]:
+    """An error as one of JSON-RPC: of any other body a client of MCP says no more than that there was one."""
+    return {"jsonrpc": "2.0", "id": None, "error": {"code": _REFUSED, "message": error["message"], "data": error}}
 
 
 def _check_sender(request: Request) -> None:

@@ -281,7 +281,21 @@ def test_only_an_agents_key_opens(roony: ServedRoony, company: Company) -> None:
         for body in (message("tools/list"), message("initialize")):
             answer = caller.call("POST", PATH, body, headers=ACCEPT)
             assert answer.status_code == status
-            assert answer.json()["error"]["code"] in ("unauthorized", "wrong_kind_of_key")
+            assert answer.json()["error"]["data"]["code"] in ("unauthorized", "wrong_kind_of_key")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_host_with_a_wrong_key_hears_what_is_wrong(roony: ServedRoony, company: Company, mode: str) -> None:
+    """And not only that there was an error: the official client reads an error of the protocol alone."""
+
+    async def work(client: Any) -> None:
+        await client.call_tool("check_budget", {})
+
+    for key, words in (("roony_agent_nobody", "This key is not known"), (company.owner.key, "wants an agent's key")):
+        assert key is not None
+        said = pytest.RaisesExc(MCPError, match=words)
+        with pytest.RaisesGroup(said, flatten_subgroups=True, allow_unwrapped=True):
+            with_host(roony.url, key, work, mode)
 
 
 def test_a_key_that_is_taken_back_ends_it(roony: ServedRoony, company: Company) -> None:
@@ -294,7 +308,7 @@ def test_a_key_that_is_taken_back_ends_it(roony: ServedRoony, company: Company) 
         async with host(roony.url, caller.key) as client:
             good(await client.call_tool("check_budget", {}))
             company.owner.send("DELETE", f"/api/v1/admin/agents/{agent['id']}/keys/{row['id']}")
-            with pytest.raises(MCPError):
+            with pytest.raises(MCPError, match="This key was revoked"):
                 await client.call_tool("check_budget", {})
 
     asyncio.run(work())
@@ -327,7 +341,7 @@ def test_a_message_counts_as_one_call_and_too_many_are_refused(roony: ServedRoon
     for _ in range(3):
         assert not caller.send("POST", PATH, call, headers=headers)["result"].get("isError")
     answer = caller.call("POST", PATH, call, headers=headers)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (429, "rate_limited")
+    assert (answer.status_code, answer.json()["error"]["data"]["code"]) == (429, "rate_limited")
     assert int(answer.headers["retry-after"]) > 0
 
 
@@ -335,7 +349,7 @@ def test_where_a_key_may_be_used_from_holds_for_the_tools(roony: ServedRoony, co
     inside, outside = (limited(roony, company, allowed_addresses=[net]) for net in ("127.0.0.0/8", "203.0.113.0/24"))
     assert use(roony.url, inside, "check_budget")["budgets"]
     answer = roony.caller(outside).call("POST", PATH, message("tools/list"), headers=ACCEPT)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "address_not_allowed")
+    assert (answer.status_code, answer.json()["error"]["data"]["code"]) == (403, "address_not_allowed")
 
 
 @pytest.mark.parametrize("claimed", ["203.0.113.7", "127.0.0.1, 203.0.113.7", "203.0.113.7, 127.0.0.1"])
@@ -346,7 +360,7 @@ def test_no_header_gets_around_the_addresses_of_a_key(roony: ServedRoony, compan
     headers = {**ACCEPT, "MCP-Protocol-Version": "2025-06-18", "X-Forwarded-For": claimed}
     for body in (call, message("tools/list")):
         answer = roony.caller(outside).call("POST", PATH, body, headers=headers)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "address_not_allowed")
+        assert (answer.status_code, answer.json()["error"]["data"]["code"]) == (403, "address_not_allowed")
     assert not roony.caller(inside).send("POST", PATH, call, headers=headers)["result"].get("isError")
 
 
