@@ -20,6 +20,9 @@ AT_ONCE = 2
 # Those that may wait behind them: a second or two of work. Who comes then is asked to come again.
 MAX_WAITING = 60
 
+# What is compared with where there is no password. It opens nothing, whatever is typed.
+NOBODYS = "nobody signs in with this"
+
 Done = TypeVar("Done")
 
 
@@ -41,7 +44,7 @@ def _hasher() -> PasswordHasher:
 @cache
 def _of_nobody() -> str:
     """A hash to compare with where there is none, so that an unknown address takes as long as a known one."""
-    return _hasher().hash("nobody signs in with this")
+    return _hasher().hash(NOBODYS)
 
 
 async def hash_password(text: str) -> str:
@@ -74,4 +77,5 @@ def _compare(hashed: str | None, text: str) -> bool:
         _hasher().verify(hashed or _of_nobody(), text)
     except (Argon2Error, InvalidHashError):
         return False
-    return hashed is not None
+    # One that was taken away is empty.
+    return bool(hashed)

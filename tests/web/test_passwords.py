@@ -184,6 +184,22 @@ def test_who_is_let_in_again_gets_in_by_nothing_from_before(roony: ServedRoony, 
     assert nobody.call("POST", "/welcome", data={"ticket": ticket, "password": WORDS}).status_code == 303
 
 
+def test_who_has_no_password_any_more_has_none_that_is_right(roony: ServedRoony, company: Company) -> None:
+    """Not even the one that an unknown address is compared with, so that it takes as long: it stands in the code."""
+    user = person(roony, company, "ann@none-left.example")
+    for disabled in (True, False):
+        company.owner.send("PATCH", f"{ADMIN}/users/{user['id']}", {"disabled": disabled})
+    key = company.owner.send("POST", f"{ADMIN}/users/{user['id']}/keys", {}, 201)["key"]
+    caller, body = roony.caller(key), {"old": password.NOBODYS, "new": "another row of words"}
+    assert caller.refused(409, "PUT", f"{ADMIN}/me/password", body)["code"] == "no_password"
+    asked = {"password": password.NOBODYS}
+    assert caller.refused(409, "POST", f"{ADMIN}/me/passkeys/challenge", asked)["code"] == "no_password"
+    sent = {"email": "ann@none-left.example", "password": password.NOBODYS}
+    assert roony.caller().call("POST", "/sign-in", data=sent).status_code == 401
+    for hashed in ("", None):
+        assert asyncio.run(is_password(hashed, password.NOBODYS)) is False
+
+
 def test_a_link_to_an_address_that_was_wrong_opens_nothing_once_it_is_mended(
     roony: ServedRoony, company: Company
 ) -> None:

@@ -45,9 +45,9 @@ def candidates(database: Database, email: str, organization_id: str | None) -> l
 
 
 def find_password(database: Database, organization_id: str, user_id: str) -> Password | None:
-    """The password of a user, who may have none yet."""
+    """The password of a user, who may have none yet, or none any more."""
     own = and_(passwords.c.organization_id == organization_id, passwords.c.user_id == user_id)
-    rows = database.read(select(passwords).where(own))
+    rows = database.read(select(passwords).where(own, passwords.c.hash != ""))
     return Password(*rows[0]) if rows else None
 
 
