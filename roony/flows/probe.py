@@ -6,6 +6,7 @@ of the promise cancels what is left, and so does a reconciliation: the card's me
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from roony.store.book import Book
 from roony.store.command import Command
 from roony.store.facts import Needs
 from roony.store.outbox import LEASE, new_promise
+from roony.store.queries.authorizations import is_answered
 from roony.store.rows import OutboxPromise
 
 # Minor units; the card can never be charged for more.
@@ -102,7 +104,8 @@ async def keep_probe(context: FlowContext, promise: OutboxPromise) -> Preflight 
         else:
             answer, milliseconds = await _authorize(context, connection, promise, holder)
             authorization, evidence = str(answer["id"]), evidence_in(answer["request_history"])
-            checks = [judged(answer, milliseconds, connection.id)]
+            ours = await asyncio.to_thread(is_answered, context.database, org, authorization)
+            checks = [judged(answer, milliseconds, connection.id, ours)]
     except (StripeCallFailed, CardholderRefused, GatewayBusy, PageLimitReached) as error:
         words = error.failure.message if isinstance(error, StripeCallFailed) else str(error)
         checks = [Check("probe", UNKNOWN, f"The probe could not be made: {words}", "See roony connection preflight.")]
@@ -146,10 +149,16 @@ async def _cancel_left(context: FlowContext, connection: Connection, promise: Ou
             await ask_stripe(context, connection, issuing.cancel_card, card["id"], f"{promise.id}:left")
 
 
-def judged(authorization: PlainObject, milliseconds: int, connection_id: str) -> Check:
-    """What Stripe's reason for its decision says of the set-up (facts 2.4)."""
+def judged(authorization: PlainObject, milliseconds: int, connection_id: str, ours: bool) -> Check:
+    """What Stripe's reason for its decision says of the set-up (facts 2.4); `ours`: our books have an answer to it.
+
+    Who else may have been asked answers like us: the URL may still be that of another Roony.
+    """
     last = authorization["request_history"][-1]
     reason, approved = str(last["reason"]), bool(last["approved"])
+    if reason in ("webhook_approved", "webhook_declined") and not ours:
+        words = f"Stripe heard an answer ({reason}) that Roony does not know of: it asked another program."
+        return Check("probe", MISSING, words, NEXT["realtime_url_contradicted"])
     if reason in ("webhook_approved", "webhook_declined"):
         words = f"Stripe asked Roony and heard its answer ({reason}) within {milliseconds} ms, its own work included."
         if milliseconds <= SLOW_MILLISECONDS:

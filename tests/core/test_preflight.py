@@ -136,6 +136,17 @@ def test_a_choice_about_other_cards_is_enough() -> None:
 )
 def test_what_a_probe_says(approved: bool, reason: str, milliseconds: int, status: str) -> None:
     entry = {"approved": approved, "reason": reason, "reason_message": "told so"}
-    found = judged({"request_history": [entry]}, milliseconds, "con_1")
+    found = judged({"request_history": [entry]}, milliseconds, "con_1", ours=True)
     assert found.status == status
     assert (found.next is None) == (status == "ok")
+
+
+def test_an_answer_that_roony_does_not_know_of_was_another_program_s() -> None:
+    """It names the same reasons: the URL may still be that of another Roony."""
+    for approved, reason in ((True, "webhook_approved"), (False, "webhook_declined")):
+        entry = {"approved": approved, "reason": reason, "reason_message": None}
+        found = judged({"request_history": [entry]}, 10, "con_1", ours=False)
+        assert found.status == "missing"
+        assert "another program" in found.message
+    by_itself = {"approved": True, "reason": "card_active", "reason_message": None}
+    assert "without asking" in judged({"request_history": [by_itself]}, 10, "con_1", ours=False).message

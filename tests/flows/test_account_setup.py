@@ -39,7 +39,7 @@ from roony.web.webhook import PATH, WebhookDoor
 from roony.web.webhook_secrets import WebhookSecrets
 from tests.support.books import ORG, Books
 from tests.support.connecting import PUBLIC_URL, open_context, stripe_gateway
-from tests.support.simulator import SimulatorProcess
+from tests.support.simulator import Receiver, SimulatorProcess
 
 pytestmark = pytest.mark.anyio
 
@@ -278,6 +278,24 @@ class TestProbe:
         assert [check.status for check in checks_of(found)] == ["missing"]
         assert {status for _, status in await cards(context, connection)} == {"canceled"}
         assert books.rows(Discrepancy) == []
+
+    async def test_an_answer_of_somebody_else_is_none_of_ours(
+        self, context: FlowContext, books: Books, simulator: SimulatorProcess
+    ) -> None:
+        """The real-time URL may still be that of another Roony, which answers in the same words."""
+        connection = await connected(context)
+        books.clock.advance(-10)
+        with Receiver() as other:
+            endpoints = simulator.client().v1.webhook_endpoints
+            for left in endpoints.list().data:
+                endpoints.delete(left.id)
+            wish: Any = {"url": other.url, "enabled_events": ["issuing_authorization.request"]}
+            endpoint = endpoints.create(wish)
+            found = await probe(context, ORG, connection.id, "usr_1")
+            endpoints.delete(endpoint.id)
+        assert isinstance(found, Preflight)
+        [check] = checks_of(found)
+        assert (check.status, "another program" in check.message) == ("missing", True), check
 
     async def test_a_key_that_may_not_ask_is_said_and_leaves_no_card(
         self, context: FlowContext, books: Books, simulator: SimulatorProcess

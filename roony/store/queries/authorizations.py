@@ -35,3 +35,10 @@ def authorization_page(
         decision = AuthorizationDecision(*values)
         views[decision.authorization_id].decisions.append(decision)
     return Page(list(views.values()), page.next_cursor)
+
+
+def is_answered(database: Database, organization_id: str, authorization_id: str) -> bool:
+    """True if Roony decided about this authorization."""
+    decided = authorization_decisions.c
+    where = (decided.organization_id == organization_id, decided.authorization_id == authorization_id)
+    return bool(database.read(select(decided.id).where(*where).limit(1)))

@@ -28,7 +28,7 @@ _HERE = {
     "other_cards_undecided": "Choose here what becomes of payments with cards Roony did not make.",
     "stripe_access": "Press “Look again” in a moment.",
     "reconnect_needed": "Connect the account again.",
-    "probe": "Press “Look again”, and mend what it finds.",
+    "probe": "See that Stripe has Roony's address below, press “Look again”, and mend what it finds.",
 }
 
 
