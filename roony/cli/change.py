@@ -34,13 +34,13 @@ def list_changes(
 @app.command()
 def confirm(change_id: str = _ID, url: str = UrlOption, as_json: bool = JsonOption) -> None:
     """Agree to a change as its second person, with a key of your own: it is done."""
-    print_one(owner(url).post(f"{_CHANGES}/{change_id}/confirm"), as_json)
+    _print(owner(url).post(f"{_CHANGES}/{change_id}/confirm"), as_json)
 
 
 @app.command()
 def withdraw(change_id: str = _ID, url: str = UrlOption, as_json: bool = JsonOption) -> None:
     """Take back a change that waits."""
-    print_one(owner(url).post(f"{_CHANGES}/{change_id}/withdraw"), as_json)
+    _print(owner(url).post(f"{_CHANGES}/{change_id}/withdraw"), as_json)
 
 
 @app.command()
@@ -51,6 +51,10 @@ def two(
 ) -> None:
     """Want two people for whatever loosens rules from now on."""
     print_one(owner(url).patch("/api/v1/admin/organization", {"two_people": not off}), as_json)
+
+
+def _print(row: dict[str, Any], as_json: bool) -> None:
+    print_one(row if as_json else {**row, "loosens": _said(row)}, as_json)
 
 
 def _said(row: dict[str, Any]) -> str:
