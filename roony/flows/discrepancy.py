@@ -21,16 +21,18 @@ def flag(
     found: str,
     now: int,
     card_id: str | None = None,
+    after: int | None = None,
 ) -> None:
     """Opens a discrepancy about `subject` (a Stripe id), or again one that Roony had closed; see `Needs`.
 
-    One that is open, or that a person resolved, stays as it is. The caller names
+    One that is open, or that a person resolved, stays as it is, but for one that they resolved before `after`: then the
+    same was done anew, which nobody has seen. The caller names
     `(Discrepancy, organization, discrepancy_id(kind, subject))` beforehand, or knows that the subject is new: a row
     that was not loaded is taken to be absent and written under its derived id.
     """
     id = discrepancy_id(kind, subject)
     before = _before(book, organization_id, id)
-    if before is not None and (before.status == "open" or before.resolved_by != ROONY):
+    if before is not None and (before.status == "open" or (before.resolved_by != ROONY and not _anew(before, after))):
         return
     purchase_id = purchase.id if purchase else None
     book.put(
@@ -82,6 +84,10 @@ def settle_findings(book: Book, purchase: Purchase, findings: Findings, now: int
             explain(book, purchase.organization_id, kind, subject, result.note, now)
         else:
             flag(book, purchase.organization_id, kind, subject, purchase, result.expected, result.found, now)
+
+
+def _anew(before: Discrepancy, at: int | None) -> bool:
+    return at is not None and before.resolved_at is not None and before.resolved_at < at
 
 
 def _before(book: Book, organization_id: str, id: str) -> Discrepancy | None:

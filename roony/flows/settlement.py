@@ -13,6 +13,7 @@ from roony.core.audit import STRIPE
 from roony.core.authorization import Authorization, AuthorizationDecision, currency_passes
 from roony.core.card import Card
 from roony.core.control import country_passes
+from roony.core.duration import SECOND
 from roony.core.finding import (
     ABOUT_ANSWERS,
     ABOUT_AUTHORIZATIONS,
@@ -117,7 +118,10 @@ class BookAuthorization(Command[str]):
         if card_id is None:
             named = book.get(Card, org, said.roony_card_id) if said.roony_card_id else None
             spent = f"{said.amount} {said.currency} with {said.stripe_card_id} by {said.merchant.name}"
-            return without_card(book, org, self.connection_id, said.stripe_card_id, self.event, spent, now, named)
+            return without_card(
+                book, org, self.connection_id, said.stripe_card_id, self.event, spent, now, named,
+                spent_at=said.began * SECOND if said.approved else None,
+            )  # fmt: skip
         purchase = book.need(Purchase, org, book.need(Card, org, card_id).purchase_id)
         known = book.get(Authorization, org, said.id)
         card, currency = said.stripe_card_id, said.currency
@@ -236,8 +240,9 @@ class BookTransaction(Command[str]):
             spent = f"{said.amount} {said.currency} with {said.stripe_card_id} by {said.merchant.name}"
             gives_back = said.type == "refund"
             waits = without_card(
-                book, org, self.connection_id, said.stripe_card_id, self.event, spent, now, flagged=not gives_back
-            )
+                book, org, self.connection_id, said.stripe_card_id, self.event, spent, now, flagged=not gives_back,
+                spent_at=said.created * SECOND,
+            )  # fmt: skip
             if waits == "received" or not gives_back:
                 return waits
         book_transaction(book, org, self.connection_id, purchase, said, now)

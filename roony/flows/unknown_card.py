@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from roony.core.agent import Organization
 from roony.core.audit import ROONY
 from roony.core.card import Card
 from roony.core.duration import MINUTE, SECOND
@@ -56,11 +57,13 @@ def without_card(
     named: Card | None = None,
     *,
     flagged: bool = True,
+    spent_at: int | None = None,
 ) -> str:
     """1 wait for our own commit · 2 have the card looked at · 3 flag it, once. What it spent moves no budget.
 
     `named` is the card of ours that its metadata names; while that one is being made there is nothing to flag. Answers
-    `received` while it waits, else `applied`. `flagged`: this says that the card was used.
+    `received` while it waits, else `applied`. `flagged`: this says that the card was used; `spent_at` when it took
+    money, in microseconds, None where it took none.
     """
     promise = book.get(OutboxPromise, org, look_id(connection_id, stripe_card_id))
     in_the_making = named is not None and named.status == "creating"
@@ -73,7 +76,9 @@ def without_card(
         later(book, event, org, WAITING, LOOK_AGAIN, now)
         return "received"
     if flagged:
-        flag(book, org, "unknown_card", stripe_card_id, None, "a card made by Roony", spent, now)
+        again = spent_at is not None and book.need(Organization, org).unknown_cards == "decline"
+        after = spent_at if again else None
+        flag(book, org, "unknown_card", stripe_card_id, None, "a card made by Roony", spent, now, after=after)
     finished(book, event, org, "applied", UNKNOWN_CARD, now)
     return "applied"
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from roony.core.agent import Organization
 from roony.core.audit import ROONY, AuditRecord
+from roony.core.duration import SECOND
 from roony.core.errors import Refusal
 from roony.core.merchant import Merchant
 from roony.core.purchase import Purchase
@@ -200,6 +202,39 @@ def test_what_cannot_be_assigned() -> None:
     assert two.result() == before
     assert not isinstance(assign(two, two.purchases["N"]), Refusal)
     assert assign(two, two.purchases["N"]).code == "already_resolved"
+
+
+def test_a_card_of_nobody_that_pays_again_after_a_person_looked_is_found_again() -> None:
+    """Where the organization declines such cards, a note about the first payment says nothing of the next one."""
+    two = Two()
+
+    def status() -> str:
+        return str(two.books.row(Discrepancy, kind="unknown_card").status)
+
+    def pay(id: str) -> None:
+        two.books.clock.advance(1)
+        second = two.books.clock() // SECOND
+        said = transaction(id, "capture", 900, None, NOBODY, second)
+        assert two.books.run(BookTransaction(ORG, CONNECTION, said)) == "applied"
+
+    def look() -> None:
+        two.books.clock.advance(1)
+        id = two.books.row(Discrepancy, kind="unknown_card").id
+        assert not isinstance(two.books.run(ResolveDiscrepancy(ORG, id, "usr_1", "The bookkeeper's.")), Refusal)
+
+    pay("t1")
+    first = two.books.clock() // SECOND
+    look()
+    told_again = transaction("t1", "capture", 900, None, NOBODY, first)
+    two.books.run(BookTransaction(ORG, CONNECTION, told_again))
+    assert status() == "resolved", "the same payment"
+    pay("t2")
+    assert status() == "open"
+    assert two.books.row(Discrepancy, kind="unknown_card").found == f"900 usd with {NOBODY} by FIGMA"
+    look()
+    two.books.put(two.books.row(Organization, id=ORG)._replace(unknown_cards="approve", config_version="c9"))
+    pay("t3")
+    assert status() == "resolved", "such cards are welcome"
 
 
 def test_what_a_person_resolved_stays_resolved_when_it_is_found_again() -> None:
