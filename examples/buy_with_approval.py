@@ -31,6 +31,7 @@ def main(merchant: str, amount: int) -> int:
         if purchase["status"] == "awaiting_approval" and approval is not None:
             print(f"A person decides until {approval['expires_at']}.", flush=True)
             print(f"As the owner: roony approval approve {approval['id']}", flush=True)
+        if purchase["status"] in ("awaiting_approval", "issuing"):
             purchase = roony.wait_until_ready(purchase["id"], timeout=PATIENCE_SECONDS)
             print(f"{purchase['id']}: {purchase['status']}")
         for reason in purchase["decision"]["reasons"]:

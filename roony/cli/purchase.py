@@ -326,6 +326,9 @@ def _next_step(purchase: Purchase) -> str | None:
     # Between two payments of a mandate nothing is to be done.
     if purchase["status"] == "ready" and "mandate" in purchase and purchase["mandate"]["payments_made"]:
         return None
+    if purchase["status"] == "issuing" and failure is not None:
+        again = f"roony purchase show {purchase['id']} --wait 30"
+        return f"The card is not made yet. {failure['message']} Next: {again}"
     hint = _NEXT.get(purchase["status"])
     return hint.format(id=purchase["id"]) if hint is not None else None
 

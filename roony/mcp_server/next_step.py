@@ -15,7 +15,7 @@ PREVIEWED = {
     "declined": "It would be declined. Change what `reasons` names, or ask the owner for other rules.",
 }
 _STEPS = {
-    "issuing": "The card is being made. Call get_purchase with purchase_id {id} and wait_seconds 45.",
+    "issuing": "{why} Call get_purchase with purchase_id {id} and wait_seconds 45.",
     "awaiting_approval": "A person has to decide, until {until}. Do not request it again. Call get_purchase with"
     " purchase_id {id} and wait_seconds 45, again and again if need be.",
     "declined": "Not allowed: `decision.reasons` says why. The same request will be declined again; change what the"
@@ -73,10 +73,11 @@ def _step(row: Json, delivery: str | None) -> str:
     status = row["status"]
     if status == "ready":
         return _FROZEN if row["card"]["status"] == "frozen" else _ready(row, delivery)
-    until = (row["approval"] or {}).get("expires_at")
-    said = _STEPS[status].format(id=row["id"], until=until)
+    until, failure = (row["approval"] or {}).get("expires_at"), row["failure"]
+    why = f"The card is not made yet. {failure['message']}" if failure else "The card is being made."
+    said = _STEPS[status].format(id=row["id"], until=until, why=why)
     if status == "failed":
-        return said + _AFTER_FAILURE[bool((row["failure"] or {}).get("retry_can_help"))]
+        return said + _AFTER_FAILURE[bool((failure or {}).get("retry_can_help"))]
     since = (row.get("mandate") or {}).get("next_payment_from")
     return said + _PAYS_ON.format(since=since) if since and status in ("authorized", "settled") else said
 

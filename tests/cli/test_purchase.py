@@ -6,7 +6,9 @@ import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 
 from roony.client.sealed import new_private_key
@@ -69,6 +71,23 @@ def test_a_frozen_card_is_not_offered(roony: Run, roony_json: RunJson, agent: di
     assert (shown.exit_code, "The card is frozen" in shown.stdout, "Next:" in shown.stdout) == (0, True, False)
     refused = roony("purchase", "card", made["id"], **agent)
     assert (refused.exit_code, "The card is frozen" in refused.stderr) == (1, True)
+
+
+def test_a_card_that_is_not_made_says_what_is_waited_for(
+    served: ServedSimulation, roony: Run, agent: dict[str, str]
+) -> None:
+    def faults(*rules: dict[str, Any]) -> None:
+        url = f"{served.ready['simulator_url']}/_simulator/faults"
+        assert httpx2.post(url, json=rules, trust_env=False, timeout=60).status_code == 200
+
+    faults({"endpoint": "POST /v1/issuing/cards", "kind": "error_before", "count": 1_000})
+    try:
+        late = roony("purchase", "ask", "5", "--merchant", a_shop(), *SHOP, **agent)
+    finally:
+        faults()
+    assert (late.exit_code, "The card is not made yet. Stripe does not answer" in late.stdout) == (3, True), late.stdout
+    purchase = json.loads(roony("purchase", "list", "--json", **agent).stdout)["data"][0]
+    assert roony("purchase", "show", purchase["id"], "--wait", "60", **agent).exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,13 @@ def test_after_a_failure_it_says_whether_asking_again_can_help(helps: bool, said
     assert said in step("failed", card=None, failure=failure)
 
 
+def test_while_a_card_is_not_made_it_says_what_is_waited_for() -> None:
+    assert step("issuing", card=None).startswith("The card is being made. Call get_purchase")
+    failure = {"code": "x", "message": "Stripe does not answer.", "retry_can_help": True}
+    said = step("issuing", card=None, failure=failure)
+    assert said.startswith("The card is not made yet. Stripe does not answer. Call get_purchase with purchase_id pur_1")
+
+
 def test_why_a_payment_was_refused_comes_first() -> None:
     refused = {"code": "merchant_mismatch", "message": "Another merchant asked.", "next": "Pay only this one."}
     said = step("ready", action_required=refused)
