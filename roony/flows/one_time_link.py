@@ -160,7 +160,10 @@ class NewOwner(NamedTuple):
 def start_organization(
     ticket_hash: str, new: NewOrganization, owner: NewOwner, now: int
 ) -> Callable[[Writer], Organization | Refusal]:
-    """A write for `till.write`: the organization with its owner, signed in, and the link spent, in one commit."""
+    """A write for `till.write`: the organization with its owner, signed in, and the link spent, in one commit.
+
+    With one that a start of the installation printed, those of all starts before it are spent too.
+    """
 
     def work(writer: Writer) -> Organization | Refusal:
         rows = writer.rows_by(tables.one_time_links, ("hash",), [(ticket_hash,)])
@@ -174,6 +177,8 @@ def start_organization(
             # Nothing else was written: the link is good again.
             writer.execute(_UNUSE, hashed=ticket_hash)
             return made
+        if rows[0].organization_id == INSTALLATION:
+            writer.execute(_USE_OTHERS, now=now)
         org = made.id
         writer.write_rows(tables.users, [User(org, owner.id, owner.name, owner.email, "owner", now, None)])
         writer.write_rows(tables.passwords, [Password(org, owner.id, owner.email.lower(), owner.hash, now)])
@@ -183,6 +188,15 @@ def start_organization(
     return work
 
 
+# Each start of the installation printed one: those of the starts before it lie in logs.
+_USE_OTHERS = (
+    update(tables.one_time_links)
+    .where(
+        tables.one_time_links.c.organization_id == INSTALLATION, tables.one_time_links.c.user_id == "",
+        tables.one_time_links.c.kind == "first_run", tables.one_time_links.c.used_at.is_(None),
+    )
+    .values(used_at=bindparam("now"))
+)  # fmt: skip
 _UNUSE = update(tables.one_time_links).where(tables.one_time_links.c.hash == bindparam("hashed")).values(used_at=None)
 
 
