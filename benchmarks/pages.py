@@ -27,6 +27,7 @@ from rich.table import Table as Shown
 from sqlalchemy import Connection, Table, create_engine, or_, select, text
 
 from benchmarks.kill_switch import database
+from roony.core.alert import Alert, alert_id
 from roony.flows.access_key import key_row
 from roony.flows.sign_in import new_session
 from roony.store.tables import metadata
@@ -161,10 +162,12 @@ def _models(connection: Connection, organization_id: str, statuses: Sequence[str
 
 
 def _findings(connection: Connection, organization_id: str) -> list[Model]:
-    """Every open finding and every alert there is, each with nothing else."""
-    tables = [metadata.tables[name] for name in ("discrepancies", "alerts")]
-    rows = {table.name: _rows(connection, table, "status", {"open"}, organization_id) for table in tables}
-    return [[(name, row)] for name, found in rows.items() for row in found]
+    """Every open finding there is, and an alert, each with nothing else."""
+    found = _rows(connection, metadata.tables["discrepancies"], "status", {"open"}, organization_id)
+    at, kind, subject = max(row["created_at"] for row in found), "connection_restricted", "acct_restricted"
+    about = (organization_id, alert_id(kind, subject), kind, subject, "open", "No cards can be made.", 1, None)
+    alert = Alert(*about, at, at, None)
+    return [*([("discrepancies", row)] for row in found), [("alerts", alert._asdict())]]
 
 
 def _rows(connection: Connection, table: Table, column: str, names: set[str], organization_id: str) -> list[Row]:
