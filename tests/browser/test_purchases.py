@@ -85,6 +85,13 @@ def test_another_name_that_was_declined_is_learned_and_the_card_pays(owner_page:
     look_again(page)
     expect(page.get_by_text("Another merchant asked for the payment")).to_have_count(0)
 
+    # Who was wrong takes the name back.
+    again = roony.buyer().buy(5_400, merchant)
+    confirm(page, page.get_by_role("button", name="Take it back"))
+    expect(page.get_by_role("heading", name=f"Other names of {merchant}")).to_have_count(0)
+    assert not roony.charge(again.stripe_card, 5_400, billed).approved
+    roony.settle()
+
 
 def test_who_may_only_look_is_not_asked_about_a_name(page: Page, desk: Desk) -> None:
     bought = desk.roony.buyer().buy(5_300, unique("Zoom"))

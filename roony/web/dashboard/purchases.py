@@ -19,6 +19,7 @@ from roony.store.queries.paging import Slice, equal
 from roony.store.queries.purchase_search import of_merchant, purchase_with
 from roony.store.queries.purchases import purchase_page
 from roony.store.queries.timeline import Everything, everything_about
+from roony.store.rows import KnownMerchant
 from roony.store.tables import purchases
 from roony.web.dashboard.checks import checks, kept_decisions
 from roony.web.dashboard.timeline import steps, who
@@ -69,14 +70,14 @@ async def _one(view: View) -> Response:
     id = view.request.path_params["id"]
     all_of = found(await view.read(everything_about, id), "purchase", id)
     row = all_of.parts.view.purchase
-    merchant = Merchant.from_json(row.merchant)
+    merchant, known = Merchant.from_json(row.merchant), await view.read(known_merchant, row.merchant_key)
     return view.page(
         "purchase.html", merchant.name, live=("purchase", "authorization", "approval", "discrepancy", "card"),
         row=row, merchant=merchant, all_of=all_of, names=all_of.names,
         metadata=json.loads(row.metadata), failure=json.loads(row.failure) if row.failure else None,
         steps=steps(all_of, view.context.clock()), who=who,
         decisions=[(name, decision["verdict"], checks(decision)) for name, decision in kept_decisions(row.decision)],
-        other_name=await view.read(_other_name, all_of),
+        other_name=_other_name(all_of, known), aliases=_aliases(known),
         cancelable=row.status in _CANCELABLE or _goes_on(row),
     )  # fmt: skip
 
@@ -88,19 +89,23 @@ class OtherName(NamedTuple):
     alias: str
 
 
-def _other_name(database: Database, organization_id: str, all_of: Everything) -> OtherName | None:
+def _other_name(all_of: Everything, known: KnownMerchant | None) -> OtherName | None:
     """Where a person may say that it is the approved merchant's; None once that was learned."""
     action = all_of.parts.view.action
     if action is None or action.code != "merchant_mismatch":
         return None
-    known = known_merchant(database, organization_id, all_of.parts.view.purchase.merchant_key)
     # Nothing is known of a merchant before Stripe has told of it.
     said = json.loads(all_of.parts.authorizations[0].authorization.merchant)
     name, country = said.get("name", ""), said.get("country")
     alias = alias_of(name, noise=(country,) if country else ())
-    if known is None or not alias or alias in json.loads(known.aliases):
+    if known is None or not alias or alias in _aliases(known):
         return None
     return OtherName(name, alias)
+
+
+def _aliases(known: KnownMerchant | None) -> list[str]:
+    """The names that were learned of a merchant."""
+    return list(json.loads(known.aliases)) if known is not None else []
 
 
 def _goes_on(row: Purchase) -> bool:
