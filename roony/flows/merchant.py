@@ -161,7 +161,10 @@ class ForgetLearned(Command[KnownMerchant | Refusal]):
         if known is None:
             return not_found("known merchant", self.merchant)
         before = _read(known.aliases, known.network_ids)
-        alias = alias_of(self.alias) if self.alias else None
+        # What the list shows is taken as it stands: of "and store gmbh de" a second look would leave less.
+        alias = self.alias or None
+        if alias is not None and alias not in before.aliases:
+            alias = alias_of(alias)
         if alias is not None and alias not in before.aliases:
             return not_found("alias", alias)
         if self.network_id is not None and self.network_id not in before.network_ids:

@@ -11,10 +11,10 @@ import pytest
 
 from roony.core.audit import AuditRecord
 from roony.core.errors import Refusal
-from roony.core.merchant import Merchant
+from roony.core.merchant import Merchant, alias_of
 from roony.core.purchase import Purchase
 from roony.core.settlement import Discrepancy
-from roony.flows.merchant import MAX_ALIASES, MAX_NETWORK_IDS, ForgetLearned
+from roony.flows.merchant import MAX_ALIASES, MAX_NETWORK_IDS, ForgetLearned, TeachAlias
 from roony.flows.resolution import ResolveDiscrepancy
 from roony.flows.settlement import BookAuthorization
 from roony.store.rows import KnownMerchant
@@ -193,6 +193,16 @@ def test_a_payment_by_an_alias_pins_nothing(books: Books) -> None:
     assert pinned(books) == []
     assert books.run(ForgetLearned(ORG, "Figma", "usr_1", alias="FGM*DESIGN")).aliases == "[]"
     assert pay(bought(books), "C", beside) == "MERCHANT_MISMATCH"
+
+
+def test_an_alias_is_forgotten_as_the_list_shows_it(books: Books) -> None:
+    """Looked at a second time, it would be shorter still, and nothing that is known."""
+    bought(books)
+    learned = alias_of("FOO STORE GMBH DE COM")
+    assert alias_of(learned) != learned
+    books.run(TeachAlias(ORG, "Figma", "FOO STORE GMBH DE COM", "usr_1"))
+    assert json.loads(books.row(KnownMerchant, merchant_key="figma").aliases) == [learned]
+    assert books.run(ForgetLearned(ORG, "Figma", "usr_1", alias=learned)).aliases == "[]"
 
 
 def test_what_nobody_asked_us_pins_nothing(books: Books) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import ColumnElement
 from starlette.responses import RedirectResponse, Response
@@ -82,25 +82,18 @@ async def _one(view: View) -> Response:
     )  # fmt: skip
 
 
-class OtherName(NamedTuple):
-    """Under which name the newest payment was declined, as the network wrote it, and what would be learned of it."""
+def _other_name(all_of: Everything, known: KnownMerchant | None) -> str | None:
+    """Under which name the newest payment was declined, where a person may say that it is the approved merchant's.
 
-    written: str
-    alias: str
-
-
-def _other_name(all_of: Everything, known: KnownMerchant | None) -> OtherName | None:
-    """Where a person may say that it is the approved merchant's; None once that was learned."""
+    None once it was learned.
+    """
     action = all_of.parts.view.action
     if action is None or action.code != "merchant_mismatch":
         return None
     # Nothing is known of a merchant before Stripe has told of it.
-    said = json.loads(all_of.parts.authorizations[0].authorization.merchant)
-    name, country = said.get("name", ""), said.get("country")
-    alias = alias_of(name, noise=(country,) if country else ())
-    if known is None or not alias or alias in _aliases(known):
-        return None
-    return OtherName(name, alias)
+    name = json.loads(all_of.parts.authorizations[0].authorization.merchant).get("name", "")
+    alias = alias_of(name)
+    return str(name) if known is not None and alias and alias not in _aliases(known) else None
 
 
 def _aliases(known: KnownMerchant | None) -> list[str]:
