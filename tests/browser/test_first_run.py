@@ -51,6 +51,7 @@ def test_first_run_to_the_first_settled_purchase(page: Page, desk: Desk) -> None
     page.get_by_role("button", name="Save the name").click()
     expect(page.get_by_label("Name of the project")).to_have_value("Research")
 
+    _fill(page, Name_of_the_agent="Buyer")
     page.get_by_label("Most for one purchase").fill("ten")
     page.get_by_role("button", name="Make the agent").click()
     expect(page.get_by_text("It must be an amount such as 49.99.")).to_be_visible()
@@ -72,6 +73,7 @@ def test_first_run_to_the_first_settled_purchase(page: Page, desk: Desk) -> None
 
     page.get_by_role("link", name="I have copied it").click()
     expect(page.locator("#made-key")).not_to_be_visible()
+    expect(page.get_by_text("Buyer asks for 12.00 USD")).to_be_visible()
     page.get_by_role("button", name="Let it ask").click()
     page.get_by_role("button", name="Charge the card").click()
     expect(page.get_by_text("Asked, approved, paid and booked.")).to_be_visible()

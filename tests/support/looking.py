@@ -23,6 +23,10 @@ _FIND = "options => axe.run(document, options).then(result => result.violations)
 _OPEN = "document.querySelectorAll('details:not([open])').forEach(one => { one.open = true; one.mark = true; })"
 _CLOSE = "document.querySelectorAll('details').forEach(one => { if (one.mark) one.open = false; })"
 _WIDTH = "document.documentElement.scrollWidth"
+# A label names the first of two fields with one id, and whoever hears the page, or presses the label, fills in that one.
+_TWICE = (
+    "[...document.querySelectorAll('[id]')].map(one => one.id).filter((id, at, every) => every.indexOf(id) !== at)"
+)
 
 
 def grave(page: Page, options: dict[str, Any]) -> list[str]:
@@ -48,6 +52,8 @@ def looks_right(page: Page, name: str) -> None:
     page.emulate_media(color_scheme="light")
     expect(page.get_by_role("heading", level=1)).to_have_count(1)
     assert page.evaluate("[...document.querySelectorAll('[tabindex]')].filter(one => one.tabIndex > 0).length") == 0
+    twice = page.evaluate(_TWICE)
+    assert twice == [], twice
     for scheme, options in (("light", {}), ("dark", COLOURS)):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         _keep(page, name, scheme)
