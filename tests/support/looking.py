@@ -23,7 +23,7 @@ _FIND = "options => axe.run(document, options).then(result => result.violations)
 _OPEN = "document.querySelectorAll('details:not([open])').forEach(one => { one.open = true; one.mark = true; })"
 _CLOSE = "document.querySelectorAll('details').forEach(one => { if (one.mark) one.open = false; })"
 _WIDTH = "document.documentElement.scrollWidth"
-# A label names the first of two fields with one id, and whoever hears the page, or presses the label, fills in that one.
+# A label names the first of two fields with one id: whoever hears the page, or presses the label, fills in that one.
 _TWICE = (
     "[...document.querySelectorAll('[id]')].map(one => one.id).filter((id, at, every) => every.indexOf(id) !== at)"
 )
