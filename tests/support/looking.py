@@ -24,9 +24,7 @@ _OPEN = "document.querySelectorAll('details:not([open])').forEach(one => { one.o
 _CLOSE = "document.querySelectorAll('details').forEach(one => { if (one.mark) one.open = false; })"
 _WIDTH = "document.documentElement.scrollWidth"
 # A label names the first of two fields with one id: whoever hears the page, or presses the label, fills in that one.
-_TWICE = (
-    "[...document.querySelectorAll('[id]')].map(one => one.id).filter((id, at, every) => every.indexOf(id) !== at)"
-)
+_TWICE = "[...document.querySelectorAll('[id]')].map(one => one.id).filter((id, at, every) => every.indexOf(id) !== at)"
 
 
 def grave(page: Page, options: dict[str, Any]) -> list[str]:
