@@ -24,6 +24,9 @@ from roony.store.facts import Needs
 from roony.store.outbox import new_promise
 from roony.store.rows import OutboxPromise, PromiseOutcome
 
+# Why a finding that a card was left open is closed.
+CANCELED_AT_STRIPE = "Stripe says that it is canceled."
+
 
 class MadeCard(NamedTuple):
     """What is kept of a card that Stripe made; never its number. `fraud_warning` is the type of Stripe's warning."""
@@ -201,12 +204,13 @@ def note_stripe_status(book: Book, card: Card, stripe_status: str, now: int) -> 
 
     The caller named `left_open_row`.
     """
+    if stripe_status == "canceled":
+        # Also where that is no news: the finding may be younger than what an event told.
+        explain(book, card.organization_id, "card_left_open", card.id, CANCELED_AT_STRIPE, now)
     if card.stripe_status in (stripe_status, "canceled"):
         return card
     card = card._replace(stripe_status=stripe_status, updated_at=now)
     book.put(card)
-    if stripe_status == "canceled":
-        explain(book, card.organization_id, "card_left_open", card.id, "Stripe says that it is canceled.", now)
     purchase = book.need(Purchase, card.organization_id, card.purchase_id)
     end_if_canceled(book, follow(book, purchase, "card", now), stripe_status, now)
     book.record(card.organization_id, ROONY, "card.status_at_stripe", card.id, {"stripe_status": stripe_status}, now)

@@ -235,6 +235,26 @@ class TestEveryCard:
 
         assert [row.purchase_id for row in books.rows(Discrepancy, kind="card_left_open")] == [purchase.id]
 
+    async def test_what_was_flagged_is_closed_where_a_later_round_cancels_it(
+        self, context: FlowContext, books: Books, wire: LoopbackStripe
+    ) -> None:
+        """The rounds go on while another card is being made."""
+        purchase = is_over_already(books, "canceled")
+        books.ask(700)
+        await disconnect(context)
+        wire.script(Answer(drop=True))
+        for _ in range(end_cards.MAX_TRIES):
+            await keep(context)
+            books.clock.advance(61)
+        assert books.row(Discrepancy).status == "open"
+
+        wire.script(CANCELED)
+        await keep(context)
+
+        assert card_of(books, purchase).stripe_status == "canceled"
+        found = books.row(Discrepancy)
+        assert (found.kind, found.status, found.resolved_by) == ("card_left_open", "resolved", "roony")
+
 
 class TestCardInTheMaking:
     """It may exist at Stripe: the disconnect waits for it, but not for ever."""

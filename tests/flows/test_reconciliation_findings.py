@@ -123,6 +123,17 @@ class TestLeftOpen:
         roony.reconcile(since=60)
         assert len(roony.books.rows(OutboxPromise, kind="set_card_status")) == before
 
+    def test_one_that_is_known_to_be_canceled_is_closed_too(self, roony: Lossy) -> None:
+        """It was told by an event before this was closed with it, or just before the last try to cancel it failed."""
+        purchase = roony.buy()
+        self.end_connection(roony)
+        roony.stripe.v1.issuing.cards.update(roony.card(purchase), {"status": "canceled"})
+        card = roony.books.row(Card, id=purchase.card_id)
+        roony.books.put(card._replace(stripe_status="canceled"))
+        self.put_connection(roony, status="active")
+        roony.reconcile(since=60)
+        assert roony.findings("card_left_open") == [("card_left_open", purchase.card_id, "resolved")]
+
     def test_a_timed_run_asks_for_one_once_a_day(self, roony: Lossy) -> None:
         purchase = roony.buy()
         self.end_connection(roony)

@@ -17,14 +17,13 @@ from roony.core.connection import Connection
 from roony.core.duration import SECOND
 from roony.core.errors import Refusal
 from roony.core.purchase import Purchase
-from roony.core.settlement import Discrepancy
 from roony.flows.alert import raise_alert
-from roony.flows.card import PutOff, done
+from roony.flows.card import CANCELED_AT_STRIPE, PutOff, done, left_open_row
 from roony.flows.connection.access import ask_stripe
 from roony.flows.connection.revocation import OVER, UNINSTALL, erase_tokens, token_needs
 from roony.flows.connection.routing import read_connection
 from roony.flows.context import FlowContext
-from roony.flows.discrepancy import discrepancy_id, flag
+from roony.flows.discrepancy import explain, flag
 from roony.flows.ending import end_card
 from roony.flows.movement import audit
 from roony.gateway import connect, issuing
@@ -223,12 +222,8 @@ class EndCardOfConnection(Command[Purchase | None]):
 
     def needs(self, now: int) -> Needs:
         """The card with its purchase, and the discrepancy it may have opened before."""
-        return Needs(
-            rows=(
-                (Card, self.organization_id, self.card_id),
-                (Discrepancy, self.organization_id, discrepancy_id("card_left_open", self.card_id)),
-            )
-        )
+        org, id = self.organization_id, self.card_id
+        return Needs(rows=((Card, org, id), left_open_row(org, id)))
 
     def apply(self, book: Book, now: int) -> Purchase | None:
         """Ends it; None when there is no such card or the connection came back meanwhile."""
@@ -241,6 +236,7 @@ class EndCardOfConnection(Command[Purchase | None]):
         if self.canceled and card.stripe_card_id is not None and card.stripe_status != "canceled":
             card = card._replace(stripe_status="canceled", updated_at=now)
             book.put(card)
+            explain(book, card.organization_id, "card_left_open", card.id, CANCELED_AT_STRIPE, now)
             ends = True
         if self._is_left_open(card):
             found = card.stripe_status or ("being made" if card.stripe_card_id is None else "unknown")
