@@ -41,6 +41,8 @@ AMOUNT = 100
 # Stripe waits 2 s for an answer; beyond half of that a slow day is too slow.
 SLOW_MILLISECONDS = 1_000
 ANSWER_SECONDS = 25.0
+# Codes of declines that Roony sends without having decided: nothing of them is in its books.
+NOT_DECIDED = frozenset({"LATE", "BUSY"})
 LIVE = Refusal(
     "live_mode", "A probe makes a test authorization: it is refused in live mode, where that would be a payment.", 409
 )
@@ -156,6 +158,10 @@ def judged(authorization: PlainObject, milliseconds: int, connection_id: str, ou
     """
     last = authorization["request_history"][-1]
     reason, approved = str(last["reason"]), bool(last["approved"])
+    code = (authorization.get("metadata") or {}).get("code")
+    if reason == "webhook_declined" and not ours and code in NOT_DECIDED:
+        words = f"Stripe heard a decline ({code}): there was no time to decide, so it is not in Roony's books."
+        return Check("probe", UNKNOWN, words, "Try again. If it stays so, see whether the database is slow.")
     if reason in ("webhook_approved", "webhook_declined") and not ours:
         words = f"Stripe heard an answer ({reason}) that Roony does not know of: it asked another program."
         return Check("probe", MISSING, words, NEXT["realtime_url_contradicted"])

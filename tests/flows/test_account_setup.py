@@ -39,7 +39,7 @@ from roony.web.webhook import PATH, WebhookDoor
 from roony.web.webhook_secrets import WebhookSecrets
 from tests.support.books import ORG, Books
 from tests.support.connecting import PUBLIC_URL, open_context, stripe_gateway
-from tests.support.simulator import Receiver, SimulatorProcess
+from tests.support.simulator import Receiver, SimulatorProcess, said
 
 pytestmark = pytest.mark.anyio
 
@@ -296,6 +296,24 @@ class TestProbe:
         assert isinstance(found, Preflight)
         [check] = checks_of(found)
         assert (check.status, "another program" in check.message) == ("missing", True), check
+
+    async def test_a_decline_for_want_of_time_is_not_called_another_programs(
+        self, context: FlowContext, books: Books, simulator: SimulatorProcess
+    ) -> None:
+        """Roony declines so itself, and then its books have no answer: whoever is told otherwise changes a good URL."""
+        connection = await connected(context)
+        books.clock.advance(-10)
+        with Receiver(answer=lambda event: said({"approved": False, "metadata": {"code": "BUSY"}})) as busy:
+            endpoints = simulator.client().v1.webhook_endpoints
+            for left in endpoints.list().data:
+                endpoints.delete(left.id)
+            wish: Any = {"url": busy.url, "enabled_events": ["issuing_authorization.request"]}
+            endpoint = endpoints.create(wish)
+            found = await probe(context, ORG, connection.id, "usr_1")
+            endpoints.delete(endpoint.id)
+        assert isinstance(found, Preflight)
+        [check] = checks_of(found)
+        assert (check.status, "(BUSY)" in check.message) == ("unknown", True), check
 
     async def test_a_key_that_may_not_ask_is_said_and_leaves_no_card(
         self, context: FlowContext, books: Books, simulator: SimulatorProcess
