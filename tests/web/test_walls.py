@@ -23,6 +23,7 @@ from roony.core.alert import Alert
 from roony.core.card import Card
 from roony.core.connection import Connection
 from roony.core.dispute import Dispute
+from roony.core.json_text import to_text
 from roony.core.loosening import ProposedChange
 from roony.core.passkey import Passkey
 from roony.core.receipt import ReceiptContent, receipt_of
@@ -169,6 +170,7 @@ def settle(roony: ServedRoony, name: str) -> Town:
         roony.context.new_id(prefix) for prefix in ("crd", "ipi", "dis", "idp", "evt", "alt", "chg")
     )
     text = as_text(Unfreeze(org, "organization", org, "usr_1", "out_1"))
+    looser = to_text([{"what": "frozen", "of": made["id"], "before": True, "after": False}])
     roony.books.put(
         Card(org, card, bought["id"], con, None, "creating", None, "usd", 100, None, None, None, NOW, 0, NOW, NOW),
         StripeTransaction(org, refund, con, None, None, "ic_1", "refund", 1, "usd", 1, "usd", "{}", None, NOW, NOW),
@@ -177,7 +179,7 @@ def settle(roony: ServedRoony, name: str) -> Town:
         InboxEvent(event, account, 0, "issuing_card.updated", org, "ic_1", "dead", None, 3, NOW, 0, 1, 1, NOW, NOW,
                    b"{}"),
         Alert(org, alert, "test", "test", "open", "Look.", 1, None, NOW, NOW, None),
-        ProposedChange(org, change, "waiting", "usr_1", "change", text, "", "[]", None, None, 2 * NOW, NOW),
+        ProposedChange(org, change, "waiting", "usr_1", "change", text, "", looser, None, None, 2 * NOW, NOW),
     )  # fmt: skip
     receipt = receipt_of(org, bought["id"], made["id"], "text/plain", b"paid")
     roony.books.put(receipt, ReceiptContent(org, receipt.id, b"paid"))
