@@ -99,3 +99,16 @@ def test_who_may_only_look_is_not_asked_about_a_name(page: Page, desk: Desk) -> 
     desk.sign_in(page, desk.person("approver"), f"/purchases/{bought.id}")
     expect(page.get_by_text("Another merchant asked for the payment")).to_be_visible()
     expect(page.get_by_role("heading", name="Is it the same merchant?")).to_have_count(0)
+
+
+def test_nobody_is_asked_about_a_name_that_a_rule_blocks(owner_page: Page, desk: Desk) -> None:
+    """It is the approved merchant's own: there is nothing to learn, and no yes would let the payment through."""
+    merchant, buyer = unique("Zoom"), desk.roony.buyer()
+    bought = buyer.buy(5_300, merchant)
+    rule = {"scope": "agent", "scope_id": buyer.id, "controls": {"blocked_merchants": [merchant]}}
+    desk.roony.owner.send("PUT", "/api/v1/admin/controls", rule)
+    assert not desk.roony.charge(bought.stripe_card, 5_300, merchant.upper()).approved
+    desk.roony.settle()
+    owner_page.goto(f"{desk.url}/purchases/{bought.id}")
+    expect(owner_page.get_by_text("Another merchant asked for the payment")).to_be_visible()
+    expect(owner_page.get_by_role("heading", name="Is it the same merchant?")).to_have_count(0)

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from roony.core.agent import Agent, Project
 from roony.core.merchant import Merchant, alias_of
+from roony.core.merchant_check import names_merchant
 from roony.core.purchase import RECURRING, STATUSES, Purchase
 from roony.store.database import Database
 from roony.store.queries.merchants import known_merchant
@@ -85,15 +86,20 @@ async def _one(view: View) -> Response:
 def _other_name(all_of: Everything, known: KnownMerchant | None) -> str | None:
     """Under which name the newest payment was declined, where a person may say that it is the approved merchant's.
 
-    None once it was learned.
+    None once it was learned, and where it is a name of that merchant's already.
     """
     action = all_of.parts.view.action
     if action is None or action.code != "merchant_mismatch":
         return None
     # Nothing is known of a merchant before Stripe has told of it.
-    name = json.loads(all_of.parts.authorizations[0].authorization.merchant).get("name", "")
+    said = json.loads(all_of.parts.authorizations[0].authorization.merchant)
+    name, places = str(said.get("name", "")), (said["country"],) if said.get("country") else ()
+    approved = Merchant.from_json(all_of.parts.view.purchase.merchant)
+    if names_merchant((approved.name,), name, places):
+        # It was not for the name: the owner has blocked this merchant, or its network id is another one.
+        return None
     alias = alias_of(name)
-    return str(name) if known is not None and alias and alias not in _aliases(known) else None
+    return name if known is not None and alias and alias not in _aliases(known) else None
 
 
 def _aliases(known: KnownMerchant | None) -> list[str]:
