@@ -68,7 +68,7 @@ class PostgresServer:
 
     def __init__(self, folder: Path, programs_at: Path) -> None:
         """Makes the data folder. Raises CalledProcessError when that fails."""
-        self.folder, self._data = folder, folder / "data"
+        self.folder, self._data, self._port = folder, folder / "data", 0
         self._process: subprocess.Popen[bytes] | None = None
         self._user: dict[str, Any] = {"cwd": "/"}
         if os.geteuid() == 0:
@@ -80,8 +80,9 @@ class PostgresServer:
 
     @property
     def url(self) -> str:
-        """Where its own first database is, by the socket."""
-        return f"postgresql://postgres@/postgres?host={self.folder}"
+        """Where its own first database is: by the socket, or by TCP where it was started so."""
+        by_tcp = f"postgresql://postgres@127.0.0.1:{self._port}/postgres"
+        return by_tcp if self._port else f"postgresql://postgres@/postgres?host={self.folder}"
 
     @property
     def running(self) -> bool:
@@ -102,9 +103,11 @@ class PostgresServer:
             connection.execute(f"ALTER SYSTEM SET {name} = {value}")
             connection.execute("SELECT pg_reload_conf()")
 
-    def start(self) -> int:
-        """Starts it and waits until it answers; returns its process id."""
-        options = [part for option in OPTIONS for part in ("-c", option)]
+    def start(self, port: int = 0) -> int:
+        """Starts it and waits until it answers, by TCP where a port is given; returns its process id."""
+        self._port = port
+        by_tcp = ("listen_addresses=127.0.0.1", f"port={port}") if port else ()
+        options = [part for option in (*OPTIONS, *by_tcp) for part in ("-c", option)]
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
                 [self._bin / "postgres", "-D", self._data, "-k", self.folder, *options], stdin=subprocess.DEVNULL,
@@ -149,14 +152,17 @@ class PostgresServer:
 
 
 @contextmanager
-def own_server() -> Iterator[PostgresServer]:
-    """A server of the caller's own, to be stopped and started at will. Skips where there are no programs for one."""
+def own_server(port: int = 0) -> Iterator[PostgresServer]:
+    """A server of the caller's own, to be stopped and started at will, reached by TCP where a port is given.
+
+    Skips where there are no programs for one.
+    """
     programs_at = programs()
     if programs_at is None:
         pytest.skip(NO_SERVER)
     folder = Path(tempfile.mkdtemp(prefix="roony-postgres-"))
     own = PostgresServer(folder, programs_at)
-    own.start()
+    own.start(port)
     try:
         yield own
     finally:
