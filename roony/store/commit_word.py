@@ -17,7 +17,7 @@ from contextlib import suppress
 import psycopg
 import structlog
 
-from roony.store.writer import CONNECT_TIMEOUT_SECONDS, TCP_TIMEOUT_MS
+from roony.store.writer import SILENT_AFTER
 
 log = structlog.get_logger("roony.word")
 
@@ -30,8 +30,6 @@ MAX_NAMED = 100
 GATHER_SECONDS = 0.003
 # How long a broken connection is left alone, in seconds.
 RETRY_SECONDS = 1.0
-# An idle connection asks so often whether the other end is there, in seconds, and gives up after so many silences.
-ALIVE_SECONDS, MAX_SILENCES = 5, 3
 STOP_SECONDS = 5.0
 # What is read of the pipe at once: what a pipe holds.
 PIPE_BYTES = 65_536
@@ -106,15 +104,11 @@ class CommitWord:
         return psycopg.connect(
             self._dsn,
             autocommit=True,
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            tcp_user_timeout=TCP_TIMEOUT_MS,
-            keepalives_idle=ALIVE_SECONDS,
-            keepalives_interval=ALIVE_SECONDS,
-            keepalives_count=MAX_SILENCES,
             # A server that only reads hears nothing.
             target_session_attrs="read-write",
             application_name=NAME,
             options="-c synchronous_commit=off",
+            **SILENT_AFTER,
         )
 
     def _serve(self, connection: psycopg.Connection, ready: selectors.BaseSelector) -> None:

@@ -21,9 +21,8 @@ from sqlalchemy.sql.base import Executable
 
 from roony.core.agent import Organization
 from roony.store.writer import (
-    CONNECT_TIMEOUT_SECONDS,
     DOOR_NAME,
-    TCP_TIMEOUT_MS,
+    SILENT_AFTER,
     WRITER_NAME,
     ConnectionLost,
     SqliteWriter,
@@ -92,8 +91,7 @@ class Database:
                 pool_timeout=READ_POOL_SECONDS,
                 pool_pre_ping=True,
                 connect_args={
-                    "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-                    "tcp_user_timeout": TCP_TIMEOUT_MS,
+                    **SILENT_AFTER,
                     "application_name": "roony read",
                     "options": f"-c statement_timeout={READ_STATEMENT_TIMEOUT_MS}"
                     f" -c idle_in_transaction_session_timeout={READ_STATEMENT_TIMEOUT_MS}",

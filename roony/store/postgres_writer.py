@@ -21,7 +21,7 @@ from roony.store.statements import (
     update_columns,
     write_columns,
 )
-from roony.store.writer import CONNECT_TIMEOUT_SECONDS, TCP_TIMEOUT_MS, WRITER_NAME, ConnectionLost, Writer
+from roony.store.writer import SILENT_AFTER, TCP_TIMEOUT_MS, WRITER_NAME, ConnectionLost, Writer
 
 # PostgreSQL's limits of design section 3, in milliseconds.
 LOCK_TIMEOUT_MS = 50
@@ -57,8 +57,6 @@ class PostgresWriter(Writer):
         self._connection = psycopg.connect(
             dsn,
             autocommit=True,
-            tcp_user_timeout=TCP_TIMEOUT_MS,
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
             # Of several servers the one that takes writes: after a failover another one.
             target_session_attrs="read-write",
             application_name=name,
@@ -66,6 +64,7 @@ class PostgresWriter(Writer):
             f" -c idle_in_transaction_session_timeout={IDLE_TIMEOUT_MS}"
             f" -c tcp_user_timeout={TCP_TIMEOUT_MS}"
             " -c default_transaction_isolation=read\\ committed" + BY_INDEX,
+            **SILENT_AFTER,
         )
         if self._connection.execute(_HAS_LZ4).rowcount:
             self._connection.execute("SET default_toast_compression = lz4")

@@ -25,6 +25,12 @@ from roony.store.statements import key_places, select_by, update_rows, write_row
 # For every connection to PostgreSQL.
 TCP_TIMEOUT_MS = 2_000
 CONNECT_TIMEOUT_SECONDS = 2
+# What was sent and not acknowledged is one half; a server that has taken a statement and then loses its power is waited
+# for, up to two hours, unless the kernel asks whether it is there: after a second without a word, and then each second.
+SILENT_AFTER: dict[str, Any] = {
+    "connect_timeout": CONNECT_TIMEOUT_SECONDS, "tcp_user_timeout": TCP_TIMEOUT_MS, "keepalives_idle": 1,
+    "keepalives_interval": 1, "keepalives_count": 2,
+}  # fmt: skip
 # What PostgreSQL calls the connection of a till; each process has one. The second is of those that never call Stripe.
 WRITER_NAME = "roony till"
 DOOR_NAME = "roony door"
