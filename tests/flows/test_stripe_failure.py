@@ -223,8 +223,10 @@ class TestEnd:
         roony.simulator.control("faults", [{"endpoint": "POST /v1/issuing/cards", "kind": "error_after", "count": 1}])
         roony.advance(31)
         roony.work()
-        # Whoever lists cards meanwhile, such as the hourly reconciliation.
-        roony.simulator.control("faults", [{"endpoint": "GET /v1/issuing/cards", "kind": "rate_limit", "count": 1_000}])
+        # Whoever lists cards meanwhile, or what happened to them, as the hourly reconciliation does.
+        limited = {"kind": "rate_limit", "count": 1_000}
+        looks = ("GET /v1/issuing/cards", "GET /v1/events")
+        roony.simulator.control("faults", [{"endpoint": look, **limited} for look in looks])
         for seconds in (301, 3_700):
             promise = roony.books.row(OutboxPromise, kind="make_card")
             assert (promise.status, promise.last_error) == ("promised", LOOK_UP)
