@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from roony.core.alert import Alert
 from roony.core.connection import Connection
 from roony.core.errors import Refusal
-from roony.core.preflight import Preflight, checks_of
+from roony.core.preflight import Check, Preflight, checks_of
 from roony.core.settlement import Discrepancy
 from roony.flows import connection as flow
 from roony.flows.context import FlowContext
@@ -68,6 +68,20 @@ async def cards(context: FlowContext, connection: Connection) -> list[tuple[str,
     """(mark, status) of every card at Stripe."""
     listed = await flow.ask_stripe(context, connection, lambda g, a: list(issuing.list_cards(g, a)))
     return [(card["metadata"].get("roony_probe"), card["status"]) for card in listed]
+
+
+async def probed_at(url: str, context: FlowContext, simulator: SimulatorProcess, connection_id: str) -> Check:
+    """What the probe says while Stripe asks whoever answers at this address, and nobody else."""
+    endpoints = simulator.client().v1.webhook_endpoints
+    for left in endpoints.list().data:
+        endpoints.delete(left.id)
+    wish: Any = {"url": url, "enabled_events": ["issuing_authorization.request"]}
+    endpoint = endpoints.create(wish)
+    found = await probe(context, ORG, connection_id, "usr_1")
+    endpoints.delete(endpoint.id)
+    assert isinstance(found, Preflight)
+    [check] = checks_of(found)
+    return check
 
 
 class TestPreflight:
@@ -286,15 +300,7 @@ class TestProbe:
         connection = await connected(context)
         books.clock.advance(-10)
         with Receiver() as other:
-            endpoints = simulator.client().v1.webhook_endpoints
-            for left in endpoints.list().data:
-                endpoints.delete(left.id)
-            wish: Any = {"url": other.url, "enabled_events": ["issuing_authorization.request"]}
-            endpoint = endpoints.create(wish)
-            found = await probe(context, ORG, connection.id, "usr_1")
-            endpoints.delete(endpoint.id)
-        assert isinstance(found, Preflight)
-        [check] = checks_of(found)
+            check = await probed_at(other.url, context, simulator, connection.id)
         assert (check.status, "another program" in check.message) == ("missing", True), check
 
     async def test_a_decline_for_want_of_time_is_not_called_another_programs(
@@ -304,15 +310,7 @@ class TestProbe:
         connection = await connected(context)
         books.clock.advance(-10)
         with Receiver(answer=lambda event: said({"approved": False, "metadata": {"code": "BUSY"}})) as busy:
-            endpoints = simulator.client().v1.webhook_endpoints
-            for left in endpoints.list().data:
-                endpoints.delete(left.id)
-            wish: Any = {"url": busy.url, "enabled_events": ["issuing_authorization.request"]}
-            endpoint = endpoints.create(wish)
-            found = await probe(context, ORG, connection.id, "usr_1")
-            endpoints.delete(endpoint.id)
-        assert isinstance(found, Preflight)
-        [check] = checks_of(found)
+            check = await probed_at(busy.url, context, simulator, connection.id)
         assert (check.status, "(BUSY)" in check.message) == ("unknown", True), check
 
     async def test_a_key_that_may_not_ask_is_said_and_leaves_no_card(
