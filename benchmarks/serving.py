@@ -30,6 +30,8 @@ ROONY = str(Path(sys.executable).with_name("roony"))
 SECRET = "whsec_" + "benchmark0" * 4
 START_SECONDS = 30
 LOAD_SECONDS = 900
+# Of 16 MB each, which a server of the benchmark has from the beginning.
+LOG_FILES = 48
 # Clock ticks of /proc in a second.
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -167,17 +169,30 @@ def postgresql() -> Iterator[str | None]:
         with hold_port() as held:
             port = held.getsockname()[1]
         options = [f"-p{port}", "-clisten_addresses=127.0.0.1", f"-k{folder}", "-cshared_buffers=256MB",
-                   "-cmax_wal_size=4GB"]  # fmt: skip
+                   "-cmax_wal_size=4GB", f"-cmin_wal_size={LOG_FILES * 16}MB"]  # fmt: skip
         server = subprocess.Popen([str(binaries / "postgres"), "-D", str(folder / "data"), *options],
                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **user)  # fmt: skip
         address = f"postgresql://postgres@127.0.0.1:{port}/postgres"
         _until_it_answers(address)
+        _age(address)
         yield address
     finally:
         if server is not None:
             server.terminate()
             server.wait(timeout=60)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _age(address: str) -> None:
+    """Gives a new server the log files that one which has run for a while writes over again and again.
+
+    Else it makes one of 16 MB every second under load, and the commit that needs it waits 50 ms for that.
+    """
+    with psycopg.connect(address, autocommit=True) as connection:
+        for _ in range(LOG_FILES):
+            connection.execute("SELECT pg_logical_emit_message(false, 'roony', 'one more file')")
+            connection.execute("SELECT pg_switch_wal()")
+        connection.execute("CHECKPOINT")
 
 
 @contextmanager

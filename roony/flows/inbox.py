@@ -20,7 +20,7 @@ from roony.core.text import readable
 from roony.flows.card import card_facts
 from roony.flows.card_event import BookCard
 from roony.flows.cardholder_event import BookCardholder
-from roony.flows.connection import ACCOUNT_TYPES, PromiseCheck, RevokeConnection, route_of
+from roony.flows.connection import ACCOUNT_TYPES, PromiseCheck, RevokeConnection, routes_of
 from roony.flows.connection.cardholder import stated
 from roony.flows.connection.routing import read_connection
 from roony.flows.context import FlowContext
@@ -140,12 +140,12 @@ async def handle_events(context: FlowContext, events: Sequence[InboxEvent]) -> N
     """Handles claimed events at the same time; whose each account is, is looked up once for all of them."""
     accounts = {(event.account, bool(event.livemode)) for event in events}
     try:
-        routes = await asyncio.to_thread(lambda: {account: route_of(context, *account) for account in accounts})
+        routes = await asyncio.to_thread(routes_of, context, accounts)
     except Exception as error:
         for event in events:
             await _failed(context, event, error)
         return
-    work = (_handle(context, event, routes[event.account, bool(event.livemode)]) for event in events)
+    work = (_handle(context, event, routes.get((event.account, bool(event.livemode)))) for event in events)
     for ended in await asyncio.gather(*work, return_exceptions=True):
         if isinstance(ended, BaseException):
             # Not even its failure could be written down; its lease ends, and it is claimed again.

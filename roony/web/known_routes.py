@@ -6,17 +6,21 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 
-from roony.flows.connection import route_of
+from roony.flows.connection import routes_of
 from roony.flows.context import FlowContext
 from roony.store.rows import AccountRoute
 
 # Routes change when an account is connected; a card of a revoked one is refused under the lock in any case.
 ROUTE_SECONDS = 2.0
 MAX_ROUTES = 10_000
+# Accounts looked up together: those that are asked for while others are being read wait for one reading of them all.
+MOST_TOGETHER = 256
 
 # A Stripe account, None for our own, and its mode.
 _Key = tuple[str | None, bool]
+_Found = dict[_Key, AccountRoute]
 
 
 class KnownRoutes:
@@ -25,9 +29,10 @@ class KnownRoutes:
     def __init__(self, context: FlowContext) -> None:
         """None is known yet."""
         self._context = context
-        self._known: dict[_Key, tuple[float, AccountRoute | None]] = {}
-        # When each look-up under way began, by `time.monotonic()`.
-        self._looking: dict[_Key, tuple[float, asyncio.Future[AccountRoute | None]]] = {}
+        self._known: dict[_Key, tuple[float, AccountRoute]] = {}
+        # What the reading under way will tell, and what the one after it will.
+        self._reading: dict[_Key, asyncio.Future[AccountRoute | None]] = {}
+        self._wanted: dict[_Key, asyncio.Future[AccountRoute | None]] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="route")
 
     async def of(self, account: str | None, livemode: bool, deadline: float) -> AccountRoute | None:
@@ -40,26 +45,42 @@ class KnownRoutes:
         if known is not None and now < known[0]:
             return known[1]
         async with asyncio.timeout(deadline - now):
-            while True:
-                began, looking = self._looking.get(key) or self._look(key)
-                route = await asyncio.shield(looking)
-                # One that began before this request came may have missed an account that was connected meanwhile.
-                if route is not None or began >= now:
-                    return route
+            if key in self._reading and (route := await asyncio.shield(self._reading[key])) is not None:
+                return route
+            # A reading that began before this request came may have missed an account that was connected meanwhile.
+            return await asyncio.shield(self._want(key))
 
-    def _look(self, key: _Key) -> tuple[float, asyncio.Future[AccountRoute | None]]:
-        began = time.monotonic()
-        looking = asyncio.get_running_loop().run_in_executor(self._thread, route_of, self._context, *key)
-        self._looking[key] = began, looking
-        looking.add_done_callback(partial(self._looked, key, began))
-        return began, looking
+    def _want(self, key: _Key) -> asyncio.Future[AccountRoute | None]:
+        looking = self._wanted.setdefault(key, asyncio.get_running_loop().create_future())
+        if not self._reading:
+            self._read()
+        return looking
 
-    def _looked(self, key: _Key, began: float, looking: asyncio.Future[AccountRoute | None]) -> None:
-        del self._looking[key]
-        if looking.cancelled() or looking.exception() is not None:
+    def _read(self) -> None:
+        """Begins to read what is wanted by now."""
+        keys = tuple(islice(self._wanted, MOST_TOGETHER))
+        reading = asyncio.get_running_loop().run_in_executor(self._thread, routes_of, self._context, keys)
+        reading.add_done_callback(partial(self._have_read, time.monotonic()))
+        self._reading = {key: self._wanted.pop(key) for key in keys}
+
+    def _have_read(self, began: float, reading: asyncio.Future[_Found]) -> None:
+        done, self._reading = self._reading, {}
+        if reading.cancelled():
+            for looking in (*done.values(), *self._wanted.values()):
+                looking.cancel()
+            self._wanted.clear()
             return
-        if len(self._known) >= MAX_ROUTES:
+        error = reading.exception()
+        found = reading.result() if error is None else {}
+        if len(self._known) + len(found) > MAX_ROUTES:
             self._known.clear()
-        route = looking.result()
-        if route is not None:
-            self._known[key] = (began + ROUTE_SECONDS, route)
+        self._known |= {key: (began + ROUTE_SECONDS, route) for key, route in found.items()}
+        for key, looking in done.items():
+            if error is None:
+                looking.set_result(found.get(key))
+            else:
+                looking.set_exception(error)
+                # Told to those who still wait, of whom there may be none.
+                looking.exception()
+        if self._wanted:
+            self._read()

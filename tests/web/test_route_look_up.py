@@ -1,4 +1,4 @@
-"""Which organization an account belongs to is looked up once for all requests that come meanwhile."""
+"""Which organizations accounts belong to is looked up once for all requests that come meanwhile."""
 
 from __future__ import annotations
 
@@ -41,23 +41,43 @@ async def nothing_else(*_: Any) -> None:
     """No app is behind this door."""
 
 
-def test_an_account_is_looked_up_once_for_all_who_wait_for_it(roony: ServedRoony, company: Company) -> None:
-    roony.books.put(AccountRoute("acct_busy", 0, company.id, "con_busy"))
+def looks_for(roony: ServedRoony, accounts: list[str]) -> tuple[list[str], int]:
+    """What requests of these accounts, all made at once, were answered, and how often routes were read for them."""
     looked: list[str] = []
 
     def see(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if "account_routes" in statement:
             looked.append(statement)
 
-    async def many_at_once(context: FlowContext) -> list[dict[str, Any]]:
+    async def at_once(context: FlowContext) -> list[dict[str, Any]]:
         door, now = WebhookDoor(context, [SECRET], nothing_else), context.clock() // 1_000_000
-        asks = [ask(door, request_event("acct_busy", f"ic_{n}", 100, "Figma", now), now) for n in range(MANY)]
-        return list(await asyncio.gather(*asks))
+        events = [request_event(account, f"ic_{n}", 100, "Figma", now) for n, account in enumerate(accounts)]
+        return list(await asyncio.gather(*(ask(door, event, now) for event in events)))
 
     listening.listen(roony.context.database.engine, "before_cursor_execute", see)
     try:
-        answers = roony.run(many_at_once)
+        answers = roony.run(at_once)
     finally:
         listening.remove(roony.context.database.engine, "before_cursor_execute", see)
-    assert [answer["metadata"]["code"] for answer in answers] == ["CARD_UNKNOWN"] * MANY
-    assert len(looked) == 1
+    return [answer["metadata"]["code"] for answer in answers], len(looked)
+
+
+def test_an_account_is_looked_up_once_for_all_who_wait_for_it(roony: ServedRoony, company: Company) -> None:
+    roony.books.put(AccountRoute("acct_busy", 0, company.id, "con_busy"))
+    assert looks_for(roony, ["acct_busy"] * MANY) == (["CARD_UNKNOWN"] * MANY, 1)
+
+
+def test_accounts_that_are_wanted_while_others_are_looked_up_are_looked_up_together(
+    roony: ServedRoony, company: Company
+) -> None:
+    accounts = [f"acct_{n}" for n in range(MANY)]
+    for account in accounts:
+        roony.books.put(AccountRoute(account, 0, company.id, "con_busy"))
+    # The first one alone, those who came meanwhile with one reading.
+    assert looks_for(roony, accounts) == (["CARD_UNKNOWN"] * MANY, 2)
+
+
+def test_an_account_of_nobody_does_not_become_anothers(roony: ServedRoony, company: Company) -> None:
+    roony.books.put(AccountRoute("acct_ours", 0, company.id, "con_busy"))
+    codes, _ = looks_for(roony, ["acct_nobodys", "acct_ours", "acct_nobodys_either"])
+    assert codes == ["CONNECTION_INACTIVE", "CARD_UNKNOWN", "CONNECTION_INACTIVE"]

@@ -29,7 +29,7 @@ from roony.flows.connection.finish import Callback, finish
 from roony.flows.connection.gentle import ask_gently
 from roony.flows.connection.restriction import RestrictConnection
 from roony.flows.connection.revocation import RevokeConnection, disconnect, revoke
-from roony.flows.connection.routing import all_routes, route_of
+from roony.flows.connection.routing import all_routes, route_of, routes_of
 from roony.flows.connection.start import Opened, Started, open_ticket, start_connection
 
 __all__ = [
@@ -65,5 +65,6 @@ __all__ = [
     "preflight_id",
     "revoke",
     "route_of",
+    "routes_of",
     "start_connection",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import cast
 
 from sqlalchemy import Insert, and_, bindparam, select, update
@@ -20,9 +21,7 @@ from roony.store.writer import Writer
 # Microseconds.
 PENDING_LIFETIME = HOUR
 
-_ROUTE = select(account_routes).where(
-    account_routes.c.stripe_account == bindparam("account"), account_routes.c.livemode == bindparam("mode")
-)
+_ROUTES = select(account_routes).where(account_routes.c.stripe_account.in_(bindparam("accounts", expanding=True)))
 # Events of the key's own account carry no `account`: they belong to the connection that uses that key directly. One
 # that is expired is not: the key was its account's before.
 _DIRECTS = (
@@ -76,10 +75,24 @@ _TAKE_OVER = (
 
 def route_of(context: FlowContext, account: str | None, livemode: bool) -> AccountRoute | None:
     """Whose account this is, or None. `account` None means the account of our own key. Blocks: a cold read."""
-    if account is None:
-        return _direct_route(direct_connections(context, livemode))
-    rows = context.database.read(_ROUTE, {"account": account, "mode": int(livemode)})
-    return AccountRoute(*rows[0]) if rows else None
+    return routes_of(context, [(account, livemode)]).get((account, livemode))
+
+
+def routes_of(
+    context: FlowContext, wanted: Collection[tuple[str | None, bool]]
+) -> dict[tuple[str | None, bool], AccountRoute]:
+    """The routes of accounts, each with its mode, as far as they are somebody's. Blocks: one cold read of all, and one
+    more where the account of our own key is among them."""
+    found: dict[tuple[str | None, bool], AccountRoute] = {}
+    accounts = sorted({account for account, _ in wanted if account is not None})
+    for row in context.database.read(_ROUTES, {"accounts": accounts}) if accounts else ():
+        route = AccountRoute(*row)
+        found[route.stripe_account, bool(route.livemode)] = route
+    for account, livemode in wanted:
+        direct = _direct_route(direct_connections(context, livemode)) if account is None else None
+        if direct is not None:
+            found[None, livemode] = direct
+    return found
 
 
 def all_routes(context: FlowContext) -> dict[tuple[str | None, int], AccountRoute]:
