@@ -19,8 +19,6 @@ ROUNDS = 3
 NOOP_REQUESTS = {1: 4_000, 4: 8_000, 16: 12_000, 64: 16_000}
 DOOR_REQUESTS = {1: 600, 4: 1_500, 16: 3_000, 64: 7_000}
 ORDINARY_EVENTS = 6_000
-POSTGRES_REQUESTS = 4_000
-POSTGRES_ROUNDS = 2
 MANY = 64
 APPROVED = '"approved":true'
 Step = Callable[[str], None]
@@ -62,17 +60,17 @@ def postgresql(folder: Path, url: str, step: Step) -> dict[str, Any]:
     """PostgreSQL at 64 connections: purchases of many organizations, and of one."""
     settings = environment(url)
     migrated(settings)
-    count = POSTGRES_REQUESTS * POSTGRES_ROUNDS
+    each = DOOR_REQUESTS[BUSY]
     waiting: dict[str, Iterator[Numbered]] = {
-        "many": iter(seed(Database(url), count, organizations=MANY)),
-        "hot": iter(seed(Database(url), count, first=10**6)),
+        "many": iter(seed(Database(url), each * ROUNDS, organizations=MANY)),
+        "hot": iter(seed(Database(url), each * ROUNDS, first=10**6)),
     }
     pairs: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {name: [] for name in waiting}
     with noop() as bare, roony(settings, folder) as served:
-        for number in range(POSTGRES_ROUNDS):
+        for number in range(ROUNDS):
             for name, purchases in waiting.items():
-                step(f"PostgreSQL, round {number + 1} of {POSTGRES_ROUNDS}, {name}")
-                pairs[name].append(_pair(folder, bare, served, BUSY, list(islice(purchases, POSTGRES_REQUESTS))))
+                step(f"PostgreSQL, round {number + 1} of {ROUNDS}, {name}")
+                pairs[name].append(_pair(folder, bare, served, BUSY, list(islice(purchases, each))))
         after = usage(served.pid)
     return {
         "authorizations": {name: summary(found) for name, found in pairs.items()},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import NamedTuple
 
 from roony.store import inbox
@@ -17,7 +18,8 @@ from roony.store.till import Till
 
 # Events written together.
 MOST_TOGETHER = 64
-# After so many the next ones are given time to come: until none came for LINGER seconds, and MAX_LINGER at most.
+# After so many the next ones are given time to come: until as many more have, or none came for LINGER seconds, and
+# MAX_LINGER at most.
 BUSY = 8
 LINGER, MAX_LINGER = 0.002, 0.020
 
@@ -35,6 +37,9 @@ class EventKeeper:
         self._till = till
         self._waiting: list[_Waiting] = []
         self._writing: asyncio.Task[None] | None = None
+        # How many must wait for the next write to begin at once, while it is given time to fill, and what tells it.
+        self._enough = 0
+        self._full = asyncio.Event()
 
     @property
     def waiting(self) -> int:
@@ -47,6 +52,8 @@ class EventKeeper:
             raise TillClosed("Too many events wait to be kept. Send it again.")
         waiting = _Waiting(event, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
+        if len(self._waiting) == self._enough:
+            self._full.set()
         if self._writing is None:
             self._writing = asyncio.create_task(self._write(), name="event keeper")
         return await waiting.kept
@@ -58,16 +65,20 @@ class EventKeeper:
                 some, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
                 await self._write_together(some)
                 if len(some) >= BUSY:
-                    await self._let_it_fill()
+                    await self._let_it_fill(min(len(some) + len(self._waiting), MOST_TOGETHER))
         finally:
             self._writing = None
 
-    async def _let_it_fill(self) -> None:
+    async def _let_it_fill(self, enough: int) -> None:
         """Those who were answered send their next ones now: written with those that came meanwhile, not beside them."""
         until, before = time.monotonic() + MAX_LINGER, -1
-        while before < len(self._waiting) < MOST_TOGETHER and time.monotonic() < until:
+        self._enough = enough
+        self._full.clear()
+        while before < len(self._waiting) < enough and time.monotonic() < until:
             before = len(self._waiting)
-            await asyncio.sleep(LINGER)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._full.wait(), LINGER)
+        self._enough = 0
 
     async def _write_together(self, some: list[_Waiting]) -> None:
         events = [each.event for each in some]

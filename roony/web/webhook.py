@@ -294,7 +294,7 @@ class WebhookDoor:
             log.exception("event.not_kept", event_id=envelope.id, error=type(error).__name__)
             await self._refuse(send, 503, "not_kept", "The event could not be kept. Send it again.")
             return
-        if new:
+        if new and reason is None:
             self._on_kept()
         await _reply(send, 200, b'{"received":true}')
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from roony.store import inbox
+import pytest
+
+from roony.store import event_keeper, inbox
 from roony.store.command import TillClosed
 from roony.store.event_keeper import MOST_TOGETHER, EventKeeper
 from roony.store.lanes import MAX_WAITING
@@ -50,6 +52,24 @@ def test_those_who_were_answered_and_those_who_came_meanwhile_make_one_crowd(boo
     assert asyncio.run(crowds()) == [True] * 40
     assert len(books.rows(InboxEvent)) == 60
     assert books.till.counters().commits == before + 2
+
+
+def test_as_many_as_were_answered_are_not_waited_for_any_longer(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who sends the next event as soon as the last one is answered pays for no time in which nobody comes."""
+    monkeypatch.setattr(event_keeper, "LINGER", 60.0)
+    monkeypatch.setattr(event_keeper, "MAX_LINGER", 60.0)
+
+    async def in_turn() -> list[list[bool]]:
+        keeper = EventKeeper(books.till)
+
+        async def three(number: int) -> list[bool]:
+            return [await keeper.keep(event(number + 100 * turn)) for turn in range(3)]
+
+        return await asyncio.wait_for(asyncio.gather(*(three(number) for number in range(20))), 20)
+
+    before = books.till.counters().commits
+    assert asyncio.run(in_turn()) == [[True] * 3] * 20
+    assert books.till.counters().commits == before + 3
 
 
 def test_one_that_cannot_be_written_spoils_nothing_for_the_others(books: Books) -> None:
