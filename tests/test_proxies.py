@@ -6,17 +6,20 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from string import Template
 from typing import Any, NamedTuple
 
 import httpx2
 import pytest
 
+from roony.core.duration import SECOND
 from tests.support.company import Company, shop_name
 from tests.support.ports import hold_port
 from tests.support.postgres import built_database
 from tests.support.served import SOFTWARE, WEBHOOK, Installation, request_event, sign, until
+from tests.support.serving import serve
 from tests.test_deploy import COMPOSE, DEPLOY, certificate, program
 
 PRICE = 5_000
@@ -88,9 +91,57 @@ def nginx(folder: Path, roony: int, _door: int) -> tuple[list[str], str]:
 def answers(url: str) -> bool:
     """Whether somebody is there, whatever they say."""
     try:
-        return httpx2.get(url, verify=False, trust_env=False).status_code < 500
+        httpx2.get(url, verify=False, trust_env=False)
     except httpx2.TransportError:
         return False
+    return True
+
+
+def haproxy(folder: Path, roony: int, _door: int) -> tuple[list[str], str]:
+    """The same for the file of several machines, of which there is one."""
+    at, servers = port(), f"server one 127.0.0.1:{roony} check"
+    text = Template((DEPLOY / "high-availability/haproxy-roony.cfg").read_text())
+    (folder / "haproxy.cfg").write_text(text.substitute(BIND=f"127.0.0.1:{at}", SERVERS=servers))
+    return [program("haproxy"), "-f", str(folder / "haproxy.cfg")], f"http://127.0.0.1:{at}"
+
+
+@contextmanager
+def started(folder: Path, command: list[str], url: str) -> Iterator[Path]:
+    """The proxy, until the block ends; what it tells is in the file."""
+    environment = {**os.environ, "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    told = folder / "proxy.log"
+    with told.open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        until(lambda: process.poll() is not None or answers(f"{url}/"), True, 60)
+        assert process.poll() is None, told.read_text()
+        yield told
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.mark.parametrize("proxy", [caddy, haproxy])
+def test_stripe_hears_the_no_of_a_roony_whose_database_takes_nothing(
+    proxy: Callable[[Path, int, int], tuple[list[str], str]], tmp_path: Path
+) -> None:
+    """All of one database are unready together; a proxy's own 503 is no decline, and some accounts then approve."""
+    program(proxy.__name__)
+    with serve(tmp_path) as roony:
+        raises = "CREATE TRIGGER full BEFORE INSERT ON leases BEGIN SELECT RAISE(FAIL, 'disk is full'); END"
+        roony.context.till.write_and_wait(lambda writer: writer.run(raises))
+        at = int(roony.url.rpartition(":")[2])
+        assert roony.caller().call("GET", "/readyz").status_code == 503
+        command, url = proxy(tmp_path, at, at)
+        now = roony.context.clock() // SECOND
+        body = json.dumps(request_event("acct_x", "ic_x", PRICE, "SHOP", now)).encode()
+        headers = {"Stripe-Signature": sign(body, "whsec_test", now), "Content-Type": "application/json"}
+        with started(tmp_path, command, url) as told:
+            # HAProxy says when it knows; Caddy looks before it takes anything.
+            if proxy is haproxy:
+                until(lambda: "stripe/one is DOWN" in told.read_text(), True, 60)
+            answer = httpx2.post(f"{url}{WEBHOOK}", content=body, headers=headers, verify=False, trust_env=False)
+            assert (answer.status_code, answer.json()["approved"]) == (200, False), answer.text
 
 
 @pytest.fixture(scope="module", params=PROXIES)
@@ -104,14 +155,7 @@ def through(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         door = port()
         company = Company(installation, arguments=("--workers", "1", "--doors", "1", "--door-port", str(door)))
         command, url = made(folder, installation.port, door)
-        environment = {**os.environ, "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
-        log = stack.enter_context((folder / "proxy.log").open("wb"))
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        stack.callback(process.wait)
-        stack.callback(process.terminate)
-        until(lambda: process.poll() is not None or answers(f"{url}/"), True, 60)
-        assert process.poll() is None, (folder / "proxy.log").read_text()
-        yield Through(company, url, folder / "proxy.log")
+        yield Through(company, url, stack.enter_context(started(folder, command, url)))
 
 
 def buy(through: Through, client: httpx2.Client, key: str) -> dict[str, Any]:

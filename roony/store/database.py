@@ -180,6 +180,8 @@ class Database:
 # Also where there was no free connection in time.
 _ERRORS = (DBAPIError, sqlalchemy.exc.TimeoutError, ConnectionLost)
 
+NO_ROOM = "the disk is full"
+
 # What a driver says of a connection or write that failed, and the same for whoever set it up. The first found counts.
 _CAUSES = (
     ("password authentication failed", "the user or the password is wrong"),
@@ -203,8 +205,8 @@ _CAUSES = (
     ("permission denied", "its user may not do there what Roony needs"),
     ("closed the connection", "the server broke the connection off"),
     ("terminating connection", "the server broke the connection off"),
-    ("disk is full", "the disk is full"),
-    ("No space left", "the disk is full"),
+    ("disk is full", NO_ROOM),
+    ("No space left", NO_ROOM),
     ("disk I/O error", "its disk fails"),
     ("no such column", "its schema is not the one of this Roony"),
     ("no such table", "its schema is not the one of this Roony"),
@@ -223,6 +225,8 @@ def why_failed(error: BaseException) -> str:
     if isinstance(error, (DBAPIError, ConnectionLost)):
         cause = error.orig if isinstance(error, DBAPIError) else error.__cause__
     told = str(cause or error)
+    if no_room(cause):
+        return NO_ROOM
     if 'database "' in told and "does not exist" in told:
         return "the server has no such database: createdb makes one"
     if isinstance(error, ConnectionLost) and cause is None:
@@ -230,6 +234,11 @@ def why_failed(error: BaseException) -> str:
     code = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
     name = type(cause or error).__name__
     return next((words for sign, words in _CAUSES if sign in told), f"{name} {code}" if code else name)
+
+
+def no_room(answer: object) -> bool:
+    """True for a database's word that its disk is full: by its code, since a server may speak any language."""
+    return getattr(answer, "sqlstate", None) == "53100" or getattr(answer, "sqlite_errorname", None) == "SQLITE_FULL"
 
 
 def lock_path(path: Path) -> Path:

@@ -140,6 +140,14 @@ class PostgresWriter(Writer):
         row = self.run("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint").fetchone()
         return int(row[0])
 
+    def take_room(self) -> None:
+        """A list too long for the memory it is allowed lies in a file beside the database's tables until it is read.
+
+        Nothing of it is written to the log, no row is touched, and no process waits for another.
+        """
+        self.run("SET LOCAL work_mem = '64kB'; SET LOCAL temp_tablespaces = ''")
+        self.run("SELECT count(*) FROM unnest(array_fill(repeat('x', 1000), ARRAY[1000]))")
+
     def rows_by(self, table: Table, by: tuple[str, ...], keys: Sequence[Sequence[Any]]) -> list[Any]:
         """One statement with one array for each key column."""
         names = [column.name for column in table.columns]

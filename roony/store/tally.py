@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from roony.measures import BATCH_BOUNDS, COMMIT_BOUNDS, Histogram
 from roony.store.command import Counters, Ticket
+from roony.store.database import no_room, why_failed
 from roony.store.lanes import Lanes
 
 
@@ -28,20 +29,26 @@ class Tally:
         self.batches = Histogram(BATCH_BOUNDS)
         self.commits = Histogram(COMMIT_BOUNDS)
         self.failure: Failure | None = None
+        # When a write last found the database's disk full, by the monotonic clock.
+        self.full_at: float | None = None
         self._lanes = lanes
 
-    def committed(self, commands: Sequence[Ticket], seconds: float) -> None:
-        """One batch more; `seconds` is what its commit took."""
+    def committed(self, commands: Sequence[Ticket], others: Sequence[Ticket], seconds: float) -> None:
+        """One batch more; `seconds` is what its commit took. Of `others`, its other writes, each may have failed."""
         self.counts["commits"] += 1
         self.counts["commands"] += len(commands)
         self.counts["authorizations"] += sum(1 for ticket in commands if ticket.asked.urgent)
         self.batches.count(len(commands))
         self.commits.count(seconds)
+        if any(no_room(ticket.answer) for ticket in others):
+            self.full_at = time.monotonic()
 
-    def failed(self, why: str) -> None:
-        """One batch that could not be written, why in words of ours."""
+    def failed(self, error: Exception) -> None:
+        """One batch that could not be written, and why."""
         self.counts["failed_batches"] += 1
-        self.failure = Failure(time.monotonic(), why, self.counts["commands"])
+        self.failure = Failure(time.monotonic(), why_failed(error), self.counts["commands"])
+        if no_room(error):
+            self.full_at = self.failure.at
 
     def waiting(self) -> dict[str, int]:
         """How many wait in each lane now."""

@@ -184,7 +184,7 @@ class Till:
             return
         except Exception as error:  # Anything the write raised: nothing was committed.
             log.error("till.write_failed", error=why_failed(error), commands=len(commands))
-            self.tally.failed(why_failed(error))
+            self.tally.failed(error)
             if self._begun:
                 self._one_by_one(commands, work)
             else:
@@ -225,7 +225,7 @@ class Till:
             writer.rollback()
             raise
         reach("after_commit", names)
-        self.tally.committed(present, time.monotonic() - committing)
+        self.tally.committed(present, done, time.monotonic() - committing)
         return [*present, *done], [*unlocked, *work[len(done) :]]
 
     @property
@@ -327,7 +327,7 @@ class Till:
     def _after_lost_connection(self, commands: list[Ticket], work: list[Ticket], error: ConnectionLost) -> None:
         """Whether the batch was committed is unknown: nobody is told yes, and what may have committed is withdrawn."""
         self._cache.drop()
-        self.tally.failed(why_failed(error))
+        self.tally.failed(error)
         log.error("till.connection_lost", error=why_failed(error), commands=len(commands))
         for ticket in (*commands, *work):
             if ticket.command is not None and ticket.answer is not None:

@@ -98,6 +98,12 @@ class Writer:
         """The database's clock in microseconds, where several processes need one clock; None: use our own."""
         return None
 
+    def take_room(self) -> None:
+        """Has the database put a megabyte onto its disk and throw it away, where a row may find room on a full one.
+
+        Raises what the driver does when there is none.
+        """
+
     def is_taken(self, error: Exception) -> bool:  # noqa: ARG002
         """True when this was raised because another process has the row, and a moment later it may be free."""
         return False

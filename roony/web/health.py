@@ -17,6 +17,7 @@ from starlette.routing import Route
 from roony.flows.context import FlowContext
 from roony.flows.key_rotation import missing_keys
 from roony.store import lease
+from roony.store.database import NO_ROOM, no_room
 from roony.store.migrations import steps_missing
 from roony.store.writer import Writer
 from roony.web.metrics import metrics
@@ -33,7 +34,9 @@ SCHEMA_SECONDS = 10.0
 SILENT_SECONDS = 60.0
 # Nobody needs a key to ask whether Roony is ready, and each look commits: so often at most, whoever asks.
 PROBE_SECONDS = 1.0
-UNAVAILABLE = "unavailable"
+# So long after a write that found the disk full nobody looks whether there is room: not ready until then at least.
+ROOM_SECONDS = 10.0
+OK, UNAVAILABLE = "ok", "unavailable"
 
 
 class Readiness:
@@ -45,10 +48,10 @@ class Readiness:
 
 
 class Found(NamedTuple):
-    """What a look found: whether the database was read, and whether the till committed."""
+    """What a look found, in a word each: whether the database was read, and whether the till can write."""
 
-    database: bool
-    till: bool
+    database: str
+    till: str
 
 
 class Probe:
@@ -59,6 +62,8 @@ class Probe:
         self._context = context
         self._due = 0.0
         self._looking: asyncio.Task[Found] | None = None
+        # When the newest look began that wrote all it wanted.
+        self._wrote = 0.0
 
     async def found(self) -> Found:
         """What the newest look found, which began PROBE_SECONDS ago at most or has just ended."""
@@ -70,7 +75,18 @@ class Probe:
         return await asyncio.shield(self._looking)
 
     async def _look(self) -> Found:
-        return Found(*await asyncio.gather(_read_once(self._context), _write(self._context)))
+        return Found(*await asyncio.gather(_read_once(self._context), self._write()))
+
+    async def _write(self) -> str:
+        """A disk that was full is so until a look finds room: perhaps nobody else is sent here who would write."""
+        began, full_at = time.monotonic(), self._context.till.tally.full_at
+        doubted = full_at is not None and full_at >= self._wrote
+        if full_at is not None and doubted and began - full_at < ROOM_SECONDS:
+            return NO_ROOM
+        found = await _answers("till", self._context.till.write(_a_row(self._context, doubted)))
+        if found == OK:
+            self._wrote = began
+        return found
 
 
 def routes() -> list[Route]:
@@ -99,13 +115,13 @@ async def _readyz(request: Request) -> Response:
         return JSONResponse({"status": "stopping"}, 503)
     context: FlowContext = request.app.state.context
     database, till = await request.app.state.probe.found()
-    words = {"database": "ok" if database else UNAVAILABLE, "till": "ok" if till else UNAVAILABLE}
-    missing = await _steps_missing(request.app.state, context) if database else ""
+    words = {"database": database, "till": till}
+    missing = await _steps_missing(request.app.state, context) if database == OK else ""
     if missing:
         words["schema"] = f"lacks {missing}"
-    if not (database and till) or missing:
+    if (database, till) != (OK, OK) or missing:
         return JSONResponse({"status": UNAVAILABLE, **words}, 503)
-    status, heard = "ok", context.measures.heard_at
+    status, heard = OK, context.measures.heard_at
     if heard is not None and (silent := time.monotonic() - heard) > SILENT_SECONDS:
         status, words["worker"] = "degraded", f"silent for {silent:.0f} s"
     keys = await _missing_keys(request.app.state, context)
@@ -142,30 +158,31 @@ async def _missing_keys(state: Any, context: FlowContext) -> str:
     return str(missing)
 
 
-async def _read_once(context: FlowContext) -> bool:
+async def _read_once(context: FlowContext) -> str:
     return await _answers("database", run_in_threadpool(context.database.read, select(literal(1))))
 
 
-async def _write(context: FlowContext) -> bool:
-    return await _answers("till", context.till.write(_a_row(context)))
+def _a_row(context: FlowContext, doubted: bool) -> Callable[[Writer], None]:
+    """A write that fails where nothing can be written: on a full disk a commit of nothing goes through all the same.
 
-
-def _a_row(context: FlowContext) -> Callable[[Writer], None]:
-    """A write that fails where nothing can be written: SQLite commits nothing also on a full disk."""
+    `doubted`: a write found the disk full.
+    """
 
     def write(writer: Writer) -> None:
-        # PostgreSQL's processes would wait for each other, and its server ends by itself where its log has no room.
+        # PostgreSQL's processes would wait for each other's row.
         if writer.backend == "sqlite":
             lease.take("readiness", "readyz", 0, context.clock)(writer)
+        if doubted:
+            writer.take_room()
 
     return write
 
 
-async def _answers(what: str, asked: Any) -> bool:
+async def _answers(what: str, asked: Any) -> str:
     try:
         async with asyncio.timeout(READY_SECONDS):
             await asked
     except Exception as error:
         log.warning("web.not_ready", what=what, error=type(error).__name__)
-        return False
-    return True
+        return NO_ROOM if no_room(error) else UNAVAILABLE
+    return OK

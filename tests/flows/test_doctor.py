@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -267,7 +268,7 @@ def test_writes_that_fail_are_told_until_one_is_written(served: ServedRoony) -> 
 
     company = served.company()
     assert database()[0] == "ok"
-    served.context.till.tally.failed("the disk is full")
+    served.context.till.tally.failed(sqlite3.OperationalError("database or disk is full"))
     assert database() == ("missing", "A write failed 0 s ago (the disk is full), one of 1 since the start.")
     company.owner.send("POST", "/api/v1/admin/projects", {"name": "written"}, status=201)
     assert database()[0] == "warning"

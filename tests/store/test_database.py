@@ -13,14 +13,14 @@ import psycopg
 import pytest
 import sqlalchemy
 
-from roony.store.database import Database, DatabaseLocked, lock_path, why_failed
+from roony.store.database import NO_ROOM, Database, DatabaseLocked, lock_path, why_failed
 from roony.store.writer import ConnectionLost
 from tests.support.postgres import swept_books_database
 from tests.support.tills import DATABASES
 
 SERVE = """
 import sys
-from roony.store.database import Database, DatabaseLocked
+from roony.store.database import NO_ROOM, Database, DatabaseLocked
 database = Database(sys.argv[1])
 try:
     database.acquire()
@@ -161,4 +161,6 @@ def test_why_a_database_did_not_do_it_has_its_own_code(tmp_path: Path) -> None:
         with pytest.raises(sqlite3.IntegrityError) as error:
             connection.execute("INSERT INTO names VALUES ('what somebody wrote')")
     assert why_failed(error.value) == "IntegrityError SQLITE_CONSTRAINT_UNIQUE"
+    # A server says it in its own language.
+    assert why_failed(psycopg.errors.DiskFull("Auf dem Gerät ist kein Speicherplatz mehr verfügbar")) == NO_ROOM
     assert why_failed(ConnectionLost("there are no tables")) == "there are no tables"

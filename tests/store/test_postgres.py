@@ -344,6 +344,24 @@ def test_the_database_says_what_time_it_is(books: Books) -> None:
     assert abs(now - seen) < 60_000_000
 
 
+def test_room_is_taken_on_the_disk_and_in_no_row(books: Books) -> None:
+    """More than the server lets it put there is refused; what it took, and how, is over with the commit."""
+
+    def within(kilobytes: int) -> tuple[str, str]:
+        def take(writer: PostgresWriter) -> None:
+            writer.run(f"SET LOCAL temp_file_limit = {kilobytes}")
+            writer.take_room()
+
+        books.till.write_and_wait(take)
+        asked = "SELECT current_setting('work_mem'), pg_current_xact_id_if_assigned()"
+        return tuple(books.till.write_and_wait(lambda writer: writer.run(asked).fetchone()))
+
+    with pytest.raises(psycopg.errors.ConfigurationLimitExceeded):
+        within(900)
+    default = books.till.write_and_wait(lambda writer: writer.run("SHOW work_mem").fetchone())[0]
+    assert within(2_000) == (default, None)
+
+
 def test_an_address_of_a_server_that_is_not_there(books: Books) -> None:
     url = books.database.url.set(port=1).render_as_string(hide_password=False)
     with pytest.raises(psycopg.OperationalError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -12,9 +13,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Self
 
+import psycopg
 import pytest
 import sqlalchemy
 
+from roony.store import lease
 from roony.store.command import TillClosed
 from roony.store.migrations import revisions
 from roony.store.writer import ConnectionLost
@@ -94,6 +97,45 @@ def test_a_disk_that_takes_nothing_more(tmp_path: Path, monkeypatch: pytest.Monk
         assert ready(own) == (503, {"status": "unavailable", "database": "ok", "till": "unavailable"})
         own.context.till.write_and_wait(lambda writer: writer.run("DROP TRIGGER full"))
         assert ready(own)[0] == 200
+
+
+def breaks_off(roony: ServedRoony) -> None:
+    """A write meets a full disk: SQLite's file may not grow, PostgreSQL raises what it does where a table cannot."""
+    till = roony.context.till
+    if roony.context.database.is_sqlite:
+        till.write_and_wait(lambda writer: writer.run("PRAGMA max_page_count = 1").fetchone())
+    else:
+        till.write_and_wait(
+            lambda writer: writer.run(
+                "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS"
+                " $$ BEGIN RAISE 'Auf dem Gerät ist kein Speicherplatz mehr' USING ERRCODE = '53100'; END $$;"
+                "CREATE TRIGGER full_disk BEFORE INSERT ON leases EXECUTE FUNCTION full_disk()"
+            )
+        )
+    with pytest.raises((sqlite3.OperationalError, psycopg.errors.DiskFull)):
+        till.write_and_wait(lease.take("x" * 1_000_000, "me", 1, roony.context.clock))
+
+
+def mend(roony: ServedRoony) -> None:
+    """There is room again."""
+    is_sqlite = roony.context.database.is_sqlite
+    sql = "PRAGMA max_page_count = 1000000" if is_sqlite else "DROP TRIGGER full_disk ON leases"
+    roony.context.till.write_and_wait(lambda writer: writer.run(sql) and None)
+
+
+def test_a_write_that_found_the_disk_full(own: ServedRoony, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told though a commit of nothing goes through, and until a look finds room: nobody else writes meanwhile."""
+    monkeypatch.setattr(health, "ROOM_SECONDS", 3600.0)
+    full = (503, {"status": "unavailable", "database": "ok", "till": "the disk is full"})
+    breaks_off(own)
+    assert ready(own) == full
+    mend(own)
+    assert ready(own) == full
+    monkeypatch.setattr(health, "ROOM_SECONDS", 0.0)
+    assert ready(own) == (200, {"status": "ok", "database": "ok", "till": "ok"})
+    # And it counts no more.
+    monkeypatch.setattr(health, "ROOM_SECONDS", 3600.0)
+    assert ready(own)[0] == 200
 
 
 class HeldTill:
