@@ -37,7 +37,7 @@ def archive(
     before = Clock()() - older_than * DAY
     with opened_database() as database:
         if migrations.pending_revisions(database):
-            fail(OLDER_SCHEMA, FAILED)
+            fail(OLDER_SCHEMA, FAILED, "wrong_schema")
         found = archivable(database, before)
         done = found if dry_run else _move(database, before, found)
     if as_json:

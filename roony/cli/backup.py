@@ -158,7 +158,7 @@ def _mark_in_place(database: Database) -> Restored:
             fail(f"There is no database at {database.path}: look at ROONY_DATABASE_URL.", FAILED)
         _lock(database)
     elif serving := database.serving():
-        fail(f"{serving} processes serve this database: stop them first.", FAILED)
+        fail(f"{serving} processes serve this database: stop them first.", FAILED, "database_in_use")
     migrated, connections = _mark(database, None)
     return Restored(str(database.url.set(password=None)), None, connections, migrated, None)
 
@@ -205,7 +205,7 @@ def _lock(database: Database, or_else: str = "") -> None:
     try:
         database.acquire()
     except DatabaseLocked as error:
-        fail(f"{error} {or_else}".strip(), FAILED)
+        fail(f"{error} {or_else}".strip(), FAILED, "database_in_use")
 
 
 @contextmanager
@@ -218,8 +218,12 @@ def _refusals() -> Iterator[None]:
 
     try:
         yield
-    except (BackupRefused, SchemaTooNew, SchemaBusy) as error:
+    except BackupRefused as error:
         fail(str(error), FAILED)
+    except SchemaTooNew as error:
+        fail(str(error), FAILED, "wrong_schema")
+    except SchemaBusy as error:
+        fail(str(error), FAILED, "database_in_use")
     except sqlite3.Error as error:
         _gave_up(f"{type(error).__name__}: {error}")
     except DBAPIError as error:

@@ -41,6 +41,7 @@ from roony.cli.database import init, migrate
 from roony.cli.demo import demo
 from roony.cli.doctor import doctor
 from roony.cli.export import export
+from roony.cli.failure import Commands
 from roony.cli.freeze import freeze, unfreeze
 from roony.cli.mcp import mcp
 from roony.cli.reconcile import reconcile
@@ -51,6 +52,7 @@ from roony.cli.worker import worker
 
 app = typer.Typer(
     name="roony",
+    cls=Commands,
     help="A financial firewall for AI agents: rules, budgets and one tightly limited card per purchase.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # its boxes show local variables, and those may hold keys

@@ -53,10 +53,13 @@ def opened_database() -> Iterator[Database]:
         try:
             database.acquire()
             yield database
-        except (DatabaseLocked, SchemaBusy, SchemaTooNew) as error:
-            fail(str(error), FAILED)
+        except (DatabaseLocked, SchemaBusy) as error:
+            fail(str(error), FAILED, "database_in_use")
+        except SchemaTooNew as error:
+            fail(str(error), FAILED, "wrong_schema")
         except (DBAPIError, OSError) as error:
-            fail(f"The database cannot be opened ({why_failed(error)}): look at ROONY_DATABASE_URL.", FAILED)
+            why = why_failed(error)
+            fail(f"The database cannot be opened ({why}): look at ROONY_DATABASE_URL.", FAILED, "database_away")
 
 
 def migrate(as_json: bool = JsonOption) -> None:
@@ -252,7 +255,7 @@ def _new_signing_key(as_json: bool) -> None:
     with opened_database() as database:
         pending = migrations.pending_revisions(database)
         if pending and pending != migrations.revisions():
-            fail(OLDER_SCHEMA, FAILED)
+            fail(OLDER_SCHEMA, FAILED, "wrong_schema")
         if pending or not has_organization(database):
             fail("There is no organization in this database yet. Next: roony init", FAILED)
         with own_till(database) as (till, clock):

@@ -13,7 +13,7 @@ def mcp(url: str = UrlOption) -> None:
     """Serve the MCP tools over standard input and output, as an agent (ROONY_AGENT_KEY)."""
     key = os.environ.get("ROONY_AGENT_KEY")
     if not key:
-        fail("No agent key: set ROONY_AGENT_KEY. `roony agent create NAME` prints one.", WRONG_USE)
+        fail("No agent key: set ROONY_AGENT_KEY. `roony agent create NAME` prints one.", WRONG_USE, "no_key")
     from roony.client import AsyncRoony
     from roony.logging_setup import configure_logging
     from roony.mcp_server import stdio

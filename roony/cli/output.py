@@ -1,11 +1,15 @@
-"""How commands speak: results to stdout, as text or as JSON; refusals to stderr, with what to do; exit codes."""
+"""How commands speak: results to stdout, as text or as JSON; refusals to stderr, with what to do; exit codes.
+
+With --json a refusal is on stdout too, as an error of the API: `roony/cli/failure.py` prints it.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from contextvars import ContextVar
+from typing import Any, Literal, NoReturn
 
 import typer
 from rich.console import Console
@@ -17,6 +21,11 @@ from roony.core.money import format_amount
 from roony.core.text import visible
 
 DONE, FAILED, WRONG_USE, WAITING, DECLINED = 0, 1, 2, 3, 4
+# What went wrong on this side, where no answer of the API says it.
+Code = Literal[
+    "wrong_use", "no_key", "unreachable", "no_answer_of_roony", "database_in_use", "database_away", "wrong_schema",
+    "failed", "interrupted", "internal",
+]  # fmt: skip
 
 # Wider than any table: in a file or a pipe every row is one line, so that no id is cut in two.
 PIPED_WIDTH = 10_000
@@ -38,14 +47,32 @@ def say(text: str, err: bool = False) -> None:
     typer.echo(visible(text), err=err)
 
 
-def fail(message: str, code: int = FAILED) -> NoReturn:
-    """Ends the command with one message on stderr."""
+# Whether this command has printed its JSON: what went wrong after that stands in it.
+answered: ContextVar[bool] = ContextVar("answered", default=False)
+
+
+class Failed(typer.Exit):
+    """A command that ended without what was wanted; `error` says why as the API would."""
+
+    def __init__(self, code: int, error: Mapping[str, Any]) -> None:
+        super().__init__(code)
+        self.error = error
+
+
+def fail(message: str, code: int = FAILED, error: Code | Mapping[str, Any] | None = None) -> NoReturn:
+    """Ends the command with one message on stderr, and with this exit code.
+
+    `error` is what programs are told: the error that Roony answered with, or a code of ours for the same message.
+    """
     say(message, err=True)
-    raise typer.Exit(code)
+    if not isinstance(error, Mapping):
+        error = {"code": error or ("wrong_use" if code == WRONG_USE else "failed"), "message": message}
+    raise Failed(code, error)
 
 
 def print_json(value: Any) -> None:
     """One JSON value on stdout."""
+    answered.set(True)
     say(json.dumps(value, indent=2, ensure_ascii=False))
 
 

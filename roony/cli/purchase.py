@@ -23,10 +23,10 @@ from roony.cli.output import (
     print_one,
     say,
 )
-from roony.cli.remote import UrlOption, agent
+from roony.cli.remote import UrlOption, agent, as_answered
 
 if TYPE_CHECKING:
-    from roony.client import Roony, RoonyError
+    from roony.client import Roony
     from roony.client.answers import Purchase
 
 app = typer.Typer(help="Ask for purchases, as an agent (ROONY_AGENT_KEY).", no_args_is_help=True)
@@ -98,7 +98,7 @@ def ask(
             if error.code != "possible_duplicate":
                 raise
             # The message names the purchase and how to insist; here that is an option.
-            _declined(error, error.message.replace("allow_duplicate", "--allow-duplicate"), as_json)
+            fail(error.message.replace("allow_duplicate", "--allow-duplicate"), DECLINED, as_answered(error))
         if wait and purchase["status"] in ("awaiting_approval", "issuing"):
             purchase = roony.wait_until_ready(purchase["id"], timeout=wait)
     _tell(purchase, as_json)
@@ -206,7 +206,7 @@ def raise_amount(
             if error.code != "raise_declined":
                 raise
             reasons = "\n".join(f"  {reason['code']}: {reason['message']}" for reason in error.reasons)
-            _declined(error, reasons, as_json)
+            fail(reasons, DECLINED, as_answered(error))
     _print(purchase, as_json)
     if purchase["amount"] != wanted:
         typer.echo("A person decides about the new price. Next: roony purchase show " + purchase_id, err=True)
@@ -288,16 +288,6 @@ def _wish(
         "task_id": task_id, "project_id": project_id, "allow_duplicate": allow_duplicate,
         "recurring": {"interval": every, "payments": payments} if every is not None else None,
     }  # fmt: skip
-
-
-def _declined(error: RoonyError, message: str, as_json: bool) -> None:
-    """Ends the command for a refusal that is a decision."""
-    if as_json:
-        shown = {"code": error.code, "message": error.message, "id": error.id, "reasons": error.reasons or None,
-                 "request_id": error.request_id}  # fmt: skip
-        print_json({name: value for name, value in shown.items() if value is not None})
-    say(message, err=True)
-    raise typer.Exit(DECLINED)
 
 
 def _tell(purchase: Purchase, as_json: bool) -> None:

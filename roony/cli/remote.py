@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -16,7 +16,7 @@ import typer
 from roony.cli.output import FAILED, WRONG_USE, fail, say
 
 if TYPE_CHECKING:
-    from roony.client import Roony
+    from roony.client import Roony, RoonyError
 
 DEFAULT_URL = "http://localhost:8000"
 # Longer than the longest `wait` of an ask.
@@ -59,16 +59,16 @@ class Remote:
             with httpx2.Client(base_url=self._url, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False) as http:
                 yield http
         except httpx2.TimeoutException:
-            fail(f"{self._url} did not answer in time: look at its log, then try again.", FAILED)
+            fail(f"{self._url} did not answer in time: look at its log, then try again.", FAILED, "unreachable")
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            fail(f"Nothing answers at {self._url} ({type(error).__name__}). {_START}", FAILED)
+            fail(f"Nothing answers at {self._url} ({type(error).__name__}). {_START}", FAILED, "unreachable")
 
     def call(self, method: str, path: str, body: Any = None, **extra: Any) -> httpx2.Response:
         """The answer whatever its status."""
         with self.session() as http:
             response = http.request(method, path, json=body, **extra)
         if response.status_code == 401 and self._is_local:
-            fail(f"{said(response)} {_LOCAL_KEY_OVER}", FAILED)
+            fail(f"{said(response)} {_LOCAL_KEY_OVER}", FAILED, error_of(response))
         return response
 
     def keep(self, key: str) -> None:
@@ -105,37 +105,57 @@ class Remote:
         """The body of a good answer; ends the command for any other."""
         if not response.is_success:
             refused(response)
-        return response.json()
+        try:
+            return response.json()
+        except ValueError:
+            _not_roony(response)
+
+
+def error_of(response: httpx2.Response) -> dict[str, Any]:
+    """The error that Roony answered with. Ends the command when it was not Roony that answered."""
+    try:
+        error = response.json()["error"]
+        return {**error, "code": str(error["code"]), "message": str(error["message"])}
+    except (ValueError, KeyError, TypeError):
+        _not_roony(response)
+
+
+def _not_roony(response: httpx2.Response) -> NoReturn:
+    words = f"This is no answer of Roony (HTTP {response.status_code}): look at --url or ROONY_URL."
+    fail(words, FAILED, "no_answer_of_roony")
 
 
 def said(response: httpx2.Response) -> str:
     """Why Roony refused, and what to do next. Ends the command when it was not Roony that answered."""
-    try:
-        error = response.json()["error"]
-        code, message = str(error["code"]), str(error["message"])
-    except (ValueError, KeyError, TypeError):
-        fail(f"This is no answer of Roony (HTTP {response.status_code}): look at --url or ROONY_URL.", FAILED)
-    return _words(code, message, response.status_code, error.get("field"), error.get("id"))
+    return _words(error_of(response), response.status_code)
 
 
 def refused(response: httpx2.Response) -> NoReturn:
     """Ends the command with what Roony said and what to do next."""
-    _end(said(response), response.status_code)
+    _end(error_of(response), response.status_code)
 
 
-def _words(code: str, message: str, status: int | None, field: str | None, id: str | None) -> str:
+def _words(error: Mapping[str, Any], status: int | None) -> str:
+    field, message, id = error.get("field"), error["message"], error.get("id")
     parts = [f"{field}: {message}" if field else message]
     if id and id not in message:
         parts.append(f"See {id}.")
-    hint = _NEXT.get(code) or _NEXT.get(status or 0)
+    hint = _NEXT.get(error["code"]) or _NEXT.get(status or 0)
     if hint is not None:
         parts.append(hint)
     return " ".join(parts)
 
 
-def _end(words: str, status: int | None) -> NoReturn:
+def _end(error: Mapping[str, Any], status: int | None) -> NoReturn:
     # What the schema refuses was written wrongly by whoever typed it.
-    fail(words, WRONG_USE if status == 422 else FAILED)
+    fail(_words(error, status), WRONG_USE if status == 422 else FAILED, error)
+
+
+def as_answered(error: RoonyError) -> dict[str, Any]:
+    """What the client raised, as Roony answered it."""
+    shown = {"code": error.code, "message": error.message, "field": error.field, "id": error.id,
+             "reasons": error.reasons or None, "request_id": error.request_id}  # fmt: skip
+    return {name: value for name, value in shown.items() if value is not None}
 
 
 def owner(url: str) -> Remote:
@@ -146,12 +166,14 @@ def owner(url: str) -> Remote:
         fail(
             f"{url} is not this machine: the key beside the local database is not sent there. Set ROONY_ADMIN_KEY.",
             WRONG_USE,
+            "no_key",
         )
     if not key:
         fail(
             "No admin key: set ROONY_ADMIN_KEY, or run this where the SQLite database lies. `roony init` prints the"
             " first key, once; lost: `roony init --new-key` prints one more.",
             WRONG_USE,
+            "no_key",
         )
     return Remote(url, key, is_local=not given)
 
@@ -189,7 +211,7 @@ def agent(url: str) -> Iterator[Roony]:
 
     key = os.environ.get("ROONY_AGENT_KEY")
     if not key:
-        fail("No agent key: set ROONY_AGENT_KEY. `roony agent create NAME` prints one.", WRONG_USE)
+        fail("No agent key: set ROONY_AGENT_KEY. `roony agent create NAME` prints one.", WRONG_USE, "no_key")
     try:
         client = Roony(url, key)
     except ValueError as wrong:
@@ -198,9 +220,9 @@ def agent(url: str) -> Iterator[Roony]:
         with client:
             yield client
     except Unreachable as error:
-        fail(f"{error.message} {_START}", FAILED)
+        fail(f"{error.message} {_START}", FAILED, as_answered(error))
     except RoonyError as error:
-        _end(_words(error.code, error.message, error.status, error.field, error.id), error.status)
+        _end(as_answered(error), error.status)
 
 
 def _local_key() -> str | None:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from roony.cli.output import WRONG_USE, JsonOption, console, fail, print_json, say
-from roony.cli.remote import Remote, UrlOption, owner, refused, said
+from roony.cli.remote import Remote, UrlOption, error_of, owner, refused, said
 from roony.core.money import format_amount
 from roony.core.text import visible
 
@@ -68,8 +68,8 @@ def _run(remote: Remote, name: str, body: dict[str, Any], lines: dict[str, int])
             if "of" in line:
                 progress.update(task, completed=line["read"], total=max(1, line["of"]))
     if "error" in line:
-        field = line["error"].get("field")
-        fail(f"{field}: {line['error']['message']}" if field else line["error"]["message"], WRONG_USE)
+        error = line["error"]
+        fail(f"{error['field']}: {error['message']}" if error.get("field") else error["message"], WRONG_USE, error)
     if "decisions" not in line:
         fail("Roony stopped before it was done: look at its log, then try again.")
     return line
@@ -79,10 +79,10 @@ def _refuse(response: httpx2.Response, name: str, lines: dict[str, int]) -> NoRe
     """Ends the command, with the line of the file where that is what is wrong."""
     from roony.cli.rules_file import line_of
 
-    words = said(response)
-    field = str(response.json()["error"].get("field", ""))
+    words, error = said(response), error_of(response)
+    field = str(error.get("field", ""))
     if field.startswith("rules."):
-        fail(f"{name}: line {line_of(field.removeprefix('rules.'), lines)}: {words}", WRONG_USE)
+        fail(f"{name}: line {line_of(field.removeprefix('rules.'), lines)}: {words}", WRONG_USE, error)
     refused(response)
 
 

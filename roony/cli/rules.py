@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from roony.cli.output import WRONG_USE, fail
-from roony.cli.remote import Remote, said
+from roony.cli.remote import Remote, error_of, said
 from roony.cli.rules_file import Rules, line_of
 
 _SIDES = (("-", "before"), ("+", "after"))
@@ -36,8 +36,8 @@ def put(remote: Remote, name: str, rules: Rules, lines: dict[str, int], **query:
     answer = remote.call("PUT", RULES, rules, params=given)
     if answer.status_code in (404, 422):
         words = said(answer)
-        line = line_of(answer.json()["error"].get("field") or "", lines)
-        fail(f"{name}: line {line}: {words}", WRONG_USE)
+        error = error_of(answer)
+        fail(f"{name}: line {line_of(error.get('field') or '', lines)}: {words}", WRONG_USE, error)
     return dict(remote.accepted(answer))
 
 

@@ -128,10 +128,10 @@ def test_refusals_that_are_decisions_end_with_4_and_their_json(roony: Run, agent
     ask = ("purchase", "ask", "5", "--merchant", a_shop(), *SHOP, "--json")
     made = json.loads(roony(*ask, **agent).stdout)
     again = roony(*ask, **agent)
-    error = json.loads(again.stdout)
+    error = json.loads(again.stdout)["error"]
     assert (again.exit_code, error["code"], error["id"]) == (4, "possible_duplicate", made["id"])
     over = roony("purchase", "raise", made["id"], "300.01", "--json", **agent)
-    error = json.loads(over.stdout)
+    error = json.loads(over.stdout)["error"]
     assert (over.exit_code, error["code"], error["reasons"][0]["code"]) == (4, "raise_declined", "OVER_PURCHASE_LIMIT")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 
+from roony.cli.output import Code
 from roony.config import NAMES, Settings
 from roony.core import approval, card, connection, purchase
 from roony.core.authorization import CODES as ANSWERS
@@ -110,6 +112,7 @@ def test_every_reason_of_a_decision_is_told() -> None:
         ("Alerts", alert_kinds()),
         ("Why there is no card", set(failures())),
         ("Why a connection is restricted", set(connection.NEXT)),
+        ("Errors of commands", set(get_args(Code))),
     ],
 )
 def test_every_other_code_is_told(heading: str, there: set[str]) -> None:
