@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from roony.core.categories import COUNTRIES
 from roony.core.control import FIELDS
+from roony.core.rulebook import to_document
+from roony.store.database import Database
+from roony.store.queries.rulebook import read_rulebook
 from tests.support.serving import Caller, Company, ServedRoony
 from tests.web.conftest import MONTH
 
@@ -336,3 +340,35 @@ def test_what_is_exported_and_applied_changes_nothing_and_rebuilds_another_organ
         return sorted(map(str, shown.values())) if any(name[:4] in ("prj_", "agt_") for name in shown) else shown
 
     assert plain(again) == plain(exported)
+
+
+class Interrupted:
+    """A database in which something is committed after so many reads."""
+
+    def __init__(self, database: Database, reads: int, commit: Callable[[], None]) -> None:
+        self._database, self._reads, self._commit = database, reads, commit
+
+    def read(self, statement: Any) -> Any:
+        rows = self._database.read(statement)
+        self._reads -= 1
+        if self._reads == 0:
+            self._commit()
+        return rows
+
+
+@pytest.mark.parametrize("reads", range(1, 5))
+def test_what_is_made_while_a_document_is_read(reads: int, roony: ServedRoony, company: Company) -> None:
+    """Each kind of row is read by itself: what was read of one goes with what is read of the next."""
+    made: list[str] = []
+
+    def commit() -> None:
+        project = company.owner.send("POST", f"{ADMIN}/projects", {"name": "New"}, 201)["id"]
+        made.append(company.agent(project_id=project)[0]["id"])
+        apply(company.owner, {"agents": {made[0]: {"each_task": {"controls": {"velocity_count": 3}}}}})
+
+    book = read_rulebook(Interrupted(roony.context.database, reads, commit), company.id)  # type: ignore[arg-type]
+    assert made
+    assert book is not None
+    # And it can be applied, whatever of it was seen; rules that are not the newest are said to be so.
+    dry = apply(company.owner, to_document(book), dry_run="true")
+    assert {row["path"] for row in dry["changes"]} <= {row["path"] for row in dry["stale"]}

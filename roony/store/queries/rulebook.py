@@ -1,4 +1,4 @@
-"""The controls and budgets of every scope of an organization, in one read."""
+"""The controls and budgets of every scope of an organization."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ MAX_ROWS = 20_000
 
 def read_rulebook(database: Database, organization_id: str) -> Rulebook | None:
     """The rules as they are now; None where there are too many to be one document."""
-    tables: list[tuple[Table, type]] = [(projects, Project), (agents, Agent), (controls, Control), (budgets, Budget)]
+    # Each in a read of its own. Whose rules were read is there in the next read: agents and projects are never deleted.
+    tables: list[tuple[Table, type]] = [(budgets, Budget), (controls, Control), (agents, Agent), (projects, Project)]
     rows: dict[type, list[object]] = {}
     for table, row in tables:
         statement = select(table).where(table.c.organization_id == organization_id)
@@ -32,8 +33,8 @@ def read_rulebook(database: Database, organization_id: str) -> Rulebook | None:
 
 
 def _book(
-    organization: Organization, projects: list[Project], agents: list[Agent], controls: list[Control],
-    budgets: list[Budget],
+    organization: Organization, budgets: list[Budget], controls: list[Control], agents: list[Agent],
+    projects: list[Project],
 ) -> Rulebook:  # fmt: skip
     control_of = {row.scope_id: row for row in controls}
     budgets_of: dict[str, list[Budget]] = {}
