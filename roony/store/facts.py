@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -62,23 +63,23 @@ class ConfigCache:
 
     def __init__(self) -> None:
         """Empty; filled by the loader."""
-        self._kept: dict[str, tuple[str, dict[Any, Any]]] = {}
+        # The one used longest ago first: it makes room for others.
+        self._kept: OrderedDict[str, tuple[str, dict[Any, Any]]] = OrderedDict()
         # Rows of each when it was last used, and their sum.
         self._rows: dict[str, int] = {}
         self._all_rows = 0
 
     def of(self, organization: Organization) -> dict[Any, Any]:
         """What is kept of this organization; empty after its config_version changed."""
-        kept = self._kept.get(organization.id)
-        if kept is not None and kept[0] == organization.config_version and len(kept[1]) < MAX_CACHED_ROWS:
-            self._count(organization.id, len(kept[1]))
-            return kept[1]
-        self._count(organization.id, 0)
-        if len(self._kept) >= MAX_CACHED_ORGANIZATIONS or self._all_rows >= MAX_ALL_CACHED_ROWS:
-            self.drop()
-        fresh: dict[Any, Any] = {}
-        self._kept[organization.id] = (organization.config_version, fresh)
-        return fresh
+        kept = self._kept.pop(organization.id, None)
+        if kept is None or kept[0] != organization.config_version or len(kept[1]) >= MAX_CACHED_ROWS:
+            kept = (organization.config_version, {})
+        self._count(organization.id, len(kept[1]))
+        while self._kept and (len(self._kept) >= MAX_CACHED_ORGANIZATIONS or self._all_rows >= MAX_ALL_CACHED_ROWS):
+            given_up, _ = self._kept.popitem(last=False)
+            self._all_rows -= self._rows.pop(given_up)
+        self._kept[organization.id] = kept
+        return kept[1]
 
     def drop(self) -> None:
         """Forgets everything; after a failed write nothing in memory is trusted."""

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 import sqlalchemy
 
 from roony.core.agent import Agent, Organization, Project
 from roony.core.cardholder import CardholderChoice
 from roony.core.errors import BrokenCaller
+from roony.store import facts
 from roony.store.book import Book
-from roony.store.facts import Needs
+from roony.store.facts import ConfigCache, Needs
 from roony.store.tables import CONFIG_TABLES, TABLE_OF
 from tests.support.books import AGENT, NOW, ORG, PROJECT, Books
 from tests.support.tills import Do, answers, poison, together
@@ -156,3 +158,43 @@ class TestChange:
         books.put(books.row(Organization, id=ORG)._replace(id="org_2", config_version="kept"))
         books.run(Do(lambda book, now: book.put(Project(ORG, PROJECT, "New name", None, now))))
         assert books.row(Organization, id="org_2").config_version == "kept"
+
+
+class TestRoom:
+    """What is full gives up what was used longest ago."""
+
+    def use(self, cache: ConfigCache, organization: Organization, rows: int = 1) -> bool:
+        """Whether it was still kept; so many rows are, from now on."""
+        kept = cache.of(organization)
+        was_kept = bool(kept)
+        kept.update(dict.fromkeys(range(rows)))
+        return was_kept
+
+    def test_of_more_organizations_than_fit_those_in_use_stay(
+        self, sqlite_books: Books, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(facts, "MAX_CACHED_ORGANIZATIONS", 10)
+        cache, one = ConfigCache(), sqlite_books.row(Organization, id=ORG)
+        busy = [one._replace(id=f"busy_{number}") for number in range(8)]
+        assert not any(self.use(cache, each) for each in busy)
+        for number in range(50):
+            assert not self.use(cache, one._replace(id=f"seldom_{number}"))
+            assert all(self.use(cache, each) for each in busy)
+        assert len(cache._kept) == len(cache._rows) == 10
+        assert [self.use(cache, one._replace(id=f"seldom_{number}")) for number in (49, 47)] == [True, False]
+
+    def test_rows_of_all_together(self, sqlite_books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(facts, "MAX_ALL_CACHED_ROWS", 100)
+        cache, one = ConfigCache(), sqlite_books.row(Organization, id=ORG)
+        small, large, new = (one._replace(id=id) for id in ("small", "large", "new"))
+        # What a batch brings is counted when it is used again.
+        for organization, rows in ((large, 95), (small, 10)):
+            assert not self.use(cache, organization, rows)
+            assert self.use(cache, organization)
+        assert not self.use(cache, new)
+        assert self.use(cache, small)
+        assert not self.use(cache, large)
+        # A new version counts anew, and one alone may have as many as it likes.
+        assert not self.use(cache, small._replace(config_version="another"), 200)
+        assert self.use(cache, small._replace(config_version="another"))
+        assert list(cache._kept) == list(cache._rows) == ["small"]
