@@ -13,6 +13,7 @@ from roony.core.settlement import Discrepancy, StripeTransaction
 from roony.flows.card import FailCard
 from roony.flows.connection import RevokeConnection
 from roony.flows.discrepancy import discrepancy_id
+from roony.flows.reconciliation.unseen import EACH_STEP
 from roony.flows.resolution import ResolveDiscrepancy
 from roony.store.queries.reconciliations import left_open_cards
 from roony.store.rows import OutboxPromise
@@ -143,6 +144,30 @@ class TestLeftOpen:
         assert card.id == purchase.card_id
         roony.books.put(card._replace(seen_at=now - UNSEEN))
         assert left_open_cards(roony.books.database, roony.connection, now - UNSEEN, 10) == []
+
+    def test_those_that_stripe_does_not_know_stand_in_nobodys_way(self, roony: Lossy) -> None:
+        """As many as a run asks for, and older: each counts as looked at, and the next run asks for the one left."""
+        strangers = [roony.buy(1_000 + count) for count in range(EACH_STEP)]
+        purchase = roony.buy()
+        self.end_connection(roony)
+        for row in strangers:
+            card = roony.books.row(Card, id=row.card_id)
+            roony.books.put(card._replace(stripe_card_id=f"ic_gone_{card.id}"))
+        for row in roony.books.rows(Discrepancy, subject=purchase.card_id):
+            roony.books.put(row._replace(created_at=row.created_at + 1))
+        self.put_connection(roony, status="active")
+
+        roony.reconcile(since=60)
+        assert roony.stripe.v1.issuing.cards.retrieve(roony.card(purchase)).status == "active"
+        roony.advance(1)
+        roony.reconcile(since=60)
+        roony.work()
+
+        assert roony.stripe.v1.issuing.cards.retrieve(roony.card(purchase)).status == "canceled"
+        # Whether the others can pay nobody knows: a person still has to look.
+        status = {subject: status for _, subject, status in roony.findings("card_left_open")}
+        assert {status[row.card_id or ""] for row in strangers} == {"open"}
+        assert status[purchase.card_id or ""] == "resolved"
 
 
 class TestOrphans:

@@ -96,22 +96,28 @@ def _names_us(work: Work, item: dict[str, Any]) -> bool:
 class SeeCard(Command[None]):
     """Stripe showed a card of ours: its status there, a fraud warning, and that it was seen now.
 
-    `cancel_promise_id`: nobody is canceling it any more, so that is promised again where it is still to be done.
+    `said` is None where Stripe was asked and has no such card: then only that it was looked at. `cancel_promise_id`:
+    nobody is canceling it any more, so that is promised again where it is still to be done.
     """
 
     organization_id: str
     card_id: str
-    said: MadeCard
+    said: MadeCard | None
     cancel_promise_id: str | None = None
 
     def needs(self, now: int) -> Needs:
         """The card with its purchase, the alert about it, and whether it was found open before."""
         org, id = self.organization_id, self.card_id
-        return Needs(rows=((Card, org, id), warning_row(org, self.said.stripe_card_id), left_open_row(org, id)))
+        warned = (warning_row(org, self.said.stripe_card_id),) if self.said is not None else ()
+        return Needs(rows=((Card, org, id), left_open_row(org, id), *warned))
 
     def apply(self, book: Book, now: int) -> None:
         """Notes all three."""
-        card = note_stripe_status(book, book.need(Card, self.organization_id, self.card_id), self.said.status, now)
+        card = book.need(Card, self.organization_id, self.card_id)
+        if self.said is None:
+            book.put(card._replace(seen_at=now))
+            return
+        card = note_stripe_status(book, card, self.said.status, now)
         card = note_fraud_warning(book, card, self.said.fraud_warning, now)
         book.put(card._replace(seen_at=now))
         if self.cancel_promise_id is not None and card.stripe_status != "canceled" and card.status in OVER_STATUSES:

@@ -69,12 +69,15 @@ async def open_cards_step(work: Work) -> None:
 
 
 async def _cancel_left_open(work: Work) -> None:
-    """Some cards that could not be canceled when they ended, as when the account was not ours to act for: now it is."""
+    """Some cards that could not be canceled when they ended, as when the account was not ours to act for: now it is.
+
+    One that Stripe does not know counts as looked at, so that the next run comes to those behind it.
+    """
     for card in await work.look(left_open_cards, work.connection, _unseen_before(work), EACH_STEP):
         found = await _retrieve(work, issuing.retrieve_card, card.stripe_card_id or "")
-        if found is not None:
-            promise_id = work.context.new_id("out")
-            await work.apply([SeeCard(work.organization_id, card.id, card_facts(found), promise_id)])
+        said = card_facts(found) if found is not None else None
+        promise_id = work.context.new_id("out") if found is not None else None
+        await work.apply([SeeCard(work.organization_id, card.id, said, promise_id)])
 
 
 async def settle_step(work: Work) -> int:

@@ -204,7 +204,7 @@ def open_cards(database: Database, connection: Connection, before: int, after: s
 def left_open_cards(database: Database, connection: Connection, before: int, limit: int) -> list[Card]:
     """Cards over here of which a person was told that Stripe may not have canceled them, not looked at since `before`.
 
-    The oldest findings first.
+    Those not looked at for the longest first, so that what Stripe does not know, or cannot cancel, blocks no other.
     """
     known, found = cards.c, discrepancies.c
     about = and_(found.organization_id == known.organization_id, found.subject == known.id)
@@ -214,7 +214,7 @@ def left_open_cards(database: Database, connection: Connection, before: int, lim
         .where(found.organization_id == connection.organization_id, found.status == "open")
         .where(found.kind == "card_left_open", *_of(cards, connection))
         .where(known.status.in_(OVER_STATUSES), known.stripe_card_id.is_not(None), known.seen_at < before)
-        .order_by(found.created_at, found.id)
+        .order_by(known.seen_at, found.created_at, found.id)
         .limit(limit)
     )
     return [Card(*values) for values in database.read(statement)]
