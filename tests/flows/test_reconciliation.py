@@ -11,7 +11,7 @@ import pytest
 
 from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.duration import SECOND
-from roony.core.reconciliation import BACKGROUND_READS, EVENTS_OVERLAP, EVENTS_PACE, GAP, Place
+from roony.core.reconciliation import BACKGROUND_READS, EVENTS_OVERLAP, EVENTS_PACE, GAP, Place, Reconciliation
 from roony.core.settlement import StripeTransaction
 from roony.flows.duty_lease import DutyLease
 from roony.flows.inbox import ACQUIRING_TYPES, HANDLED_TYPES
@@ -19,6 +19,7 @@ from roony.flows.listening import EVERYBODY, LISTENING, PAUSE_SECONDS
 from roony.flows.reconciliation import ReconciliationDuty, begin_catch_up, keep_reconcile, start_by_hand
 from roony.flows.reconciliation.listing import TYPES
 from roony.flows.reconciliation.start import KEPT, MAX_RUNNING
+from roony.flows.reconciliation.unseen import MAX_WAITS
 from roony.gateway import paging
 from roony.gateway.events import TYPES_LIMIT
 from roony.store import lease, outbox
@@ -332,6 +333,46 @@ class TestGap:
         roony.finish()
         assert roony.runs(cause="gap")[0].status == "finished"
         assert roony.connection.catching_up_since is None
+
+    def go_on(self, roony: Lossy, run: Reconciliation) -> None:
+        """One claim of this run alone; no event is handled meanwhile."""
+        for promise in roony.books.till.write_and_wait(outbox.claim(roony.books.clock())):
+            if promise.subject == run.id:
+                asyncio.run(keep_reconcile(roony.context, promise))
+
+    @pytest.mark.parametrize("cause", ["person", "gap"])
+    def test_a_run_that_began_before_the_gap_does_not_end_it(self, roony: Lossy, cause: str) -> None:
+        """It had read its lists when Roony stopped: what came after is not in the books when it ends."""
+        purchase = roony.buy()
+        authorization = roony.authorize(purchase)
+        roony.reconcile()
+        roony.buy(6_000)
+        if cause == "gap":
+            roony.advance(GAP // SECOND + 60)
+            asyncio.run(begin_catch_up(roony.context))
+            [old] = roony.runs(cause="gap")
+        else:
+            old = roony.reconcile(since=7_200, work=False)
+        self.go_on(roony, old)
+        old = roony.run(old.id)
+        assert (old.status, Place.read(old.place).phase) == ("running", "settle")
+        roony.books.put(old._replace(place=Place("settle", waits=MAX_WAITS).to_json()))
+        roony.advance(GAP // SECOND + 60)
+        roony.capture(authorization)
+
+        asyncio.run(begin_catch_up(roony.context))
+        roony.advance(600)
+        self.go_on(roony, old)
+
+        assert roony.purchase(purchase).status == "authorized"
+        assert roony.connection.catching_up_since is not None
+        assert roony.run(old.id).status == "failed"
+
+        begun(ReconciliationDuty(roony.context, DutyLease(roony.context)), roony)
+        roony.advance(60)
+        roony.finish()
+        assert roony.connection.catching_up_since is None
+        assert roony.purchase(purchase).status == "settled"
 
 
 def listens(roony: Lossy) -> None:

@@ -62,7 +62,10 @@ PRUNED_AT_ONCE = 200
 
 @dataclass(frozen=True, slots=True)
 class StartReconciliation(Command[Reconciliation | Refusal]):
-    """Begins a run, unless one with this id has begun. With the cause `gap` nothing is approved until it ends."""
+    """Begins a run, unless one with this id has begun. With the cause `gap` nothing is approved until it ends.
+
+    `over` are runs under way that cover nothing of the gap: they are ended, since they would take the mark away.
+    """
 
     organization_id: str
     id: str
@@ -72,11 +75,13 @@ class StartReconciliation(Command[Reconciliation | Refusal]):
     since: int
     actor: str
     detail: str = "{}"
+    over: tuple[str, ...] = ()
 
     def needs(self, now: int) -> Needs:
-        """The run and its connection."""
+        """The run, those that are over, and its connection."""
         org = self.organization_id
-        return Needs(rows=((Reconciliation, org, self.id), (Connection, org, self.connection_id)))
+        runs = tuple((Reconciliation, org, id) for id in (self.id, *self.over))
+        return Needs(rows=(*runs, (Connection, org, self.connection_id)))
 
     def apply(self, book: Book, now: int) -> Reconciliation | Refusal:
         """Writes the run and the promise to do it; refuses for a connection that has ended."""
@@ -89,6 +94,9 @@ class StartReconciliation(Command[Reconciliation | Refusal]):
             return not_found("connection", self.connection_id)
         if connection.status not in STANDING:
             return _ended(connection)
+        for id in self.over:
+            old = book.need(Reconciliation, org, id)
+            book.put(old._replace(status="failed", error="Roony was away meanwhile.", updated_at=now, finished_at=now))
         since = max(0, min(self.since, now))
         run = Reconciliation(
             org, self.id, self.connection_id, self.kind, self.cause, "running", since, now,
@@ -146,7 +154,8 @@ async def begin_catch_up(context: FlowContext) -> None:
 
     Roony was not running, or its database is an older copy. Only a start is judged: while Roony runs it listens. So
     what a process before this one listened to, up to now, is no gap, even where no run could be finished since: Stripe
-    may be slow for an hour, and a process be started again meanwhile.
+    may be slow for an hour, and a process be started again meanwhile. Runs that began before a gap are ended: what they
+    had read by then tells nothing of it.
     Raises NotTaken when the database did not take the mark.
     """
     heard = await asyncio.to_thread(heard_until, context.database)
@@ -154,21 +163,28 @@ async def begin_catch_up(context: FlowContext) -> None:
     listened = await asyncio.to_thread(listened_since, context.database, now)
     deaf_until = now if listened is None else listened
     for connection in await asyncio.to_thread(watched_connections, context.database):
-        until = heard.get((connection.organization_id, connection.id))
-        if until is None or deaf_until - until <= GAP or connection.catching_up_since is not None:
+        until, since = heard.get((connection.organization_id, connection.id)), connection.catching_up_since
+        if since is None and (until is None or deaf_until - until <= GAP):
+            continue
+        runs = await asyncio.to_thread(running_runs, context.database, connection)
+        over = tuple(run.id for run in runs if run.kind == "full" and deaf_until - run.until > GAP)
+        if since is None:
+            since = (until or 0) - EVENTS_OVERLAP
+        elif not over:
             continue
         standing = await asyncio.to_thread(standing_of, context.database, connection, now)
-        since = until - EVENTS_OVERLAP
         log.warning("reconciliation.gap", connection=connection.id, seconds=(now - since) // SECOND)
-        answer = await context.till.submit(_catch_up(connection, standing, since))
+        answer = await context.till.submit(_catch_up(connection, standing, since, over))
         if isinstance(answer, Refusal) and answer.status == 503:
             # Without the mark it would approve: rather no start than one in doubt.
             raise NotTaken(answer.code)
 
 
-def _catch_up(connection: Connection, standing: Standing, since: int) -> StartReconciliation:
+def _catch_up(
+    connection: Connection, standing: Standing, since: int, over: tuple[str, ...] = ()
+) -> StartReconciliation:
     id = run_id(connection.id, "gap", standing.last_events)
-    return StartReconciliation(connection.organization_id, id, connection.id, "full", "gap", since, ROONY)
+    return StartReconciliation(connection.organization_id, id, connection.id, "full", "gap", since, ROONY, over=over)
 
 
 def _ended(connection: Connection) -> Refusal:
