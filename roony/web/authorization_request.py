@@ -127,6 +127,8 @@ def read_request(envelope: Envelope) -> AuthorizationRequest:
     amounts = (pending.amount, item.amount, pending.merchant_amount)
     if min(amounts) < 0 or max(amounts) > MAX_NUMBER:
         raise ValueError("authorization amounts are never negative and fit into a database integer")
+    if not 0 <= item.created * SECOND <= MAX_NUMBER:
+        raise ValueError("an authorization's time fits into a database integer, in microseconds")
     if not item.id or len(item.id) > MAX_ID or len(item.card.id) > MAX_ID:
         raise ValueError("an id is missing or too long")
     texts = (merchant.name, merchant.url, merchant.country, merchant.network_id, merchant.city, merchant.state)

@@ -184,6 +184,16 @@ def test_an_amount_that_is_none_is_declined(roony: Simulation, bought: Bought, f
     assert roony.decisions(bought.id) == []
 
 
+@pytest.mark.parametrize("created", [-1, 2**62, 2**63, "now"])
+def test_a_time_that_is_none_is_declined(roony: Simulation, bought: Bought, created: Any) -> None:
+    """It is kept in microseconds: one that the database could not hold would undo what is written beside it."""
+    request = roony.request_event(bought.stripe_card, 5_000, MERCHANT)
+    request["data"]["object"]["created"] = created
+    answer = roony.post(request)
+    assert (answer.approved, answer.code) == (False, "UNREADABLE")
+    assert roony.decisions(bought.id) == []
+
+
 @pytest.mark.parametrize("field", ["name", "url", "country", "network_id", "city", "state"])
 def test_what_no_merchant_is_called_is_declined(roony: Simulation, bought: Bought, field: str) -> None:
     """Comparing a name takes time, in which every other account's payments wait."""
