@@ -16,8 +16,9 @@ from roony.store.rows import InboxEvent
 from roony.store.statements import write_row
 from roony.store.tables import TABLE_OF
 from roony.web.admin_api.events import REPLAY_LIMIT
+from roony.web.dashboard.view import ROWS
 from tests.support.desk import Desk
-from tests.support.looking import WIDE, looks_right
+from tests.support.looking import PHONE, WIDE, looks_right
 from tests.support.payer import Payer
 from tests.support.served import until
 
@@ -26,6 +27,21 @@ HOSTILE = "QUICK<svg/onload=alert(1)>"
 
 def confirm(page: Page) -> None:
     page.get_by_role("button", name="Yes", exact=True).click()
+
+
+def dead_events(page: Page, desk: Desk, count: int) -> str:
+    """So many events of the company whose owner looks, of a type that Roony has no use for; returns the company."""
+    organization = str(page.request.get(f"{desk.url}/api/v1/admin/organization").json()["id"])
+    with sqlite3.connect(desk.roony.folder / "roony.db", timeout=30) as database:
+        for number in range(count):
+            at = desk.roony.now() * 1_000_000 + number
+            event = new_event(
+                f"evt_{organization}_{number}", None, False, "charge.updated", f"ch_{number}", at // 1_000_000,
+                b'{"id": "<script>alert(1)</script>"}', at,
+            )  # fmt: skip
+            dead = event._replace(organization_id=organization, status="dead", reason="broken", failures=12)
+            database.execute(write_row(TABLE_OF[InboxEvent], "sqlite"), dead)
+    return organization
 
 
 def test_another_name_of_a_merchant_is_settled_and_learned(owner_page: Page, desk: Desk) -> None:
@@ -81,17 +97,9 @@ def test_a_refund_is_given_to_its_purchase(owner_page: Page, desk: Desk) -> None
 def test_an_alert_is_seen_to_and_all_dead_events_are_handled_again_in_parts(page: Page, desk: Desk) -> None:
     """More of them than one call takes up."""
     desk.company(page)
-    organization = page.request.get(f"{desk.url}/api/v1/admin/organization").json()["id"]
+    organization = dead_events(page, desk, REPLAY_LIMIT + 5)
     with sqlite3.connect(desk.roony.folder / "roony.db", timeout=30) as database:
-        for number in range(REPLAY_LIMIT + 5):
-            at = desk.roony.now() * 1_000_000 + number
-            # Of a type that Roony has no use for.
-            event = new_event(
-                f"evt_{organization}_{number}", None, False, "charge.updated", "ch_1", at // 1_000_000,
-                b'{"id": "<script>alert(1)</script>"}', at,
-            )  # fmt: skip
-            dead = event._replace(organization_id=organization, status="dead", reason="broken", failures=12)
-            database.execute(write_row(TABLE_OF[InboxEvent], "sqlite"), dead)
+        at = desk.roony.now() * 1_000_000
         about = alert_id("connection_restricted", "acct_1")
         words = (organization, about, "connection_restricted", "acct_1", "open", HOSTILE, 1, None, at, at, None)
         database.execute(write_row(TABLE_OF[Alert], "sqlite"), Alert(*words))
@@ -113,6 +121,35 @@ def test_an_alert_is_seen_to_and_all_dead_events_are_handled_again_in_parts(page
     expect(page.get_by_text("No events here.")).to_be_visible()
     page.goto(f"{desk.url}/audit?action=event.replayed")
     expect(page.get_by_role("link", name="Next page")).to_be_visible()
+
+
+def test_a_list_leads_back_with_its_filter_and_by_the_keyboard(open_page: Callable[..., Page], desk: Desk) -> None:
+    """On a desktop and on a phone: to the page before, and from anywhere to the first."""
+    page = open_page(reduced_motion="reduce")
+    desk.company(page)
+    dead_events(page, desk, 2 * ROWS + 5)
+    top, filtered = page.locator("tbody tr .id").first, f"{desk.url}/events?status=dead"
+    for size in (WIDE, PHONE):
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        page.goto(filtered)
+        pager = page.get_by_role("navigation", name="Pages of this list")
+        expect(pager.get_by_role("link")).to_have_text(["Next page"])
+        for first_row in (ROWS + 4, 4):
+            pager.get_by_role("link", name="Next page").press("Enter")
+            expect(top).to_have_text(f"ch_{first_row}")
+        expect(pager.get_by_role("link")).to_have_text(["First page", "Previous page"])
+        pager.get_by_role("link", name="First page").focus()
+        page.keyboard.press("Tab")
+        expect(pager.get_by_role("link", name="Previous page")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(top).to_have_text(f"ch_{ROWS + 4}")
+        expect(pager.get_by_role("link")).to_have_text(["First page", "Previous page", "Next page"])
+        if size == WIDE:
+            looks_right(page, "events further")
+            page.set_viewport_size(size)  # type: ignore[arg-type]
+        pager.get_by_role("link", name="First page").press("Enter")
+        expect(top).to_have_text(f"ch_{2 * ROWS + 4}")
+        expect(page).to_have_url(filtered)
 
 
 def test_alerts_keep_their_places_while_somebody_points_at_one(open_page: Callable[..., Page], desk: Desk) -> None:

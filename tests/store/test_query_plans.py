@@ -6,7 +6,7 @@ import pkgutil
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import httpx2
 import pytest
@@ -18,6 +18,7 @@ from sqlalchemy.sql.sqltypes import TupleType
 
 import roony
 from roony.store.book import GROUPED_BY
+from roony.store.queries.paging import encode_cursor
 from roony.store.statements import finish_event, finish_promise, select_by, update_columns, update_rows
 from roony.store.tables import TABLE_OF, metadata
 from tests.support.books import Books
@@ -34,6 +35,8 @@ FEW = {
 }  # fmt: skip
 # What filters take where any word will not do.
 WORDS = {"kind": "over_capture", "since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z"}
+# Of lists by time and id, and of those by number.
+CURSORS = (encode_cursor((1, "x")), encode_cursor((1,)))
 GROWING = set(metadata.tables) - FEW
 # As many as people set up: a page of these may sort them.
 SET_UP = {"agents", "projects", "budgets", "budget_periods", "users", "access_keys", "passkeys"}
@@ -118,6 +121,11 @@ def test_every_list_finds_its_rows_by_an_index(served: ServedRoony) -> None:
         for route, link in visit.addresses.items():
             for address in filtered(link, visit.html[route]):
                 assert browser.get(address).status_code == 200, address
+            for place in ("cursor", "before"):
+                for cursor in CURSORS:
+                    at = f"{urlsplit(link).path}?{urlencode({place: cursor})}"
+                    # A cursor of another kind of list is refused.
+                    assert browser.get(at, follow_redirects=False).status_code < 500, at
     answers = {path: company.owner.call("GET", path).status_code for path in _api_lists(served)}
     assert [path for path, status in answers.items() if status not in (200, 404)] == []
     statements = heard.statements()

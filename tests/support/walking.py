@@ -22,6 +22,8 @@ _FILTERS = re.compile(r'<form class="filters"[^>]*>(.*?)</form>', re.DOTALL)
 _SELECT = re.compile(r'<select name="([^"]+)"[^>]*>(.*?)</select>', re.DOTALL)
 _OPTION = re.compile(r'<option value="([^"]+)"')
 _LINK = re.compile(r'<a [^>]*?href="([^"]+)"')
+_PAGER = re.compile(r'<nav class="pager[^>]*>(.*?)</nav>', re.DOTALL)
+_PAGE = re.compile(r'<a [^>]*?href="([^"]+)"[^>]*>(\w+) page</a>')
 
 
 def page_routes() -> list[Route]:
@@ -51,6 +53,11 @@ def filtered(link: str, html: str) -> Iterator[str]:
         for name, options in _SELECT.findall(form):
             for value in _OPTION.findall(options):
                 yield f"{urlsplit(link).path}?{urlencode({unescape(name): unescape(value)})}"
+
+
+def other_pages(html: str) -> dict[str, str]:
+    """The addresses of a list's First, Previous and Next page, those that are offered."""
+    return {name: unescape(link) for nav in _PAGER.findall(html) for link, name in _PAGE.findall(nav)}
 
 
 def walk(browser: httpx2.Client) -> Visit:

@@ -19,6 +19,7 @@ from roony.store.rows import KnownMerchant
 from roony.web.dashboard.checks import KINDS
 from roony.web.dashboard.view import ROWS
 from tests.support.serving import Company, ServedRoony
+from tests.support.walking import other_pages
 from tests.web.conftest import waiting
 
 Look = Callable[[str], httpx2.Response]
@@ -31,6 +32,12 @@ def shown(answer: httpx2.Response) -> list[str]:
     """The merchants of a list, in its order."""
     assert answer.status_code == 200, answer.text
     return re.findall(r'<th scope="row"[^>]*><a href="/purchases/[^"]*">([^<]*)</a>', answer.text)
+
+
+def listed(answer: httpx2.Response) -> list[str]:
+    """The ids of a list, in its order."""
+    assert answer.status_code == 200, answer.text
+    return re.findall(r'<th scope="row"[^>]*><a href="/purchases/([^"]*)"', answer.text)
 
 
 def copies(roony: ServedRoony, company: Company, *rows: dict[str, Any]) -> list[Purchase]:
@@ -105,11 +112,40 @@ def test_the_list_has_pages_that_keep_the_filters(roony: ServedRoony, company: C
     copies(roony, company, *({"status": "expired", "created_at": NOON + place} for place in range(ROWS + 2)))
     first = look("/purchases?status=expired")
     assert len(shown(first)) == ROWS
-    [next_page] = re.findall(r'href="(/purchases\?[^"]*)" rel="next"', first.text)
-    second = look(next_page.replace("&amp;", "&"))
+    assert list(other_pages(first.text)) == ["Next"]
+    second = look(other_pages(first.text)["Next"])
     assert len(shown(second)) == 2
-    assert 'rel="next"' not in second.text
-    assert look("/purchases?cursor=nonsense").status_code == 404
+    assert list(other_pages(second.text)) == ["First", "Previous"]
+    assert other_pages(second.text)["First"] == "/purchases?status=expired"
+    again = look(other_pages(second.text)["Previous"])
+    assert (listed(again), list(other_pages(again.text))) == (listed(first), ["First", "Next"])
+    assert listed(look(other_pages(again.text)["Next"])) == listed(second)
+    assert [look(f"/purchases?{name}=nonsense").status_code for name in ("cursor", "before")] == [404, 404]
+
+
+def test_what_came_in_meanwhile_stands_before_the_page_that_was_the_first(
+    roony: ServedRoony, company: Company, look: Look
+) -> None:
+    """Without filters the address of the first page is the menu's, and such a list offers no "Show all"."""
+    copies(roony, company, *({"created_at": NOON + place} for place in range(ROWS)))
+    first = look("/purchases")
+    second = look(other_pages(first.text)["Next"])
+    assert other_pages(second.text)["First"] == "/purchases"
+    assert ">Show all<" not in second.text
+    [new] = copies(roony, company, {"created_at": roony.context.clock()})
+    was_first = look(other_pages(second.text)["Previous"])
+    assert listed(was_first) == listed(first)
+    for name in ("First", "Previous"):
+        assert new.id in listed(look(other_pages(was_first.text)[name]))
+
+
+def test_a_page_whose_rows_are_gone_leads_to_the_first(roony: ServedRoony, company: Company, look: Look) -> None:
+    rows = copies(roony, company, *({"status": "ready", "created_at": NOON + place} for place in range(ROWS + 1)))
+    second = other_pages(look("/purchases?status=ready").text)["Next"]
+    roony.books.put(rows[0]._replace(status="expired"))
+    empty = look(second)
+    assert "No purchase fits" in empty.text
+    assert other_pages(empty.text) == {"First": "/purchases?status=ready"}
 
 
 def test_a_purchase_is_a_timeline_with_every_check(roony: ServedRoony, company: Company, look: Look) -> None:

@@ -14,6 +14,8 @@ from roony.core.finding import told
 from roony.core.merchant import Merchant
 from roony.core.settlement import DISCREPANCY_KINDS, Discrepancy
 from roony.store.inbox import new_event
+from roony.store.queries.events import event_page
+from roony.store.queries.paging import Slice, encode_cursor
 from roony.web.dashboard.discrepancies import MEANINGS
 from roony.web.dashboard.events import LONGEST_PAYLOAD, readable
 from tests.support.serving import Company, ServedRoony
@@ -119,4 +121,11 @@ def test_events_given_and_waiting_stand_in_one_order(roony: ServedRoony, company
         cursor = f"&cursor={page['next_cursor']}"
     assert paged == expected
     assert page["next_cursor"] is None
+    back: list[str] = []
+    wanted = Slice(2, encode_cursor((at, expected[-1])), backward=True)
+    while len(back) < len(expected) - 1:
+        rows, _, previous = event_page(roony.context.database, company.id, wanted)
+        back = [*(row.id for row in rows), *back]
+        wanted = wanted._replace(cursor=previous)
+    assert (back, previous) == (expected[:-1], None)
     assert "No events here." in look("/events?status=ignored").text

@@ -60,7 +60,7 @@ def approval_page(
 ) -> Page[Approval]:
     """Approvals as they count at `now`, newest first: those of one status, or all."""
     page = newest_first(database, Approval, organization_id, wanted, *in_status(status, now))
-    return Page(as_they_count(database, organization_id, page.rows), page.next_cursor)
+    return page._replace(rows=as_they_count(database, organization_id, page.rows))
 
 
 def waiting_approvals(database: Database, organization_id: str, wanted: Slice, now: int) -> Page[Approval]:
@@ -81,4 +81,4 @@ def past_approvals(database: Database, organization_id: str, wanted: Slice, stat
     One whose time is over is kept as expired once the worker came by: so an index answers this, however many there are.
     """
     page = newest_first(database, Approval, organization_id, wanted, *equal(Approval, {"status": status}))
-    return Page(as_they_count(database, organization_id, page.rows), page.next_cursor)
+    return page._replace(rows=as_they_count(database, organization_id, page.rows))

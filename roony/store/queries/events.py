@@ -48,8 +48,8 @@ def event_page(
         for mine in of_organization(table, organization_id)
     ]
     all_parts = union_all(*(select(part) for part in parts)).subquery()
-    statement = select(all_parts).order_by(all_parts.c.received_at.desc(), all_parts.c.id.desc())
-    rows = [InboxEvent(*values) for values in database.read(statement.limit(wanted.limit + 1))]
+    statement = keyset(select(all_parts), wanted, all_parts.c.received_at, all_parts.c.id)
+    rows = [InboxEvent(*values) for values in database.read(statement)]
     return cut(rows, wanted, lambda row: (row.received_at, row.id))
 
 

@@ -25,17 +25,19 @@ class InvalidCursor(ValueError):
 
 
 class Page(NamedTuple, Generic[Item]):
-    """Rows of one page; `next_cursor` is None on the last one."""
+    """Rows of one page; `next_cursor` is None on the last one, `previous_cursor` on the first."""
 
     rows: list[Item]
     next_cursor: str | None
+    previous_cursor: str | None = None
 
 
 class Slice(NamedTuple):
-    """Which page is wanted: at most `limit` rows after the one that `cursor` names."""
+    """Which page is wanted: at most `limit` rows after the one that `cursor` names, or with `backward` before it."""
 
     limit: int = DEFAULT_LIMIT
     cursor: str | None = None
+    backward: bool = False
 
 
 def encode_cursor(position: Sequence[int | str]) -> str:
@@ -67,7 +69,11 @@ def _is_storable(text: str) -> bool:
 
 
 def keyset(statement: Select[Any], wanted: Slice, *columns: ColumnElement[Any], descending: bool = True) -> Select[Any]:
-    """Orders by the columns and cuts out one page, with one row more to see whether another follows."""
+    """Orders by the columns and cuts out one page, with one row more to see whether another follows.
+
+    Backward it is read from its end on, for the same index serves both ways; `cut` turns it round.
+    """
+    descending = descending != wanted.backward
     if wanted.cursor is not None:
         position = decode_cursor(wanted.cursor, tuple(int if _is_number(column) else str for column in columns))
         statement = statement.where(_beyond(columns, position, descending))
@@ -90,11 +96,17 @@ def _beyond(columns: Sequence[ColumnElement[Any]], position: list[Any], descendi
 
 
 def cut(rows: Sequence[Item], wanted: Slice, position: Callable[[Item], Sequence[int | str]]) -> Page[Item]:
-    """The page without the extra row, and the cursor of the next one."""
-    if len(rows) <= wanted.limit:
-        return Page(list(rows), None)
-    shown = list(rows[: wanted.limit])
-    return Page(shown, encode_cursor(position(shown[-1])))
+    """The page without the extra row, and the cursors of the next one and the one before."""
+    shown, more = list(rows[: wanted.limit]), len(rows) > wanted.limit
+    if wanted.backward:
+        shown.reverse()
+    # The row that a cursor names lies on its other side.
+    follows, precedes = (True, more) if wanted.backward else (more, wanted.cursor is not None)
+    return Page(
+        shown,
+        encode_cursor(position(shown[-1])) if shown and follows else None,
+        encode_cursor(position(shown[0])) if shown and precedes else None,
+    )
 
 
 def newest_first(

@@ -33,7 +33,7 @@ def routes() -> list[Route]:
 
 async def _agents(view: View) -> Response:
     wanted = view.filter("project")
-    agents, next_page = await view.rows(Agent, *equal(Agent, {"project_id": wanted}))
+    agents, pages = await view.rows(Agent, *equal(Agent, {"project_id": wanted}))
     home_ids = {row.project_id for row in agents}
     homes = {row.id: row for row in (await view.rows(Project, projects.c.id.in_(home_ids), most=ROWS))[0]}
     return view.page(
@@ -41,7 +41,7 @@ async def _agents(view: View) -> Response:
         agents=[(row, homes[row.project_id], frozen_scope(view.organization, homes[row.project_id], row))
                 for row in agents],
         months=await months_of(view, [row.id for row in agents]), wanted=wanted,
-        offered=await _offered_projects(view), next=next_page,
+        offered=await _offered_projects(view), pages=pages,
     )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ async def _agent(view: View) -> Response:
         rules=await rules_in_force(view, above), each_task=each_task(row.id), more_projects=more_projects,
         tasks=[(id, task_of(id)[1]) for id in await view.read(tasks_with_rules, row.id, MOST_OFFERED)],
         offered=list(offered.items()), keys=[(key, _standing(view, key)) for key in keys.rows],
-        overlaps=OVERLAPS, next=view.next_page(keys.next_cursor), address=page_url(view.context, ""),
+        overlaps=OVERLAPS, pages=view.pages(keys), address=page_url(view.context, ""),
     )  # fmt: skip
 
 

@@ -19,5 +19,5 @@ def routes() -> list[Route]:
 
 async def _list(view: View) -> Response:
     status = view.filter("status", STATUSES) or "open"
-    rows, next_page = await view.rows(Alert, *equal(Alert, {"status": None if status == "all" else status}))
-    return view.page("alerts.html", "Alerts", live=("alert",), rows=rows, next=next_page, chosen=status)
+    rows, pages = await view.rows(Alert, *equal(Alert, {"status": None if status == "all" else status}))
+    return view.page("alerts.html", "Alerts", live=("alert",), rows=rows, pages=pages, chosen=status)

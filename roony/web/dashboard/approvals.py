@@ -54,7 +54,7 @@ async def _list(view: View) -> Response:
         found = await view.read(past_approvals, view.slice(), None if status == "all" else status)
     return view.page(
         "approvals.html", "Approvals", live=("approval",), items=await _items(view, found.rows), chosen=status,
-        past=PAST, next=view.next_page(found.next_cursor), bar=_bar,
+        past=PAST, pages=view.pages(found), bar=_bar,
         longest_note=LONGEST_NOTE,
     )  # fmt: skip
 

@@ -45,7 +45,7 @@ async def _list(view: View) -> Response:
     return view.page(
         "audit.html", "Audit log", keys=keys, newest=newest,
         rows=[(row, json.loads(row.body)) for row in rows.rows], given=given, days=days, names=names,
-        next=view.next_page(rows.next_cursor),
+        pages=view.pages(rows),
     )  # fmt: skip
 
 

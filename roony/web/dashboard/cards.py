@@ -25,10 +25,10 @@ def routes() -> list[Route]:
 
 async def _list(view: View) -> Response:
     status = view.filter("status", STATUSES)
-    rows, further = await view.rows(Card, *equal(Card, {"status": status}))
+    rows, pages = await view.rows(Card, *equal(Card, {"status": status}))
     of = await view.read(purchases_by_id, [row.purchase_id for row in rows])
     return view.page(
-        "cards.html", "Cards", live=("card", "purchase"), chosen=status, next=further,
+        "cards.html", "Cards", live=("card", "purchase"), chosen=status, pages=pages,
         rows=[(row, of[row.purchase_id], Merchant.from_json(of[row.purchase_id].merchant).name) for row in rows],
         names=await view.read(names_of, [row.agent_id for row in of.values()]),
         statuses=[(one, label(one)) for one in STATUSES],

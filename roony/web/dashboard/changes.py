@@ -23,7 +23,7 @@ def routes() -> list[Route]:
 async def _list(view: View) -> Response:
     status = view.filter("status", STATUSES) or "waiting"
     now = view.context.clock()
-    rows, next_page = await view.rows(
+    rows, pages = await view.rows(
         ProposedChange, *equal(ProposedChange, {"status": None if status == "all" else status})
     )
     shown = [
@@ -32,7 +32,7 @@ async def _list(view: View) -> Response:
     ]
     names = await _names(view, rows)
     return view.page(
-        "changes.html", "Changes", rows=shown, next=next_page, chosen=status, live=("change.",),
+        "changes.html", "Changes", rows=shown, pages=pages, chosen=status, live=("change.",),
         named=lambda id: _named(names, id),
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from roony.core.preflight import OK, Check, checks_of
 from roony.flows.webhook_endpoint import webhook_url
 from roony.store.database import Database
 from roony.store.queries.connections import About, about_connections
-from roony.store.queries.paging import Slice, newest_first
+from roony.store.queries.paging import Page, Slice, newest_first
 from roony.web.connection_answers import NAMES
 from roony.web.dashboard.view import View, page
 
@@ -62,18 +62,18 @@ def routes() -> list[Route]:
 
 
 async def _connections(view: View) -> Response:
-    rows, cursor = await view.read(connections_page, view.slice())
+    some = await view.read(connections_page, view.slice())
     return view.page(
-        "connections.html", "Connections", live=("connection",), connections=rows, next=view.next_page(cursor),
+        "connections.html", "Connections", live=("connection",), connections=some.rows, pages=view.pages(some),
         ways=ways(view), address=webhook_url(view.context),
     )  # fmt: skip
 
 
-def connections_page(database: Database, organization_id: str, wanted: Slice) -> tuple[list[Shown], str | None]:
-    """Connections, newest first, and where the next page begins."""
-    rows, cursor = newest_first(database, Connection, organization_id, wanted)
-    about = about_connections(database, organization_id, [row.id for row in rows])
-    return [_shown(row, about[row.id]) for row in rows], cursor
+def connections_page(database: Database, organization_id: str, wanted: Slice) -> Page[Shown]:
+    """Connections, newest first."""
+    page = newest_first(database, Connection, organization_id, wanted)
+    about = about_connections(database, organization_id, [row.id for row in page.rows])
+    return Page([_shown(row, about[row.id]) for row in page.rows], page.next_cursor, page.previous_cursor)
 
 
 def _shown(row: Connection, about: About) -> Shown:

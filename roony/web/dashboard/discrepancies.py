@@ -51,11 +51,11 @@ async def _list(view: View) -> Response:
     status = view.filter("status", STATUSES) or "open"
     kind = view.filter("kind", DISCREPANCY_KINDS)
     where = equal(Discrepancy, {"status": None if status == "all" else status, "kind": kind})
-    rows, next_page = await view.rows(Discrepancy, *where)
+    rows, pages = await view.rows(Discrepancy, *where)
     bought = await view.read(purchases_by_id, [row.purchase_id for row in rows])
     return view.page(
         "discrepancies.html", "Discrepancies", live=("discrepancy",), rows=[(row, told(row.found)) for row in rows],
-        about={id: (one, merchant_name(one)) for id, one in bought.items()}, next=next_page, chosen=status,
+        about={id: (one, merchant_name(one)) for id, one in bought.items()}, pages=pages, chosen=status,
         statuses=STATUSES, kind=kind, kinds=DISCREPANCY_KINDS,
     )  # fmt: skip
 

@@ -29,7 +29,7 @@ async def _list(view: View) -> Response:
     status = view.filter("status", STATUSES)
     rows = await view.read(event_page, view.slice(), status)
     return view.page(
-        "events.html", "Events", rows=rows.rows, next=view.next_page(rows.next_cursor), chosen=status,
+        "events.html", "Events", rows=rows.rows, pages=view.pages(rows), chosen=status,
         statuses=STATUSES, replayed=REPLAYED,
     )  # fmt: skip
 

@@ -19,10 +19,10 @@ def routes() -> list[Route]:
 
 
 async def _projects(view: View) -> Response:
-    rows, next_page = await view.rows(Project)
+    rows, pages = await view.rows(Project)
     return view.page(
         "projects.html", "Projects", live=("purchase", "budget"), projects=rows,
-        months=await months_of(view, [row.id for row in rows]), next=next_page,
+        months=await months_of(view, [row.id for row in rows]), pages=pages,
     )  # fmt: skip
 
 
@@ -33,10 +33,10 @@ async def _new_project(view: View) -> Response:
 async def _project(view: View) -> Response:
     row = await view.row(Project, "project")
     above = scopes_above(view.organization.id, row.id)
-    agents, next_page = await view.rows(Agent, *equal(Agent, {"project_id": row.id}))
+    agents, pages = await view.rows(Agent, *equal(Agent, {"project_id": row.id}))
     return view.page(
         "project.html", row.name, project=row,
         uses=await budgets_of(view, row.id), rules=await rules_in_force(view, above),
         agents=[(agent, frozen_scope(view.organization, row, agent)) for agent in agents],
-        months=await months_of(view, [agent.id for agent in agents]), next=next_page,
+        months=await months_of(view, [agent.id for agent in agents]), pages=pages,
     )  # fmt: skip

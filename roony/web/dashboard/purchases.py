@@ -51,9 +51,9 @@ async def _list(view: View) -> Response:
     return view.page(
         "purchases.html", "Purchases", live=("purchase",),
         rows=[(row, Merchant.from_json(row.purchase.merchant).name) for row in page.rows], names=names,
-        next=view.next_page(page.next_cursor), statuses=[(status, label(status)) for status in STATUSES],
+        pages=view.pages(page), statuses=[(status, label(status)) for status in STATUSES],
         agents=await view.read(choices, Agent), projects=await view.read(choices, Project), searched=searched,
-        filtered=bool(view.request.query_params), chosen=chosen,
+        filtered=view.is_filtered, chosen=chosen,
     )  # fmt: skip
 
 

@@ -60,7 +60,7 @@ async def _rules(view: View) -> Response:
         written=rule_fields.written, periods=PERIOD_NAMES, decimal=decimal_text, days=DAY_NAMES,
         currencies=list(dict.fromkeys([currency, *rules.limits])), in_force=await rules_in_force(view, place.above),
         categories=[*((name, f"group of {len(codes)}") for name, codes in GROUPS.items()), *CODES.items()],
-        versions=_with_changes(versions.rows, older, currency), next=view.next_page(versions.next_cursor),
+        versions=_with_changes(versions.rows, older, currency), pages=view.pages(versions),
         names=await view.read(names_of, [row.actor for row in versions.rows]),
         tried_days=TRIED_DAYS, places={**dict.fromkeys(ZERO_DECIMAL, 0), **dict.fromkeys(THREE_DECIMAL, 3)},
     )  # fmt: skip

@@ -74,11 +74,9 @@ async def _receiver(
     if row.status == "removed":
         raise refuse(404, f"{row.id} was removed.")
     chosen = view.filter("status", STATUSES)
-    deliveries, next_page = await view.rows(
-        NoticeDelivery, *equal(NoticeDelivery, {"target_id": row.id, "status": chosen})
-    )
+    deliveries, pages = await view.rows(NoticeDelivery, *equal(NoticeDelivery, {"target_id": row.id, "status": chosen}))
     return view.page(
-        template, title, row=row, types=types, heard=chosen_types(row), deliveries=deliveries, next=next_page,
+        template, title, row=row, types=types, heard=chosen_types(row), deliveries=deliveries, pages=pages,
         statuses=STATUSES, chosen=chosen,
     )  # fmt: skip
 

@@ -58,7 +58,7 @@ async def _start(view: View) -> Response:
 
 
 def _standing(database: Database, organization_id: str, agent_id: str | None, purchase_id: str | None) -> Standing:
-    connections, _ = connections_page(database, organization_id, Slice(LOOKED_AT))
+    connections = connections_page(database, organization_id, Slice(LOOKED_AT)).rows
     agents = newest_first(database, Agent, organization_id, Slice(1), *equal(Agent, {"id": agent_id})).rows
     agent = agents[0] if agents else None
     if purchase_id is not None:

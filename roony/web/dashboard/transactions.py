@@ -26,11 +26,11 @@ async def _list(view: View) -> Response:
     where = [*of_type(kind), *view.between(table.created_at)]
     if of is not None:
         where.append(table.purchase_id.is_not(None) if of == "purchase" else table.purchase_id.is_(None))
-    rows, further = await view.rows(StripeTransaction, *where)
+    rows, pages = await view.rows(StripeTransaction, *where)
     bought = await view.read(purchases_by_id, [row.purchase_id for row in rows])
     return view.page(
-        "transactions.html", "Transactions", live=("purchase",), kind=kind, of=of, bought=bought, next=further,
+        "transactions.html", "Transactions", live=("purchase",), kind=kind, of=of, bought=bought, pages=pages,
         rows=[(row, json.loads(row.merchant).get("name") or "no name") for row in rows],
         names=await view.read(names_of, [row.agent_id for row in bought.values()]),
-        filtered=bool(view.request.query_params),
+        filtered=view.is_filtered,
     )  # fmt: skip

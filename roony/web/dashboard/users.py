@@ -32,12 +32,12 @@ def routes() -> list[Route]:
 
 async def _users(view: View) -> Response:
     role = view.filter("role", ROLES)
-    rows, cursor = await view.read(_some, view.slice(), role)
+    some = await view.read(_some, view.slice(), role)
     return view.page(
         "users.html",
         "Users",
-        users=rows,
-        next=view.next_page(cursor),
+        users=some.rows,
+        pages=view.pages(some),
         role=role,
         roles=_CHOICES,
         filters=[(name, name) for name in ROLES],
@@ -51,9 +51,9 @@ def _some(database: Database, organization_id: str, wanted: Slice, role: str | N
 async def _user(view: View) -> Response:
     id = view.request.path_params["id"]
     user = found(await view.read(find_user, id), "user", id)
-    keys, cursor = await view.read(keys_of_user, id, view.slice())
+    keys = await view.read(keys_of_user, id, view.slice())
     now = view.context.clock()
     return view.page(
-        "user.html", user.name, user=user, roles=_CHOICES, keys=[(row, is_over(row, now)) for row in keys],
-        next=view.next_page(cursor), erased=is_erased(user),
+        "user.html", user.name, user=user, roles=_CHOICES, keys=[(row, is_over(row, now)) for row in keys.rows],
+        pages=view.pages(keys), erased=is_erased(user),
     )  # fmt: skip

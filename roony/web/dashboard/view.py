@@ -44,6 +44,8 @@ Row = TypeVar("Row", bound=tuple[Any, ...])
 
 SIGN_IN = "/sign-in"
 ROWS = 50
+# What names a page of a list in its address.
+_PLACES = ("cursor", "before")
 # Longest value of a filter, in characters.
 LONGEST_FILTER = 128
 # Longest id in the path of a page, in characters: that of an agent with its task. Nothing longer is looked for.
@@ -100,6 +102,17 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
 )
 
 
+class Pages(NamedTuple):
+    """Where the other pages of a list are, with the same filters; None where there is none.
+
+    `first` is given wherever the address names a place in the list: meanwhile something may have come before it.
+    """
+
+    first: str | None
+    previous: str | None
+    next: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """One look at a page: the request, who looks, and what all pages show."""
@@ -141,20 +154,33 @@ class View:
         return where if last is None else [*where, column < day_begin(last + timedelta(days=1), zone)]
 
     def slice(self) -> Slice:
-        """The page of a list that the address names."""
-        return Slice(ROWS, self.filter("cursor"))
+        """The page of a list that the address names: after `cursor`, or before `before`."""
+        before = self.filter("before")
+        return Slice(ROWS, before or self.filter("cursor"), backward=before is not None)
 
-    def next_page(self, cursor: str | None) -> str | None:
-        """The address of the next page of a list, with the same filters."""
-        if cursor is None:
-            return None
-        kept = [(name, value) for name, value in self.request.query_params.items() if name != "cursor"]
-        return f"{self.request.url.path}?{urlencode([*kept, ('cursor', cursor)])}"
+    @property
+    def is_filtered(self) -> bool:
+        """True if the address says more of a list than a page of it."""
+        return any(name not in _PLACES for name in self.request.query_params)
+
+    def pages(self, page: Page[Any]) -> Pages:
+        """The addresses of a list's other pages, seen from this one."""
+
+        def at(**place: str) -> str:
+            kept = [(name, value) for name, value in self.request.query_params.items() if name not in _PLACES]
+            query = urlencode([*kept, *place.items()])
+            return f"{self.request.url.path}?{query}" if query else self.request.url.path
+
+        return Pages(
+            at() if self.slice().cursor is not None else None,
+            at(before=page.previous_cursor) if page.previous_cursor is not None else None,
+            at(cursor=page.next_cursor) if page.next_cursor is not None else None,
+        )
 
     async def rows(
         self, row: type[Row], *where: ColumnElement[bool], most: int | None = None
-    ) -> tuple[list[Row], str | None]:
-        """A page of the organization's rows, newest first, and the address of the next one.
+    ) -> tuple[list[Row], Pages]:
+        """A page of the organization's rows, newest first, and the addresses of the others.
 
         With `most` the newest of them, whatever page the address names.
         """
@@ -164,7 +190,7 @@ class View:
             return newest_first(database, row, organization_id, wanted, *where)
 
         found_ones = await self.read(read)
-        return found_ones.rows, self.next_page(found_ones.next_cursor)
+        return found_ones.rows, self.pages(found_ones)
 
     async def row(self, row: type[Row], what: str, id: str | None = None) -> Row:
         """The row of this id, or whose id stands in the address. Raises Refused (404) when there is none."""
