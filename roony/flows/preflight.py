@@ -23,7 +23,7 @@ from roony.core.confirmation import OTHER_CARDS, Confirmation, Evidence
 from roony.core.connection import NEXT, STANDING, Connection, Seen, as_seen
 from roony.core.errors import Refusal, not_found
 from roony.core.money import format_amount
-from roony.core.preflight import MISSING, OK, WARNING, Check, Facts, Preflight, look, to_json
+from roony.core.preflight import MISSING, OK, UNKNOWN, WARNING, Check, Facts, Preflight, look, to_json
 from roony.flows.alert import alert_row, close_alert, raise_alert
 from roony.flows.card import FinishPromise, done
 from roony.flows.connection import PREFLIGHT, KeyOfAnother, ask_gently, look_at_account, preflight_id
@@ -50,9 +50,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 BALANCE_LOW = "issuing_balance_low"
-_NO_CARDHOLDER = Check(
-    "cardholder", WARNING, "The account has no cardholder yet; it is made with the connection.", "Look again soon."
-)
+# It is made beside the first look. No more than a warning, for it settles itself: what an owner has to do comes first.
+_BEING_MADE = Check(
+    "cardholder", WARNING, "The cardholder is still being made: it is not known yet whether Stripe wants more of it.",
+    "Look again in a moment.",
+)  # fmt: skip
 
 
 async def run_preflight(
@@ -95,7 +97,7 @@ async def _facts(context: FlowContext, connection: Connection, refused: str | No
         )
     else:
         balance = endpoints = other = foreign
-        cardholder = Check("cardholder", "unknown", f"The cardholder cannot be read: {foreign}", NEXT["key_refused"])
+        cardholder = Check("cardholder", UNKNOWN, f"The cardholder cannot be read: {foreign}", NEXT["key_refused"])
     return Facts(
         connection=connection,
         key_livemode=context.gateway.livemode,
@@ -151,10 +153,10 @@ async def _cardholder(context: FlowContext, connection: Connection, row: Cardhol
         after = "Correct it: roony cardholder set. It is then made anew."
         return Check("cardholder", MISSING, f"Stripe refused the cardholder: {row.reason}", after)
     if row is None or row.stripe_cardholder_id is None:
-        return _NO_CARDHOLDER
+        return _BEING_MADE
     found = await _seen(context, connection, issuing.retrieve_cardholder, row.stripe_cardholder_id)
     if isinstance(found, str):
-        return Check("cardholder", "unknown", f"The cardholder cannot be read: {found}", "Try again in a moment.")
+        return Check("cardholder", UNKNOWN, f"The cardholder cannot be read: {found}", "Try again in a moment.")
     due: Mapping[str, Any] = found.get("requirements") or {}
     past_due = due.get("past_due") or []
     if past_due or due.get("disabled_reason") or found.get("status") != "active":

@@ -95,6 +95,23 @@ class TestPreflight:
         assert (kept.checked_by, kept.connection_id) == ("usr_2", connection.id)
         assert {check.id: check.status for check in checks_of(kept)}["issuing_balance"] == "ok"
 
+    async def test_of_a_cardholder_that_is_still_being_made_nothing_is_known(
+        self, context: FlowContext, books: Books
+    ) -> None:
+        """The first look goes on beside the making of it: it does not say that there is none."""
+        connection = await flow.connect_direct(context, ORG, "usr_1")
+        assert isinstance(connection, Connection)
+
+        async def look() -> Check:
+            assert isinstance(await run_preflight(context, connection, "usr_1"), Preflight)
+            kept = checks_of(books.row(Preflight, kind="preflight"))
+            return next(check for check in kept if check.id == "cardholder")
+
+        before = await look()
+        assert (before.status, "not known yet" in before.message) == ("warning", True)
+        await flow.ensure_cardholder(context, connection, ORG)
+        assert (await look()).status == "ok"
+
     async def test_the_balance_is_told_of_once_and_no_more(self, context: FlowContext, books: Books) -> None:
         connection = await connected(context)
 
