@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -39,6 +40,7 @@ from roony.store.queries.purchases import PurchaseView
 from roony.web import answers, shapes
 from roony.web.auth import AGENT_KEY, AgentOf, Caller, CallerOf, ContextOf, FeedOf, agent_in
 from roony.web.errors import Refused, accepted, found, refuse
+from roony.web.hang_up import noticing_hang_up
 from roony.web.json_answer import JsonAnswer
 from roony.web.requests import AgentRoute, AskRoute
 from roony.web.schemas import AskBody, CardBody, ListQuery, RaiseBody, TaskQuery, WaitQuery
@@ -154,7 +156,10 @@ async def get_purchase(
     if query.wait == 0 or view.purchase.status not in _WAITING:
         return answers.purchase(view)
     try:
-        async with feed.watch(agent.organization_id, id, caller.key_id) as watch:
+        async with (
+            feed.watch(agent.organization_id, id, caller.key_id) as watch,
+            noticing_hang_up(request.receive, partial(watch.wake, over=True)),
+        ):
             view = await _own(context, agent, id)
             while view.purchase.status in _WAITING and await watch.changed(until - time.monotonic()):
                 view = await _own(context, agent, id)

@@ -10,14 +10,17 @@ import importlib
 from typing import Any
 from urllib.parse import urlsplit
 
+import anyio
 from starlette.requests import Request
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from roony.core.address import parse_address
 from roony.flows.context import FlowContext
+from roony.flows.inline import finish
 from roony.web.auth import INSIDE, authenticate, bearer
 from roony.web.errors import Refused, error_answer, refuse, request_id_of
+from roony.web.hang_up import noticing_hang_up
 from roony.web.requests import MAX_BODY, check_content_type, decode, read_body
 
 PATH = "/api/mcp"
@@ -47,8 +50,22 @@ class McpDoor:
             await refused(scope, receive, send)
             return
         exchange = await self._loaded()
-        inside = _inside(scope)
-        await exchange.serve(inside, bearer(request), _wants_progress(message), scope, _replay(body, receive), send)
+        answered = False
+
+        async def answer(part: Message) -> None:
+            nonlocal answered
+            answered = part["type"] == "http.response.body" and not part.get("more_body", False)
+            await send(part)
+
+        def leave() -> None:
+            # The server says it of whoever has their answer too.
+            if not answered:
+                waiting.cancel()
+
+        with anyio.CancelScope() as waiting:
+            async with noticing_hang_up(receive, leave):
+                streams = _wants_progress(message)
+                await exchange.serve(_inside(scope), bearer(request), streams, scope, _replay(body), answer)
 
     @staticmethod
     async def _admit(request: Request) -> tuple[bytes, Any]:
@@ -116,8 +133,11 @@ def _inside(outer: Scope) -> ASGIApp:
     forwarded = [header for header in outer["headers"] if header[0] == b"x-forwarded-for"]
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [*scope["headers"], *forwarded]
-        await outer["app"]({**scope, "headers": headers, "client": outer.get("client"), INSIDE: True}, receive, send)
+        own = {"headers": [*scope["headers"], *forwarded], "client": outer.get("client"), INSIDE: True}
+        call = outer["app"]({**scope, **own}, receive, send)
+        # A change that was begun goes on, whoever still waits: a purchase that is committed gets its card at once, and
+        # not when the lease of its promise is over.
+        await (call if scope["method"] == "GET" else finish(call))
 
     return app
 
@@ -129,11 +149,11 @@ def _wants_progress(message: Any) -> bool:
     return message is not None
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """The body once more, then whatever else comes."""
+def _replay(body: bytes) -> Receive:
+    """The body once more, and then nothing: whether its sender goes is noticed by the door alone."""
     left = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> Any:
-        return left.pop() if left else await receive()
+        return left.pop() if left else await asyncio.get_running_loop().create_future()
 
     return again

@@ -13,7 +13,8 @@ from tests.support.tills import DATABASES
 # Journeys that are made on PostgreSQL too: those in which the database has a part.
 ON_BOTH = {
     "test_app_life", "test_app_refresh_crash", "test_approvals", "test_at_once", "test_connect", "test_connect_app",
-    "test_payment", "test_receipts", "test_reports", "test_restart", "test_waiting", "test_webhook_door",
+    "test_hang_up", "test_payment", "test_receipts", "test_reports", "test_restart", "test_waiting",
+    "test_webhook_door",
 }  # fmt: skip
 
 

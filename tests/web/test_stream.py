@@ -130,6 +130,8 @@ def test_too_many_streams_are_refused_and_given_back(
     roony: ServedRoony, company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(change_feed, "MAX_STREAMS_EACH", 1)
+    # Nothing is sent to the reader by which its leaving would be noticed.
+    monkeypatch.setattr(web_stream, "HEARTBEAT_SECONDS", 3_600.0)
     one, two = company.agent()[1], company.agent()[1]
     with listening(roony.url, key_of(one), STREAM) as events:
         next(events)
