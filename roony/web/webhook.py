@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 import structlog
-from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from roony.core.authorization import STRIPE_VERSION
@@ -32,7 +31,6 @@ from roony.store import inbox
 from roony.store.command import LATE, Ticket, TillClosed
 from roony.store.event_keeper import EventKeeper
 from roony.store.rows import InboxEvent
-from roony.store.writer import ConnectionLost
 from roony.waits import Waits
 from roony.web.authorization_request import (
     Envelope,
@@ -99,8 +97,9 @@ class WebhookDoor:
         speaker = None
         if not self._is_signed(scope["headers"], body, self._secrets):
             try:
-                speaker = await self._speaker(scope, body)
-            except (DBAPIError, ConnectionLost) as error:
+                async with asyncio.timeout(began + ANSWER_SECONDS - time.monotonic()):
+                    speaker = await self._speaker(scope, body)
+            except self._away as error:
                 await self._unsure(send, body, error)
                 return
             if speaker is None:
@@ -143,6 +142,11 @@ class WebhookDoor:
         headers, body = refusal(request_id)
         await send({"type": "http.response.start", "status": 400, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    @property
+    def _away(self) -> tuple[type[Exception], ...]:
+        """What is raised while the database is away or too slow, or takes no write."""
+        return (*self._context.database.errors, TimeoutError, TillClosed)
 
     # Signature
 
@@ -205,7 +209,7 @@ class WebhookDoor:
         except TimeoutError:
             log.error("authorization.late", event_id=envelope.id)
             return self._declined("LATE")
-        except (DBAPIError, ConnectionLost, TillClosed) as error:
+        except self._away as error:
             log.error("authorization.database_away", event_id=envelope.id, error=type(error).__name__)
             return self._declined("BUSY")
         except Exception as error:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import MutableMapping
+from contextlib import ExitStack
 from typing import Any
 
 from sqlalchemy import event as listening
 
 from roony.flows.context import FlowContext
 from roony.flows.webhook_endpoint import PATH
+from roony.store.database import READ_CONNECTIONS
 from roony.store.rows import AccountRoute
 from roony.web.webhook import WebhookDoor
 from tests.support.served import request_event, sign
@@ -20,7 +22,7 @@ SECRET = "whsec_of_this_door"
 MANY = 8
 
 
-async def ask(door: WebhookDoor, said: dict[str, Any], now: int) -> dict[str, Any]:
+async def ask(door: WebhookDoor, said: dict[str, Any], now: int, address: bytes = b"") -> dict[str, Any]:
     """Stripe asks, past HTTP."""
     body, parts = json.dumps(said).encode(), []
     signature = sign(body, SECRET, now).encode()
@@ -32,7 +34,8 @@ async def ask(door: WebhookDoor, said: dict[str, Any], now: int) -> dict[str, An
         parts.append(message.get("body", b""))
 
     headers = [(b"stripe-signature", signature)]
-    await door({"type": "http", "method": "POST", "path": PATH, "headers": headers}, receive, send)
+    scope = {"type": "http", "method": "POST", "path": PATH, "headers": headers, "query_string": address}
+    await door(scope, receive, send)
     answer: dict[str, Any] = json.loads(b"".join(parts))
     return answer
 
@@ -81,3 +84,18 @@ def test_an_account_of_nobody_does_not_become_anothers(roony: ServedRoony, compa
     roony.books.put(AccountRoute("acct_ours", 0, company.id, "con_busy"))
     codes, _ = looks_for(roony, ["acct_nobodys", "acct_ours", "acct_nobodys_either"])
     assert codes == ["CONNECTION_INACTIVE", "CARD_UNKNOWN", "CONNECTION_INACTIVE"]
+
+
+def test_a_request_is_declined_in_time_where_nobody_can_say_whose_secret_signed_it(roony: ServedRoony) -> None:
+    """A process just started knows no account's secrets yet, and pages have all the connections that read."""
+    engine = roony.context.database.engine
+
+    async def busy(context: FlowContext) -> dict[str, Any]:
+        door, now = WebhookDoor(context, [], nothing_else), context.clock() // 1_000_000
+        return await ask(door, request_event("acct_1", "ic_1", 100, "Figma", now), now, b"connection=con_1")
+
+    with ExitStack() as pages:
+        for _ in range(2 * READ_CONNECTIONS):
+            pages.enter_context(engine.connect())
+        answer = roony.run(busy)
+    assert answer == {"approved": False, "metadata": {"code": "BUSY"}}
