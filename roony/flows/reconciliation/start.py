@@ -94,9 +94,11 @@ class StartReconciliation(Command[Reconciliation | Refusal]):
             return not_found("connection", self.connection_id)
         if connection.status not in STANDING:
             return _ended(connection)
-        for id in self.over:
-            old = book.need(Reconciliation, org, id)
-            book.put(old._replace(status="failed", error="Roony was away meanwhile.", updated_at=now, finished_at=now))
+        for old in (book.need(Reconciliation, org, id) for id in self.over):
+            # One that ended meanwhile stays as it ended.
+            if old.status == "running":
+                why = "Roony was away meanwhile."
+                book.put(old._replace(status="failed", error=why, updated_at=now, finished_at=now))
         since = max(0, min(self.since, now))
         run = Reconciliation(
             org, self.id, self.connection_id, self.kind, self.cause, "running", since, now,
