@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from roony.core.agent import Agent, Organization, Project, frozen_scope, takes_unknown_card
 from roony.core.budget import have_room
 from roony.core.connection import Connection
-from roony.core.control import Controls, blocked_merchant, country_passes
+from roony.core.control import Controls, country_passes
 from roony.core.merchant import Merchant
-from roony.core.merchant_check import category_fits, is_approved_merchant, is_monitored, still_allowed
+from roony.core.merchant_check import category_fits, is_approved_merchant, is_blocked, is_monitored, still_allowed
 
 if TYPE_CHECKING:
     from roony.core.budget import Budget
@@ -225,7 +225,7 @@ def judge(request: AuthorizationRequest, facts: AuthorizationFacts, now: int) ->
         code = _card_code(request, facts, now) or _currency_code(request, facts) or _place_code(request, facts)
         if code:
             return _decline(code)
-        if _is_blocked(request, facts.controls):
+        if is_blocked(facts.controls, request.merchant):
             return _decline("MERCHANT_MISMATCH")
         if not _merchant_fits(request, facts):
             if not is_monitored(facts.purchase.merchant_lock, facts.controls):
@@ -278,15 +278,6 @@ def _place_code(request: AuthorizationRequest, facts: AuthorizationFacts) -> str
     if not all(country_passes(controls, request.merchant.country) for controls in facts.controls):
         return "COUNTRY_MISMATCH"
     return None
-
-
-def _is_blocked(request: AuthorizationRequest, controls: tuple[Controls, ...]) -> bool:
-    """A merchant the owner blocked stays blocked whatever was approved, and whatever the lock is."""
-    return any(
-        blocked_merchant(scoped, request.merchant.name, request.merchant.url)
-        for scoped in controls
-        if scoped.blocked_merchants
-    )
 
 
 def _merchant_fits(request: AuthorizationRequest, facts: AuthorizationFacts) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from roony.core.control import Controls, category_passes, strictest
+from roony.core.control import Controls, blocked_merchant, category_passes, strictest
 from roony.core.merchant import Merchant, match, stands_alone, trade
 
 
@@ -35,6 +35,30 @@ def names_merchant(names: tuple[str, ...], descriptor: str, places: tuple[str, .
 def is_alias(aliases: tuple[str, ...], descriptor: str, places: tuple[str, ...]) -> bool:
     """True if a descriptor is one of these learned names; what stands before a star is none by itself."""
     return match(aliases, descriptor, noise=places, before_star=False).matched
+
+
+def is_blocked(controls: Iterable[Controls], found: Merchant) -> bool:
+    """True if an owner's list blocks the merchant of a payment: then it stays blocked whatever was approved or learned,
+    and whatever the lock is.
+    """
+    return any(blocked_merchant(scoped, found.name, found.url) for scoped in controls if scoped.blocked_merchants)
+
+
+def would_be_learned(
+    approved: Merchant, aliases: tuple[str, ...], pinned: frozenset[str], found: Merchant, alias: str,
+    controls: Iterable[Controls],
+) -> bool:  # fmt: skip
+    """True if a person's word that `alias` is one more name of the approved merchant lets such payments through.
+
+    It changes nothing for what fits without it, what an owner's list blocks, or where the ask named another network id.
+    """
+    if not alias or is_blocked(controls, found):
+        return False
+    places = (found.country,) if found.country else ()
+    before, after = (
+        is_approved_merchant(approved, names, pinned, found, places) for names in (aliases, (*aliases, alias))
+    )
+    return after and not before
 
 
 def is_monitored(lock: str, controls: Iterable[Controls]) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.desk import Desk, confirm, look_again
+from tests.support.payer import Payer
 from tests.support.served import unique
 
 SCRIPT = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
@@ -112,3 +114,35 @@ def test_nobody_is_asked_about_a_name_that_a_rule_blocks(owner_page: Page, desk:
     owner_page.goto(f"{desk.url}/purchases/{bought.id}")
     expect(owner_page.get_by_text("Another merchant asked for the payment")).to_be_visible()
     expect(owner_page.get_by_role("heading", name="Is it the same merchant?")).to_have_count(0)
+
+
+@pytest.mark.parametrize("confirmed", [False, True], ids=["new", "confirmed"])
+def test_nobody_is_asked_about_another_name_that_a_rule_blocks(owner_page: Page, desk: Desk, confirmed: bool) -> None:
+    """Whether or not it was confirmed before, in whatever words it comes."""
+    merchant, billed, buyer, owner = unique("Zoom"), unique("Videocalls"), desk.roony.buyer(), desk.roony.owner
+    bought = buyer.buy(5_300, merchant)
+    if confirmed:
+        owner.send("POST", "/api/v1/admin/merchants/aliases", {"merchant": merchant, "alias": billed})
+    rule = {"scope": "agent", "scope_id": buyer.id, "controls": {"blocked_merchants": [billed]}}
+    owner.send("PUT", "/api/v1/admin/controls", rule)
+    assert not desk.roony.charge(bought.stripe_card, 5_300, f"{billed.upper()} Springfield").approved
+    desk.roony.settle()
+    owner_page.goto(f"{desk.url}/purchases/{bought.id}")
+    expect(owner_page.get_by_text("Another merchant asked for the payment")).to_be_visible()
+    expect(owner_page.get_by_role("heading", name="Is it the same merchant?")).to_have_count(0)
+
+
+def test_a_discrepancy_offers_to_learn_a_name_until_a_rule_blocks_it(owner_page: Page, desk: Desk) -> None:
+    billed = unique("Videocalls").replace(" ", "_")
+    payer = Payer(desk.roony, {"merchant_lock": "monitor"})
+    payer.play(f"pay 5000 name={billed}")
+    found = desk.roony.owner.get("/api/v1/admin/discrepancies", params={"limit": 200})["data"]
+    [id] = [one["id"] for one in found if one["purchase_id"] == payer.bought.id]
+    owner_page.goto(f"{desk.url}/discrepancies/{id}")
+    expect(owner_page.get_by_label("It is the approved merchant under another name")).to_be_visible()
+    controls = {"merchant_lock": "monitor", "blocked_merchants": [billed]}
+    rule = {"scope": "agent", "scope_id": payer.buyer.id, "controls": controls}
+    desk.roony.owner.send("PUT", "/api/v1/admin/controls", rule)
+    look_again(owner_page)
+    expect(owner_page.get_by_role("button", name="Settle it")).to_be_visible()
+    expect(owner_page.get_by_label("It is the approved merchant under another name")).to_have_count(0)

@@ -18,7 +18,8 @@ from roony.core.authorization import (
 )
 from roony.core.card import Card
 from roony.core.control import parse_controls
-from roony.core.merchant import Merchant
+from roony.core.merchant import Merchant, alias_of
+from roony.core.merchant_check import would_be_learned
 from roony.core.purchase import Purchase
 from tests.core.rows import AGENT, CONNECTION, ORGANIZATION, PROJECT, row
 
@@ -305,6 +306,27 @@ def test_a_blocked_merchant_stays_blocked_while_monitoring() -> None:
     asked = request(merchant=FIGMA._replace(name="EVIL CASINO"))
     blocked = controls(blocked_merchants=["Evil Casino"])
     assert judge(asked, facts(purchase=watched, controls=blocked), NOW).code == "MERCHANT_MISMATCH"
+
+
+@pytest.mark.parametrize(
+    ("asked_id", "found", "aliases", "blocked", "asked"),
+    [
+        pytest.param(None, "VIDEOCALLS", (), [], True, id="another name"),
+        pytest.param(None, "VIDEOCALLS", (), ["Miro"], True, id="another one is blocked"),
+        pytest.param(None, "VIDEOCALLS", (), ["Videocalls"], False, id="it is blocked"),
+        pytest.param(None, "VIDEOCALLS 12", ("videocalls",), [], False, id="it was confirmed"),
+        pytest.param(None, "VIDEOCALLS SPRINGFIELD", ("videocalls",), ["Videocalls"], False, id="both"),
+        pytest.param(None, "FIGMA", (), [], False, id="its own name"),
+        pytest.param("net_2", "VIDEOCALLS", (), [], False, id="the id that was asked for is another"),
+        pytest.param(None, "", (), [], False, id="no name"),
+    ],
+)
+def test_a_name_is_asked_about_where_a_yes_lets_payments_through(
+    asked_id: str | None, found: str, aliases: tuple[str, ...], blocked: list[str], asked: bool
+) -> None:
+    approved, rules = Merchant("Figma", network_id=asked_id), controls(blocked_merchants=blocked) if blocked else ()
+    told = Merchant(found, None, None, "US", "net_1")
+    assert would_be_learned(approved, aliases, frozenset(), told, alias_of(found), rules) is asked
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from roony.core.finding import told
+from roony.core.merchant import Merchant, alias_of
 from roony.core.purchase import Purchase
 from roony.core.settlement import DISCREPANCY_KINDS, Discrepancy
 from roony.store.database import Database
+from roony.store.queries.merchants import known_merchant
 from roony.store.queries.names import names_of
 from roony.store.queries.overview import newest_purchases
 from roony.store.queries.paging import equal, find
 from roony.store.queries.purchase_search import purchases_by_id
+from roony.web.dashboard.other_names import is_worth_asking
 from roony.web.dashboard.view import View, page
 from roony.web.dashboard.words import label
 
@@ -69,8 +72,18 @@ async def _one(view: View) -> Response:
         "discrepancy.html", label(row.kind), row=row, meaning=MEANINGS[row.kind], expected=told(row.expected),
         found=told(row.found), merchant=merchant_name(purchase) if purchase else None,
         names=await view.read(names_of, [row.resolved_by]),
+        teaches=await _teaches(view, row, purchase),
         offered=[(one, merchant_name(one)) for one in offered if one.captured > one.refunded][:OFFERED],
     )  # fmt: skip
+
+
+async def _teaches(view: View, row: Discrepancy, purchase: Purchase | None) -> bool:
+    """True if the name that was found can be learned, and that changes something."""
+    if row.kind != "merchant_mismatch" or row.status != "open" or purchase is None:
+        return False
+    found, known = Merchant.from_json(row.found), await view.read(known_merchant, purchase.merchant_key)
+    alias = alias_of(found.name, noise=(found.country,) if found.country else ())
+    return await is_worth_asking(view, purchase, known, found, alias)
 
 
 def merchant_name(purchase: Purchase) -> str:

@@ -11,7 +11,6 @@ from starlette.routing import Route
 
 from roony.core.agent import Agent, Project
 from roony.core.merchant import Merchant, alias_of
-from roony.core.merchant_check import names_merchant
 from roony.core.purchase import RECURRING, STATUSES, Purchase
 from roony.store.database import Database
 from roony.store.queries.merchants import known_merchant
@@ -23,6 +22,7 @@ from roony.store.queries.timeline import Everything, everything_about
 from roony.store.rows import KnownMerchant
 from roony.store.tables import purchases
 from roony.web.dashboard.checks import checks, kept_decisions
+from roony.web.dashboard.other_names import aliases_of, is_worth_asking
 from roony.web.dashboard.timeline import steps, who
 from roony.web.dashboard.view import View, page
 from roony.web.dashboard.words import label
@@ -78,33 +78,20 @@ async def _one(view: View) -> Response:
         metadata=json.loads(row.metadata), failure=json.loads(row.failure) if row.failure else None,
         steps=steps(all_of, view.context.clock()), who=who,
         decisions=[(name, decision["verdict"], checks(decision)) for name, decision in kept_decisions(row.decision)],
-        other_name=_other_name(all_of, known), aliases=_aliases(known),
+        other_name=await _other_name(view, all_of, known), aliases=aliases_of(known),
         cancelable=row.status in _CANCELABLE or _goes_on(row),
     )  # fmt: skip
 
 
-def _other_name(all_of: Everything, known: KnownMerchant | None) -> str | None:
-    """Under which name the newest payment was declined, where a person may say that it is the approved merchant's.
-
-    None once it was learned, and where it is a name of that merchant's already.
-    """
+async def _other_name(view: View, all_of: Everything, known: KnownMerchant | None) -> str | None:
+    """Under which name the newest payment was declined, where a person may say that it is the approved merchant's."""
     action = all_of.parts.view.action
     if action is None or action.code != "merchant_mismatch":
         return None
     # Nothing is known of a merchant before Stripe has told of it.
-    said = json.loads(all_of.parts.authorizations[0].authorization.merchant)
-    name, places = str(said.get("name", "")), (said["country"],) if said.get("country") else ()
-    approved = Merchant.from_json(all_of.parts.view.purchase.merchant)
-    if names_merchant((approved.name,), name, places):
-        # It was not for the name: the owner has blocked this merchant, or its network id is another one.
-        return None
-    alias = alias_of(name)
-    return name if known is not None and alias and alias not in _aliases(known) else None
-
-
-def _aliases(known: KnownMerchant | None) -> list[str]:
-    """The names that were learned of a merchant."""
-    return list(json.loads(known.aliases)) if known is not None else []
+    found = Merchant(**{"name": "", **json.loads(all_of.parts.authorizations[0].authorization.merchant)})
+    asked = await is_worth_asking(view, all_of.parts.view.purchase, known, found, alias_of(found.name))
+    return found.name if asked else None
 
 
 def _goes_on(row: Purchase) -> bool:
