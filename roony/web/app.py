@@ -82,7 +82,7 @@ def create_app(
     for agents in (agent_api, rules, receipts, stream):
         app.router.routes.extend(agents.router.routes)
     app.router.routes.extend(admin_routes)
-    app.router.routes.extend([*docs.routes(), *oauth.routes(context), *reveal.routes(context)])
+    app.router.routes.extend([*docs.routes(), *oauth.routes(context, options.simulate), *reveal.routes(context)])
     app.router.routes.extend([*approval_page.routes(), *mcp_server.routes(), *dashboard_routes()])
     return _behind_the_door(app, context, options, feed or ChangeFeed(context.database), readiness or Readiness(), wake)
 

@@ -29,7 +29,7 @@ from roony.store.writer import ConnectionLost
 from roony.web.errors import MALFORMED_ADDRESS
 from roony.web.pages import HEADERS, render, style_sheet
 from roony.web.requests import fields_of
-from roony.web.session import is_https, page_url, session_in
+from roony.web.session import is_https, kept_url, page_url, session_in
 
 log = structlog.get_logger("roony.oauth")
 
@@ -90,16 +90,22 @@ _OTHER = _Page(
 )
 
 
-def routes(context: FlowContext) -> list[Route]:
+def routes(context: FlowContext, simulate: bool = False) -> list[Route]:
     """The routes to mount. Only GET: a HEAD, as link previews send it, must not use a start link up."""
 
+    def page(request: Request, path: str) -> str:
+        """A page of the dashboard, where the person's session is."""
+        kept = kept_url(context, request, simulate)
+        return page_url(context, path) if kept is None else kept + path
+
     async def begin(request: Request) -> Response:
-        back = page_url(context, GO_ON)
+        back = page(request, GO_ON)
         query = _query(request, ("ticket",))
         if query is None or "ticket" not in query:
             return _failed(MALFORMED_ADDRESS, back)
         try:
-            opened = await open_ticket(context, query["ticket"], await _signed_in_to(context, request))
+            whose = await _signed_in_to(context, request)
+            opened = await open_ticket(context, query["ticket"], whose, kept_url(context, request, simulate))
         except (TillClosed, ConnectionLost):
             return _failed(STOPPING, back)
         if isinstance(opened, Refusal):
@@ -117,7 +123,7 @@ def routes(context: FlowContext) -> list[Route]:
         return response
 
     async def callback(request: Request) -> Response:
-        back = page_url(context, GO_ON)
+        back = page(request, GO_ON)
         query = _query(request, ("state", "code", "error"))
         cookie = request.cookies.get(COOKIE)
         if query is None or "state" not in query or ("code" in query) == ("error" in query):
@@ -133,7 +139,7 @@ def routes(context: FlowContext) -> list[Route]:
         else:
             looked = await first_preflight(context, ended, PREFLIGHT_SECONDS)
             # Who has no session came by a start link of the command line.
-            more = page_url(context, "/connections") if session_in(context, request) is not None else None
+            more = page(request, "/connections") if session_in(context, request) is not None else None
             organization = await run_in_threadpool(find_organization, context.database, ended.organization_id)
             response = _connected(ended, organization.name, looked, back, more)
         if not (isinstance(ended, Refusal) and ended.code == "state_invalid"):

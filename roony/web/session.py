@@ -38,6 +38,17 @@ def page_url(context: FlowContext, path: str) -> str:
     return context.public_url().replace("://127.0.0.1", "://localhost", 1) + path
 
 
+def kept_url(context: FlowContext, request: Request, simulate: bool) -> str | None:
+    """The address by which this person reached a Roony beside the simulator, `localhost` or `127.0.0.1`, where their
+    session is; None where the public address alone counts, as at Stripe, which leads back to what was registered.
+    """
+    if not simulate:
+        return None
+    url = context.public_url()
+    names = {one.partition("://")[2]: one for one in (url, url.replace("://127.0.0.1", "://localhost", 1))}
+    return names.get(request.headers.get("host", ""))
+
+
 def cookie_name(context: FlowContext, name: str) -> str:
     """What a cookie is called. With the prefix browsers keep it to this very host and to https (RFC 6265bis)."""
     return f"__Host-{name}" if is_https(context) else name

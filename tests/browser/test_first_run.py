@@ -8,6 +8,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import httpx2
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.desk import PASSWORD, Desk, look_again
@@ -117,6 +118,26 @@ def test_a_connection_is_looked_at_probed_and_ended(page: Page, desk: Desk) -> N
     page.get_by_role("button", name="Disconnect").click()
     page.get_by_role("button", name="Yes").click()
     expect(page.locator("section.card .status").first).to_have_text("Revoked")
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_whoever_connects_comes_back_to_where_they_are_signed_in(page: Page, desk: Desk, host: str) -> None:
+    """A session belongs to one name of this machine."""
+    base = desk.url.replace("localhost", host)
+    form = {"email": desk.company(page), "password": PASSWORD, "next": "/"}
+    page.context.clear_cookies()
+    assert page.request.post(f"{base}/sign-in", form=form, max_redirects=0).status == 303
+    page.goto(f"{base}/connections")
+    page.get_by_role("button", name="Connect with Stripe").click()
+    page.wait_for_url("**/oauth/authorize**")
+    page.get_by_label("Name of the new business").fill("Acme Inc.")
+    page.get_by_role("button", name="Connect").click()
+    expect(page.get_by_role("heading", name="The Stripe account is connected")).to_be_visible()
+    assert page.url.startswith(f"{base}/connect/stripe/callback?")
+    # Only who is signed in is led to these.
+    expect(page.locator("a[href$='/connections']")).to_have_attribute("href", f"{base}/connections")
+    page.get_by_role("link", name="Go on in Roony").click()
+    expect(page).to_have_url(f"{base}/start")
 
 
 def test_people_are_invited_changed_and_disabled(page: Page, open_page: Callable[..., Page], desk: Desk) -> None:

@@ -103,10 +103,13 @@ class StartConnection(Command[Connection]):
 
 
 async def start_connection(
-    context: FlowContext, organization_id: str, kind: str, actor: str, by: Authority | None = None
-) -> Started | Refusal:
+    context: FlowContext, organization_id: str, kind: str, actor: str, by: Authority | None = None,
+    reached_at: str | None = None,
+) -> Started | Refusal:  # fmt: skip
     """Begins to connect an account. `connect` and `stripe_app` give a start link, good once and for 10 minutes;
     `direct` is done at once with the key from the environment. Refuses where test and live money would mix.
+
+    `reached_at` is where whoever asks reaches Roony, where that is not the public address.
     """
     if kind not in KINDS:
         return Refusal("invalid_kind", f"The kind of a connection is one of {', '.join(KINDS)}.", 422, "kind")
@@ -142,14 +145,16 @@ async def start_connection(
     answer = await context.till.submit(StartConnection(organization_id, connection, text_hash(ticket), actor), by=by)
     if isinstance(answer, Refusal):
         return answer
-    return Started(answer, f"{context.public_url()}/connect/stripe?ticket={ticket}")
+    return Started(answer, f"{reached_at or context.public_url()}/connect/stripe?ticket={ticket}")
 
 
-async def open_ticket(context: FlowContext, ticket: str, signed_in_to: str | None = None) -> Opened | Refusal:
+async def open_ticket(
+    context: FlowContext, ticket: str, signed_in_to: str | None = None, reached_at: str | None = None
+) -> Opened | Refusal:
     """Uses the start link up and begins a round trip: a fresh state, bound to a fresh cookie, both kept as hashes.
 
     `signed_in_to` is the organization of whoever opens it, if that is known: they connect nothing to another one, which
-    may have sent them the link.
+    may have sent them the link. `reached_at` is by which address they come back, where that is not the public one.
     """
     hashed = text_hash(ticket)
     # Looked up before the writer is troubled: anybody can send us tickets.
@@ -180,7 +185,8 @@ async def open_ticket(context: FlowContext, ticket: str, signed_in_to: str | Non
     if not await context.till.write(work):
         return LINK_INVALID
     authorize_url = connect.app_authorize_url if started.kind == "stripe_app" else connect.authorize_url
-    url = authorize_url(context.gateway, client_id, f"{context.public_url()}{CALLBACK_PATH}", state)
+    back = f"{reached_at or context.public_url()}{CALLBACK_PATH}"
+    url = authorize_url(context.gateway, client_id, back, state)
     return Opened(url, cookie)
 
 

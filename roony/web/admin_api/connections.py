@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Query
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 
 from roony.core.connection import STANDING, Connection
 from roony.core.errors import Refusal
@@ -24,6 +25,7 @@ from roony.web.auth import CallerOf, ContextOf
 from roony.web.connection_schemas import ConfirmBody, ConnectionBody, WebhooksBody
 from roony.web.errors import Refused, accepted
 from roony.web.schemas import ListQuery
+from roony.web.session import kept_url
 from roony.web.shape import gives
 
 router = new_part("Connections")
@@ -41,10 +43,13 @@ async def list_connections(
 
 
 @router.post("/connections", **gives(stripe_shapes.ConnectionStarted, 409, 502, status=201))
-async def create_connection(body: ConnectionBody, caller: CallerOf, context: ContextOf) -> dict[str, Any]:
+async def create_connection(
+    body: ConnectionBody, request: Request, caller: CallerOf, context: ContextOf
+) -> dict[str, Any]:
     """Begin to connect an account; `url` is a start link, good once, and null when there is nothing to open."""
     org, by = caller.organization_id, caller.authority
-    started = accepted(await start_connection(context, org, body.kind, caller.actor, by))
+    reached_at = kept_url(context, request, request.app.state.options.simulate)
+    started = accepted(await start_connection(context, org, body.kind, caller.actor, by, reached_at))
     return {**await _shown(context, started.connection), "url": started.url}
 
 
