@@ -225,7 +225,7 @@ def judge(request: AuthorizationRequest, facts: AuthorizationFacts, now: int) ->
         code = _card_code(request, facts, now) or _currency_code(request, facts) or _place_code(request, facts)
         if code:
             return _decline(code)
-        if is_blocked(facts.controls, request.merchant):
+        if is_blocked(facts.controls, facts.approved_merchant, request.merchant):
             return _decline("MERCHANT_MISMATCH")
         if not _merchant_fits(request, facts):
             if not is_monitored(facts.purchase.merchant_lock, facts.controls):

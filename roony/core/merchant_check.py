@@ -37,11 +37,12 @@ def is_alias(aliases: tuple[str, ...], descriptor: str, places: tuple[str, ...])
     return match(aliases, descriptor, noise=places, before_star=False).matched
 
 
-def is_blocked(controls: Iterable[Controls], found: Merchant) -> bool:
-    """True if an owner's list blocks the merchant of a payment: then it stays blocked whatever was approved or learned,
-    and whatever the lock is.
+def is_blocked(controls: Iterable[Controls], approved: Merchant | None, found: Merchant) -> bool:
+    """True if an owner's list blocks the merchant of a payment, as the network names it or as it was approved: then it
+    stays blocked whatever was approved or learned, under another name too, and whatever the lock is.
     """
-    return any(blocked_merchant(scoped, found.name, found.url) for scoped in controls if scoped.blocked_merchants)
+    texts = (found.name, found.url, *((approved.name, approved.url) if approved is not None else ()))
+    return any(blocked_merchant(scoped, *texts) for scoped in controls if scoped.blocked_merchants)
 
 
 def would_be_learned(
@@ -52,7 +53,7 @@ def would_be_learned(
 
     It changes nothing for what fits without it, what an owner's list blocks, or where the ask named another network id.
     """
-    if not alias or is_blocked(controls, found):
+    if not alias or is_blocked(controls, approved, found):
         return False
     places = (found.country,) if found.country else ()
     before, after = (

@@ -308,12 +308,26 @@ def test_a_blocked_merchant_stays_blocked_while_monitoring() -> None:
     assert judge(asked, facts(purchase=watched, controls=blocked), NOW).code == "MERCHANT_MISMATCH"
 
 
+@pytest.mark.parametrize("lock", ["strict", "monitor"])
+@pytest.mark.parametrize("name", ["FIGMA", "FGM*DESIGN 4411", "DESIGN TOOLS"])
+def test_an_approved_merchant_that_is_blocked_since_is_not_paid_under_another_name(name: str, lock: str) -> None:
+    """Learned as an alias, or by an id that is pinned to it."""
+    known = facts(
+        purchase=PURCHASE._replace(merchant_lock=lock), aliases=("fgm design",), pinned_network_ids=frozenset({"net_1"})
+    )
+    asked = request(merchant=FIGMA._replace(name=name, network_id="net_1"))
+    assert judge(asked, known, NOW).approved
+    blocked = known._replace(controls=controls(blocked_merchants=["Figma"], merchant_lock=lock))
+    assert judge(asked, blocked, NOW).code == "MERCHANT_MISMATCH"
+
+
 @pytest.mark.parametrize(
     ("asked_id", "found", "aliases", "blocked", "asked"),
     [
         pytest.param(None, "VIDEOCALLS", (), [], True, id="another name"),
         pytest.param(None, "VIDEOCALLS", (), ["Miro"], True, id="another one is blocked"),
         pytest.param(None, "VIDEOCALLS", (), ["Videocalls"], False, id="it is blocked"),
+        pytest.param(None, "VIDEOCALLS", (), ["Figma"], False, id="the approved one is blocked"),
         pytest.param(None, "VIDEOCALLS 12", ("videocalls",), [], False, id="it was confirmed"),
         pytest.param(None, "VIDEOCALLS SPRINGFIELD", ("videocalls",), ["Videocalls"], False, id="both"),
         pytest.param(None, "FIGMA", (), [], False, id="its own name"),
