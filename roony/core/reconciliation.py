@@ -160,6 +160,13 @@ def run_id(connection_id: str, kind: str, after: int | None) -> str:
     return derived_id("rec", connection_id, kind, after)
 
 
+def broken_off(run: Reconciliation, why: str, now: int) -> Reconciliation:
+    """A run that goes no further: what it had read is worth nothing any more. One that ended stays as it ended."""
+    if run.status != "running":
+        return run
+    return run._replace(status="failed", error=why, updated_at=now, finished_at=now)
+
+
 def next_phase(kind: str, phase: str) -> str | None:
     """What a run does after `phase`; None when that was the last."""
     phases = PHASES[kind]

@@ -20,7 +20,7 @@ from sqlalchemy import select
 from roony.core.audit import ROONY
 from roony.core.connection import Connection
 from roony.core.errors import Refusal
-from roony.core.reconciliation import EVENTS_OVERLAP, Reconciliation
+from roony.core.reconciliation import EVENTS_OVERLAP, Reconciliation, broken_off
 from roony.flows.context import FlowContext
 from roony.store.book import Book
 from roony.store.command import Command
@@ -73,9 +73,7 @@ class MarkRestored(Command[int]):
             earlier = since if before is None else min(before, since)
             book.put(connection._replace(catching_up_since=max(0, earlier), updated_at=now))
         for id in self.runs:
-            run = book.need(Reconciliation, org, id)
-            error = "The database was restored meanwhile."
-            book.put(run._replace(status="failed", error=error, updated_at=now, finished_at=now))
+            book.put(broken_off(book.need(Reconciliation, org, id), "The database was restored meanwhile.", now))
         body = {"taken_at": self.taken_at, "connections": [id for id, _ in self.since]}
         book.record(org, self.actor, "database.restored", org, body, now)
         return len(self.since)

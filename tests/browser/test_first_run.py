@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.desk import PASSWORD, Desk, look_again
+from tests.support.desk import PASSWORD, Desk, connect_account, look_again
 from tests.support.served import unique
 
 
@@ -21,11 +21,8 @@ def _fill(page: Page, **fields: str) -> None:
 
 
 def _connect(page: Page) -> None:
-    """Through Stripe's own pages, which the simulator plays, and back."""
-    page.get_by_role("button", name="Connect with Stripe").click()
-    page.wait_for_url("**/oauth/authorize**")
-    page.get_by_label("Name of the new business").fill("Acme Inc.")
-    page.get_by_role("button", name="Connect").click()
+    """Through Stripe's own pages and back."""
+    connect_account(page)
     page.get_by_role("link", name="Go on in Roony").click()
     page.wait_for_url("**/start")
 
@@ -128,10 +125,7 @@ def test_whoever_connects_comes_back_to_where_they_are_signed_in(page: Page, des
     page.context.clear_cookies()
     assert page.request.post(f"{base}/sign-in", form=form, max_redirects=0).status == 303
     page.goto(f"{base}/connections")
-    page.get_by_role("button", name="Connect with Stripe").click()
-    page.wait_for_url("**/oauth/authorize**")
-    page.get_by_label("Name of the new business").fill("Acme Inc.")
-    page.get_by_role("button", name="Connect").click()
+    connect_account(page)
     expect(page.get_by_role("heading", name="The Stripe account is connected")).to_be_visible()
     assert page.url.startswith(f"{base}/connect/stripe/callback?")
     # Only who is signed in is led to these.

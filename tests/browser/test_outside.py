@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from roony.web import pages
-from tests.support.desk import Desk
+from tests.support.desk import Desk, connect_account
 from tests.support.looking import looks_right
 from tests.support.served import unique
 
@@ -46,10 +46,7 @@ def _without_its_script(page: Page, desk: Desk) -> None:
 def _connected(page: Page, desk: Desk) -> None:
     desk.company(page)
     page.goto(f"{desk.url}/connections")
-    page.get_by_role("button", name="Connect with Stripe").click()
-    page.wait_for_url("**/oauth/authorize**")
-    page.get_by_label("Name of the new business").fill("Acme Inc.")
-    page.get_by_role("button", name="Connect").click()
+    connect_account(page)
     expect(page.get_by_role("link", name="Go on in Roony")).to_be_visible()
 
 

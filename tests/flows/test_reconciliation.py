@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from roony.core.audit import ROONY
 from roony.core.authorization import Authorization, AuthorizationDecision
 from roony.core.duration import SECOND
 from roony.core.reconciliation import BACKGROUND_READS, EVENTS_OVERLAP, EVENTS_PACE, GAP, Place, Reconciliation
@@ -18,7 +19,7 @@ from roony.flows.inbox import ACQUIRING_TYPES, HANDLED_TYPES
 from roony.flows.listening import EVERYBODY, LISTENING, PAUSE_SECONDS
 from roony.flows.reconciliation import ReconciliationDuty, begin_catch_up, keep_reconcile, start_by_hand
 from roony.flows.reconciliation.listing import TYPES
-from roony.flows.reconciliation.start import KEPT, MAX_RUNNING
+from roony.flows.reconciliation.start import KEPT, MAX_RUNNING, StartReconciliation
 from roony.flows.reconciliation.unseen import MAX_WAITS
 from roony.gateway import paging
 from roony.gateway.events import TYPES_LIMIT
@@ -373,6 +374,13 @@ class TestGap:
         roony.finish()
         assert roony.connection.catching_up_since is None
         assert roony.purchase(purchase).status == "settled"
+
+    def test_a_run_that_ended_before_it_could_be_broken_off_stays_as_it_ended(self, roony: Lossy) -> None:
+        old = roony.reconcile()
+        now, connection = roony.books.clock(), roony.connection
+        command = StartReconciliation(ORG, "rec_gap", connection.id, "full", "gap", now, ROONY, over=(old.id,))
+        assert roony.books.till.submit_and_wait(command) == roony.run("rec_gap")
+        assert roony.run(old.id) == old
 
 
 def listens(roony: Lossy) -> None:

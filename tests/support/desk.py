@@ -35,6 +35,14 @@ def look_again(page: Page) -> None:
     page.reload()
 
 
+def connect_account(page: Page) -> None:
+    """From a page that offers it through Stripe's own pages, which the simulator plays, to what Roony says of it."""
+    page.get_by_role("button", name="Connect with Stripe").click()
+    page.wait_for_url("**/oauth/authorize**")
+    page.get_by_label("Name of the new business").fill("Acme Inc.")
+    page.get_by_role("button", name="Connect").click()
+
+
 def confirm(page: Page, button: Locator) -> None:
     """Presses a button and says Yes."""
     button.click()

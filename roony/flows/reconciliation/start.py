@@ -25,6 +25,7 @@ from roony.core.reconciliation import (
     Place,
     Reconciliation,
     Standing,
+    broken_off,
     next_due,
     run_id,
     since_of,
@@ -94,11 +95,8 @@ class StartReconciliation(Command[Reconciliation | Refusal]):
             return not_found("connection", self.connection_id)
         if connection.status not in STANDING:
             return _ended(connection)
-        for old in (book.need(Reconciliation, org, id) for id in self.over):
-            # One that ended meanwhile stays as it ended.
-            if old.status == "running":
-                why = "Roony was away meanwhile."
-                book.put(old._replace(status="failed", error=why, updated_at=now, finished_at=now))
+        for id in self.over:
+            book.put(broken_off(book.need(Reconciliation, org, id), "Roony was away meanwhile.", now))
         since = max(0, min(self.since, now))
         run = Reconciliation(
             org, self.id, self.connection_id, self.kind, self.cause, "running", since, now,
